@@ -1,0 +1,1 @@
+//! streamreg-core

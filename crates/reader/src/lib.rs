@@ -1,0 +1,29 @@
+//! Streams Parquet and CSV data sets as Arrow record batches, in memory that depends neither on the
+//! number of rows nor on the size of a row group.
+//!
+//! A [`Source`] is a data set. [`Source::scan`] starts a pass over it and gives a [`Scan`], a queue of
+//! [`Partition`]s that any number of threads may take from; a partition is an iterator of record batches.
+//! Partitions are cut by the content of the files alone, which is what makes every result independent
+//! of the number of threads.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`source`] | the contract: [`Source`], [`Scan`], [`Partition`] |
+//! | [`parquet`] | page-wise decoding of row groups, whole or in ranges of rows |
+//! | [`csv`] | byte ranges cut on record edges, parsed in parallel |
+//! | [`dataset`] | paths, directories, globs, hive keys; one schema for many files |
+//! | [`limits`] | what a file may ask of us |
+//! | [`error`] | one error type: kind, file, place, column |
+//!
+//! Start at [`dataset::Dataset::open`].
+
+pub mod csv;
+pub mod dataset;
+pub mod error;
+pub mod limits;
+pub mod parquet;
+pub mod source;
+
+pub use dataset::{Dataset, DatasetOptions};
+pub use error::{Error, ErrorKind, Result};
+pub use source::{InputFile, Partition, Scan, ScanRequest, Source};

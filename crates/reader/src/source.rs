@@ -1,0 +1,111 @@
+//! The contract between files and everything else: a [`Source`] is scanned, a [`Scan`] hands out
+//! [`Partition`]s in order, a partition is an iterator of Arrow record batches.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Rows of a record batch unless a scan asks otherwise. Larger batches leave the caches and cost more.
+pub const DEFAULT_BATCH_ROWS: usize = 8_192;
+
+/// A data set that can be read, as often as needed.
+pub trait Source: Send + Sync {
+    /// The columns, each with the type that holds the values of every file.
+    fn schema(&self) -> &SchemaRef;
+
+    /// Starts a pass over the data. The source must outlive it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Column`] when a requested column does not exist.
+    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>>;
+
+    /// The files behind the source, in the order they are read.
+    fn inputs(&self) -> Vec<InputFile>;
+
+    /// Whether [`Source::scan`] can be called again; false for a pipe.
+    fn reopens(&self) -> bool {
+        true
+    }
+
+    /// Fails when a file is no longer the one that was opened (size or modification time differ).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Changed`], [`ErrorKind::Io`].
+    fn verify_unchanged(&self) -> Result<()>;
+}
+
+/// What one pass reads.
+#[derive(Clone, Debug)]
+pub struct ScanRequest {
+    /// Names of the columns, in the order the batches shall have them.
+    pub columns: Vec<String>,
+    /// Names of columns to append behind them exactly as the file has them: text from a CSV file,
+    /// the column's own type from a Parquet file. May repeat names of `columns`.
+    pub verbatim: Vec<String>,
+    /// Rows of a record batch at most; a matter of memory and speed, never of results.
+    pub batch_rows: usize,
+}
+
+impl ScanRequest {
+    /// A pass over the named columns with the default batch size.
+    pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            columns: columns.into_iter().map(Into::into).collect(),
+            verbatim: Vec::new(),
+            batch_rows: DEFAULT_BATCH_ROWS,
+        }
+    }
+}
+
+/// Position of the column `name` in `schema`.
+///
+/// # Errors
+/// [`ErrorKind::Column`] that names the missing column and lists the valid ones.
+pub fn position(schema: &arrow_schema::Schema, name: &str) -> Result<usize> {
+    schema.fields().iter().position(|f| f.name() == name).ok_or_else(|| {
+        let mut valid: Vec<_> = schema.fields().iter().take(30).map(|f| format!("{:?}", f.name())).collect();
+        if schema.fields().len() > valid.len() {
+            valid.push(format!("… ({} in all)", schema.fields().len()));
+        }
+        Error::new(ErrorKind::Column, "no such column")
+            .in_column(name)
+            .with_help(format!("the columns are {}", valid.join(", ")))
+    })
+}
+
+/// One pass over a source: a queue of partitions, shared by all threads that work on it.
+///
+/// Partitions are cut by the content of the files alone, so their number, order and rows are the same
+/// for any number of threads and any batch size.
+pub trait Scan: Send + Sync {
+    /// The next partition, or `None` after the last. Indices run from 0 without gaps.
+    fn next_partition(&self) -> Option<Result<Partition>>;
+}
+
+/// A run of consecutive rows of one file.
+pub struct Partition {
+    /// Position in the order of the data set.
+    pub index: usize,
+    /// The file the rows come from, as the user named it; empty where there is none.
+    pub path: Arc<str>,
+    /// The rows. Every batch has the columns of the request, in its order, the verbatim ones last.
+    pub batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
+}
+
+/// A file as it was when the source was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// Path as it was given or found.
+    pub path: PathBuf,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Time of the last modification, where the file system keeps one.
+    pub modified: Option<SystemTime>,
+    /// Rows, where the format says so without reading the data.
+    pub rows: Option<u64>,
+}
