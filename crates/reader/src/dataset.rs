@@ -1,1 +1,425 @@
-//! TODO
+//! Data sets: one path or many, directories, globs, hive keys; one schema for all files.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use globset::GlobBuilder;
+use walkdir::WalkDir;
+
+use crate::csv::{CsvFile, CsvOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::parquet::ParquetFile;
+use crate::source::{InputFile, Partition, Scan, ScanRequest, Source, position};
+
+/// File name endings that are read when a directory is given.
+const EXTENSIONS: [&str; 6] = [".parquet", ".parq", ".pq", ".csv", ".tsv", ".tab"];
+
+/// Endings of compressed text, behind one of the above.
+const COMPRESSED: [&str; 2] = [".gz", ".zst"];
+
+/// The name Hive gives a null key.
+const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// How the files of a data set are read.
+#[derive(Clone, Debug, Default)]
+pub struct DatasetOptions {
+    /// For the CSV files among them.
+    pub csv: CsvOptions,
+}
+
+/// One table in one or many files.
+///
+/// Files are read in the order given, those of a directory or glob in the order of their paths.
+/// Components `key=value` of a path (Hive's partitioning) are columns: whole numbers where all are,
+/// else numbers, else text. Every file must have the same column names, in any order; numeric types may
+/// differ, and the schema then says the type that holds them all.
+pub struct Dataset {
+    files: Vec<DatasetFile>,
+    schema: SchemaRef,
+}
+
+struct DatasetFile {
+    source: Box<dyn Source>,
+    /// A value for each hive key, in the order of the keys.
+    hive: Vec<(Field, ArrayRef)>,
+}
+
+impl Dataset {
+    /// Opens all files that `paths` name: files, directories, glob patterns (`*`, `?`, `**`, `{a,b}`).
+    ///
+    /// # Errors
+    /// When nothing matches, a file cannot be opened, or the files do not form one table; the error
+    /// names the files.
+    pub fn open<P: AsRef<Path>>(paths: &[P], options: &DatasetOptions) -> Result<Self> {
+        let mut found = Vec::new();
+        for path in paths {
+            expand(path.as_ref(), &mut found)?;
+        }
+        if found.is_empty() {
+            return Err(Error::new(ErrorKind::Request, "no input file was named"));
+        }
+        let keys = hive_keys(&found)?;
+        let mut files = Vec::with_capacity(found.len());
+        for (index, path) in found.iter().enumerate() {
+            let source = open_file(path, options)?;
+            let hive = keys.iter().map(|k| (k.field.clone(), k.values[index].clone())).collect();
+            files.push(DatasetFile { source, hive });
+        }
+        let schema = unify(&found, &files)?;
+        Ok(Self { files, schema: Arc::new(schema) })
+    }
+}
+
+/// Opens one file by what it is: magic bytes first, then the ending of its name.
+fn open_file(path: &Path, options: &DatasetOptions) -> Result<Box<dyn Source>> {
+    let mut magic = [0u8; 6];
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    let read = std::io::Read::read(&mut file, &mut magic).map_err(|e| Error::io(path, e))?;
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let unsupported = |what: &str| {
+        Err(Error::new(ErrorKind::Unsupported, format!("{what} files are not read; convert it to Parquet or CSV"))
+            .at_path(path))
+    };
+    if magic.starts_with(b"PAR1") || magic.starts_with(b"PARE") || EXTENSIONS[..3].iter().any(|e| name.ends_with(e)) {
+        return Ok(Box::new(ParquetFile::open(path)?));
+    }
+    if &magic == b"ARROW1" {
+        return unsupported("Arrow IPC");
+    }
+    if magic[..read].starts_with(b"ORC") {
+        return unsupported("ORC");
+    }
+    if [".json", ".ndjson", ".jsonl", ".xlsx"].iter().any(|e| name.ends_with(e)) {
+        return unsupported("JSON and spreadsheet");
+    }
+    Ok(Box::new(CsvFile::open(path, &options.csv)?))
+}
+
+/// Appends the files that one argument names.
+fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let text = argument.to_string_lossy();
+    if argument.is_dir() {
+        let before = found.len();
+        walk(argument, found, |path| is_data_name(path))?;
+        if found.len() == before {
+            let message = format!("the directory has no file that ends in {}", EXTENSIONS.join(", "));
+            return Err(Error::new(ErrorKind::Request, message).at_path(argument));
+        }
+    } else if argument.exists() || !text.contains(['*', '?', '[', '{']) {
+        found.push(argument.to_path_buf());
+    } else {
+        let glob = GlobBuilder::new(&text)
+            .literal_separator(true)
+            .build()
+            .map_err(|e| Error::new(ErrorKind::Request, format!("not a valid pattern: {}", e.kind())).at_path(argument))?
+            .compile_matcher();
+        let before = found.len();
+        walk(&glob_base(argument), found, |path| glob.is_match(path))?;
+        if found.len() == before {
+            return Err(Error::new(ErrorKind::Request, "no file matches the pattern").at_path(argument));
+        }
+    }
+    Ok(())
+}
+
+/// The folder of a pattern above its first wildcard.
+fn glob_base(pattern: &Path) -> PathBuf {
+    let plain = |c: &Component<'_>| !c.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
+    let base: PathBuf = pattern.components().take_while(plain).collect();
+    if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
+}
+
+/// Appends the matching files below `base` in the order of their paths. Hidden files and folders, and
+/// those that begin with an underscore (`_SUCCESS`), are passed over.
+fn walk(base: &Path, found: &mut Vec<PathBuf>, wanted: impl Fn(&Path) -> bool) -> Result<()> {
+    let visible = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !(name.starts_with('.') || name.starts_with('_'))
+    };
+    for entry in WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
+        let entry = entry.map_err(|e| Error::new(ErrorKind::Io, e.to_string()).at_path(base))?;
+        let path = entry.path();
+        // The walk below "." prefixes every path with it; patterns and people do not.
+        let path = path.strip_prefix(".").unwrap_or(path);
+        if entry.file_type().is_file() && wanted(path) {
+            found.push(path.to_path_buf());
+        }
+    }
+    Ok(())
+}
+
+fn is_data_name(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c)).unwrap_or(&name);
+    EXTENSIONS.iter().any(|e| stem.ends_with(e))
+}
+
+/// A hive key with its value in every file, each an array of one row.
+struct HiveKey {
+    field: Field,
+    values: Vec<ArrayRef>,
+}
+
+/// The `key=value` components of a path, percent-decoded; `None` for Hive's null.
+fn hive_parts(path: &Path) -> Vec<(String, Option<String>)> {
+    let folders = path.parent().into_iter().flat_map(Path::components);
+    let text = folders.filter_map(|c| c.as_os_str().to_str()?.split_once('='));
+    let pairs = text.filter(|(key, _)| !key.is_empty());
+    pairs.map(|(k, v)| (percent_decode(k), (v != HIVE_NULL).then(|| percent_decode(v)))).collect()
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let code = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match code.and_then(|c| u8::from_str_radix(c, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn hive_keys(paths: &[PathBuf]) -> Result<Vec<HiveKey>> {
+    let parts: Vec<_> = paths.iter().map(|p| hive_parts(p)).collect();
+    let names = |i: usize| parts[i].iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>();
+    let first = names(0);
+    for (index, path) in paths.iter().enumerate().skip(1) {
+        if names(index) != first {
+            let message = format!(
+                "its path has the keys {:?}, that of {} has {first:?}; all files of a data set must have the same",
+                names(index),
+                paths[0].display()
+            );
+            return Err(Error::new(ErrorKind::Schema, message).at_path(path));
+        }
+    }
+    let column = |k: usize| parts.iter().map(|p| p[k].1.as_deref()).collect::<Vec<_>>();
+    Ok(first.iter().enumerate().map(|(k, name)| hive_column(name, &column(k))).collect())
+}
+
+/// A key as whole numbers if all values are, else as numbers, else as text.
+fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
+    fn parsed<T: std::str::FromStr>(values: &[Option<&str>]) -> Option<Vec<Option<T>>> {
+        values.iter().map(|v| v.map(|v| v.parse().ok()).map_or(Some(None), |p| p.map(Some))).collect()
+    }
+    let one = |array: ArrayRef| array;
+    let (kind, values): (DataType, Vec<ArrayRef>) = if let Some(whole) = parsed::<i64>(values) {
+        (DataType::Int64, whole.into_iter().map(|v| one(Arc::new(Int64Array::from(vec![v])))).collect())
+    } else if let Some(numbers) = parsed::<f64>(values) {
+        (DataType::Float64, numbers.into_iter().map(|v| one(Arc::new(Float64Array::from(vec![v])))).collect())
+    } else {
+        (DataType::Utf8, values.iter().map(|&v| one(Arc::new(StringArray::from(vec![v])))).collect())
+    };
+    HiveKey { field: Field::new(name, kind, true), values }
+}
+
+/// One schema for all files, or an error that names two that disagree.
+fn unify(paths: &[PathBuf], files: &[DatasetFile]) -> Result<Schema> {
+    let mut fields: Vec<Field> = files[0].source.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    for (path, file) in paths.iter().zip(files).skip(1) {
+        let schema = file.source.schema();
+        let disagree = |message: String| Error::new(ErrorKind::Schema, message).at_path(path);
+        let known = |name: &str| fields.iter().any(|f| f.name() == name);
+        if let Some(extra) = schema.fields().iter().find(|f| !known(f.name())) {
+            let message = format!("the column is not in {}; all files must have the same columns", paths[0].display());
+            return Err(disagree(message).in_column(extra.name()));
+        }
+        for field in &mut fields {
+            let Ok(found) = schema.field_with_name(field.name()) else {
+                let message = format!("the column is missing here; {} has it", paths[0].display());
+                return Err(disagree(message).in_column(field.name()));
+            };
+            let Some(kind) = widest(field.data_type(), found.data_type()) else {
+                let message =
+                    format!("{} here, {} in {}", found.data_type(), field.data_type(), paths[0].display());
+                return Err(disagree(message).in_column(field.name()));
+            };
+            *field = Field::new(field.name(), kind, field.is_nullable() || found.is_nullable());
+        }
+    }
+    for (field, _) in &files[0].hive {
+        if fields.iter().any(|f| f.name() == field.name()) {
+            let message = "the column stands in the file and in its path";
+            return Err(Error::new(ErrorKind::Schema, message).in_column(field.name()).at_path(&paths[0]));
+        }
+        fields.push(field.clone());
+    }
+    Ok(Schema::new(fields))
+}
+
+/// The type that holds the values of both: equal types, or the wider of two numeric ones.
+fn widest(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType::{Float64, Int64};
+    let decimal = |t: &DataType| {
+        matches!(t, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..))
+    };
+    let number = |t: &DataType| t.is_numeric() || decimal(t);
+    match (a, b) {
+        _ if a == b => Some(a.clone()),
+        _ if a.is_signed_integer() && b.is_signed_integer() => Some(if a.primitive_width() > b.primitive_width() {
+            a.clone()
+        } else {
+            b.clone()
+        }),
+        _ if a.is_integer() && b.is_integer() && *a != DataType::UInt64 && *b != DataType::UInt64 => Some(Int64),
+        _ if number(a) && number(b) => Some(Float64),
+        _ => None,
+    }
+}
+
+impl Source for Dataset {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
+        for name in request.columns.iter().chain(&request.verbatim) {
+            position(&self.schema, name)?;
+        }
+        let place = Mutex::new(Place { file: 0, current: None, next_index: 0 });
+        Ok(Box::new(DatasetScan { dataset: self, request: request.clone(), place }))
+    }
+
+    fn inputs(&self) -> Vec<InputFile> {
+        self.files.iter().flat_map(|f| f.source.inputs()).collect()
+    }
+
+    fn verify_unchanged(&self) -> Result<()> {
+        self.files.iter().try_for_each(|f| f.source.verify_unchanged())
+    }
+}
+
+/// File after file, each through its own scan.
+struct DatasetScan<'a> {
+    dataset: &'a Dataset,
+    request: ScanRequest,
+    place: Mutex<Place<'a>>,
+}
+
+struct Place<'a> {
+    file: usize,
+    current: Option<Box<dyn Scan + 'a>>,
+    next_index: usize,
+}
+
+impl Scan for DatasetScan<'_> {
+    fn next_partition(&self) -> Option<Result<Partition>> {
+        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let file = self.dataset.files.get(place.file)?;
+            if place.current.is_none() {
+                match file.source.scan(&file.request(&self.request)) {
+                    Ok(scan) => place.current = Some(scan),
+                    Err(e) => {
+                        place.file = self.dataset.files.len();
+                        return Some(Err(e));
+                    }
+                }
+            }
+            match place.current.as_ref().and_then(|scan| scan.next_partition()) {
+                Some(Ok(partition)) => {
+                    let index = place.next_index;
+                    place.next_index += 1;
+                    return Some(Ok(file.complete(&self.request, Partition { index, ..partition })));
+                }
+                Some(Err(e)) => {
+                    place.file = self.dataset.files.len();
+                    return Some(Err(e));
+                }
+                None => {
+                    place.current = None;
+                    place.file += 1;
+                }
+            }
+        }
+    }
+}
+
+impl DatasetFile {
+    fn hive_value(&self, name: &str) -> Option<&(Field, ArrayRef)> {
+        self.hive.iter().find(|(field, _)| field.name() == name)
+    }
+
+    /// The part of a request that the file itself answers.
+    fn request(&self, request: &ScanRequest) -> ScanRequest {
+        let own = |names: &[String]| names.iter().filter(|n| self.hive_value(n).is_none()).cloned().collect();
+        ScanRequest { columns: own(&request.columns), verbatim: own(&request.verbatim), ..request.clone() }
+    }
+
+    /// Puts the hive columns where the request wants them.
+    fn complete(&self, request: &ScanRequest, partition: Partition) -> Partition {
+        let names: Vec<&String> = request.columns.iter().chain(&request.verbatim).collect();
+        let hive: Vec<Option<(Field, ArrayRef)>> = names.iter().map(|n| self.hive_value(n).cloned()).collect();
+        if hive.iter().all(Option::is_none) {
+            return partition;
+        }
+        let batches = partition.batches.map(move |batch| batch.and_then(|b| with_constants(&b, &hive)));
+        Partition { batches: Box::new(batches), ..partition }
+    }
+}
+
+/// Interleaves the columns of `batch` with constants.
+fn with_constants(batch: &RecordBatch, constants: &[Option<(Field, ArrayRef)>]) -> Result<RecordBatch> {
+    let failed = |e: arrow_schema::ArrowError| Error::new(ErrorKind::Malformed, e.to_string());
+    let rows = batch.num_rows();
+    let (mut fields, mut columns, mut own) = (Vec::new(), Vec::new(), 0);
+    for constant in constants {
+        match constant {
+            Some((field, value)) => {
+                let repeated = arrow_select::take::take(value, &arrow_array::UInt32Array::from(vec![0; rows]), None);
+                fields.push(Arc::new(field.clone()));
+                columns.push(repeated.map_err(failed)?);
+            }
+            None => {
+                fields.push(Arc::clone(&batch.schema_ref().fields()[own]));
+                columns.push(Arc::clone(batch.column(own)));
+                own += 1;
+            }
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hive_parts_are_decoded() {
+        let parts = hive_parts(Path::new("base/year=2024/city=S%C3%A3o%20Paulo/x=__HIVE_DEFAULT_PARTITION__/a=b.csv"));
+        let expected =
+            [("year", Some("2024")), ("city", Some("São Paulo")), ("x", None)].map(|(k, v)| (k.into(), v.map(str::to_owned)));
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn widening_keeps_every_value() {
+        use DataType::{Boolean, Float32, Float64, Int16, Int32, Int64, UInt8, UInt64, Utf8};
+        assert_eq!(widest(&Int16, &Int32), Some(Int32));
+        assert_eq!(widest(&UInt8, &Int32), Some(Int64));
+        assert_eq!(widest(&UInt64, &Int32), Some(Float64));
+        assert_eq!(widest(&Int32, &Float32), Some(Float64));
+        assert_eq!(widest(&DataType::Decimal128(10, 2), &Int64), Some(Float64));
+        assert_eq!(widest(&Utf8, &Int64), None);
+        assert_eq!(widest(&Boolean, &Int64), None);
+    }
+
+    #[test]
+    fn data_names() {
+        for name in ["a.parquet", "b.CSV", "c.csv.gz", "d.tsv.zst"] {
+            assert!(is_data_name(Path::new(name)), "{name}");
+        }
+        assert!(!is_data_name(Path::new("notes.txt")));
+    }
+}

@@ -17,6 +17,7 @@
 //!
 //! Start at [`dataset::Dataset::open`].
 
+pub mod contain;
 pub mod csv;
 pub mod dataset;
 pub mod error;

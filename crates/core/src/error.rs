@@ -1,0 +1,62 @@
+//! The error type of this crate.
+
+use std::fmt;
+
+/// Result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The model names a column that is absent, repeated, or of a type it cannot use.
+    Model,
+    /// A missing or non-finite value under [`crate::model::Missing::Error`].
+    Missing,
+    /// The batches do not have the columns that the design was bound to.
+    Batch,
+    /// The pass was told to stop.
+    Interrupted,
+    /// The operating system refused a thread.
+    Threads,
+}
+
+/// An error of this crate.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    column: Option<String>,
+    message: String,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, column: None, message: message.into() }
+    }
+
+    pub(crate) fn in_column(mut self, column: impl Into<String>) -> Self {
+        self.column = Some(column.into());
+        self
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The column to blame, where there is one.
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "column {column:?}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,231 @@
+//! Pages of a file: reads them by position, refuses those beyond the limits, finds where they begin.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::page_index::PageIndexProvider;
+use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, ParquetMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::page_header::{HeaderError, PageHeader};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
+
+/// Bytes read for a header at first; statistics of long strings may need more.
+const HEADER_GUESS: usize = 256;
+
+/// How the decoder walks through a column chunk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// From header to header: whole row groups.
+    Sequential,
+    /// By page locations, header and page in one piece: ranges of rows.
+    Located,
+}
+
+/// A file that hands out pages by position and checks each header before the decoder acts on it.
+pub(super) struct PageFile {
+    file: Arc<File>,
+    bytes: u64,
+    walk: Walk,
+}
+
+impl PageFile {
+    pub(super) fn new(file: Arc<File>, bytes: u64, walk: Walk) -> Self {
+        Self { file, bytes, walk }
+    }
+}
+
+impl Length for PageFile {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for PageFile {
+    type T = HeaderReader;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<HeaderReader> {
+        Ok(HeaderReader { file: Arc::clone(&self.file), end: self.bytes, at: start, buffer: Vec::new(), used: 0 })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let inside = start.checked_add(length as u64).is_some_and(|end| end <= self.bytes);
+        if !inside || length as u64 > MAX_PAGE_BYTES + MAX_PAGE_HEADER_BYTES as u64 {
+            return Err(ParquetError::General(format!(
+                "a page of {length} bytes at {start} does not fit the file or the limit of {MAX_PAGE_BYTES}"
+            )));
+        }
+        let mut buffer = vec![0; length];
+        read_exact_at(&self.file, &mut buffer, start)?;
+        if self.walk == Walk::Located {
+            let header = PageHeader::parse(&buffer).map_err(|_| ParquetError::General(NOT_A_HEADER.into()))?;
+            check_limit(&header)?;
+        }
+        Ok(buffer.into())
+    }
+}
+
+const NOT_A_HEADER: &str = "there is no valid page header where a page should begin";
+
+fn check_limit(header: &PageHeader) -> io::Result<()> {
+    let largest = u64::from(header.compressed_bytes.max(header.uncompressed_bytes).unsigned_abs());
+    if largest > MAX_PAGE_BYTES {
+        return Err(io::Error::other(format!("a page of {largest} bytes is beyond the limit of {MAX_PAGE_BYTES}")));
+    }
+    Ok(())
+}
+
+/// Reads one page header. Only its first read touches the file: the decoder also opens a reader where it
+/// knows the header already.
+pub(super) struct HeaderReader {
+    file: Arc<File>,
+    end: u64,
+    at: u64,
+    buffer: Vec<u8>,
+    used: usize,
+}
+
+impl Read for HeaderReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            let (header, bytes) = header_at(&self.file, self.at, self.end)?;
+            check_limit(&header)?;
+            self.buffer = bytes;
+        }
+        let count = out.len().min(self.buffer.len() - self.used);
+        out[..count].copy_from_slice(&self.buffer[self.used..self.used + count]);
+        self.used += count;
+        Ok(count)
+    }
+}
+
+/// The page header at `at`, with the bytes it was read from.
+fn header_at(file: &File, at: u64, end: u64) -> io::Result<(PageHeader, Vec<u8>)> {
+    let mut want = HEADER_GUESS;
+    loop {
+        let length = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(want);
+        let mut bytes = vec![0; length];
+        read_exact_at(file, &mut bytes, at)?;
+        match PageHeader::parse(&bytes) {
+            Ok(header) => {
+                bytes.truncate(header.header_bytes);
+                return Ok((header, bytes));
+            }
+            Err(HeaderError::Incomplete) if length == want && want < MAX_PAGE_HEADER_BYTES => want *= 8,
+            Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, NOT_A_HEADER)),
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+pub(super) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, at)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = &mut buffer[count..];
+        at += count as u64;
+    }
+    Ok(())
+}
+
+/// Where the data pages of a flat column chunk of `rows` rows begin, found by walking its headers.
+///
+/// The file's own offset index is not used: the walk costs one small read a page, serves files without
+/// an index as well, and cannot be led astray by a wrong one.
+pub(super) fn locate_pages(file: &File, chunk: &ColumnChunkMetaData, rows: i64) -> Result<OffsetIndexMetaData> {
+    let malformed = |message: String| Error::new(ErrorKind::Malformed, message);
+    let (start, length) = chunk.byte_range();
+    let (mut at, end) = (start, start + length);
+    let mut index = OffsetIndexBuilder::new();
+    let mut seen = 0i64;
+    while at < end && seen < rows {
+        let (header, _) = header_at(file, at, end).map_err(|e| malformed(e.to_string()))?;
+        check_limit(&header).map_err(|e| Error::new(ErrorKind::Limit, e.to_string()))?;
+        let size = header.header_bytes as u64 + u64::from(header.compressed_bytes.unsigned_abs());
+        if size > end - at {
+            return Err(malformed(format!("the page at byte {at} runs beyond its column chunk")));
+        }
+        if let Some(values) = header.values.filter(|&v| v > 0) {
+            let size = i32::try_from(size).map_err(|_| malformed(format!("the page at byte {at} is too large")))?;
+            index.append_offset_and_size(at as i64, size);
+            index.append_row_count(i64::from(values));
+            seen += i64::from(values);
+        }
+        at += size;
+    }
+    if seen != rows {
+        return Err(malformed(format!("the row group has {rows} rows, its pages have {seen}")));
+    }
+    Ok(index.build())
+}
+
+/// Page locations of the row groups that are read in ranges, each found when first needed.
+#[derive(Debug)]
+pub(super) struct LocatedPages {
+    /// One slot a column for every row group that is cut, none for the others.
+    row_groups: Vec<Vec<OnceLock<OffsetIndexMetaData>>>,
+}
+
+impl LocatedPages {
+    /// Slots for the row groups of `metadata` that `is_cut` names by their number of rows.
+    pub(super) fn new(metadata: &ParquetMetaData, is_cut: impl Fn(i64) -> bool) -> Self {
+        let slots = |columns: usize| (0..columns).map(|_| OnceLock::new()).collect();
+        let row_groups = metadata.row_groups().iter();
+        Self {
+            row_groups: row_groups
+                .map(|rg| if is_cut(rg.num_rows()) { slots(rg.num_columns()) } else { Vec::new() })
+                .collect(),
+        }
+    }
+
+    /// Sees to it that the pages of one column chunk are located.
+    pub(super) fn locate(
+        &self,
+        row_group: usize,
+        column: usize,
+        find: impl FnOnce() -> Result<OffsetIndexMetaData>,
+    ) -> Result<()> {
+        if let Some(slot) = self.row_groups.get(row_group).and_then(|columns| columns.get(column)) {
+            if slot.get().is_none() {
+                // Two threads may both walk the chunk; they find the same pages.
+                let _ = slot.set(find()?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PageIndexProvider for LocatedPages {
+    fn has_offset_indexes(&self) -> bool {
+        true
+    }
+
+    fn has_column_indexes(&self) -> bool {
+        false
+    }
+
+    fn column_index(&self, _: usize, _: usize) -> Option<&ColumnIndexMetaData> {
+        None
+    }
+
+    fn offset_index(&self, row_group: usize, column: usize) -> Option<&OffsetIndexMetaData> {
+        self.row_groups.get(row_group)?.get(column)?.get()
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
