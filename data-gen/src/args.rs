@@ -17,22 +17,25 @@ const MAX_CONDITION: f64 = 1e14;
 
 const EXAMPLES: &str = "\
 Examples:
-  Ten million rows of 20 features, and the coefficients in big.parquet.truth.json
+  Ten million rows of 20 features; the coefficients in big.parquet.truth.json
     streamreg-data-gen --rows 10M --features 20 --out big.parquet
 
   A nearly collinear problem: condition number about a million
     streamreg-data-gen --rows 1M --features 8 --condition 1e6 --out hard.parquet
 
-  A CSV with one cell in fifty empty, three decimals, and two columns of counts
-    streamreg-data-gen --rows 250k --features 6 --nulls 0.02 --decimals 3 --integer-features 2 --out small.csv
+  A CSV with one cell in fifty empty, and two columns of counts
+    streamreg-data-gen --rows 250k --features 6 --nulls 0.02 --decimals 3 \\
+      --integer-features 2 --out small.csv
 
   Many small row groups and pages, compressed with zstd
-    streamreg-data-gen --rows 1M --features 4 --row-group-rows 50k --page-rows 2000 --codec zstd --out pages.parquet
+    streamreg-data-gen --rows 1M --features 4 --row-group-rows 50k \\
+      --page-rows 2000 --codec zstd --out pages.parquet
 
-The same options and seed give the same bytes. A longer file of the same options begins with the rows of a
-shorter one, and neither the format nor the size of row groups, pages or --nulls changes a number.
+The same options and seed give the same bytes. A longer file begins with the
+rows of a shorter one. The format, row groups, pages, codec and --nulls change
+no number.
 
-Exit codes: 0 done; 1 the file could not be written, or the run was interrupted; 2 usage.";
+Exit codes: 0 done; 1 not written, or interrupted; 2 usage.";
 
 /// Write seeded regression data of any size with known coefficients.
 ///

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::args::{Args, Options};
 use crate::design::{Blocks, Design};
@@ -107,7 +107,11 @@ fn progress_bar(options: &Options) -> ProgressBar {
     if options.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = "{wide_bar} {percent}%  {human_pos}/{human_len} rows  {per_sec}  {eta} left";
-    ProgressBar::new(options.rows)
-        .with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = "{wide_bar} {percent}%  {human_pos}/{human_len} rows  {rows_per_second} rows/s  {eta} left";
+    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    // indicatif's own rate has four decimals.
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        let _ = write!(text, "{}", HumanCount(state.per_sec() as u64));
+    };
+    ProgressBar::new(options.rows).with_style(style.with_key("rows_per_second", rate))
 }

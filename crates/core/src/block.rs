@@ -70,16 +70,14 @@ pub(crate) struct Centred {
 }
 
 /// Rows are padded to a multiple of this, the widest vector in use.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 impl Centred {
-    /// Room for blocks of up to `rows` rows of `columns` variables, padded with zero columns up to a
-    /// multiple of `tile`.
-    pub(crate) fn new(columns: usize, rows: usize, tile: usize) -> Self {
+    /// Room for blocks of up to `rows` rows of `columns` variables, with `padding` zero columns behind.
+    pub(crate) fn new(columns: usize, rows: usize, padding: usize) -> Self {
         // The odd number of cache lines keeps columns from falling into the same cache sets.
         let stride = rows.next_multiple_of(LANES) + LANES;
-        let padded = columns.next_multiple_of(tile);
-        let cells = vec![0.0; stride * padded + LANES];
+        let cells = vec![0.0; stride * (columns + padding) + LANES];
         let start = cells.as_ptr().align_offset(64).min(LANES);
         Self {
             cells,
@@ -142,9 +140,14 @@ impl Centred {
         }
     }
 
-    /// Chooses the centre of variable `j` for the next block from this one's mean and variance.
-    pub(crate) fn recentre(&mut self, j: usize, mean: f64, variance: f64) {
-        self.centre[j] = short_centre(mean, variance, self.centre[j]);
+    /// Chooses the centres for the next block from this one's means and variances; `squares` gives the
+    /// sum of squared cells of a variable.
+    pub(crate) fn recentre(&mut self, weight: f64, squares: impl Fn(&Self, usize) -> f64) {
+        for j in 0..self.columns {
+            let offset = self.sums[j] / weight;
+            let variance = (squares(self, j) - self.sums[j] * offset).max(0.0) / weight;
+            self.centre[j] = short_centre(self.centre[j] + offset, variance, self.centre[j]);
+        }
     }
 }
 
@@ -202,7 +205,8 @@ fn short_centre(mean: f64, variance: f64, fallback: f64) -> f64 {
     if !(spread > f64::MIN_POSITIVE && spread.is_finite() && mean.is_finite()) {
         return fallback;
     }
-    let unit = (spread.log2().floor() - 3.0).exp2();
+    let power_of_two = f64::from_bits(spread.to_bits() & 0x7ff0_0000_0000_0000);
+    let unit = power_of_two / 8.0;
     let centre = (mean / unit).round() * unit;
     if centre.is_finite() { centre } else { fallback }
 }
@@ -216,7 +220,7 @@ mod tests {
         let values: Vec<f64> = (0..100).map(|i| 1e9 + f64::from(i * i % 37) * 0.125).collect();
         let columns = [Column::from(values.as_slice())];
         let block = DesignBlock { columns: &columns, weights: None, mask: None, rows: 100 };
-        let mut centred = Centred::new(1, 128, 4);
+        let mut centred = Centred::new(1, 128, 0);
         centred.load(&block);
         for (cell, value) in centred.column(0, 100).iter().zip(&values) {
             assert_eq!(cell + centred.centre[0], *value);
@@ -229,7 +233,7 @@ mod tests {
         let values = [1.0, f64::NAN, 3.0];
         let columns = [Column::from(values.as_slice())];
         let block = DesignBlock { columns: &columns, weights: None, mask: Some(&[true, false, true]), rows: 3 };
-        let mut centred = Centred::new(1, 8, 1);
+        let mut centred = Centred::new(1, 8, 0);
         centred.load(&block);
         assert_eq!(centred.column(0, 3)[1], 0.0);
         assert_eq!(centred.sums[0], 4.0 - 2.0 * centred.centre[0]);

@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum ErrorKind {
     /// The model names a column that is absent, repeated, or of a type it cannot use.
     Model,
-    /// A missing or non-finite value under [`crate::model::Missing::Error`].
+    /// A missing or non-finite value under [`crate::spec::Missing::Error`].
     Missing,
     /// The batches do not have the columns that the design was bound to.
     Batch,
@@ -27,11 +27,25 @@ pub struct Error {
     kind: ErrorKind,
     column: Option<String>,
     message: String,
+    row: Option<u64>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, column: None, message: message.into() }
+        Self { kind, column: None, message: message.into(), row: None }
+    }
+
+    /// A missing value under [`crate::spec::Missing::Error`], in row `row` (from 0) of its partition.
+    pub(crate) fn missing(column: &str, what: &str, row: u64) -> Self {
+        let mut error = Self::new(ErrorKind::Missing, format!("the value is {what}")).in_column(column);
+        error.row = Some(row);
+        error
+    }
+
+    /// Turns a row of a partition into one of the whole data.
+    pub(crate) fn after_rows(mut self, before: u64) -> Self {
+        self.row = self.row.map(|row| row + before);
+        self
     }
 
     pub(crate) fn in_column(mut self, column: impl Into<String>) -> Self {
@@ -44,6 +58,11 @@ impl Error {
         self.kind
     }
 
+    /// The row to blame, counted from 0 over all rows as read, where there is one.
+    pub fn row(&self) -> Option<u64> {
+        self.row
+    }
+
     /// The column to blame, where there is one.
     pub fn column(&self) -> Option<&str> {
         self.column.as_deref()
@@ -52,10 +71,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.column {
-            Some(column) => write!(f, "column {column:?}: {}", self.message),
-            None => f.write_str(&self.message),
+        if let Some(column) = &self.column {
+            write!(f, "column {column:?}: ")?;
         }
+        if let Some(row) = self.row {
+            write!(f, "row {}: ", row + 1)?;
+        }
+        f.write_str(&self.message)
     }
 }
 

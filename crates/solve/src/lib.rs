@@ -1,1 +1,29 @@
-//! streamreg-solve
+//! Estimates and inference of linear regression from sufficient statistics.
+//!
+//! Least squares for `y = Xw + b + e`: where the columns are independent the normal equations
+//! `X'X w = X'y` have one solution; where they are not, the later of dependent columns are set aside or the
+//! Moore-Penrose solution (of minimum norm) is taken. `sigma² = RSS / (n - rank)` and
+//! `Cov(w) = sigma² (X'X)^-1`.
+//!
+//! Everything goes through a triangular factor of the equilibrated design, from cross-products (Cholesky)
+//! or from the factor of the data (QR), and through one decision about its rank.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`fit`](mod@fit) | statistics to [`Fit`]: the place to start |
+//! | `factor` | `cholesky`, `qr`, `svd` of the equilibrated columns; the rank decision |
+//! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
+//! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
+//! | [`options`] | solver, collinear columns, rank tolerance |
+
+pub mod distributions;
+pub mod error;
+mod factor;
+pub mod fit;
+pub mod inference;
+pub mod options;
+
+pub use error::{Error, Result};
+pub use fit::{Aliased, Attempt, Covariance, Fit, Statistics, Warning, fit};
+pub use inference::{Glance, TermEstimate};
+pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};

@@ -19,7 +19,7 @@ pub enum Missing {
 
 /// A linear model `response ~ features`, each feature a column of the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Model {
+pub struct ModelSpec {
     /// The column that is explained.
     pub response: String,
     /// The columns that explain it, in the order of the coefficients.
@@ -39,7 +39,7 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-impl Model {
+impl ModelSpec {
     /// A model of `response` on all numeric and boolean columns of `schema`, with an intercept; columns
     /// of other types come back as left out.
     pub fn all_features(response: &str, schema: &Schema) -> (Self, Vec<LeftOut>) {

@@ -1,0 +1,131 @@
+//! The accumulator contract, and the pass that feeds accumulators from many threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow_array::RecordBatch;
+
+use crate::block::DesignBlock;
+use crate::design::{BlockCutter, Design};
+use crate::error::{Error, ErrorKind};
+use crate::missing::{RowLedger, Tally};
+use crate::ordered::in_order;
+
+/// Sufficient statistics that grow with rows and merge.
+pub trait Accumulator: Send {
+    /// Number of variables, the response included.
+    fn variables(&self) -> usize;
+
+    /// Takes in a block of rows with as many columns as there are variables.
+    fn update(&mut self, rows: &DesignBlock<'_>);
+
+    /// Takes in the rows that `other` has seen. The order of merging decides the last bits.
+    fn merge(&mut self, other: Self);
+
+    /// Frees what only [`Accumulator::update`] needs.
+    fn finish(&mut self) {}
+}
+
+/// How a pass runs, apart from what it computes.
+pub struct PassControl<'a> {
+    /// Threads to use, at least one.
+    pub threads: usize,
+    /// Told the number of rows after every batch, from any thread.
+    pub progress: Option<&'a (dyn Fn(u64) + Sync)>,
+    /// Set from outside to end the pass early, with [`ErrorKind::Interrupted`].
+    pub interrupt: Option<&'a AtomicBool>,
+}
+
+impl Default for PassControl<'_> {
+    fn default() -> Self {
+        Self { threads: 1, progress: None, interrupt: None }
+    }
+}
+
+impl PassControl<'_> {
+    /// Reports the rows of a batch as done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`] once the interrupt flag is set.
+    pub fn checkpoint(&self, rows: usize) -> Result<(), Error> {
+        if self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+        }
+        if let Some(progress) = self.progress {
+            progress(rows as u64);
+        }
+        Ok(())
+    }
+}
+
+/// Runs one pass: every partition that `next` hands out gets an accumulator of its own, and these are
+/// merged in the order of the partitions, so the result has the same bits for any number of threads.
+///
+/// `make` gives an empty accumulator. For `next` see [`in_order`].
+///
+/// # Errors
+/// The error of the earliest partition that failed.
+pub fn accumulate<A, B, E>(
+    design: &Design,
+    control: &PassControl<'_>,
+    make: impl Fn() -> A + Sync,
+    next: impl Fn() -> Option<Result<(usize, B), E>> + Sync,
+) -> Result<(A, RowLedger), E>
+where
+    A: Accumulator,
+    B: Iterator<Item = Result<RecordBatch, E>>,
+    E: From<Error> + Send,
+{
+    let mut total = make();
+    let mut tally = Tally::new(design.columns().len());
+    let done = in_order(
+        control.threads,
+        || next().map(|partition| partition.map_err(Failure::Outer)),
+        |batches| {
+            let mut accumulator = make();
+            let tally = consume(design, control, batches, &mut accumulator)?;
+            Ok((accumulator, tally))
+        },
+        |(accumulator, part)| {
+            total.merge(accumulator);
+            tally.merge(&part);
+            Ok(())
+        },
+    );
+    match done {
+        Ok(()) => Ok((total, tally.into_ledger(design.columns()))),
+        Err(Failure::Outer(error)) => Err(error),
+        // All partitions before the one that failed are merged: their rows come before its own.
+        Err(Failure::Own(error)) => Err(error.after_rows(tally.rows_read).into()),
+    }
+}
+
+/// Why a partition failed: for a reason of this crate, whose row is still relative, or of the caller's.
+enum Failure<E> {
+    Own(Error),
+    Outer(E),
+}
+
+impl<E> From<Error> for Failure<E> {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
+    }
+}
+
+/// Feeds the batches of one partition to its accumulator.
+fn consume<A: Accumulator, E>(
+    design: &Design,
+    control: &PassControl<'_>,
+    batches: impl Iterator<Item = Result<RecordBatch, E>>,
+    accumulator: &mut A,
+) -> Result<Tally, Failure<E>> {
+    let mut cutter = BlockCutter::new(design);
+    let mut sink = |block: &DesignBlock<'_>| accumulator.update(block);
+    for batch in batches {
+        let batch = batch.map_err(Failure::Outer)?;
+        control.checkpoint(batch.num_rows())?;
+        cutter.push(&batch, &mut sink)?;
+    }
+    cutter.flush(&mut sink)?;
+    accumulator.finish();
+    Ok(cutter.tally)
+}

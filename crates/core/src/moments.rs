@@ -1,0 +1,91 @@
+//! Counts, weights and means: what every accumulator keeps beside its second moments.
+
+/// Row count, sum of weights, and the mean of every variable to about twice float64's precision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    rows: u64,
+    weight: f64,
+    mean: Vec<f64>,
+    /// What `mean` lacks to the mean.
+    low: Vec<f64>,
+}
+
+impl Moments {
+    pub(crate) fn new(variables: usize) -> Self {
+        Self { rows: 0, weight: 0.0, mean: vec![0.0; variables], low: vec![0.0; variables] }
+    }
+
+    /// Number of variables, the response included.
+    pub fn variables(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Sum of the weights; the number of rows where there are none.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// Weighted mean of variable `j`.
+    pub fn mean(&self, j: usize) -> f64 {
+        self.mean[j]
+    }
+
+    /// What [`Moments::mean`] lacks to the mean of variable `j`: a fraction of its last digit.
+    pub fn mean_low(&self, j: usize) -> f64 {
+        self.low[j]
+    }
+
+    /// From the mean so far to that of a block with the given centre, sums about it and weight; the
+    /// block's mean itself while there are no rows.
+    pub(crate) fn shift_to(&self, centre: &[f64], sums: &[f64], weight: f64) -> Vec<f64> {
+        let blocks = centre.iter().zip(sums);
+        let own = self.mean.iter().zip(&self.low);
+        blocks.zip(own).map(|((c, s), (mean, low))| (c - mean) + (s / weight - low)).collect()
+    }
+
+    /// From this mean to that of `other`.
+    pub(crate) fn shift_between(&self, other: &Self) -> Vec<f64> {
+        (0..self.variables())
+            .map(|j| (other.mean[j] - self.mean[j]) + (other.low[j] - self.low[j]))
+            .collect()
+    }
+
+    /// `W_a W_b / (W_a + W_b)`, by which the squared distance of two means enters the merged products.
+    pub(crate) fn merge_factor(&self, weight: f64) -> f64 {
+        self.weight * (weight / (self.weight + weight))
+    }
+
+    /// Takes in `rows` rows whose mean is `shift` away.
+    pub(crate) fn absorb(&mut self, rows: u64, weight: f64, shift: &[f64]) {
+        self.rows += rows;
+        self.weight += weight;
+        let share = weight / self.weight;
+        for ((mean, low), d) in self.mean.iter_mut().zip(&mut self.low).zip(shift) {
+            let step = d * share + *low;
+            (*mean, *low) = two_sum(*mean, step);
+        }
+    }
+}
+
+/// The rounded sum of two numbers and its rounding error (Knuth 1969).
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let from_b = sum - a;
+    (sum, (a - (sum - from_b)) + (b - from_b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sum_loses_nothing() {
+        assert_eq!(two_sum(1.0, 1e-20), (1.0, 1e-20));
+        assert_eq!(two_sum(1e16, 1.0), (1e16, 1.0));
+    }
+}

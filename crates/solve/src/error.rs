@@ -1,0 +1,55 @@
+//! The error type of this crate.
+
+use std::fmt;
+
+use crate::fit::Aliased;
+
+/// Result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a system of equations was not solved.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// No row is left to fit.
+    NoRows {
+        /// Rows that were read.
+        read: u64,
+    },
+    /// Columns depend on others under `Collinear::Error`.
+    Collinear(Vec<Aliased>),
+    /// Sums of products overflowed float64.
+    Overflow {
+        /// The column whose sums are not finite.
+        column: String,
+    },
+    /// A decomposition did not converge.
+    NotConverged,
+    /// An option is outside its range.
+    Option(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRows { read } => {
+                write!(f, "no row to fit: {read} were read, and every one lacks a value in a used column or there are none")
+            }
+            Self::Collinear(aliased) => {
+                write!(f, "the columns are collinear: ")?;
+                for (index, a) in aliased.iter().enumerate() {
+                    let comma = if index > 0 { "; " } else { "" };
+                    write!(f, "{comma}{a}")?;
+                }
+                Ok(())
+            }
+            Self::Overflow { column } => {
+                write!(f, "column {column:?}: sums of squares overflow float64; rescale the column")
+            }
+            Self::NotConverged => f.write_str("the singular value decomposition did not converge"),
+            Self::Option(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

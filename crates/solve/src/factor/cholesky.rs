@@ -1,0 +1,59 @@
+//! From cross-products: Cholesky's decomposition of the equilibrated Gram matrix, in column order.
+
+use faer::Mat;
+use streamreg_core::CrossProducts;
+
+use super::{Decision, Factor};
+
+/// Relative residuals below this drown in the rounding of a float64 Gram matrix, whose pivots are their
+/// squares.
+pub(crate) const FLOOR: f64 = 1e-7;
+
+/// Factors the features (all variables but the last) of `products`.
+///
+/// A column whose pivot is too small is set aside and the decomposition goes on without it, which a
+/// library's Cholesky does not do; this one is left-looking, a dot product of two contiguous columns
+/// an entry.
+pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -> Factor {
+    let variables = products.moments().variables();
+    let (p, y) = (variables - 1, variables - 1);
+    let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
+    let scale: Vec<f64> = (0..p).map(|j| gram(j, j).max(0.0).sqrt()).collect();
+    let mut decision = Decision::new(rank_tol, FLOOR);
+    // Column `c` of `r` belongs to the `c`-th kept variable.
+    let mut r = Mat::<f64>::zeros(p, p);
+    let mut column = vec![0.0; p];
+    for j in 0..p {
+        let rank = decision.kept.len();
+        reduce(&r, &decision.kept, &mut column, |i| gram(i, j) / scale[i] / scale[j]);
+        let explained: f64 = column[..rank].iter().map(|v| v * v).sum();
+        let pivot = if scale[j] > 0.0 { 1.0 - explained } else { 0.0 };
+        let residual = pivot.max(0.0).sqrt();
+        // A pivot that rounding made zero or negative is a small one, not an exact zero.
+        let residual = if scale[j] > 0.0 { residual.max(f64::EPSILON) } else { 0.0 };
+        let coordinates = || if scale[j] > 0.0 { column[..rank].to_vec() } else { Vec::new() };
+        if decision.keep(j, residual, coordinates) {
+            for (i, value) in column[..rank].iter().enumerate() {
+                r[(i, rank)] = *value;
+            }
+            r[(rank, rank)] = pivot.sqrt();
+        }
+    }
+    let rank = decision.kept.len();
+    reduce(&r, &decision.kept, &mut column, |i| gram(i, y) / scale[i]);
+    let explained = column[..rank].to_vec();
+    let tss = gram(y, y).max(0.0);
+    let rss = (tss - explained.iter().map(|v| v * v).sum::<f64>()).max(0.0);
+    let Decision { kept, aside, .. } = decision;
+    let r = r.submatrix(0, 0, rank, rank).to_owned();
+    Factor { scale, kept, aside, r, explained, rss, tss }
+}
+
+/// Forward substitution: `R' v = g` over the kept columns, `v` into the front of `out`.
+fn reduce(r: &Mat<f64>, kept: &[usize], out: &mut [f64], g: impl Fn(usize) -> f64) {
+    for (c, &i) in kept.iter().enumerate() {
+        let column = r.col_as_slice(c);
+        let known: f64 = column[..c].iter().zip(&out[..c]).map(|(a, b)| a * b).sum();
+        out[c] = (g(i) - known) / column[c];
+    }
+}

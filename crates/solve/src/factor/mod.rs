@@ -1,0 +1,108 @@
+//! Triangular factors of the equilibrated design, and the one decision about its rank.
+//!
+//! Both ways to a factor, [`cholesky`] from cross-products and [`qr`] from the factor of the data, go
+//! through the columns in their order and set aside every column whose residual on the ones kept before
+//! is too small a share of its norm. What comes out is the same [`Factor`], so coefficients, covariance
+//! and degrees of freedom rest on one decision. [`svd`] takes a factor's independent columns apart.
+
+pub(crate) mod cholesky;
+pub(crate) mod qr;
+pub(crate) mod svd;
+
+use faer::Mat;
+
+/// The columns of a design, each divided by its norm, factored.
+///
+/// With an intercept the columns are centred, so the factor is that of the design beside the constant.
+#[derive(Debug)]
+pub(crate) struct Factor {
+    /// Norm of every column; 0 for one that is constant beside an intercept.
+    pub(crate) scale: Vec<f64>,
+    /// Positions of the independent columns.
+    pub(crate) kept: Vec<usize>,
+    /// Columns set aside.
+    pub(crate) aside: Vec<Aside>,
+    /// Upper triangular factor of the scaled independent columns, rank x rank.
+    pub(crate) r: Mat<f64>,
+    /// `Q'y` for the same columns: the part of the response that they explain.
+    pub(crate) explained: Vec<f64>,
+    /// Residual sum of squares.
+    pub(crate) rss: f64,
+    /// Sum of squares of the response, about its mean with an intercept.
+    pub(crate) tss: f64,
+}
+
+/// A column that is set aside.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    /// Its position.
+    pub(crate) column: usize,
+    /// Its coordinates in the factor's rows: what the kept columns explain of it, scaled.
+    pub(crate) coordinates: Vec<f64>,
+    /// Its relative residual.
+    pub(crate) residual: f64,
+    /// Whether the arithmetic was too coarse to tell.
+    pub(crate) undecided: bool,
+}
+
+impl Factor {
+    /// Number of independent columns.
+    pub(crate) fn rank(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// The residual of `rank` coordinates solved for: `R z = coordinates`, padded with zeros where a
+    /// column was set aside before later ones were kept.
+    pub(crate) fn solve_upper(&self, coordinates: &[f64]) -> Vec<f64> {
+        let rank = self.rank();
+        let mut z = vec![0.0; rank];
+        z[..coordinates.len().min(rank)].copy_from_slice(&coordinates[..coordinates.len().min(rank)]);
+        for i in (0..rank).rev() {
+            z[i] /= self.r[(i, i)];
+            for row in 0..i {
+                z[row] -= self.r[(row, i)] * z[i];
+            }
+        }
+        z
+    }
+
+    /// Inverse of the factor, upper triangular.
+    pub(crate) fn inverse(&self) -> Mat<f64> {
+        let rank = self.rank();
+        let mut inverse = Mat::<f64>::identity(rank, rank);
+        faer::linalg::triangular_solve::solve_upper_triangular_in_place(
+            self.r.as_ref(),
+            inverse.as_mut(),
+            faer::Par::Seq,
+        );
+        inverse
+    }
+}
+
+/// Collects the columns of a factor as they are decided.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    rank_tol: f64,
+    /// Relative residuals below this mean nothing.
+    floor: f64,
+    pub(crate) kept: Vec<usize>,
+    pub(crate) aside: Vec<Aside>,
+}
+
+impl Decision {
+    pub(crate) fn new(rank_tol: f64, floor: f64) -> Self {
+        Self { rank_tol, floor, kept: Vec::new(), aside: Vec::new() }
+    }
+
+    /// Decides on the column at `position`: true if it is kept. `coordinates` are asked for otherwise.
+    pub(crate) fn keep(&mut self, position: usize, residual: f64, coordinates: impl FnOnce() -> Vec<f64>) -> bool {
+        if residual > self.rank_tol && residual > self.floor {
+            self.kept.push(position);
+            return true;
+        }
+        // An exact zero (a constant beside the intercept) is certain at any precision.
+        let undecided = residual > 0.0 && residual <= self.floor && self.rank_tol < self.floor;
+        self.aside.push(Aside { column: position, coordinates: coordinates(), residual, undecided });
+        false
+    }
+}

@@ -1,0 +1,46 @@
+//! The singular value decomposition of a factor's independent columns.
+
+use faer::Mat;
+
+use super::Factor;
+use crate::error::{Error, Result};
+
+/// `R = U S V'`.
+pub(crate) struct Singular {
+    u: Mat<f64>,
+    values: Vec<f64>,
+    v: Mat<f64>,
+}
+
+impl Singular {
+    pub(crate) fn new(factor: &Factor) -> Result<Self> {
+        let svd = factor.r.svd().map_err(|_| Error::NotConverged)?;
+        let values = svd.S().column_vector().iter().copied().collect();
+        Ok(Self { u: svd.U().to_owned(), values, v: svd.V().to_owned() })
+    }
+
+    /// `V S^-1 U' q`: the coefficients of the scaled columns.
+    pub(crate) fn solve(&self, q: &[f64]) -> Vec<f64> {
+        let rank = self.values.len();
+        let coordinate = |k: usize| (0..rank).map(|i| self.u[(i, k)] * q[i]).sum::<f64>() / self.values[k];
+        let coordinates: Vec<f64> = (0..rank).map(coordinate).collect();
+        (0..rank).map(|i| (0..rank).map(|k| self.v[(i, k)] * coordinates[k]).sum()).collect()
+    }
+
+    /// `V S^-1`, whose product with its transpose is the inverse of `R'R`.
+    pub(crate) fn inverse(&self) -> Mat<f64> {
+        Mat::from_fn(self.v.nrows(), self.v.ncols(), |i, k| self.v[(i, k)] / self.values[k])
+    }
+}
+
+/// Ratio of the largest to the smallest singular value of the equilibrated independent columns; 1 for
+/// none.
+pub(crate) fn condition_number(factor: &Factor) -> Result<f64> {
+    if factor.rank() == 0 {
+        return Ok(1.0);
+    }
+    let values = factor.r.singular_values().map_err(|_| Error::NotConverged)?;
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    Ok(largest / smallest)
+}

@@ -1,0 +1,122 @@
+//! Standard errors, tests, intervals and the statistics of a fit as a whole.
+
+use serde::{Deserialize, Serialize};
+use streamreg_core::Moments;
+
+use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
+use crate::factor::Factor;
+use crate::fit::Solution;
+
+/// One row of the coefficient table. Fields are `None` where the number does not exist: all of them for
+/// a column that was set aside, all but the estimate without residual degrees of freedom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TermEstimate {
+    /// Name of the term.
+    pub term: String,
+    /// The coefficient.
+    pub estimate: Option<f64>,
+    /// Its standard error.
+    pub std_error: Option<f64>,
+    /// `estimate / std_error`.
+    pub statistic: Option<f64>,
+    /// Two-sided p-value of the statistic under Student's t.
+    pub p_value: Option<f64>,
+    /// Lower end of the confidence interval.
+    pub conf_low: Option<f64>,
+    /// Upper end of the confidence interval.
+    pub conf_high: Option<f64>,
+}
+
+/// Statistics of a fit as a whole, by the names and definitions of R's `lm` and broom's `glance`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Glance {
+    /// `1 - RSS / TSS`; TSS is about the mean with an intercept, about zero without.
+    pub r_squared: Option<f64>,
+    /// R² corrected for the degrees of freedom.
+    pub adj_r_squared: Option<f64>,
+    /// Residual standard error, `sqrt(RSS / df_residual)`.
+    pub sigma: Option<f64>,
+    /// F statistic against the model with only the constant (or nothing).
+    pub statistic: Option<f64>,
+    /// Its p-value.
+    pub p_value: Option<f64>,
+    /// Numerator degrees of freedom of F: independent columns beside the constant.
+    pub df: usize,
+    /// Gaussian log-likelihood at the maximum.
+    pub log_lik: Option<f64>,
+    /// `-2 log_lik + 2 k`; `k` counts the coefficients and the variance.
+    pub aic: Option<f64>,
+    /// `-2 log_lik + log(n) k`.
+    pub bic: Option<f64>,
+    /// Residual sum of squares.
+    pub deviance: f64,
+    /// `n - rank`.
+    pub df_residual: u64,
+    /// Rows in the fit.
+    pub nobs: u64,
+    /// `RSS / n`.
+    pub mse: f64,
+    /// Its square root.
+    pub rmse: f64,
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+pub(crate) fn glance(factor: &Factor, moments: &Moments, intercept: bool) -> Glance {
+    let (n, rows) = (moments.rows(), moments.rows() as f64);
+    let df = factor.rank();
+    let rank = df + usize::from(intercept);
+    let df_residual = n.saturating_sub(rank as u64);
+    let resid = df_residual as f64;
+    let (rss, tss) = (factor.rss, factor.tss);
+    let explained: f64 = factor.explained.iter().map(|v| v * v).sum();
+    let has_resid = df_residual > 0;
+    let variance = has_resid.then(|| rss / resid);
+    let r_squared = finite(1.0 - rss / tss);
+    let total_df = rows - f64::from(u8::from(intercept));
+    let adj_r_squared = variance.and_then(|v| finite(1.0 - v / (tss / total_df)));
+    let statistic = variance.filter(|_| df > 0).and_then(|v| finite(explained / df as f64 / v));
+    let log_lik = finite(-0.5 * rows * ((2.0 * std::f64::consts::PI * rss / rows).ln() + 1.0));
+    let k = rank as f64 + 1.0;
+    let mse = rss / rows;
+    Glance {
+        r_squared,
+        adj_r_squared,
+        sigma: variance.map(f64::sqrt),
+        statistic,
+        p_value: statistic.map(|f| f_upper(f, df as f64, resid)),
+        df,
+        log_lik,
+        aic: log_lik.map(|l| -2.0 * l + 2.0 * k),
+        bic: log_lik.map(|l| -2.0 * l + rows.ln() * k),
+        deviance: rss,
+        df_residual,
+        nobs: n,
+        mse,
+        rmse: mse.sqrt(),
+    }
+}
+
+/// The coefficient table.
+pub(crate) fn estimates(terms: &[String], solution: &Solution, glance: &Glance, level: f64) -> Vec<TermEstimate> {
+    let df = glance.df_residual as f64;
+    let quantile = glance.sigma.map(|_| student_t_quantile_two_sided(1.0 - level, df));
+    let row = |(index, term): (usize, &String)| {
+        let estimate = solution.values[index];
+        let std_error = estimate.and(glance.sigma).map(|sigma| sigma * solution.variance(index).sqrt());
+        let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
+        let half_width = std_error.zip(quantile).map(|(se, q)| se * q);
+        TermEstimate {
+            term: term.clone(),
+            estimate,
+            std_error,
+            statistic,
+            p_value: statistic.map(|t| student_t_two_sided(t, df)),
+            conf_low: estimate.zip(half_width).map(|(b, h)| b - h),
+            conf_high: estimate.zip(half_width).map(|(b, h)| b + h),
+        }
+    };
+    terms.iter().enumerate().map(row).collect()
+}

@@ -1,0 +1,78 @@
+//! What can be asked of the solution.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// How the least-squares problem is solved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Solver {
+    /// Cholesky where it leaves enough digits, else QR on a second pass over the data.
+    #[default]
+    Auto,
+    /// Normal equations from the cross-products.
+    Cholesky,
+    /// The triangular factor of the data, in the order of the columns.
+    Qr,
+    /// The singular value decomposition of that factor.
+    Svd,
+}
+
+/// What happens to columns that depend linearly on columns before them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Collinear {
+    /// The later column gets no coefficient, as in R.
+    #[default]
+    Drop,
+    /// An error that names the columns.
+    Error,
+    /// The solution of minimum Euclidean norm over all coefficients, intercept included, in the units of
+    /// the data (Moore-Penrose), as numpy's `lstsq` gives it.
+    MinNorm,
+}
+
+/// Options of a fit that do not concern the data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SolveOptions {
+    /// The solver.
+    pub solver: Solver,
+    /// Treatment of dependent columns.
+    pub collinear: Collinear,
+    /// A column whose residual on the columns before it is smaller than this share of its own norm is
+    /// dependent.
+    pub rank_tol: f64,
+    /// Confidence level of the intervals.
+    pub conf_level: f64,
+}
+
+/// The default of [`SolveOptions::rank_tol`]: well above the rounding of a triangular factor of many
+/// blocks, well below what data measured in float64 show by chance.
+pub const DEFAULT_RANK_TOL: f64 = 1e-11;
+
+impl Default for SolveOptions {
+    fn default() -> Self {
+        Self { solver: Solver::Auto, collinear: Collinear::Drop, rank_tol: DEFAULT_RANK_TOL, conf_level: 0.95 }
+    }
+}
+
+impl SolveOptions {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`Error::Option`] that says what is valid.
+    pub fn validate(&self) -> Result<()> {
+        let inside = |value: f64| value > 0.0 && value < 1.0;
+        if !inside(self.conf_level) {
+            let message = format!("the confidence level must lie between 0 and 1, not {}", self.conf_level);
+            return Err(Error::Option(message));
+        }
+        if !inside(self.rank_tol) {
+            return Err(Error::Option(format!("the rank tolerance must lie between 0 and 1, not {}", self.rank_tol)));
+        }
+        Ok(())
+    }
+}
