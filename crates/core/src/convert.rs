@@ -27,6 +27,16 @@ pub(crate) fn plain(array: &dyn Array) -> Option<&[f64]> {
     (array.null_count() == 0).then(|| array.values().as_ref())
 }
 
+/// All cells of `array` as float64; a null becomes a NaN.
+///
+/// # Errors
+/// [`ErrorKind::Batch`] when the array does not hold numbers, booleans, dates or timestamps.
+pub fn to_float64(array: &dyn Array) -> Result<Vec<f64>> {
+    let mut cells = vec![0.0; array.len()];
+    fill(array, 0, &mut cells)?;
+    Ok(cells)
+}
+
 /// Writes `out.len()` cells of `array` from position `from` on; nulls become [`NULL`]. Returns how many
 /// integers were beyond 2^53 and so were rounded.
 ///

@@ -37,6 +37,7 @@ pub mod triangular_factor;
 
 pub use accumulate::{Accumulator, PassControl, accumulate};
 pub use block::{Column, DesignBlock};
+pub use convert::to_float64;
 pub use cross_products::CrossProducts;
 pub use design::Design;
 pub use error::{Error, ErrorKind, Result};

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use globset::GlobBuilder;
 use walkdir::WalkDir;
@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use crate::csv::{CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet::ParquetFile;
-use crate::source::{InputFile, Partition, Scan, ScanRequest, Source, position};
+use crate::source::{InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
 
 /// File name endings that are read when a directory is given.
 const EXTENSIONS: [&str; 6] = [".parquet", ".parq", ".pq", ".csv", ".tsv", ".tab"];
@@ -292,6 +292,31 @@ impl Source for Dataset {
 
     fn inputs(&self) -> Vec<InputFile> {
         self.files.iter().flat_map(|f| f.source.inputs()).collect()
+    }
+
+    fn verbatim_type(&self, index: usize) -> DataType {
+        let field = self.schema.field(index);
+        let text = self.files.iter().any(|file| {
+            let found = file.source.schema().index_of(field.name());
+            found.is_ok_and(|i| file.source.verbatim_type(i) == DataType::Utf8)
+        });
+        if text { DataType::Utf8 } else { field.data_type().clone() }
+    }
+
+    fn summary(&self) -> Summary {
+        let own = self.schema.fields().len() - self.files[0].hive.len();
+        let mut summary = self.files[0].source.summary();
+        for file in &self.files[1..] {
+            let schema = file.source.schema();
+            let order: Vec<usize> =
+                self.schema.fields()[..own].iter().filter_map(|f| schema.index_of(f.name()).ok()).collect();
+            summary.add(&file.source.summary(), &order);
+        }
+        for (_, values) in &self.files[0].hive {
+            summary.null_counts.push((values.null_count() == 0).then_some(0));
+            summary.decode_bytes.push(0);
+        }
+        summary
     }
 
     fn verify_unchanged(&self) -> Result<()> {

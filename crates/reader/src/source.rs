@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -26,6 +26,14 @@ pub trait Source: Send + Sync {
 
     /// The files behind the source, in the order they are read.
     fn inputs(&self) -> Vec<InputFile>;
+
+    /// The type in which [`ScanRequest::verbatim`] delivers column `index` of the schema.
+    fn verbatim_type(&self, index: usize) -> DataType {
+        self.schema().field(index).data_type().clone()
+    }
+
+    /// What is known without reading the data.
+    fn summary(&self) -> Summary;
 
     /// Whether [`Source::scan`] can be called again; false for a pipe.
     fn reopens(&self) -> bool {
@@ -108,4 +116,34 @@ pub struct InputFile {
     pub modified: Option<SystemTime>,
     /// Rows, where the format says so without reading the data.
     pub rows: Option<u64>,
+}
+
+/// What a source knows of its data without reading it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows, where the format says so.
+    pub rows: Option<u64>,
+    /// Row groups of Parquet files.
+    pub row_groups: Option<usize>,
+    /// Rows of the largest row group.
+    pub largest_row_group: Option<u64>,
+    /// Nulls of every column of the schema, where statistics say so.
+    pub null_counts: Vec<Option<u64>>,
+    /// An upper estimate of the bytes that one thread holds while it decodes a column: its largest page,
+    /// compressed and not, and its dictionary; or its share of a chunk of text.
+    pub decode_bytes: Vec<u64>,
+}
+
+impl Summary {
+    /// Adds a further file, whose columns `order` finds for each column of this one.
+    pub(crate) fn add(&mut self, other: &Self, order: &[usize]) {
+        let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
+        self.rows = sum(self.rows, other.rows);
+        self.row_groups = self.row_groups.zip(other.row_groups).map(|(a, b)| a + b);
+        self.largest_row_group = self.largest_row_group.max(other.largest_row_group);
+        for (column, &theirs) in order.iter().enumerate() {
+            self.null_counts[column] = sum(self.null_counts[column], other.null_counts[theirs]);
+            self.decode_bytes[column] = self.decode_bytes[column].max(other.decode_bytes[theirs]);
+        }
+    }
 }

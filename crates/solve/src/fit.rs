@@ -125,6 +125,23 @@ pub struct Attempt {
     pub doubt: Option<String>,
 }
 
+impl Attempt {
+    /// Takes the fit as final: a doubt becomes a warning.
+    ///
+    /// # Errors
+    /// [`Error::Collinear`] where dependent columns were not to be accepted.
+    pub fn accept(self, options: &SolveOptions) -> Result<Fit> {
+        let mut fit = self.fit;
+        if options.collinear == Collinear::Error && !fit.aliased.is_empty() {
+            return Err(Error::Collinear(fit.aliased));
+        }
+        if let Some(doubt) = self.doubt {
+            fit.warnings.push(Warning::new("undecided", format!("{doubt}; the solver `qr` decides")));
+        }
+        Ok(fit)
+    }
+}
+
 /// Digits that `Solver::Auto` wants from cross-products.
 const WANTED_DIGITS: f64 = 8.0;
 
@@ -137,7 +154,7 @@ const WARNING_DIGITS: f64 = 6.0;
 /// `b0 = mean(y) - sum of b_j mean(x_j)`, whose variance is `sigma² (1/n + m' (X'X)^-1 m)`.
 ///
 /// # Errors
-/// [`Error::NoRows`], [`Error::Overflow`], [`Error::Collinear`] where that was asked for.
+/// [`Error::NoRows`], [`Error::Overflow`], [`Error::Option`].
 pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions) -> Result<Attempt> {
     options.validate()?;
     let moments = statistics.moments();
@@ -153,9 +170,6 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
     let aliased: Vec<_> = factor.aside.iter().map(|a| describe(a, &factor, moments, model)).collect();
     let precision = Precision::new(statistics, &factor, condition);
     let doubt = precision.doubt(&factor, model);
-    if options.collinear == Collinear::Error && !aliased.is_empty() && doubt.is_none() {
-        return Err(Error::Collinear(aliased));
-    }
     let solver = match (statistics, options.solver) {
         (Statistics::CrossProducts(_), _) => Solver::Cholesky,
         (_, Solver::Svd) => Solver::Svd,

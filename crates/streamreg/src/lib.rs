@@ -1,1 +1,51 @@
-//! streamreg
+//! Linear regression on Parquet and CSV data larger than memory: `y = Xw + b` by least squares, with
+//! standard errors, in one streamed pass and bounded memory.
+//!
+//! ```no_run
+//! use streamreg::Regression;
+//!
+//! let report = Regression::new("arr_delay").features(["dep_delay", "distance"]).fit_paths(&["flights/*.parquet"])?;
+//! println!("R² = {:?} on {} rows", report.glance.r_squared, report.ledger.rows_used);
+//! report.model().save("model.json".as_ref())?;
+//! # Ok::<(), streamreg::Error>(())
+//! ```
+//!
+//! The data flow one way: files become record batches (`streamreg-reader`), batches become sufficient
+//! statistics (`streamreg-core`), these become estimates (`streamreg-solve`); this crate joins the three.
+//!
+//! | to | start at |
+//! |---|---|
+//! | fit files, any source, or record batches | [`Regression`] |
+//! | read the result | [`FitReport`] |
+//! | save, load, predict | [`Model`] |
+//! | measure prediction errors | [`Model::evaluate_paths`] |
+//! | look at files | [`inspect`](fn@inspect) |
+//!
+//! Results have the same bits for any number of threads and any batch size.
+
+mod error;
+mod evaluate;
+mod inspect;
+mod model;
+mod output;
+mod pass;
+mod predict;
+mod regression;
+mod report;
+
+pub use error::{Error, ErrorKind, Result};
+pub use evaluate::Evaluation;
+pub use inspect::{ColumnSummary, Inspection, inspect};
+pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
+pub use output::{csv_field, write_atomically};
+pub use pass::{Execution, Progress, ProgressFn};
+pub use predict::{PREDICTION, PredictOptions, PredictSummary};
+pub use regression::Regression;
+pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings};
+
+pub use streamreg_core::{
+    DroppedRows, LeftOut, Missing, MissingReason, ModelSpec, RoundedIntegers, RowLedger,
+};
+pub use streamreg_reader::contain::is_containing;
+pub use streamreg_reader::{Dataset, DatasetOptions, Source};
+pub use streamreg_solve::{Aliased, Collinear, Covariance, Glance, Solver, TermEstimate, Warning};

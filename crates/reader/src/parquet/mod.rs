@@ -28,7 +28,7 @@ use self::pages::{LocatedPages, PageFile, Walk, locate_pages, read_exact_at};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES};
-use crate::source::{InputFile, Partition, Scan, ScanRequest, Source, position};
+use crate::source::{InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
 
 /// Row groups of more than one and a half times as many rows are read in ranges of this many.
 /// With the usual pages of 2^17 eight-byte values the cuts fall between pages.
@@ -36,6 +36,9 @@ pub const RANGE_ROWS: u64 = 1 << 20;
 
 /// Consecutive row groups are joined into one partition until it has this many rows.
 pub const MIN_PARTITION_ROWS: u64 = 1 << 15;
+
+/// Size of a page as most writers cut them, before compression.
+const USUAL_PAGE_BYTES: u64 = 1 << 20;
 
 /// An open Parquet file.
 pub struct ParquetFile {
@@ -256,6 +259,30 @@ impl Source for ParquetFile {
     fn inputs(&self) -> Vec<InputFile> {
         let s = &self.shared;
         vec![InputFile { path: s.path.clone(), bytes: s.bytes, modified: s.modified, rows: Some(self.rows()) }]
+    }
+
+    fn summary(&self) -> Summary {
+        let metadata = self.metadata();
+        let groups = metadata.row_groups();
+        let columns = self.schema().fields().len();
+        let mut summary = Summary {
+            rows: Some(self.rows()),
+            row_groups: Some(groups.len()),
+            largest_row_group: groups.iter().map(|g| g.num_rows().unsigned_abs()).max(),
+            null_counts: vec![Some(0); columns],
+            decode_bytes: vec![0; columns],
+        };
+        let descr = self.shared.reader.parquet_schema();
+        for (leaf, root) in (0..descr.num_columns()).map(|leaf| (leaf, descr.get_column_root_idx(leaf))) {
+            for chunk in groups.iter().map(|g| g.column(leaf)) {
+                let nulls = chunk.statistics().and_then(|s| s.null_count_opt());
+                summary.null_counts[root] = summary.null_counts[root].zip(nulls).map(|(a, b)| a + b);
+                let page = (chunk.uncompressed_size().unsigned_abs()).min(USUAL_PAGE_BYTES);
+                let dictionary = if chunk.dictionary_page_offset().is_some() { page } else { 0 };
+                summary.decode_bytes[root] = summary.decode_bytes[root].max(2 * page + dictionary);
+            }
+        }
+        summary
     }
 
     fn verify_unchanged(&self) -> Result<()> {

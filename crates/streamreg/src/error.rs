@@ -1,0 +1,104 @@
+//! The one error type of the library.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::Path;
+
+/// Result of the library's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An option is outside its range, or the request contradicts itself.
+    Request,
+    /// The data cannot be read, or do not have the columns that are needed.
+    Data,
+    /// Columns are collinear and that was not to be accepted.
+    Collinear,
+    /// A result could not be written.
+    Output,
+    /// The computation was told to stop.
+    Interrupted,
+    /// The system refused something that has nothing to do with the data.
+    System,
+}
+
+/// An error. Its `Display` is one line that says what to do; [`std::error::Error::source`] has the cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub(crate) fn request(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Request, message)
+    }
+
+    pub(crate) fn data(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Data, message)
+    }
+
+    /// A failure to write `path`.
+    pub(crate) fn output(path: &Path, source: impl StdError + Send + Sync + 'static) -> Self {
+        let message = format!("{}: cannot write: {source}", path.display());
+        Self { kind: ErrorKind::Output, message, source: Some(Box::new(source)) }
+    }
+
+    fn caused_by(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self { kind, message: source.to_string(), source: Some(Box::new(source)) }
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        // The message already says what the wrapped error says: its own causes come next.
+        self.source.as_ref().and_then(|e| e.source())
+    }
+}
+
+impl From<streamreg_reader::Error> for Error {
+    fn from(error: streamreg_reader::Error) -> Self {
+        Self::caused_by(ErrorKind::Data, error)
+    }
+}
+
+impl From<streamreg_core::Error> for Error {
+    fn from(error: streamreg_core::Error) -> Self {
+        let kind = match error.kind() {
+            streamreg_core::ErrorKind::Interrupted => ErrorKind::Interrupted,
+            streamreg_core::ErrorKind::Threads => ErrorKind::System,
+            _ => ErrorKind::Data,
+        };
+        Self::caused_by(kind, error)
+    }
+}
+
+impl From<streamreg_solve::Error> for Error {
+    fn from(error: streamreg_solve::Error) -> Self {
+        let kind = match error {
+            streamreg_solve::Error::Collinear(_) => ErrorKind::Collinear,
+            streamreg_solve::Error::Option(_) => ErrorKind::Request,
+            _ => ErrorKind::Data,
+        };
+        Self::caused_by(kind, error)
+    }
+}

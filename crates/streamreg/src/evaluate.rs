@@ -1,0 +1,155 @@
+//! How well a model predicts data: streamed, rows with missing values dropped and counted.
+
+use std::path::Path;
+
+use serde::Serialize;
+use streamreg_core::{Accumulator, Design, DesignBlock, Missing, ModelSpec, RowLedger};
+use streamreg_reader::{Dataset, DatasetOptions, Source};
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::pass::{Execution, Rows, SourceRows};
+
+/// Measures of prediction error.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Evaluation {
+    /// Rows that were predicted and have a response.
+    pub rows: u64,
+    /// Mean squared error.
+    pub mse: f64,
+    /// Its square root.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+    /// `1 - sum (y - p)² / sum (y - mean(y))²` on these data; `None` where the response is constant.
+    pub r_squared: Option<f64>,
+    /// Mean of prediction minus response.
+    pub bias: f64,
+    /// What became of the rows.
+    pub ledger: RowLedger,
+}
+
+impl Model {
+    /// Predicts the response of files and compares with what they hold.
+    ///
+    /// # Errors
+    /// When the data cannot be read or lack a column, or no row can be used.
+    pub fn evaluate_paths<P: AsRef<Path>>(
+        &self,
+        paths: &[P],
+        dataset: &DatasetOptions,
+        execution: &Execution,
+    ) -> Result<Evaluation> {
+        let dataset = Dataset::open(paths, dataset)?;
+        let spec = ModelSpec {
+            response: self.response().to_owned(),
+            features: self.features().into_iter().map(str::to_owned).collect(),
+            intercept: true,
+            missing: Missing::Drop,
+        };
+        let design = Design::new(&spec, dataset.schema())?;
+        let (slopes, constant) = (self.slopes(), self.constant());
+        let make = || Errors::new(&slopes, constant);
+        let (errors, ledger) = SourceRows(&dataset).accumulate(&design, execution, 1, make)?;
+        if errors.rows == 0 {
+            return Err(Error::data(format!("no row can be used: {} were read", ledger.rows_read)));
+        }
+        Ok(errors.into_evaluation(ledger))
+    }
+}
+
+/// Sums of prediction errors.
+struct Errors<'m> {
+    slopes: &'m [f64],
+    constant: f64,
+    residuals: Vec<f64>,
+    rows: u64,
+    sum: f64,
+    absolute: f64,
+    squares: f64,
+    mean: f64,
+    /// Sum of squares of the response about its mean.
+    spread: f64,
+}
+
+impl<'m> Errors<'m> {
+    fn new(slopes: &'m [f64], constant: f64) -> Self {
+        let residuals = Vec::new();
+        Self {
+            slopes,
+            constant,
+            residuals,
+            rows: 0,
+            sum: 0.0,
+            absolute: 0.0,
+            squares: 0.0,
+            mean: 0.0,
+            spread: 0.0,
+        }
+    }
+
+    /// Takes in the mean and spread of the response in further rows (Chan, Golub & LeVeque 1979).
+    fn add_response(&mut self, rows: u64, mean: f64, spread: f64) {
+        let (a, b) = (self.rows as f64, rows as f64);
+        let shift = mean - self.mean;
+        self.spread += spread + shift * shift * (a * b / (a + b));
+        self.mean += shift * (b / (a + b));
+        self.rows += rows;
+    }
+
+    fn into_evaluation(self, ledger: RowLedger) -> Evaluation {
+        let n = self.rows as f64;
+        let mse = self.squares / n;
+        Evaluation {
+            rows: self.rows,
+            mse,
+            rmse: mse.sqrt(),
+            mae: self.absolute / n,
+            r_squared: Some(1.0 - self.squares / self.spread).filter(|r| r.is_finite()),
+            bias: self.sum / n,
+            ledger,
+        }
+    }
+}
+
+impl Accumulator for Errors<'_> {
+    fn variables(&self) -> usize {
+        self.slopes.len() + 1
+    }
+
+    fn update(&mut self, block: &DesignBlock<'_>) {
+        let Some((response, features)) = block.columns.split_last() else { return };
+        self.residuals.clear();
+        self.residuals.resize(block.rows, self.constant);
+        for (column, slope) in features.iter().zip(self.slopes) {
+            self.residuals.iter_mut().zip(column.values).for_each(|(p, x)| *p += slope * x);
+        }
+        let used = || (0..block.rows).filter(|&row| block.mask.is_none_or(|m| m[row]));
+        let rows = block.rows_used();
+        if rows == 0 {
+            return;
+        }
+        let origin = used().next().map_or(0.0, |row| response.values[row]);
+        let mean = origin + used().map(|row| response.values[row] - origin).sum::<f64>() / rows as f64;
+        let mut spread = 0.0;
+        for row in used() {
+            let (y, error) = (response.values[row], self.residuals[row] - response.values[row]);
+            spread += (y - mean) * (y - mean);
+            self.sum += error;
+            self.absolute += error.abs();
+            self.squares += error * error;
+        }
+        self.add_response(rows as u64, mean, spread);
+    }
+
+    fn merge(&mut self, other: Self) {
+        if other.rows == 0 {
+            return;
+        }
+        self.sum += other.sum;
+        self.absolute += other.absolute;
+        self.squares += other.squares;
+        self.add_response(other.rows, other.mean, other.spread);
+    }
+}

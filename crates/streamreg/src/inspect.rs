@@ -1,0 +1,132 @@
+//! What is in files, what a fit of them would need, and whether they are sound.
+
+use std::path::Path;
+
+use arrow_schema::DataType;
+use serde::Serialize;
+use streamreg_core::{ModelSpec, in_order};
+use streamreg_reader::{Dataset, DatasetOptions, ScanRequest, Source};
+
+use crate::error::{Error, Result};
+use crate::pass::Execution;
+use crate::report::InputRecord;
+
+/// A column of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ColumnSummary {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Nulls, where the files' statistics say so.
+    pub nulls: Option<u64>,
+    /// Whether it is a feature unless excluded.
+    pub feature: bool,
+}
+
+/// What is known of a data set from its metadata, or from reading all of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The files.
+    pub inputs: Vec<InputRecord>,
+    /// The columns.
+    pub columns: Vec<ColumnSummary>,
+    /// Rows, where the metadata say so.
+    pub rows: Option<u64>,
+    /// Row groups, where all files are Parquet.
+    pub row_groups: Option<usize>,
+    /// Rows of the largest row group.
+    pub largest_row_group: Option<u64>,
+    /// Threads that the memory is predicted for.
+    pub threads: usize,
+    /// Predicted anonymous memory of a fit of one numeric column on all others, in bytes.
+    pub predicted_memory: u64,
+    /// Rows that were decoded without an error, if everything was read.
+    pub verified_rows: Option<u64>,
+}
+
+/// Inspects files: their metadata, and with `verify` every page of every column.
+///
+/// # Errors
+/// When a file cannot be opened; with `verify`, for the first damage found.
+pub fn inspect<P: AsRef<Path>>(
+    paths: &[P],
+    verify: bool,
+    options: &DatasetOptions,
+    execution: &Execution,
+) -> Result<Inspection> {
+    let dataset = Dataset::open(paths, options)?;
+    let summary = dataset.summary();
+    let schema = dataset.schema();
+    let (spec, left_out) = ModelSpec::all_features("", schema);
+    let columns = schema.fields().iter().zip(&summary.null_counts).map(|(field, &nulls)| ColumnSummary {
+        name: field.name().clone(),
+        kind: type_name(field.data_type()),
+        nulls,
+        feature: !left_out.iter().any(|l| l.column == *field.name()),
+    });
+    let threads = execution.resolved_threads()?;
+    let numeric = |name: &String| spec.features.contains(name);
+    let decode = schema.fields().iter().zip(&summary.decode_bytes).filter(|(f, _)| numeric(f.name())).map(|(_, b)| b);
+    let predicted_memory = predict_memory(threads as u64, spec.features.len() as u64, decode.sum());
+    let verified_rows = if verify { Some(verify_all(&dataset, summary.rows, execution)?) } else { None };
+    Ok(Inspection {
+        columns: columns.collect(),
+        rows: summary.rows,
+        row_groups: summary.row_groups,
+        largest_row_group: summary.largest_row_group,
+        threads,
+        predicted_memory,
+        verified_rows,
+        inputs: dataset.inputs().into_iter().map(InputRecord::from).collect(),
+    })
+}
+
+/// Bytes of anonymous memory: the process itself, and for each thread what decoding holds, two record
+/// batches, a block with its centred copy, and two matrices of cross-products; four more wait for merging.
+fn predict_memory(threads: u64, variables: u64, decode: u64) -> u64 {
+    const PROCESS: u64 = 8 << 20;
+    let batch = streamreg_reader::source::DEFAULT_BATCH_ROWS as u64 * variables * 8;
+    let block = streamreg_core::design::block_rows(variables as usize) as u64 * variables * 8;
+    let matrix = variables * variables * 8;
+    PROCESS + threads * (decode + 2 * batch + 2 * block + 6 * matrix)
+}
+
+fn type_name(kind: &DataType) -> String {
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
+        other => other.to_string(),
+    }
+}
+
+/// Decodes every column of every row, which checks page checksums and row counts on the way.
+fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution) -> Result<u64> {
+    let names: Vec<String> = source.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let scan = source.scan(&ScanRequest { ..execution.request(&names) })?;
+    let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
+    let mut rows = 0;
+    execution.control(1, declared, |control| {
+        let count = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<_>> + Send>| {
+            let mut rows = 0;
+            for batch in batches {
+                let batch: arrow_array::RecordBatch = batch?;
+                control.checkpoint(batch.num_rows())?;
+                rows += batch.num_rows() as u64;
+            }
+            Ok(rows)
+        };
+        in_order(control.threads, next, count, |n: u64| {
+            rows += n;
+            Ok(())
+        })
+    })?;
+    source.verify_unchanged()?;
+    match declared {
+        Some(declared) if declared != rows => {
+            Err(Error::data(format!("{rows} rows were read, the metadata declare {declared}")))
+        }
+        _ => Ok(rows),
+    }
+}

@@ -1,0 +1,208 @@
+//! Where the rows of a pass come from: a [`Source`], or batches that a caller hands over.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use streamreg_core::{Accumulator, Design, PassControl, RowLedger, accumulate};
+use streamreg_reader::{ScanRequest, Source};
+
+use crate::error::{Error, Result};
+
+/// How far a pass has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows read since the beginning of this pass.
+    pub rows: u64,
+    /// Rows in all, where that is known.
+    pub total: Option<u64>,
+    /// 1 for the first pass over the data, 2 for the second.
+    pub pass: usize,
+}
+
+/// Called from any thread, about once a record batch.
+pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// How to run, as opposed to what to compute.
+#[derive(Clone, Default)]
+pub struct Execution {
+    /// Threads; all processors where absent.
+    pub threads: Option<usize>,
+    /// Rows of a record batch; the reader's default where absent. Never changes a result.
+    pub batch_rows: Option<usize>,
+    /// Told how far the work has come.
+    pub progress: Option<ProgressFn>,
+    /// Set from outside to stop early.
+    pub interrupt: Option<Arc<AtomicBool>>,
+}
+
+impl Execution {
+    /// The number of threads to use.
+    ///
+    /// # Errors
+    /// When zero were asked for.
+    pub fn resolved_threads(&self) -> Result<usize> {
+        match self.threads {
+            Some(0) => Err(Error::request("at least one thread is needed, not 0")),
+            Some(n) => Ok(n),
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        }
+    }
+
+    /// Runs `work` with the pass control that these settings stand for.
+    pub(crate) fn control<T>(
+        &self,
+        pass: usize,
+        total: Option<u64>,
+        work: impl FnOnce(&PassControl<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let done = std::sync::atomic::AtomicU64::new(0);
+        let report = |rows: u64| {
+            if let Some(progress) = &self.progress {
+                let rows = done.fetch_add(rows, std::sync::atomic::Ordering::Relaxed) + rows;
+                progress(Progress { rows, total, pass });
+            }
+        };
+        let control = PassControl {
+            threads: self.resolved_threads()?,
+            progress: Some(&report),
+            interrupt: self.interrupt.as_deref(),
+        };
+        work(&control)
+    }
+
+    /// A scan request for `columns`.
+    pub(crate) fn request(&self, columns: &[String]) -> ScanRequest {
+        let mut request = ScanRequest::new(columns);
+        request.batch_rows = self.batch_rows.unwrap_or(request.batch_rows);
+        request
+    }
+}
+
+/// Rows that can be accumulated, once or more often.
+pub(crate) trait Rows {
+    fn schema(&self) -> SchemaRef;
+
+    /// Whether another pass is possible.
+    fn reopens(&self) -> bool;
+
+    /// Runs pass number `pass` over the columns of `design`.
+    fn accumulate<A: Accumulator>(
+        &self,
+        design: &Design,
+        execution: &Execution,
+        pass: usize,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)>;
+}
+
+/// The rows of files.
+pub(crate) struct SourceRows<'a>(pub(crate) &'a dyn Source);
+
+impl Rows for SourceRows<'_> {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.0.schema())
+    }
+
+    fn reopens(&self) -> bool {
+        self.0.reopens()
+    }
+
+    fn accumulate<A: Accumulator>(
+        &self,
+        design: &Design,
+        execution: &Execution,
+        pass: usize,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)> {
+        let scan = self.0.scan(&execution.request(design.columns()))?;
+        let next = || {
+            let partition = scan.next_partition()?;
+            Some(partition.map_err(Error::from).map(|p| (p.index, p.batches.map(|b| b.map_err(Error::from)))))
+        };
+        let total = self.0.summary().rows;
+        let result = execution.control(pass, total, |control| accumulate(design, control, make, next))?;
+        self.0.verify_unchanged()?;
+        Ok(result)
+    }
+}
+
+/// Rows of a partition that is cut from a stream of batches.
+const STREAM_PARTITION_ROWS: usize = 1 << 16;
+
+/// The rows of an iterator of record batches: one pass, no second.
+pub(crate) struct StreamRows<I> {
+    schema: SchemaRef,
+    stream: Mutex<Stream<I>>,
+}
+
+struct Stream<I> {
+    batches: I,
+    /// What is left of the batch that the last partition ended in.
+    rest: Option<RecordBatch>,
+    index: usize,
+}
+
+impl<I> StreamRows<I> {
+    pub(crate) fn new(schema: SchemaRef, batches: I) -> Self {
+        Self { schema, stream: Mutex::new(Stream { batches, rest: None, index: 0 }) }
+    }
+}
+
+impl<I: Iterator<Item = Result<RecordBatch>>> Stream<I> {
+    /// The next partition: as many rows as every partition has, however the batches were cut.
+    fn take(&mut self) -> Result<Vec<RecordBatch>> {
+        let (mut taken, mut rows) = (Vec::new(), 0);
+        while rows < STREAM_PARTITION_ROWS {
+            let Some(batch) = self.rest.take().map(Ok).or_else(|| self.batches.next()).transpose()? else { break };
+            let count = batch.num_rows().min(STREAM_PARTITION_ROWS - rows);
+            if count < batch.num_rows() {
+                self.rest = Some(batch.slice(count, batch.num_rows() - count));
+            }
+            taken.push(batch.slice(0, count));
+            rows += count;
+        }
+        Ok(taken)
+    }
+}
+
+impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn reopens(&self) -> bool {
+        false
+    }
+
+    fn accumulate<A: Accumulator>(
+        &self,
+        design: &Design,
+        execution: &Execution,
+        pass: usize,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)> {
+        let next = || {
+            let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = match stream.take() {
+                Ok(taken) if taken.is_empty() => return None,
+                Ok(taken) => taken,
+                Err(error) => return Some(Err(error)),
+            };
+            let index = stream.index;
+            stream.index += 1;
+            let columns = design.columns().to_vec();
+            Some(Ok((index, taken.into_iter().map(move |batch| project(&batch, &columns)))))
+        };
+        execution.control(pass, None, |control| accumulate(design, control, make, next))
+    }
+}
+
+/// The named columns of `batch`, in that order.
+pub(crate) fn project(batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
+    let schema = batch.schema_ref();
+    let find = |name: &String| Ok(streamreg_reader::source::position(schema, name)?);
+    let positions = columns.iter().map(find).collect::<Result<Vec<_>>>()?;
+    batch.project(&positions).map_err(|e| Error::data(e.to_string()))
+}

@@ -1,0 +1,167 @@
+//! Predictions for files: streamed, in order, one output row for every input row.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use streamreg_core::in_order;
+use streamreg_reader::{Dataset, DatasetOptions, Source};
+
+use crate::error::{Error, Result};
+use crate::model::{Interval, Model};
+use crate::output::TableWriter;
+use crate::pass::Execution;
+
+/// Name of the column with the predictions.
+pub const PREDICTION: &str = "prediction";
+
+/// How predictions for files are made.
+#[derive(Clone, Default)]
+pub struct PredictOptions {
+    /// Input columns to copy to the output, in front of the predictions.
+    pub keep: Vec<String>,
+    /// Interval around each prediction, with its confidence level.
+    pub interval: Option<(Interval, f64)>,
+    /// How files are read.
+    pub dataset: DatasetOptions,
+    /// Threads, progress, interruption.
+    pub execution: Execution,
+}
+
+/// What a prediction run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PredictSummary {
+    /// Rows read, and written.
+    pub rows: u64,
+    /// Rows without a prediction, because an input is null or not finite.
+    pub nulls: u64,
+}
+
+impl Model {
+    /// Predicts for files and writes a Parquet or CSV file, by the ending of `output`, through a temporary
+    /// file that is renamed at the end.
+    ///
+    /// # Errors
+    /// When the data cannot be read or lack a column, the output is one of the inputs, or writing fails.
+    pub fn predict_paths<P: AsRef<Path>>(
+        &self,
+        paths: &[P],
+        output: &Path,
+        options: &PredictOptions,
+    ) -> Result<PredictSummary> {
+        let dataset = Dataset::open(paths, &options.dataset)?;
+        refuse_input_as_output(&dataset, output)?;
+        let schema = self.output_schema(&dataset, options)?;
+        let writer = TableWriter::file(output, &schema)?;
+        self.predict_to(&dataset, writer, &schema, options)
+    }
+
+    /// Predicts for files and writes CSV to a stream.
+    ///
+    /// # Errors
+    /// As [`Model::predict_paths`].
+    pub fn predict_stream<P: AsRef<Path>>(
+        &self,
+        paths: &[P],
+        output: impl Write + Send,
+        options: &PredictOptions,
+    ) -> Result<PredictSummary> {
+        let dataset = Dataset::open(paths, &options.dataset)?;
+        let schema = self.output_schema(&dataset, options)?;
+        let writer = TableWriter::stream(Box::new(output), &schema)?;
+        self.predict_to(&dataset, writer, &schema, options)
+    }
+
+    /// Kept columns, prediction, interval.
+    fn output_schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
+        let mut fields = Vec::new();
+        for name in &options.keep {
+            let index = streamreg_reader::source::position(source.schema(), name)?;
+            fields.push(Field::new(name, source.verbatim_type(index), true));
+        }
+        let number = |name: &str| Field::new(name, DataType::Float64, true);
+        fields.push(number(PREDICTION));
+        if let Some((kind, _)) = options.interval {
+            let prefix = if kind == Interval::Confidence { "conf" } else { "pred" };
+            fields.extend(["low", "high"].map(|end| number(&format!("{prefix}_{end}"))));
+        }
+        for (index, field) in fields.iter().enumerate() {
+            if fields[..index].iter().any(|f| f.name() == field.name()) {
+                return Err(Error::request(format!("two output columns would be called {:?}", field.name())));
+            }
+        }
+        Ok(Arc::new(Schema::new(fields)))
+    }
+
+    fn predict_to(
+        &self,
+        source: &dyn Source,
+        mut writer: TableWriter<'_>,
+        schema: &SchemaRef,
+        options: &PredictOptions,
+    ) -> Result<PredictSummary> {
+        let features: Vec<String> = self.features().into_iter().map(str::to_owned).collect();
+        let mut request = options.execution.request(&features);
+        request.verbatim.clone_from(&options.keep);
+        let scan = source.scan(&request)?;
+        let next = || {
+            scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from))
+        };
+        let mut summary = PredictSummary::default();
+        options.execution.control(1, source.summary().rows, |control| {
+            let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
+                let mut out = Vec::new();
+                for batch in batches {
+                    let batch = batch?;
+                    control.checkpoint(batch.num_rows())?;
+                    out.push(self.output_batch(&batch, features.len(), schema, options)?);
+                }
+                Ok(out)
+            };
+            in_order(control.threads, next, work, |batches: Vec<RecordBatch>| {
+                for batch in batches {
+                    summary.rows += batch.num_rows() as u64;
+                    summary.nulls += batch.column(options.keep.len()).null_count() as u64;
+                    writer.write(&batch)?;
+                }
+                Ok(())
+            })
+        })?;
+        source.verify_unchanged()?;
+        writer.finish()?;
+        Ok(summary)
+    }
+
+    fn output_batch(
+        &self,
+        batch: &RecordBatch,
+        features: usize,
+        schema: &SchemaRef,
+        options: &PredictOptions,
+    ) -> Result<RecordBatch> {
+        let prediction = self.predict_interval(batch, options.interval)?;
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+        for (index, field) in schema.fields().iter().take(options.keep.len()).enumerate() {
+            let kept = batch.column(features + index);
+            let cast = arrow_cast::cast(kept, field.data_type());
+            columns.push(cast.map_err(|e| Error::data(format!("column {:?}: {e}", field.name())))?);
+        }
+        columns.push(Arc::new(prediction.fit));
+        if let Some((low, high)) = prediction.interval {
+            columns.extend([Arc::new(low) as ArrayRef, Arc::new(high)]);
+        }
+        RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::data(e.to_string()))
+    }
+}
+
+/// An output must not overwrite what is still being read.
+fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
+    let target = real(output);
+    if source.inputs().iter().any(|input| real(&input.path) == target) {
+        return Err(Error::request(format!("{}: the output is one of the inputs", output.display())));
+    }
+    Ok(())
+}
