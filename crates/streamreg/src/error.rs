@@ -30,15 +30,17 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    broken_pipe: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), broken_pipe: false, source: None }
     }
 
-    pub(crate) fn request(message: impl Into<String>) -> Self {
+    /// An error of a program that found a request invalid before the library saw it.
+    pub fn invalid_request(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Request, message)
     }
 
@@ -49,11 +51,18 @@ impl Error {
     /// A failure to write `path`.
     pub(crate) fn output(path: &Path, source: impl StdError + Send + Sync + 'static) -> Self {
         let message = format!("{}: cannot write: {source}", path.display());
-        Self { kind: ErrorKind::Output, message, source: Some(Box::new(source)) }
+        let io = (&source as &dyn std::any::Any).downcast_ref::<std::io::Error>();
+        let broken_pipe = io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+        Self { kind: ErrorKind::Output, message, broken_pipe, source: Some(Box::new(source)) }
     }
 
     fn caused_by(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Self {
-        Self { kind, message: source.to_string(), source: Some(Box::new(source)) }
+        Self { kind, message: source.to_string(), broken_pipe: false, source: Some(Box::new(source)) }
+    }
+
+    /// Whether the reader of the output went away, which is no failure for a filter in a pipeline.
+    pub fn is_broken_pipe(&self) -> bool {
+        self.broken_pipe
     }
 
     /// What kind of failure this is.

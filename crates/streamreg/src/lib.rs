@@ -37,7 +37,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use evaluate::Evaluation;
 pub use inspect::{ColumnSummary, Inspection, inspect};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
-pub use output::{csv_field, write_atomically};
+pub use output::{csv_field, refuse_input_as_output, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
@@ -47,5 +47,6 @@ pub use streamreg_core::{
     DroppedRows, LeftOut, Missing, MissingReason, ModelSpec, RoundedIntegers, RowLedger,
 };
 pub use streamreg_reader::contain::is_containing;
+pub use streamreg_reader::csv::{ColumnType, CsvOptions};
 pub use streamreg_reader::{Dataset, DatasetOptions, Source};
 pub use streamreg_solve::{Aliased, Collinear, Covariance, Glance, Solver, TermEstimate, Warning};

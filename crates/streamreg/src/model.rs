@@ -197,10 +197,10 @@ impl Model {
     /// Lower and upper ends: `fit ± t sqrt(x' V x [+ sigma²])`.
     fn bounds(&self, columns: &[Vec<f64>], fit: &[f64], kind: Interval, level: f64) -> Result<(Vec<f64>, Vec<f64>)> {
         let (Some(covariance), Some(sigma)) = (&self.covariance, self.glance.sigma) else {
-            return Err(Error::request("the fit left no residual degrees of freedom, so there are no intervals"));
+            return Err(Error::invalid_request("the fit left no residual degrees of freedom, so there are no intervals"));
         };
         if !(level > 0.0 && level < 1.0) {
-            return Err(Error::request(format!("the confidence level must lie between 0 and 1, not {level}")));
+            return Err(Error::invalid_request(format!("the confidence level must lie between 0 and 1, not {level}")));
         }
         let quantile = student_t_quantile_two_sided(1.0 - level, self.glance.df_residual as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };

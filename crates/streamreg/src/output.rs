@@ -10,6 +10,7 @@ use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use streamreg_reader::Source;
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
@@ -22,6 +23,23 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<File>) ->
     let mut target = AtomicFile::create(path)?;
     write(&mut target.writer).map_err(|e| Error::output(path, e))?;
     target.commit()
+}
+
+/// Checks that `output` is none of the files that `source` reads and that its folder exists.
+///
+/// # Errors
+/// [`ErrorKind::Request`](crate::ErrorKind::Request).
+pub fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let target = real(output);
+    if source.inputs().iter().any(|input| real(&input.path) == target) {
+        return Err(Error::invalid_request(format!("{}: the output is one of the inputs", output.display())));
+    }
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::invalid_request(format!("{}: there is no folder {}", output.display(), folder.display())));
+    }
+    Ok(())
 }
 
 /// A file that appears under its name only when it is complete.
@@ -69,7 +87,7 @@ impl<'w> TableWriter<'w> {
         let csv = name.ends_with(".csv");
         if !csv && !name.ends_with(".parquet") {
             let message = format!("{}: the output must end in .parquet or .csv", path.display());
-            return Err(Error::request(message));
+            return Err(Error::invalid_request(message));
         }
         let target = AtomicFile::create(path)?;
         if csv {

@@ -44,7 +44,7 @@ impl Execution {
     /// When zero were asked for.
     pub fn resolved_threads(&self) -> Result<usize> {
         match self.threads {
-            Some(0) => Err(Error::request("at least one thread is needed, not 0")),
+            Some(0) => Err(Error::invalid_request("at least one thread is needed, not 0")),
             Some(n) => Ok(n),
             None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         }

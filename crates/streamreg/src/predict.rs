@@ -1,7 +1,7 @@
 //! Predictions for files: streamed, in order, one output row for every input row.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -11,7 +11,7 @@ use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 use crate::error::{Error, Result};
 use crate::model::{Interval, Model};
-use crate::output::TableWriter;
+use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::Execution;
 
 /// Name of the column with the predictions.
@@ -89,7 +89,7 @@ impl Model {
         }
         for (index, field) in fields.iter().enumerate() {
             if fields[..index].iter().any(|f| f.name() == field.name()) {
-                return Err(Error::request(format!("two output columns would be called {:?}", field.name())));
+                return Err(Error::invalid_request(format!("two output columns would be called {:?}", field.name())));
             }
         }
         Ok(Arc::new(Schema::new(fields)))
@@ -154,14 +154,4 @@ impl Model {
         }
         RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::data(e.to_string()))
     }
-}
-
-/// An output must not overwrite what is still being read.
-fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
-    let target = real(output);
-    if source.inputs().iter().any(|input| real(&input.path) == target) {
-        return Err(Error::request(format!("{}: the output is one of the inputs", output.display())));
-    }
-    Ok(())
 }

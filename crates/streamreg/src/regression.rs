@@ -156,6 +156,13 @@ impl Regression {
         self
     }
 
+    /// Threads, batch size, progress and interruption in one.
+    #[must_use]
+    pub fn execution(mut self, execution: Execution) -> Self {
+        self.execution = execution;
+        self
+    }
+
     /// Fits to files: paths, directories, glob patterns.
     ///
     /// # Errors

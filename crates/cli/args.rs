@@ -1,0 +1,280 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    the result could not be written, or the system refused something
+  2    usage
+  3    the data cannot be read, or lack what the command needs
+  4    rank-deficient or ill-conditioned under --strict, collinear under --collinear error,
+       or fewer than 2 digits of the coefficients survive
+  70   internal error
+  130  interrupted";
+
+const FIT_EXAMPLES: &str = "\
+Examples:
+  streamreg fit big.parquet --target y
+  streamreg fit 'sales/year=*/*.parquet' --target revenue --features price,year
+  streamreg fit big.csv.gz --target y --exclude id --format json --output fit.json
+  streamreg fit big.parquet --target y --save-model model.json
+  streamreg fit survey.csv --target 'net income' --features '\"age, years\",height'";
+
+const PREDICT_EXAMPLES: &str = "\
+Examples:
+  streamreg predict model.json new.parquet -o predictions.parquet --keep id
+  streamreg predict model.json new.csv --interval prediction | head";
+
+/// Linear regression on Parquet and CSV data larger than memory.
+///
+/// Least squares with standard errors, in one streamed pass and bounded memory. Results have the same bits
+/// for any number of threads.
+#[derive(Debug, Parser)]
+#[command(name = "streamreg", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fit a linear regression and print the coefficient table.
+    #[command(after_help = FIT_EXAMPLES)]
+    Fit(FitArgs),
+    /// Predict with a saved model: one output row for every input row, in order.
+    #[command(after_help = PREDICT_EXAMPLES)]
+    Predict(PredictArgs),
+    /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias.
+    Evaluate(EvaluateArgs),
+    /// Show the columns, rows and predicted memory of files, or verify all of their bytes.
+    Inspect(InspectArgs),
+}
+
+/// Which files, and how they are read.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InputArgs {
+    /// Parquet or CSV files (also .gz and .zst text), directories, or quoted glob patterns
+    #[arg(required = true, value_name = "FILES")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Field delimiter of CSV files [default: comma; tab for .tsv; ; tab or | if the header has no comma]
+    #[arg(long, value_name = "CHAR", help_heading = "CSV")]
+    pub(crate) delimiter: Option<String>,
+
+    /// CSV files have no header line: columns are called column_1, column_2, ...
+    #[arg(long, help_heading = "CSV")]
+    pub(crate) no_header: bool,
+
+    /// Spelling of a missing value in CSV files; may be repeated, and replaces the default
+    /// (empty, NA, NaN, nan, null, NULL)
+    #[arg(long = "null", value_name = "TEXT", help_heading = "CSV")]
+    pub(crate) nulls: Vec<String>,
+
+    /// Type of a CSV column instead of the inferred one: number, boolean, date, timestamp or text;
+    /// may be repeated
+    #[arg(long = "schema", value_name = "COLUMN=TYPE", help_heading = "CSV")]
+    pub(crate) types: Vec<String>,
+}
+
+/// How the work is done; nothing here changes a result.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Threads [default: all processors]
+    #[arg(long, value_name = "N", help_heading = "Running")]
+    pub(crate) threads: Option<usize>,
+
+    /// Progress on stderr: a bar if it is a terminal, JSON lines, or none
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Running")]
+    pub(crate) progress: ProgressStyle,
+
+    /// Same as --progress none
+    #[arg(long, short, help_heading = "Running")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    #[default]
+    Auto,
+    Json,
+    None,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FitArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// The column to explain
+    #[arg(long, short, value_name = "COLUMN")]
+    pub(crate) target: String,
+
+    /// The columns that explain it, separated by commas; quote a name that has a comma ("a, b")
+    /// [default: all numeric and boolean columns]
+    #[arg(long, short, value_name = "COLUMNS")]
+    pub(crate) features: Vec<String>,
+
+    /// Columns to leave out, separated by commas
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Fit without a constant
+    #[arg(long)]
+    pub(crate) no_intercept: bool,
+
+    /// Rows with a null or non-finite value in a used column: drop and count them, or stop
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) missing: MissingArg,
+
+    /// How to solve: Cholesky on cross-products where it leaves 8 digits and else QR on a second pass
+    /// (auto), or one of them, or the singular value decomposition
+    #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = "Solving")]
+    pub(crate) solver: SolverArg,
+
+    /// Never read the data a second time
+    #[arg(long, help_heading = "Solving")]
+    pub(crate) no_escalate: bool,
+
+    /// Columns that depend on columns before them: drop them, stop, or give the minimum-norm solution
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Solving")]
+    pub(crate) collinear: CollinearArg,
+
+    /// A column is dependent if less than this share of its norm is left beside the columns before it
+    /// [default: 1e-11]
+    #[arg(long, value_name = "SHARE", help_heading = "Solving")]
+    pub(crate) rank_tol: Option<f64>,
+
+    /// Exit with code 4 if columns are dependent or fewer than 6 digits are reliable
+    #[arg(long, help_heading = "Solving")]
+    pub(crate) strict: bool,
+
+    /// Level of the confidence intervals
+    #[arg(long, default_value_t = 0.95, value_name = "LEVEL", help_heading = "Output")]
+    pub(crate) conf_level: f64,
+
+    /// Form of the result; tidy and glance are CSV with broom's column names
+    #[arg(long, value_enum, default_value_t, value_name = "FORM", help_heading = "Output")]
+    pub(crate) format: Format,
+
+    /// Write the result to a file instead of stdout
+    #[arg(long, short, value_name = "FILE", help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Save the fitted model for predict and evaluate
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) save_model: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MissingArg {
+    #[default]
+    Drop,
+    Error,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SolverArg {
+    #[default]
+    Auto,
+    Cholesky,
+    Qr,
+    Svd,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CollinearArg {
+    #[default]
+    Drop,
+    Error,
+    MinNorm,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Table,
+    Json,
+    Tidy,
+    Glance,
+    Markdown,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PredictArgs {
+    /// Model file, as fit --save-model writes it
+    pub(crate) model: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Output file, .parquet or .csv [default: CSV to stdout]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Input columns to copy to the output, separated by commas
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) keep: Vec<String>,
+
+    /// Add the ends of an interval: of the mean response, or of a new observation
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) interval: Option<IntervalArg>,
+
+    /// Level of the interval
+    #[arg(long, default_value_t = 0.95, value_name = "LEVEL")]
+    pub(crate) conf_level: f64,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IntervalArg {
+    Confidence,
+    Prediction,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EvaluateArgs {
+    /// Model file, as fit --save-model writes it
+    pub(crate) model: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) format: PlainFormat,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Decode everything: checks page checksums, every field and the number of rows
+    #[arg(long)]
+    pub(crate) verify: bool,
+
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) format: PlainFormat,
+
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlainFormat {
+    #[default]
+    Table,
+    Json,
+}

@@ -1,0 +1,20 @@
+//! `streamreg evaluate`
+
+use anyhow::Result;
+use streamreg::Model;
+
+use crate::args::{EvaluateArgs, PlainFormat};
+use crate::exit::Exit;
+use crate::{report, settings};
+
+pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
+    let model = Model::load(&args.model)?;
+    let dataset = settings::dataset(&args.input)?;
+    let evaluation = model.evaluate_paths(&args.input.files, &dataset, &settings::execution(&args.run)?)?;
+    let text = match args.format {
+        PlainFormat::Json => report::json(&evaluation)?,
+        PlainFormat::Table => report::evaluation(&evaluation),
+    };
+    report::print(&text)?;
+    Ok(Exit::code(0))
+}

@@ -1,0 +1,30 @@
+//! `streamreg predict`
+
+use std::io::{BufWriter, Write};
+
+use anyhow::Result;
+use streamreg::{Model, PredictOptions};
+
+use crate::args::PredictArgs;
+use crate::exit::Exit;
+use crate::settings;
+
+pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
+    let model = Model::load(&args.model)?;
+    let options = PredictOptions {
+        keep: settings::names("--keep", &args.keep)?,
+        interval: settings::interval(args.interval, args.conf_level),
+        dataset: settings::dataset(&args.input)?,
+        execution: settings::execution(&args.run)?,
+    };
+    let summary = match &args.output {
+        Some(path) => model.predict_paths(&args.input.files, path, &options)?,
+        None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,
+    };
+    if summary.nulls > 0 && !args.run.quiet {
+        let (nulls, rows) = (summary.nulls, summary.rows);
+        // A closed stderr is no reason to fail.
+        let _ = writeln!(std::io::stderr(), "{nulls} of {rows} rows have no prediction: an input is missing");
+    }
+    Ok(Exit::code(0))
+}

@@ -1,0 +1,68 @@
+//! Exit codes.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use streamreg::ErrorKind;
+
+/// The result could not be written, or the system refused something.
+pub(crate) const FAILED: u8 = 1;
+/// The command line is wrong.
+pub(crate) const USAGE: u8 = 2;
+/// The data cannot be read, or do not fit the request.
+pub(crate) const DATA: u8 = 3;
+/// Rank-deficient or ill-conditioned, where that was not to be accepted.
+pub(crate) const CONDITION: u8 = 4;
+/// A bug.
+pub(crate) const INTERNAL: u8 = 70;
+/// Ended by the user, as shells count SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// How the process ends.
+pub(crate) struct Exit {
+    code: u8,
+    message: Option<String>,
+}
+
+impl Exit {
+    /// Done, with a code.
+    pub(crate) fn code(code: u8) -> Self {
+        Self { code, message: None }
+    }
+
+    /// Failed, with a line for stderr.
+    pub(crate) fn with_message(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: Some(message.into()) }
+    }
+
+    /// The code for an error, and its chain of causes in one line.
+    pub(crate) fn from_error(error: &anyhow::Error) -> Self {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            return Self::code(0);
+        }
+        let Some(own) = error.downcast_ref::<streamreg::Error>() else {
+            return Self::with_message(FAILED, format!("{error:#}"));
+        };
+        if own.is_broken_pipe() {
+            return Self::code(0);
+        }
+        let code = match own.kind() {
+            ErrorKind::Request => USAGE,
+            ErrorKind::Data => DATA,
+            ErrorKind::Collinear => CONDITION,
+            ErrorKind::Interrupted => INTERRUPTED,
+            _ => FAILED,
+        };
+        Self::with_message(code, own.to_string())
+    }
+
+    /// Prints the message, if there is one, and gives the code to the system.
+    pub(crate) fn report(self) -> ExitCode {
+        if let Some(message) = self.message {
+            // Nothing can be done about a closed stderr.
+            let _ = writeln!(std::io::stderr(), "streamreg: {}", crate::report::printable(&message));
+        }
+        ExitCode::from(self.code)
+    }
+}

@@ -1,0 +1,70 @@
+//! Progress on stderr.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
+use streamreg::{Progress, ProgressFn};
+
+use crate::args::{ProgressStyle, RunArgs};
+
+/// What shall be told of the progress, if anything.
+pub(crate) fn reporter(args: &RunArgs) -> Option<ProgressFn> {
+    match args.progress {
+        _ if args.quiet => None,
+        ProgressStyle::None => None,
+        ProgressStyle::Json => Some(json_lines()),
+        ProgressStyle::Auto => std::io::stderr().is_terminal().then(bar),
+    }
+}
+
+/// A bar with rows, rows per second and the time left; without a known total, a spinner.
+fn bar() -> ProgressFn {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+    let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
+    let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {per_sec}";
+    // The templates are constants; should one be wrong, the default style still shows progress.
+    let style = |template: &str| BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
+    let (with_total, without) = (style(with_total), style(without));
+    let pass = AtomicU64::new(0);
+    Arc::new(move |progress: Progress| {
+        if pass.swap(progress.pass as u64, Ordering::Relaxed) != progress.pass as u64 {
+            bar.reset();
+            bar.set_style(if progress.total.is_some() { with_total.clone() } else { without.clone() });
+            if let Some(total) = progress.total {
+                bar.set_length(total);
+            }
+            if progress.pass > 1 {
+                bar.set_prefix("second pass ");
+            }
+        }
+        bar.set_position(progress.rows);
+        if progress.total == Some(progress.rows) {
+            bar.finish_and_clear();
+        }
+    })
+}
+
+/// One JSON object a line, about once a second.
+fn json_lines() -> ProgressFn {
+    let start = Instant::now();
+    let last = AtomicU64::new(0);
+    Arc::new(move |progress: Progress| {
+        let now = start.elapsed().as_millis() as u64;
+        let before = last.load(Ordering::Relaxed);
+        let done = progress.total == Some(progress.rows);
+        let due = now >= before + 1000 && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if due || done {
+            let total = progress.total.map_or("null".to_owned(), |t| t.to_string());
+            let seconds = now as f64 / 1e3;
+            let Progress { pass, rows, .. } = progress;
+            // A closed stderr is no reason to stop.
+            let _ = writeln!(
+                std::io::stderr(),
+                r#"{{"pass":{pass},"rows":{rows},"total":{total},"seconds":{seconds}}}"#
+            );
+        }
+    })
+}

@@ -1,0 +1,45 @@
+//! Markdown, for reports and issue threads.
+
+use streamreg::FitReport;
+
+use super::number::{optional, p_value};
+use super::table::{model, summary};
+use super::{ledger_lines, printable};
+
+pub(crate) fn fit(report: &FitReport) -> String {
+    let level = (report.conf_level * 1e4).round() / 1e2;
+    let mut out = format!("**{}**\n\n", escape(&model(report)));
+    out.push_str(&format!("| term | estimate | std. error | t | p | {level} % interval |\n|---|---:|---:|---:|---:|---|\n"));
+    for c in &report.coefficients {
+        let interval = match (c.conf_low, c.conf_high) {
+            (Some(low), Some(high)) => format!("{} to {}", optional(Some(low)), optional(Some(high))),
+            _ => "NA".into(),
+        };
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {interval} |\n",
+            escape(&printable(&c.term)),
+            optional(c.estimate),
+            optional(c.std_error),
+            c.statistic.map_or("NA".into(), |t| format!("{t:.3}")),
+            p_value(c.p_value)
+        ));
+    }
+    out.push('\n');
+    let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
+    for line in summary(report).into_iter().chain(aliased).chain(ledger_lines(report)) {
+        out.push_str(&format!("- {}\n", escape(&line)));
+    }
+    out
+}
+
+/// Text that Markdown must not read as markup.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if matches!(c, '|' | '*' | '_' | '`' | '<' | '[' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

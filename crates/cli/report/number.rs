@@ -1,0 +1,116 @@
+//! Numbers for people.
+
+/// Digits that tables show.
+const DIGITS: usize = 6;
+
+/// A number with six significant digits, as short as that allows.
+pub(crate) fn short(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let scientific = format!("{value:.*e}", DIGITS - 1);
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-5..15).contains(&exponent) {
+        let decimals = (DIGITS as i32 - 1 - exponent).max(0) as usize;
+        trim(&format!("{value:.decimals$}")).to_owned()
+    } else {
+        format!("{}e{exponent}", trim(mantissa))
+    }
+}
+
+/// Without zeros at the end of the decimals.
+fn trim(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+/// A number, or R's `NA`.
+pub(crate) fn optional(value: Option<f64>) -> String {
+    value.map_or("NA".into(), short)
+}
+
+/// A p-value as R prints it.
+pub(crate) fn p_value(value: Option<f64>) -> String {
+    match value {
+        None => "NA".into(),
+        Some(p) if p < 2e-16 => "<2e-16".into(),
+        Some(p) if p < 1e-4 => format!("{p:.2e}"),
+        Some(p) => trim(&format!("{p:.6}")).into(),
+    }
+}
+
+/// R's significance stars.
+pub(crate) fn stars(p: Option<f64>) -> &'static str {
+    match p {
+        Some(p) if p < 0.001 => "***",
+        Some(p) if p < 0.01 => "**",
+        Some(p) if p < 0.05 => "*",
+        Some(p) if p < 0.1 => ".",
+        _ => "",
+    }
+}
+
+/// A count with thousands separated.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes in the unit that keeps three digits.
+pub(crate) fn bytes(value: u64) -> String {
+    let (mut size, mut unit) = (value as f64, "B");
+    for next in ["kB", "MB", "GB", "TB"] {
+        if size < 999.5 {
+            break;
+        }
+        size /= 1000.0;
+        unit = next;
+    }
+    let decimals = if unit == "B" || size >= 99.95 { 0 } else { 1 };
+    format!("{size:.decimals$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_right() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-16.0, "-16"),
+            (0.123_456_789, "0.123457"),
+            (1_234_567.8, "1234568"),
+            (9.999_999_9, "10"),
+            (1.5e-7, "1.5e-7"),
+            (2.5e300, "2.5e300"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn counts_and_bytes() {
+        assert_eq!(count(336_776), "336,776");
+        assert_eq!(count(12), "12");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(47_400_000), "47.4 MB");
+        assert_eq!(bytes(999_600), "1.0 MB");
+    }
+
+    #[test]
+    fn p_values() {
+        assert_eq!(p_value(Some(1e-20)), "<2e-16");
+        assert_eq!(p_value(Some(0.042)), "0.042");
+        assert_eq!((stars(Some(0.042)), stars(None)), ("*", ""));
+    }
+}

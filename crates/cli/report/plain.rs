@@ -1,0 +1,48 @@
+//! Screens of `evaluate` and `inspect`.
+
+use streamreg::{Evaluation, Inspection};
+
+use super::columns::aligned;
+use super::number::{bytes, count, optional, short};
+use super::printable;
+
+pub(crate) fn evaluation(e: &Evaluation) -> String {
+    let mut rows = vec![
+        vec!["Rows".into(), count(e.rows)],
+        vec!["MSE".into(), short(e.mse)],
+        vec!["RMSE".into(), short(e.rmse)],
+        vec!["MAE".into(), short(e.mae)],
+        vec!["R-squared".into(), optional(e.r_squared)],
+        vec!["Bias".into(), short(e.bias)],
+    ];
+    if e.ledger.rows_dropped() > 0 {
+        rows.push(vec!["Rows dropped".into(), count(e.ledger.rows_dropped())]);
+    }
+    aligned(&rows)
+}
+
+pub(crate) fn inspection(i: &Inspection) -> String {
+    let unknown = || "unknown".to_owned();
+    let size: u64 = i.inputs.iter().map(|f| f.bytes).sum();
+    let mut facts = vec![
+        vec!["Files".into(), count(i.inputs.len() as u64)],
+        vec!["Size".into(), bytes(size)],
+        vec!["Rows".into(), i.rows.map_or_else(unknown, count)],
+    ];
+    if let Some(groups) = i.row_groups {
+        let largest = i.largest_row_group.map_or_else(unknown, count);
+        facts.push(vec!["Row groups".into(), count(groups as u64)]);
+        facts.push(vec!["Largest".into(), format!("{largest} rows")]);
+    }
+    facts.push(vec!["Memory of a fit".into(), format!("about {} ({} threads)", bytes(i.predicted_memory), i.threads)]);
+    if let Some(rows) = i.verified_rows {
+        facts.push(vec!["Verified".into(), format!("{} rows, no damage", count(rows))]);
+    }
+    let mut table = vec![["column", "type", "nulls", "feature"].map(str::to_owned).to_vec()];
+    for c in &i.columns {
+        let nulls = c.nulls.map_or_else(unknown, count);
+        let feature = if c.feature { "yes" } else { "no" };
+        table.push(vec![printable(&c.name), c.kind.clone(), nulls, feature.into()]);
+    }
+    format!("{}\n{}", aligned(&facts), aligned(&table))
+}

@@ -1,0 +1,86 @@
+//! The coefficient table, in the order of R's `summary.lm`.
+
+use streamreg::FitReport;
+
+use super::columns::aligned;
+use super::number::{count, optional, p_value, short, stars};
+use super::{ledger_lines, printable};
+
+pub(crate) fn fit(report: &FitReport) -> String {
+    let mut out = format!("{}\n\nCoefficients:\n", model(report));
+    out.push_str(&coefficients(report));
+    if report.coefficients.iter().any(|c| !stars(c.p_value).is_empty()) {
+        out.push_str("---\nSignif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n");
+    }
+    out.push('\n');
+    for line in summary(report) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
+    let lines: Vec<String> = aliased.chain(ledger_lines(report)).collect();
+    if !lines.is_empty() {
+        out.push('\n');
+        out.push_str(&lines.join("\n"));
+        out.push('\n');
+    }
+    out
+}
+
+/// `y ~ a + b`.
+pub(super) fn model(report: &FitReport) -> String {
+    let mut terms: Vec<String> = report.spec.features.iter().map(|f| printable(f)).collect();
+    if terms.len() > 12 {
+        let hidden = terms.len() - 11;
+        terms.splice(10..terms.len() - 1, [format!("… {hidden} more …")]);
+    }
+    match (report.spec.intercept, terms.is_empty()) {
+        (true, true) => terms.push("1".into()),
+        (false, _) => terms.push("0".into()),
+        _ => {}
+    }
+    format!("{} ~ {}", printable(&report.response), terms.join(" + "))
+}
+
+fn coefficients(report: &FitReport) -> String {
+    let header = ["", "Estimate", "Std. Error", "t value", "Pr(>|t|)", ""];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for c in &report.coefficients {
+        rows.push(vec![
+            printable(&c.term),
+            optional(c.estimate),
+            optional(c.std_error),
+            c.statistic.map_or("NA".into(), |t| format!("{t:.3}")),
+            p_value(c.p_value),
+            format!("{:<3}", stars(c.p_value)),
+        ]);
+    }
+    aligned(&rows)
+}
+
+/// The lines below the table.
+pub(super) fn summary(report: &FitReport) -> Vec<String> {
+    let g = &report.glance;
+    let mut lines = Vec::new();
+    match g.sigma {
+        Some(sigma) => lines.push(format!(
+            "Residual standard error: {} on {} degrees of freedom ({} rows)",
+            short(sigma),
+            count(g.df_residual),
+            count(g.nobs)
+        )),
+        None => lines.push(format!("No residual degrees of freedom ({} rows)", count(g.nobs))),
+    }
+    lines.push(format!(
+        "Multiple R-squared: {},  Adjusted R-squared: {}",
+        optional(g.r_squared),
+        optional(g.adj_r_squared)
+    ));
+    if let Some(f) = g.statistic {
+        let p = p_value(g.p_value);
+        let p = if p.starts_with('<') { p } else { format!("= {p}") };
+        lines.push(format!("F-statistic: {} on {} and {} DF,  p-value {p}", short(f), g.df, count(g.df_residual)));
+    }
+    lines.push(format!("Condition number: {}", short(report.condition_number)));
+    lines
+}

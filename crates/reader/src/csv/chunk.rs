@@ -1,0 +1,219 @@
+//! Cuts text into chunks that end on record edges.
+//!
+//! This runs under the lock of a scan, so it does no more than it must: read, find the last line end
+//! that is not in quotes, count lines. Without a quote in the chunk that is two searches at the speed
+//! of memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::field::Text;
+use super::input::Reader;
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::limits::MAX_RECORD_BYTES;
+
+/// A run of whole records.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    bytes: Vec<u8>,
+    first_line: u64,
+    /// Line ends in it; there is at most one record more.
+    pub(super) lines: usize,
+    spare: Arc<Buffers>,
+}
+
+impl Chunk {
+    /// The text, with what is needed to take it apart.
+    pub(super) fn text(&self, delimiter: u8) -> Text<'_> {
+        Text { bytes: &self.bytes, first_line: self.first_line, delimiter }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.spare.put(std::mem::take(&mut self.bytes));
+    }
+}
+
+/// Buffers to use again: fresh ones cost a page fault every 4 KiB.
+#[derive(Debug, Default)]
+struct Buffers {
+    free: Mutex<Vec<Vec<u8>>>,
+    /// Larger ones, which a long record made, are not kept.
+    largest: usize,
+}
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= self.largest {
+            buffer.clear();
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
+    }
+}
+
+/// Reads a text chunk by chunk.
+pub(super) struct Chunker {
+    reader: Reader,
+    delimiter: u8,
+    chunk_bytes: usize,
+    /// Line number of the next chunk.
+    line: u64,
+    /// Bytes read beyond the last chunk.
+    rest: Vec<u8>,
+    /// Whether the reader has no more.
+    exhausted: bool,
+    spare: Arc<Buffers>,
+}
+
+impl Chunker {
+    /// Starts at a record edge, at line `line`; `rest` is text that was read already.
+    pub(super) fn new(reader: Reader, rest: Vec<u8>, delimiter: u8, chunk_bytes: usize, line: u64) -> Self {
+        let spare = Arc::new(Buffers { largest: 2 * chunk_bytes + 64, ..Buffers::default() });
+        Self { reader, delimiter, chunk_bytes, line, rest, exhausted: false, spare }
+    }
+
+    /// The next chunk, or `None` at the end of the text: up to the last record edge within `chunk_bytes`,
+    /// or to the first one if it lies behind them. The end of the text is an edge.
+    pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+        let mut bytes = self.spare.take();
+        bytes.append(&mut self.rest);
+        let mut edges = Edges::new(self.delimiter);
+        let mut window = self.chunk_bytes;
+        loop {
+            let at_end = self.fill(&mut bytes, window)?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let seen = bytes.get(..window).unwrap_or(&bytes);
+            let extended = window > self.chunk_bytes;
+            edges.scan(seen, at_end, extended);
+            // The last record need not have a line end, unless it follows the first edge searched for.
+            let end_is_edge = at_end && edges.quote.is_none() && !(extended && edges.edge > 0);
+            let end = if end_is_edge { bytes.len() } else { edges.edge };
+            if end > 0 {
+                return Ok(Some(self.cut(bytes, end)));
+            }
+            if at_end || window >= MAX_RECORD_BYTES {
+                return Err(self.no_edge(&bytes, &edges, at_end));
+            }
+            window = (window + self.chunk_bytes).min(MAX_RECORD_BYTES);
+        }
+    }
+
+    /// Reads until `bytes` is longer than `window`; whether the text ends before that.
+    fn fill(&mut self, bytes: &mut Vec<u8>, window: usize) -> Result<bool> {
+        let missing = (window + 1).saturating_sub(bytes.len());
+        if missing > 0 && !self.exhausted {
+            self.exhausted = self.reader.read(bytes, missing)? < missing;
+        }
+        Ok(bytes.len() <= window)
+    }
+
+    /// Splits off what lies behind `end`.
+    fn cut(&mut self, mut bytes: Vec<u8>, end: usize) -> Chunk {
+        self.rest.extend_from_slice(&bytes[end..]);
+        bytes.truncate(end);
+        let lines = memchr_iter(b'\n', &bytes).count();
+        let first_line = self.line;
+        self.line += lines as u64;
+        Chunk { bytes, first_line, lines, spare: Arc::clone(&self.spare) }
+    }
+
+    /// The error for a record that does not end.
+    fn no_edge(&self, bytes: &[u8], edges: &Edges, at_end: bool) -> Error {
+        let text = Text { bytes, first_line: self.line, delimiter: self.delimiter };
+        match edges.quote {
+            Some(quote) if at_end => text.unclosed(quote),
+            quote => {
+                let limit = MAX_RECORD_BYTES >> 20;
+                let line = text.line(quote.unwrap_or(0));
+                let help = match quote {
+                    Some(_) => "a quoted field opens here and is not closed",
+                    None => "are the line ends something else than LF or CR LF?",
+                };
+                Error::new(ErrorKind::Limit, format!("a record is longer than {limit} MiB"))
+                    .at(Place::Line(line))
+                    .with_help(help)
+            }
+        }
+    }
+}
+
+/// A search for line ends outside of quotes that goes on when there is more text.
+struct Edges {
+    delimiter: u8,
+    /// How far the text was searched.
+    at: usize,
+    /// Where the quoted field opened that is not closed yet.
+    quote: Option<usize>,
+    /// Behind the last line end found, 0 before there is one.
+    edge: usize,
+}
+
+impl Edges {
+    fn new(delimiter: u8) -> Self {
+        Self { delimiter, at: 0, quote: None, edge: 0 }
+    }
+
+    /// Searches all of `bytes`, which is the text of the last call and more; with `first`, only up to the
+    /// first edge from where the search stands.
+    fn scan(&mut self, bytes: &[u8], at_end: bool, first: bool) {
+        while self.at < bytes.len() {
+            if self.quote.is_some() {
+                if !self.close(bytes, at_end) {
+                    return;
+                }
+                continue;
+            }
+            let quote = memchr(b'"', &bytes[self.at..]).map_or(bytes.len(), |i| self.at + i);
+            let plain = &bytes[self.at..quote];
+            let line_end = if first { memchr(b'\n', plain) } else { memrchr(b'\n', plain) };
+            if let Some(i) = line_end {
+                self.edge = self.at + i + 1;
+                if first {
+                    return;
+                }
+            }
+            self.open(bytes, quote);
+        }
+    }
+
+    /// Steps over the quote at `at`, or to the end of `bytes`. Only at the start of a field does a quote
+    /// mean anything.
+    fn open(&mut self, bytes: &[u8], at: usize) {
+        let starts = at.checked_sub(1).is_none_or(|i| bytes[i] == self.delimiter || bytes[i] == b'\n');
+        self.quote = (at < bytes.len() && starts).then_some(at);
+        self.at = bytes.len().min(at + 1);
+    }
+
+    /// Steps over the next quote within quotes; whether there was one and it could be told from the first
+    /// half of an escaped one.
+    fn close(&mut self, bytes: &[u8], at_end: bool) -> bool {
+        let Some(at) = memchr(b'"', &bytes[self.at..]).map(|i| self.at + i) else {
+            self.at = bytes.len();
+            return false;
+        };
+        match bytes.get(at + 1) {
+            Some(b'"') => self.at = at + 2,
+            None if !at_end => {
+                self.at = at;
+                return false;
+            }
+            _ => {
+                self.quote = None;
+                self.at = at + 1;
+            }
+        }
+        true
+    }
+}

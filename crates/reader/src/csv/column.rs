@@ -1,0 +1,138 @@
+//! Fields to Arrow arrays.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::{
+    BooleanBuilder, Date32Builder, Float64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
+use memchr::memchr;
+
+use super::field::{Edge, Field, Text, trim};
+use super::options::{ColumnType, Nulls};
+use super::rows::Step;
+use super::{number, value};
+use crate::error::{Error, ErrorKind, Place, Result};
+
+/// Characters of an offending field that an error shows.
+const SHOWN_CHARS: usize = 40;
+
+/// A column of a batch that is being filled.
+pub(super) enum Column {
+    Number(Float64Builder),
+    Boolean(BooleanBuilder),
+    Date(Date32Builder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Text(StringBuilder),
+}
+
+impl Column {
+    /// With room for `rows`.
+    pub(super) fn new(column_type: ColumnType, rows: usize) -> Self {
+        match column_type {
+            ColumnType::Number => Self::Number(Float64Builder::with_capacity(rows)),
+            ColumnType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(rows)),
+            ColumnType::Date => Self::Date(Date32Builder::with_capacity(rows)),
+            ColumnType::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(rows)),
+            ColumnType::Text => Self::Text(StringBuilder::with_capacity(rows, 8 * rows)),
+        }
+    }
+
+    /// The values so far; the column starts again.
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Number(values) => Arc::new(values.finish()),
+            Self::Boolean(values) => Arc::new(values.finish()),
+            Self::Date(values) => Arc::new(values.finish()),
+            Self::Timestamp(values) => Arc::new(values.finish()),
+            Self::Text(values) => Arc::new(values.finish()),
+        }
+    }
+
+    /// Appends the field at `at`.
+    #[inline]
+    pub(super) fn read(&mut self, text: Text<'_>, at: usize, step: &Step, nulls: &Nulls) -> Result<Edge> {
+        if let Self::Number(values) = self
+            && !nulls.numeric
+            && let Some((value, edge)) = decimal(text, at)
+        {
+            values.append_value(value);
+            return Ok(edge);
+        }
+        self.read_any(text, at, step, nulls)
+    }
+
+    /// Appends the field at `at`, whatever it looks like.
+    fn read_any(&mut self, text: Text<'_>, at: usize, step: &Step, nulls: &Nulls) -> Result<Edge> {
+        let (field, edge) = text.field(at)?;
+        let appended = match self {
+            Self::Text(values) => append_text(values, field, nulls),
+            typed => typed.append(&field.trimmed(), nulls),
+        };
+        match appended {
+            Some(()) => Ok(edge),
+            None => Err(misfit(field, step).at(Place::Line(text.line(at)))),
+        }
+    }
+
+    /// Appends a trimmed field that is not text; `None` if it does not fit.
+    fn append(&mut self, content: &[u8], nulls: &Nulls) -> Option<()> {
+        let null = nulls.contains(content);
+        match self {
+            Self::Number(values) if null => values.append_null(),
+            Self::Number(values) => values.append_value(number::parse(content)?),
+            Self::Boolean(values) if null => values.append_null(),
+            Self::Boolean(values) => values.append_value(value::boolean(content)?),
+            Self::Date(values) if null => values.append_null(),
+            Self::Date(values) => values.append_value(value::date(content)?),
+            Self::Timestamp(values) if null => values.append_null(),
+            Self::Timestamp(values) => values.append_value(value::timestamp(content)?),
+            Self::Text(_) => return None,
+        }
+        Some(())
+    }
+}
+
+/// Reads a number on the way to the end of its field, if it is all there is to the field.
+#[inline]
+fn decimal(text: Text<'_>, at: usize) -> Option<(f64, Edge)> {
+    let rest = text.bytes.get(at..)?;
+    let whole_field = |(value, length)| Some((value, text.end(at + length)?));
+    let short = number::leading_short_decimal(rest).and_then(whole_field);
+    short.or_else(|| number::leading_decimal(rest).and_then(whole_field))
+}
+
+/// Appends text, blanks and all; `None` if it is not UTF-8 or has a NUL byte.
+fn append_text(values: &mut StringBuilder, field: Field<'_>, nulls: &Nulls) -> Option<()> {
+    let content = field.content();
+    let trimmed = if matches!(field, Field::Plain(_)) { trim(&content) } else { &content };
+    if nulls.contains(trimmed) {
+        values.append_null();
+    } else if memchr(0, &content).is_some() {
+        return None;
+    } else {
+        values.append_value(std::str::from_utf8(&content).ok()?);
+    }
+    Some(())
+}
+
+/// The error for a field that is not what its column should be.
+#[cold]
+fn misfit(field: Field<'_>, step: &Step) -> Error {
+    let content = field.content();
+    let text = String::from_utf8_lossy(&content);
+    let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    let error = |message: String| Error::new(ErrorKind::Malformed, message).in_column(&step.name);
+    match step.column_type {
+        ColumnType::Text if std::str::from_utf8(&content).is_err() => {
+            error(format!("{shown:?} is not valid UTF-8"))
+                .with_help("convert the file, for example with iconv")
+        }
+        ColumnType::Text => error(format!("{shown:?} has a NUL byte")),
+        other => error(format!("{shown:?} is not {}", other.described()))
+            .with_help(format!("--schema {}=text reads it as text", step.name)),
+    }
+}

@@ -1,0 +1,153 @@
+//! The bytes of a file, decompressed. What a file is compressed with is told by its first bytes; its name
+//! says nothing.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use zstd::stream::read::Decoder as ZstdDecoder;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::source::InputFile;
+
+/// Compressed bytes read at a time.
+const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
+
+/// How the text is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// A file as it was when it was opened.
+#[derive(Debug)]
+pub(super) struct Input {
+    file: InputFile,
+    encoding: Encoding,
+}
+
+impl Input {
+    /// # Errors
+    /// [`ErrorKind::Io`]; [`ErrorKind::Request`] for anything but a regular file: opening a pipe could
+    /// wait forever, and it cannot be read twice.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        if found.is_dir() {
+            return Err(Error::new(ErrorKind::Request, "this is a directory, not a CSV file"));
+        }
+        if !found.is_file() {
+            return Err(Error::new(ErrorKind::Request, "this is not a regular file")
+                .with_help("write what comes from a pipe or a device to a file first"));
+        }
+        let mut magic = Vec::new();
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        file.take(4).read_to_end(&mut magic).map_err(|e| Error::io(path, e))?;
+        Ok(Self { file: describe(path, &found), encoding: Encoding::of(&magic) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    pub(super) fn file(&self) -> &InputFile {
+        &self.file
+    }
+
+    /// Fails when the file is no longer the one that was opened.
+    pub(super) fn verify_unchanged(&self) -> Result<()> {
+        let path = self.path();
+        let now = describe(path, &std::fs::metadata(path).map_err(|e| Error::io(path, e))?);
+        if now == self.file {
+            return Ok(());
+        }
+        let message = if now.bytes == self.file.bytes {
+            "the file was modified after it was opened".to_string()
+        } else {
+            format!("the file changed from {} to {} bytes after it was opened", self.file.bytes, now.bytes)
+        };
+        Err(Error::new(ErrorKind::Changed, message).at_path(path))
+    }
+
+    /// A reader of the text behind its first `skip` bytes.
+    pub(super) fn reader(&self, skip: u64) -> Result<Reader> {
+        let path = self.path();
+        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+        if self.encoding == Encoding::Plain {
+            file.seek(SeekFrom::Start(skip)).map_err(|e| Error::io(path, e))?;
+            return Ok(Reader { bytes: Box::new(file), encoding: self.encoding });
+        }
+        let compressed = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, file);
+        let bytes: Box<dyn Read + Send> = match self.encoding {
+            Encoding::Gzip => Box::new(MultiGzDecoder::new(compressed)),
+            _ => Box::new(zstd_decoder(compressed).map_err(|e| Error::io(path, e))?),
+        };
+        let mut reader = Reader { bytes, encoding: self.encoding };
+        reader.skip(skip)?;
+        Ok(reader)
+    }
+}
+
+impl Encoding {
+    fn of(magic: &[u8]) -> Self {
+        match magic {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // The second is a frame without data, which parallel compressors put first.
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstd,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// Refuses windows above 128 MiB, by the library's default.
+fn zstd_decoder<R: BufRead>(compressed: R) -> io::Result<ZstdDecoder<'static, R>> {
+    ZstdDecoder::with_buffer(compressed)
+}
+
+fn describe(path: &Path, found: &Metadata) -> InputFile {
+    InputFile { path: path.to_path_buf(), bytes: found.len(), modified: found.modified().ok(), rows: None }
+}
+
+/// Reads text, whatever it is stored as.
+pub(super) struct Reader {
+    bytes: Box<dyn Read + Send>,
+    encoding: Encoding,
+}
+
+impl Reader {
+    /// Appends up to `count` bytes to `text`; fewer only at the end of the file.
+    pub(super) fn read(&mut self, text: &mut Vec<u8>, count: usize) -> Result<usize> {
+        // `read_to_end` asks for a little more than it expects, to see the end.
+        text.reserve(count + 32);
+        let encoding = self.encoding;
+        (&mut self.bytes).take(count as u64).read_to_end(text).map_err(|e| read_error(e, encoding))
+    }
+
+    fn skip(&mut self, count: u64) -> Result<()> {
+        let encoding = self.encoding;
+        let skipped = io::copy(&mut (&mut self.bytes).take(count), &mut io::sink());
+        skipped.map(drop).map_err(|e| read_error(e, encoding))
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_text(bytes: impl Read + Send + 'static) -> Self {
+        Self { bytes: Box::new(bytes), encoding: Encoding::Plain }
+    }
+}
+
+/// Tells a failing disk, which has an error number, from a decoder that cannot go on.
+fn read_error(error: io::Error, encoding: Encoding) -> Error {
+    let name = match encoding {
+        Encoding::Gzip if error.raw_os_error().is_none() => "gzip",
+        Encoding::Zstd if error.raw_os_error().is_none() => "Zstandard",
+        _ => return Error::new(ErrorKind::Io, error.to_string()).caused_by(error),
+    };
+    let message = if error.kind() == io::ErrorKind::UnexpectedEof {
+        format!("the {name} data end too early: the file is truncated")
+    } else {
+        format!("the {name} data are damaged: {error}")
+    };
+    Error::new(ErrorKind::Malformed, message).caused_by(error)
+}

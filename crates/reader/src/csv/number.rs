@@ -1,0 +1,215 @@
+//! Decimal text to the nearest float64.
+//!
+//! Nearly all numbers of real files are short plain decimals: an integer m ≤ 2⁵³ whose last d ≤ 22
+//! digits stand behind the point. Then m and 10^d are exact, and the one division m / 10^d rounds
+//! correctly (Clinger, How to read floating point numbers accurately, 1990). Everything else goes to
+//! `fast-float2`, which is correctly rounded for any input.
+
+/// What [`short_decimal`] looks at; it may reach beyond the field.
+const WINDOW: usize = 24;
+
+/// Most digits before the point, and behind it, of a short decimal: those of one machine word.
+const WORD_DIGITS: usize = 8;
+
+const POWERS: [u64; WORD_DIGITS + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+const FLOAT_POWERS: [f64; WORD_DIGITS + 1] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+
+/// The number that `text` spells, all of it.
+pub(super) fn parse(text: &[u8]) -> Option<f64> {
+    fast_float2::parse(text).ok()
+}
+
+/// Reads a decimal (`-12.5`, `3`, `.25`, `1e6`) off the start of `text`: its value and its length. What
+/// follows it is the caller's business.
+pub(super) fn leading_decimal(text: &[u8]) -> Option<(f64, usize)> {
+    let first = text.strip_prefix(b"-").unwrap_or(text).first()?;
+    if first.is_ascii_digit() || *first == b'.' { fast_float2::parse_partial(text).ok() } else { None }
+}
+
+/// The same for a decimal of at most [`WORD_DIGITS`] before and behind the point, and no exponent: if one
+/// follows, the length is that of what stands before it. `None` if it is any longer, or near the end of the
+/// text.
+#[inline]
+pub(super) fn leading_short_decimal(text: &[u8]) -> Option<(f64, usize)> {
+    text.first_chunk().and_then(short_decimal)
+}
+
+/// One look at all 16 bytes finds the point and the end. Only that stands between this field and the next
+/// one; the processor computes the value while it is on its way already.
+#[inline]
+fn short_decimal(window: &[u8; WINDOW]) -> Option<(f64, usize)> {
+    let (first, second) = (digits_at(window, 0), digits_at(window, 8));
+    // A minus sign is taken for one more digit, 0: signs are too random to branch on.
+    let negative = window[0] == b'-';
+    let sign = u64::from(negative);
+    let others = (not_digits(first) | not_digits(second) << 8) & !sign;
+    let point = others.trailing_zeros() as usize;
+    if point > WORD_DIGITS {
+        return None;
+    }
+    let whole = value(first & !(sign * 0xff), point);
+    if window[point] != b'.' {
+        let some = point > usize::from(negative);
+        return some.then(|| (signed(whole as i64 as f64, sign), point));
+    }
+    let end = (others & (others - 1)).trailing_zeros() as usize;
+    let length = end - point - 1;
+    if length > WORD_DIGITS || end - usize::from(negative) == 1 {
+        return None;
+    }
+    let mantissa = whole * POWERS[length] + value(digits_at(window, point + 1), length);
+    let exact = mantissa <= 1 << 53;
+    exact.then(|| (signed(mantissa as i64 as f64 / FLOAT_POWERS[length], sign), end))
+}
+
+/// The eight bytes at `at`, the first one lowest, digits as the values 0 to 9.
+#[inline]
+fn digits_at(window: &[u8; WINDOW], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&window[at..at + 8]);
+    u64::from_le_bytes(eight) ^ 0x3030_3030_3030_3030
+}
+
+/// One bit for each byte above 9. A byte above 0x89 carries into the next, so the bits behind the first
+/// one that is neither sign nor point may be wrong; they are not looked at.
+#[inline]
+fn not_digits(bytes: u64) -> u64 {
+    let marks = (bytes.wrapping_add(0x7676_7676_7676_7676) | bytes) & 0x8080_8080_8080_8080;
+    // Gathers the marks in the top byte: the mark of byte i moves to bit 56 + i.
+    (marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// The number that the first `length` digits spell, without a branch: the others are shifted out (zeros
+/// move in before the first digit), then neighbours are joined in pairs, fours and eights (Lemire, Number
+/// parsing at a gigabyte per second, 2021).
+#[inline]
+fn value(bytes: u64, length: usize) -> u64 {
+    let digits = bytes.checked_shl(64 - 8 * length as u32).unwrap_or(0);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let high = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
+    let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
+    high.wrapping_add(low) >> 32
+}
+
+/// The number with its sign bit set if `sign` is 1.
+#[inline]
+fn signed(magnitude: f64, sign: u64) -> f64 {
+    f64::from_bits(magnitude.to_bits() | sign << 63)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+mod tests {
+    use super::*;
+    use crate::csv::tests::Random;
+
+    /// All ways to read a number, two of them with text behind it.
+    #[track_caller]
+    fn agrees_with_std(text: &str) {
+        let expected: f64 = text.parse().unwrap();
+        let found = parse(text.as_bytes()).unwrap();
+        assert_eq!(found.to_bits(), expected.to_bits(), "{text}: {found:e} is not {expected:e}");
+        let more = format!("{text},1.5,a field that is long enough");
+        let found = [leading_decimal(more.as_bytes()), leading_short_decimal(more.as_bytes())];
+        for (found, length) in found.into_iter().flatten().filter(|(_, length)| *length == text.len()) {
+            assert_eq!(found.to_bits(), expected.to_bits(), "{text}: {found:e} of {length}");
+        }
+    }
+
+    #[test]
+    fn spellings_that_are_numbers() {
+        let huge = "9".repeat(400);
+        let long = format!("0.{}1", "0".repeat(320));
+        for text in [
+            "0",
+            "-0",
+            "5.",
+            ".5",
+            "-.5",
+            "+5",
+            "007",
+            "1e5",
+            "1E-5",
+            "9007199254740992",
+            "9007199254740993",
+            "-9007199254740993",
+            "18446744073709551616",
+            "12345678.12345678",
+            "1234567812345678.5",
+            "0.1234567812345678",
+            "0.1234567890123456789",
+            "123456789012345678901234567890",
+            "1e400",
+            "-1e400",
+            "4.9e-324",
+            "2.2250738585072011e-308",
+            "0.30000000000000004",
+            "inf",
+            "-Infinity",
+            "+INF",
+            "00000000000000000000000000000001.5",
+            "1.00000000000000000000000000000000000000000000000000005",
+            huge.as_str(),
+            long.as_str(),
+        ] {
+            agrees_with_std(text);
+        }
+    }
+
+    #[test]
+    fn spellings_that_are_not() {
+        for text in [
+            "", ".", "-", "+", "+-5", "--5", "0x10", "1_000", "1,000", "1 000", "1e", "e5", "1.2.3", "1d5",
+            "infi",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn any_decimal_is_rounded_like_std() {
+        let mut random = Random::new(7);
+        for round in 0..300_000 {
+            let mut text = String::new();
+            if random.below(2) == 0 {
+                text.push('-');
+            }
+            let longest = if round % 10 == 0 { 30 } else { 10 };
+            for _ in 0..=random.below(longest) {
+                text.push(char::from(b'0' + random.below(10) as u8));
+            }
+            if random.below(4) > 0 {
+                text.push('.');
+                for _ in 0..random.below(longest) {
+                    text.push(char::from(b'0' + random.below(10) as u8));
+                }
+            }
+            if random.below(8) == 0 {
+                text.push_str(&format!("e{}", random.below(700) as i64 - 350));
+            }
+            agrees_with_std(&text);
+        }
+    }
+
+    #[test]
+    fn a_decimal_ends_at_any_other_byte() {
+        assert_eq!(leading_short_decimal(&[b'-'; WINDOW]), None);
+        for other in (0..=255).filter(|b| !b"0123456789.eE".contains(b)) {
+            for text in ["12.25?34567", "-1225?3.4567", "-.5?", ".?", "-.?", "5.?"] {
+                let end = text.find('?').unwrap();
+                let mut padded = text.as_bytes().to_vec();
+                padded[end] = other;
+                padded.extend([b'7'; WINDOW]);
+                let expected = text[..end].parse().ok().map(|value: f64| (value, end));
+                assert_eq!(
+                    leading_short_decimal(&padded).filter(|(_, n)| *n >= end),
+                    expected,
+                    "{text} {other}"
+                );
+                assert_eq!(leading_decimal(&padded), expected, "{text} {other}");
+            }
+        }
+    }
+}

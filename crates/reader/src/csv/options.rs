@@ -1,0 +1,148 @@
+//! How a file is to be read, and the types a column can have.
+
+use std::str::FromStr;
+
+use arrow_schema::{DataType, TimeUnit};
+
+use super::field::trim;
+use super::number;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_RECORD_BYTES;
+
+/// [`CsvOptions::chunk_bytes`] unless asked otherwise: large enough that the lock is rarely contended,
+/// small enough that a chunk for every thread is little memory.
+pub const DEFAULT_CHUNK_BYTES: usize = 4 << 20;
+
+/// How CSV files are read.
+#[derive(Clone, Debug)]
+pub struct CsvOptions {
+    /// The byte between fields. `None`: a tab in files called `.tsv` or `.tab` (`.gz` or `.zst` may
+    /// follow), else a comma, unless the first record has none and has semicolons, tabs or bars.
+    pub delimiter: Option<u8>,
+    /// Whether the first record names the columns; else they are `column_1`, `column_2` and so on.
+    pub header: bool,
+    /// Spellings of a missing value besides the empty field, which is always one. Compared exactly, after
+    /// trimming blanks. By default `NA`, `NaN`, `nan`, `null` and `NULL`.
+    pub nulls: Vec<String>,
+    /// Types of columns, in place of those the sample suggests; the last one counts if a name repeats.
+    pub types: Vec<(String, ColumnType)>,
+    /// Partitions end at the last record edge within this many bytes of (decompressed) text. They are the
+    /// units in which sums are merged, so this is part of the definition of a floating-point result,
+    /// like the order of the rows. At most [`MAX_RECORD_BYTES`].
+    pub chunk_bytes: usize,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self {
+            delimiter: None,
+            header: true,
+            nulls: ["NA", "NaN", "nan", "null", "NULL"].map(String::from).to_vec(),
+            types: Vec::new(),
+            chunk_bytes: DEFAULT_CHUNK_BYTES,
+        }
+    }
+}
+
+impl CsvOptions {
+    /// # Errors
+    /// [`ErrorKind::Request`] for an option that makes no sense.
+    pub(super) fn validate(&self) -> Result<()> {
+        if self.chunk_bytes == 0 || self.chunk_bytes > MAX_RECORD_BYTES {
+            return Err(Error::new(
+                ErrorKind::Request,
+                format!("chunks of {} bytes: expected 1 to {MAX_RECORD_BYTES}", self.chunk_bytes),
+            ));
+        }
+        match self.delimiter {
+            // Anything that may stand in a number would make `1.5` two fields or one, by accident.
+            Some(d) if !d.is_ascii() || d.is_ascii_alphanumeric() || b"\"\r\n\0+-.".contains(&d) => {
+                let shown = char::from(d);
+                Err(Error::new(ErrorKind::Request, format!("{shown:?} cannot be a delimiter"))
+                    .with_help("use one byte such as ',', ';', '|' or a tab"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the fields of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// A number, whole or not: `Float64`.
+    Number,
+    /// `true` or `false`: `Boolean`.
+    Boolean,
+    /// A day: `Date32`.
+    Date,
+    /// A point in time: `Timestamp` in microseconds, without a zone.
+    Timestamp,
+    /// Anything: `Utf8`.
+    Text,
+}
+
+impl ColumnType {
+    /// The Arrow type a column of this type is delivered in.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Number => DataType::Float64,
+            Self::Boolean => DataType::Boolean,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Text => DataType::Utf8,
+        }
+    }
+
+    /// For messages: `"x1" is not …`.
+    pub(super) fn described(self) -> &'static str {
+        match self {
+            Self::Number => "a number",
+            Self::Boolean => "true or false",
+            Self::Date => "a date (YYYY-MM-DD)",
+            Self::Timestamp => "a timestamp (YYYY-MM-DD HH:MM:SS)",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl FromStr for ColumnType {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "number" | "float" | "double" | "float64" | "int" | "integer" | "int64" => Self::Number,
+            "boolean" | "bool" => Self::Boolean,
+            "date" => Self::Date,
+            "timestamp" | "datetime" => Self::Timestamp,
+            "text" | "string" => Self::Text,
+            _ => {
+                return Err(Error::new(ErrorKind::Request, format!("no such column type: {name:?}"))
+                    .with_help("the types are number, boolean, date, timestamp, text"));
+            }
+        })
+    }
+}
+
+/// The spellings of a missing value.
+#[derive(Clone, Debug)]
+pub(super) struct Nulls {
+    spellings: Vec<Vec<u8>>,
+    longest: usize,
+    /// Whether one of them would pass for a number, such as `-999`: numbers cannot then be read without
+    /// looking for it first.
+    pub(super) numeric: bool,
+}
+
+impl Nulls {
+    pub(super) fn new(spellings: &[String]) -> Self {
+        let spellings: Vec<Vec<u8>> = spellings.iter().map(|s| trim(s.as_bytes()).to_vec()).collect();
+        let longest = spellings.iter().map(Vec::len).max().unwrap_or(0);
+        let numeric = spellings.iter().any(|s| number::leading_decimal(s).is_some());
+        Self { spellings, longest, numeric }
+    }
+
+    /// Whether `field`, trimmed, is a missing value.
+    pub(super) fn contains(&self, field: &[u8]) -> bool {
+        field.is_empty() || (field.len() <= self.longest && self.spellings.iter().any(|s| s == field))
+    }
+}

@@ -1,0 +1,183 @@
+//! Chunks to record batches: the hot path. Only the requested fields are parsed; the others are stepped
+//! over.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
+
+use super::chunk::Chunk;
+use super::column::Column;
+use super::field::{Edge, Text};
+use super::layout::Layout;
+use super::options::{ColumnType, Nulls};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a scan reads from each record.
+#[derive(Debug)]
+pub(super) struct Plan {
+    delimiter: u8,
+    pub(super) nulls: Nulls,
+    batch_rows: usize,
+    /// Fields of every record.
+    fields: usize,
+    /// The fields to read, from left to right.
+    steps: Vec<Step>,
+    /// Fields behind the last one that is read.
+    trailing: usize,
+    /// For each column of a batch, the step that reads it.
+    order: Vec<usize>,
+    schema: SchemaRef,
+    pub(super) path: Arc<str>,
+}
+
+/// A request, its columns found.
+pub(super) struct Wanted<'a> {
+    /// Positions of the columns to deliver in their types.
+    pub(super) columns: &'a [usize],
+    /// Positions of those to append as text.
+    pub(super) verbatim: &'a [usize],
+    pub(super) batch_rows: usize,
+}
+
+/// A field to read.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Fields to step over before it.
+    gap: usize,
+    /// Whether it is the field of the step before, read as something else.
+    again: bool,
+    pub(super) column_type: ColumnType,
+    pub(super) name: String,
+}
+
+impl Plan {
+    pub(super) fn new(layout: &Layout, nulls: &Nulls, request: &Wanted<'_>, path: &Path) -> Self {
+        let typed = request.columns.iter().map(|&i| (i, layout.types[i]));
+        let wanted: Vec<_> = typed.chain(request.verbatim.iter().map(|&i| (i, ColumnType::Text))).collect();
+        let arrow_field =
+            |&(i, t): &(usize, ColumnType)| ArrowField::new(&layout.names[i], t.data_type(), true);
+        let schema = Arc::new(Schema::new(wanted.iter().map(arrow_field).collect::<Vec<_>>()));
+
+        // The same field may be wanted more than once; it is read once for each type.
+        let key = |&(i, t): &(usize, ColumnType)| (i, t == ColumnType::Text);
+        let mut reads = wanted.clone();
+        reads.sort_unstable_by_key(key);
+        reads.dedup();
+        let find = |w: &(usize, ColumnType)| reads.partition_point(|r| key(r) < key(w));
+        let order = wanted.iter().map(find).collect();
+
+        let mut next = 0;
+        let mut steps = Vec::with_capacity(reads.len());
+        for (i, column_type) in reads {
+            let again = i < next;
+            steps.push(Step {
+                gap: i.saturating_sub(next),
+                again,
+                column_type,
+                name: layout.names[i].clone(),
+            });
+            next = i + 1;
+        }
+        let fields = layout.names.len();
+        Self {
+            delimiter: layout.delimiter,
+            nulls: nulls.clone(),
+            batch_rows: request.batch_rows.max(1),
+            fields,
+            steps,
+            trailing: fields - next,
+            order,
+            schema,
+            path: path.to_string_lossy().into(),
+        }
+    }
+
+    /// Reads the record at `start` into `columns`; where it ends.
+    #[inline]
+    fn read_record(&self, text: Text<'_>, start: usize, columns: &mut [Column]) -> Result<usize> {
+        let mut edge = Edge { next: start, last: false };
+        let mut field = start;
+        for (step, column) in self.steps.iter().zip(columns) {
+            if !step.again {
+                if step.gap > 0 {
+                    edge = self.skip(text, start, edge, step.gap)?;
+                }
+                if edge.last {
+                    return Err(text.ragged(start, self.fields));
+                }
+                field = edge.next;
+            }
+            edge = column.read(text, field, step, &self.nulls)?;
+        }
+        if self.trailing > 0 {
+            edge = self.skip(text, start, edge, self.trailing)?;
+        }
+        if edge.last { Ok(edge.next) } else { Err(text.ragged(start, self.fields)) }
+    }
+
+    /// Steps over `count` fields behind `edge`.
+    fn skip(&self, text: Text<'_>, start: usize, mut edge: Edge, count: usize) -> Result<Edge> {
+        for _ in 0..count {
+            if edge.last {
+                return Err(text.ragged(start, self.fields));
+            }
+            edge = text.skip(edge.next)?;
+        }
+        Ok(edge)
+    }
+
+    fn batch(&self, columns: &mut [Column], rows: usize) -> Result<RecordBatch> {
+        let arrays: Vec<_> = columns.iter_mut().map(Column::finish).collect();
+        let arrays = self.order.iter().map(|&i| Arc::clone(&arrays[i])).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .map_err(|e| Error::new(ErrorKind::Decoder, "the record batch is inconsistent").caused_by(e))
+    }
+}
+
+/// The record batches of one chunk.
+pub(super) struct Rows {
+    plan: Arc<Plan>,
+    chunk: Chunk,
+    /// Where the next record starts; the end of the chunk after an error.
+    at: usize,
+}
+
+impl Rows {
+    pub(super) fn new(plan: Arc<Plan>, chunk: Chunk) -> Self {
+        Self { plan, chunk, at: 0 }
+    }
+
+    fn read_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let plan = &*self.plan;
+        let text = self.chunk.text(plan.delimiter);
+        // Room for all rows there can be, so that 100,000 columns of few rows get little.
+        let capacity = plan.batch_rows.min(self.chunk.lines + 1);
+        let mut columns: Vec<_> = plan.steps.iter().map(|s| Column::new(s.column_type, capacity)).collect();
+        let mut rows = 0;
+        let mut at = text.skip_empty_lines(self.at);
+        while rows < plan.batch_rows && at < self.chunk.len() {
+            at = text.skip_empty_lines(plan.read_record(text, at, &mut columns)?);
+            rows += 1;
+        }
+        self.at = at;
+        if rows == 0 { Ok(None) } else { plan.batch(&mut columns, rows).map(Some) }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at == self.chunk.len() {
+            return None;
+        }
+        let batch = self.read_batch();
+        if batch.is_err() {
+            self.at = self.chunk.len();
+        }
+        batch.map_err(|e| e.at_path(self.plan.path.as_ref().as_ref())).transpose()
+    }
+}

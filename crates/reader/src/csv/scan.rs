@@ -1,0 +1,58 @@
+//! A pass over a file: chunks are cut under a lock, in order, and parsed wherever they are wanted.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::chunk::{Chunk, Chunker};
+use super::input::Input;
+use super::layout::Layout;
+use super::rows::{Plan, Rows};
+use crate::error::{Error, Result};
+use crate::source::{Partition, Scan};
+
+/// One pass.
+pub(super) struct CsvScan {
+    queue: Mutex<Queue>,
+    plan: Arc<Plan>,
+}
+
+struct Queue {
+    chunker: Chunker,
+    /// Index of the next partition; `None` after an error or the end.
+    next: Option<usize>,
+}
+
+impl CsvScan {
+    /// Starts at the first record behind the header.
+    pub(super) fn start(input: &Input, layout: &Layout, plan: Plan, chunk_bytes: usize) -> Result<Self> {
+        let reader = input.reader(layout.data_start)?;
+        let chunker = Chunker::new(reader, Vec::new(), layout.delimiter, chunk_bytes, layout.data_line);
+        Ok(Self { queue: Mutex::new(Queue { chunker, next: Some(0) }), plan: Arc::new(plan) })
+    }
+
+    fn partition(&self, index: usize, chunk: Chunk) -> Partition {
+        let rows = Rows::new(Arc::clone(&self.plan), chunk);
+        Partition { index, path: Arc::clone(&self.plan.path), batches: Box::new(rows) }
+    }
+}
+
+impl Queue {
+    fn next_chunk(&mut self) -> Option<Result<(usize, Chunk)>> {
+        let index = self.next.take()?;
+        match self.chunker.next() {
+            Ok(Some(chunk)) => {
+                self.next = Some(index + 1);
+                Some(Ok((index, chunk)))
+            }
+            Ok(None) => None,
+            Err(e) => Some(Err(e)),
+        }
+    }
+}
+
+impl Scan for CsvScan {
+    fn next_partition(&self) -> Option<Result<Partition>> {
+        let chunk = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk()?;
+        let at_path = |e: Error| e.at_path(self.plan.path.as_ref().as_ref());
+        Some(chunk.map(|(index, chunk)| self.partition(index, chunk)).map_err(at_path))
+    }
+}
