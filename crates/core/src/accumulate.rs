@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::RecordBatch;
 
-use crate::block::DesignBlock;
+use crate::block::{DesignBlock, NotFinite};
 use crate::design::{BlockCutter, Design};
 use crate::error::{Error, ErrorKind};
 use crate::missing::{RowLedger, Tally};
@@ -16,7 +16,10 @@ pub trait Accumulator: Send {
     fn variables(&self) -> usize;
 
     /// Takes in a block of rows with as many columns as there are variables.
-    fn update(&mut self, rows: &DesignBlock<'_>);
+    ///
+    /// # Errors
+    /// [`NotFinite`] when a row that takes part holds a NaN or an infinity; the state is then unchanged.
+    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), NotFinite>;
 
     /// Takes in the rows that `other` has seen. The order of merging decides the last bits.
     fn merge(&mut self, other: Self);

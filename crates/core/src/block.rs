@@ -1,5 +1,7 @@
 //! Blocks of rows: what accumulators eat. Plain slices, so that any engine can feed them.
 
+use pulp::Arch;
+
 /// One variable in a block of rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {
@@ -47,6 +49,11 @@ impl DesignBlock<'_> {
     }
 }
 
+/// A block holds a NaN or an infinity in a row that takes part, or values so large that their sums
+/// overflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotFinite;
+
 /// The rows of a block, centred and weighted, column-major with padded columns.
 ///
 /// A cell is `sqrt(w) (x - c)`, where the centre `c` of each variable is a short number near its mean:
@@ -73,11 +80,11 @@ pub(crate) struct Centred {
 pub(crate) const LANES: usize = 8;
 
 impl Centred {
-    /// Room for blocks of up to `rows` rows of `columns` variables, with `padding` zero columns behind.
-    pub(crate) fn new(columns: usize, rows: usize, padding: usize) -> Self {
+    /// Room for blocks of up to `rows` rows of `columns` variables.
+    pub(crate) fn new(columns: usize, rows: usize) -> Self {
         // The odd number of cache lines keeps columns from falling into the same cache sets.
         let stride = rows.next_multiple_of(LANES) + LANES;
-        let cells = vec![0.0; stride * (columns + padding) + LANES];
+        let cells = vec![0.0; stride * columns + LANES];
         let start = cells.as_ptr().align_offset(64).min(LANES);
         Self {
             cells,
@@ -91,7 +98,7 @@ impl Centred {
         }
     }
 
-    /// Column `j`, padding columns included; the first `rows` cells rounded up to the lanes.
+    /// Column `j`: the first `rows` cells rounded up to the lanes.
     pub(crate) fn column(&self, j: usize, rows: usize) -> &[f64] {
         let from = self.start + j * self.stride;
         &self.cells[from..from + rows.next_multiple_of(LANES)]
@@ -108,12 +115,16 @@ impl Centred {
     }
 
     /// Takes in a block of at most the rows there is room for.
-    pub(crate) fn load(&mut self, block: &DesignBlock<'_>) {
+    ///
+    /// The sums tell for free whether a value is NaN or infinite, so nobody has to look beforehand.
+    ///
+    /// # Errors
+    /// [`NotFinite`]; the block must then be dropped.
+    pub(crate) fn load(&mut self, block: &DesignBlock<'_>) -> Result<(), NotFinite> {
         if !self.has_centre {
             for (centre, column) in self.centre.iter_mut().zip(block.columns) {
                 *centre = initial_centre(column.values, block.mask);
             }
-            self.has_centre = true;
         }
         self.load_roots(block);
         let padded = block.rows.next_multiple_of(LANES);
@@ -127,7 +138,12 @@ impl Centred {
                 (None, true) => centre_plain(column.values, c, cells),
                 _ => centre_weighted(column, c, &self.roots, cells),
             };
+            if !self.sums[j].is_finite() {
+                return Err(NotFinite);
+            }
         }
+        self.has_centre = true;
+        Ok(())
     }
 
     fn load_roots(&mut self, block: &DesignBlock<'_>) {
@@ -152,9 +168,19 @@ impl Centred {
 }
 
 /// Lanes of partial sums: independent additions that the compiler can vectorise.
-const SUMS: usize = 16;
+pub(crate) const SUMS: usize = 32;
 
+/// The usual case: `cells = values - c`; returns their sum.
 fn centre_plain(values: &[f64], c: f64, cells: &mut [f64]) -> f64 {
+    // The dispatch compiles the loop for the widest vectors that the processor has.
+    Arch::new().dispatch(
+        #[inline(always)]
+        || centre_lanes(values, c, cells),
+    )
+}
+
+#[inline(always)]
+fn centre_lanes(values: &[f64], c: f64, cells: &mut [f64]) -> f64 {
     let mut sums = [0.0; SUMS];
     let (chunks, tail) = values.as_chunks::<SUMS>();
     let (outs, tail_out) = cells.as_chunks_mut::<SUMS>();
@@ -165,12 +191,25 @@ fn centre_plain(values: &[f64], c: f64, cells: &mut [f64]) -> f64 {
             sums[lane] += d;
         }
     }
-    let mut sum: f64 = sums.iter().sum();
+    let mut sum = tree_sum(sums);
     for (x, out) in tail.iter().zip(tail_out) {
         *out = x - c;
         sum += *out;
     }
     sum
+}
+
+/// The sum of all lanes, added pairwise: short chains, and vectors as long as they last.
+#[inline(always)]
+pub(crate) fn tree_sum(mut lanes: [f64; SUMS]) -> f64 {
+    let mut width = SUMS / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 /// The general case: low parts, weights, a mask. `roots` may be empty for all ones.
@@ -220,8 +259,8 @@ mod tests {
         let values: Vec<f64> = (0..100).map(|i| 1e9 + f64::from(i * i % 37) * 0.125).collect();
         let columns = [Column::from(values.as_slice())];
         let block = DesignBlock { columns: &columns, weights: None, mask: None, rows: 100 };
-        let mut centred = Centred::new(1, 128, 0);
-        centred.load(&block);
+        let mut centred = Centred::new(1, 128);
+        centred.load(&block).unwrap();
         for (cell, value) in centred.column(0, 100).iter().zip(&values) {
             assert_eq!(cell + centred.centre[0], *value);
         }
@@ -229,12 +268,25 @@ mod tests {
     }
 
     #[test]
+    fn non_finite_values_are_noticed() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for at in [0, 40, 99] {
+                let mut values = vec![1.0; 100];
+                values[at] = bad;
+                let columns = [Column::from(values.as_slice())];
+                let block = DesignBlock { columns: &columns, weights: None, mask: None, rows: 100 };
+                assert_eq!(Centred::new(1, 128).load(&block), Err(NotFinite), "{bad} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn masked_rows_vanish_whatever_they_hold() {
         let values = [1.0, f64::NAN, 3.0];
         let columns = [Column::from(values.as_slice())];
         let block = DesignBlock { columns: &columns, weights: None, mask: Some(&[true, false, true]), rows: 3 };
-        let mut centred = Centred::new(1, 8, 0);
-        centred.load(&block);
+        let mut centred = Centred::new(1, 8);
+        centred.load(&block).unwrap();
         assert_eq!(centred.column(0, 3)[1], 0.0);
         assert_eq!(centred.sums[0], 4.0 - 2.0 * centred.centre[0]);
         assert_eq!((block.rows_used(), block.weight()), (2, 2.0));

@@ -3,7 +3,7 @@
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
 
-use crate::block::{Column, DesignBlock};
+use crate::block::{Column, DesignBlock, NotFinite};
 use crate::convert::{fill, is_null, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::missing::Tally;
@@ -13,7 +13,7 @@ use crate::spec::{Missing, ModelSpec, check_numeric};
 /// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
 /// product wants longer ones.
 pub fn block_rows(variables: usize) -> usize {
-    if variables < 256 { 512 } else { 2_048 }
+    if variables < 256 { 1_024 } else { 2_048 }
 }
 
 /// A model whose columns were found in a schema: the variables are the features, then the response.
@@ -54,6 +54,11 @@ impl Design {
     }
 }
 
+/// What takes blocks, or refuses them for a value that is not finite.
+pub(crate) trait Sink: FnMut(&DesignBlock<'_>) -> std::result::Result<(), NotFinite> {}
+
+impl<F: FnMut(&DesignBlock<'_>) -> std::result::Result<(), NotFinite>> Sink for F {}
+
 /// Cuts the rows of one partition into logical blocks, whatever the sizes of its batches, and marks the
 /// rows that cannot be used.
 pub(crate) struct BlockCutter<'d> {
@@ -81,7 +86,7 @@ impl<'d> BlockCutter<'d> {
     }
 
     /// Takes in a batch and hands every block that is complete to `sink`.
-    pub(crate) fn push(&mut self, batch: &RecordBatch, sink: &mut impl FnMut(&DesignBlock<'_>)) -> Result<()> {
+    pub(crate) fn push(&mut self, batch: &RecordBatch, sink: &mut impl Sink) -> Result<()> {
         if batch.num_columns() != self.design.columns.len() {
             let message = format!("{} columns instead of {}", batch.num_columns(), self.design.columns.len());
             return Err(Error::new(ErrorKind::Batch, message));
@@ -106,7 +111,7 @@ impl<'d> BlockCutter<'d> {
     }
 
     /// Hands over the last, shorter block.
-    pub(crate) fn flush(&mut self, sink: &mut impl FnMut(&DesignBlock<'_>)) -> Result<()> {
+    pub(crate) fn flush(&mut self, sink: &mut impl Sink) -> Result<()> {
         let rows = std::mem::take(&mut self.filled);
         if rows > 0 {
             let buffers = std::mem::take(&mut self.buffers);
@@ -119,7 +124,7 @@ impl<'d> BlockCutter<'d> {
     }
 
     /// A block that lies in one batch: float64 columns without nulls are used where they are.
-    fn whole_block(&mut self, batch: &RecordBatch, at: usize, sink: &mut impl FnMut(&DesignBlock<'_>)) -> Result<()> {
+    fn whole_block(&mut self, batch: &RecordBatch, at: usize, sink: &mut impl Sink) -> Result<()> {
         let rows = self.rows;
         let mut in_place = Vec::with_capacity(batch.num_columns());
         for (j, array) in batch.columns().iter().enumerate() {
@@ -143,31 +148,27 @@ impl<'d> BlockCutter<'d> {
         Ok(())
     }
 
-    fn emit(&mut self, slices: &[&[f64]], sink: &mut impl FnMut(&DesignBlock<'_>)) -> Result<()> {
+    /// Hands a block over. Only when it is refused are the missing values looked for.
+    fn emit(&mut self, slices: &[&[f64]], sink: &mut impl Sink) -> Result<()> {
         let rows = slices.first().map_or(0, |s| s.len());
-        let masked = self.mark_missing(slices, rows)?;
         let columns: Vec<Column<'_>> = slices.iter().map(|&s| Column::from(s)).collect();
-        let mask = masked.then_some(self.mask.as_slice());
-        let block = DesignBlock { columns: &columns, weights: None, mask, rows };
+        let mut block = DesignBlock { columns: &columns, weights: None, mask: None, rows };
+        if sink(&block).is_err() {
+            self.mark_missing(slices, rows)?;
+            block.mask = Some(&self.mask);
+            sink(&block).map_err(|NotFinite| Error::new(ErrorKind::Overflow, "sums of values overflow float64"))?;
+        }
         self.tally.rows_read += rows as u64;
         self.tally.rows_used += block.rows_used() as u64;
-        sink(&block);
         Ok(())
     }
 
-    /// Fills the mask where a value is missing; says whether any row was marked.
-    fn mark_missing(&mut self, slices: &[&[f64]], rows: usize) -> Result<bool> {
+    /// Fills the mask, and counts each row that is missing something for its first such column.
+    fn mark_missing(&mut self, slices: &[&[f64]], rows: usize) -> Result<()> {
+        self.mask.clear();
+        self.mask.resize(rows, true);
         let response_first = (0..slices.len()).rev().take(1).chain(0..slices.len().saturating_sub(1));
-        let mut masked = false;
         for j in response_first {
-            if all_finite(slices[j]) {
-                continue;
-            }
-            if !masked {
-                self.mask.clear();
-                self.mask.resize(rows, true);
-                masked = true;
-            }
             for (row, &value) in slices[j].iter().enumerate() {
                 if value.is_finite() || !self.mask[row] {
                     continue;
@@ -179,19 +180,13 @@ impl<'d> BlockCutter<'d> {
                 self.tally.columns[j][usize::from(!is_null(value))] += 1;
             }
         }
-        Ok(masked)
+        Ok(())
     }
 
     fn missing_error(&self, j: usize, row: usize, value: f64) -> Error {
         let what = if is_null(value) { "null".to_owned() } else { value.to_string() };
         Error::missing(&self.design.columns[j], &what, self.tally.rows_read + row as u64)
     }
-}
-
-/// Whether no value is NaN or infinite; without branches inside, so that it runs at vector speed.
-fn all_finite(values: &[f64]) -> bool {
-    const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
-    values.iter().fold(true, |finite, v| finite & (v.to_bits() & EXPONENT != EXPONENT))
 }
 
 #[cfg(test)]
@@ -214,7 +209,7 @@ mod tests {
 
     #[test]
     fn blocks_do_not_depend_on_batches() {
-        let n = 3 * 512 + 100;
+        let n = 3 * 1024 + 100;
         let x: Vec<_> = (0..n).map(|i| if i % 97 == 0 { None } else { Some(f64::from(i)) }).collect();
         let y: Vec<_> = (0..n).map(|i| Some(if i % 89 == 0 { f64::INFINITY } else { 1.0 })).collect();
         let whole = batch(x, y);
@@ -223,8 +218,13 @@ mod tests {
             let mut cutter = BlockCutter::new(&design);
             let mut blocks = Vec::new();
             let mut sink = |b: &DesignBlock<'_>| {
+                let used = |row: &usize| b.mask.is_none_or(|m| m[*row]);
+                if b.columns.iter().any(|c| (0..b.rows).filter(used).any(|row| !c.values[row].is_finite())) {
+                    return Err(NotFinite);
+                }
                 let bits: Vec<u64> = b.columns.iter().flat_map(|c| c.values.iter().map(|v| v.to_bits())).collect();
                 blocks.push((b.rows, bits, b.mask.map(<[bool]>::to_vec)));
+                Ok(())
             };
             for from in (0..whole.num_rows()).step_by(rows) {
                 cutter.push(&whole.slice(from, rows.min(whole.num_rows() - from)), &mut sink).unwrap();
@@ -234,7 +234,7 @@ mod tests {
         };
         let expected = cut(usize::MAX >> 1);
         assert_eq!(expected.0.len(), 4);
-        for rows in [1, 7, 511, 512, 513, 1024, 8192] {
+        for rows in [1, 7, 1023, 1024, 1025, 8192] {
             assert_eq!(cut(rows), expected, "batches of {rows}");
         }
     }
@@ -244,7 +244,8 @@ mod tests {
         let rows = batch(vec![Some(1.0), Some(2.0), None], vec![Some(1.0); 3]);
         let design = Design::new(&model(Missing::Error), &rows.schema()).unwrap();
         let mut cutter = BlockCutter::new(&design);
-        let pushed = cutter.push(&rows, &mut |_| ()).and_then(|()| cutter.flush(&mut |_| ()));
+        let mut refuse = |_: &DesignBlock<'_>| Err(NotFinite);
+        let pushed = cutter.push(&rows, &mut refuse).and_then(|()| cutter.flush(&mut refuse));
         let error = pushed.unwrap_err();
         assert_eq!((error.kind(), error.column()), (ErrorKind::Missing, Some("x")));
         assert!(error.to_string().contains("row 3"), "{error}");

@@ -15,6 +15,8 @@ pub enum ErrorKind {
     Missing,
     /// The batches do not have the columns that the design was bound to.
     Batch,
+    /// Values are so large that their sums overflow float64.
+    Overflow,
     /// The pass was told to stop.
     Interrupted,
     /// The operating system refused a thread.

@@ -36,7 +36,7 @@ pub mod ordered;
 pub mod triangular_factor;
 
 pub use accumulate::{Accumulator, PassControl, accumulate};
-pub use block::{Column, DesignBlock};
+pub use block::{Column, DesignBlock, NotFinite};
 pub use convert::to_float64;
 pub use cross_products::CrossProducts;
 pub use design::Design;

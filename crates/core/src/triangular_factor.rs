@@ -6,7 +6,7 @@ use faer::prelude::ReborrowMut;
 use faer::{Mat, Par};
 
 use crate::accumulate::Accumulator;
-use crate::block::{Centred, DesignBlock};
+use crate::block::{Centred, DesignBlock, NotFinite};
 use crate::moments::Moments;
 
 /// Counts, means and the factor `R` of the centred data, `R'R` = the centred cross-products.
@@ -84,15 +84,18 @@ impl Accumulator for TriangularFactor {
         self.moments.variables()
     }
 
-    fn update(&mut self, rows: &DesignBlock<'_>) {
+    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), NotFinite> {
         let weight = rows.weight();
         if weight <= 0.0 {
-            return;
+            return Ok(());
         }
         let m = self.variables();
         let mut work = self.work.take().unwrap_or_else(|| Box::new(Work::new(m)));
         let Work { block, stack } = &mut *work;
-        block.load(rows);
+        if block.load(rows).is_err() {
+            self.work = Some(work);
+            return Err(NotFinite);
+        }
         stack.as_mut().fill(0.0);
         let own = if self.moments.rows() == 0 { 0 } else { m + 1 };
         if own > 0 {
@@ -112,6 +115,7 @@ impl Accumulator for TriangularFactor {
         self.moments.absorb(rows.rows_used() as u64, weight, &shift);
         block.recentre(weight, |b, j| b.column(j, rows.rows).iter().map(|d| d * d).sum());
         self.work = Some(work);
+        Ok(())
     }
 
     fn merge(&mut self, other: Self) {
@@ -141,6 +145,6 @@ impl Work {
     fn new(variables: usize) -> Self {
         let rows = crate::design::block_rows(variables);
         let stack = Mat::zeros(variables + 1 + rows, variables + 1);
-        Self { block: Centred::new(variables, rows, 0), stack }
+        Self { block: Centred::new(variables, rows), stack }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use streamreg_core::{Accumulator, Design, DesignBlock, Missing, ModelSpec, RowLedger};
+use streamreg_core::{Accumulator, Design, DesignBlock, Missing, ModelSpec, NotFinite, RowLedger};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 use crate::error::{Error, Result};
@@ -118,8 +118,8 @@ impl Accumulator for Errors<'_> {
         self.slopes.len() + 1
     }
 
-    fn update(&mut self, block: &DesignBlock<'_>) {
-        let Some((response, features)) = block.columns.split_last() else { return };
+    fn update(&mut self, block: &DesignBlock<'_>) -> std::result::Result<(), NotFinite> {
+        let Some((response, features)) = block.columns.split_last() else { return Ok(()) };
         self.residuals.clear();
         self.residuals.resize(block.rows, self.constant);
         for (column, slope) in features.iter().zip(self.slopes) {
@@ -128,7 +128,10 @@ impl Accumulator for Errors<'_> {
         let used = || (0..block.rows).filter(|&row| block.mask.is_none_or(|m| m[row]));
         let rows = block.rows_used();
         if rows == 0 {
-            return;
+            return Ok(());
+        }
+        if used().any(|row| !(self.residuals[row] - response.values[row]).is_finite()) {
+            return Err(NotFinite);
         }
         let origin = used().next().map_or(0.0, |row| response.values[row]);
         let mean = origin + used().map(|row| response.values[row] - origin).sum::<f64>() / rows as f64;
@@ -141,6 +144,7 @@ impl Accumulator for Errors<'_> {
             self.squares += error * error;
         }
         self.add_response(rows as u64, mean, spread);
+        Ok(())
     }
 
     fn merge(&mut self, other: Self) {

@@ -3,7 +3,7 @@
 mod kernel;
 
 use crate::accumulate::Accumulator;
-use crate::block::{Centred, DesignBlock};
+use crate::block::{Centred, DesignBlock, NotFinite};
 use crate::moments::Moments;
 
 /// Counts, means and centred cross-products of the variables, in float64.
@@ -55,14 +55,17 @@ impl Accumulator for CrossProducts {
         self.moments.variables()
     }
 
-    fn update(&mut self, rows: &DesignBlock<'_>) {
+    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), NotFinite> {
         let weight = rows.weight();
         if weight <= 0.0 {
-            return;
+            return Ok(());
         }
         let m = self.variables();
         let mut work = self.work.take().unwrap_or_else(|| Box::new(Work::new(m)));
-        work.block.load(rows);
+        if work.block.load(rows).is_err() {
+            self.work = Some(work);
+            return Err(NotFinite);
+        }
         kernel::gram(&work.block, rows.rows, m, &mut work.gram);
         let shift = self.moments.shift_to(&work.block.centre, &work.block.sums, weight);
         let factor = self.moments.merge_factor(weight);
@@ -80,6 +83,7 @@ impl Accumulator for CrossProducts {
         block.recentre(weight, |_, j| gram[j * m + j]);
         self.moments.absorb(rows.rows_used() as u64, weight, &shift);
         self.work = Some(work);
+        Ok(())
     }
 
     fn merge(&mut self, other: Self) {
@@ -107,6 +111,6 @@ impl Accumulator for CrossProducts {
 impl Work {
     fn new(variables: usize) -> Self {
         let rows = crate::design::block_rows(variables);
-        Self { block: Centred::new(variables, rows, kernel::PADDING), gram: vec![0.0; variables * variables] }
+        Self { block: Centred::new(variables, rows), gram: vec![0.0; variables * variables] }
     }
 }

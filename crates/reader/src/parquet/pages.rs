@@ -1,7 +1,7 @@
 //! Pages of a file: reads them by position, refuses those beyond the limits, finds where they begin.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -61,8 +61,14 @@ impl ChunkReader for PageFile {
                 "a page of {length} bytes at {start} does not fit the file or the limit of {MAX_PAGE_BYTES}"
             )));
         }
-        let mut buffer = vec![0; length];
-        read_exact_at(&self.file, &mut buffer, start)?;
+        // Reading up to a limit fills fresh memory without clearing it first. The position is the file's
+        // own: one decoder uses it, one page at a time.
+        let mut buffer = Vec::with_capacity(length);
+        (&*self.file).seek(SeekFrom::Start(start))?;
+        (&*self.file).take(length as u64).read_to_end(&mut buffer)?;
+        if buffer.len() < length {
+            return Err(ParquetError::EOF(format!("the file ends inside the page at {start}")));
+        }
         if self.walk == Walk::Located {
             let header = PageHeader::parse(&buffer).map_err(|_| ParquetError::General(NOT_A_HEADER.into()))?;
             check_limit(&header)?;

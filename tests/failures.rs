@@ -1,0 +1,287 @@
+//! Exit codes, messages, files that stay whole, pipes and interrupts.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, StringArray};
+use parquet::file::properties::WriterProperties;
+
+use crate::util::{Dir, arrays, batch, golden, table, to_csv, write_parquet};
+
+/// x1, x2 and y in 200 rows, `d.csv`, and a model of it.
+fn dir() -> Dir {
+    let dir = Dir::new();
+    dir.write("d.csv", to_csv(&table(200, 2, 1)));
+    dir.streamreg("fit d.csv --target y --save-model m.json").success();
+    dir
+}
+
+#[test]
+fn mistakes_on_the_command_line() {
+    let dir = dir();
+    for line in [
+        "",
+        "frobnicate",
+        "fit",
+        "fit d.csv",
+        "fit --target y",
+        "fit d.csv --target y --solver magic",
+        "fit d.csv --target y --format xml",
+        "fit d.csv --target y --threads many",
+        "fit d.csv --target y --unknown",
+        "predict",
+        "predict m.json",
+        "predict m.json d.csv --interval wide",
+        "evaluate m.json",
+        "inspect",
+    ] {
+        let out = dir.streamreg(line).run().code(2);
+        out.check(out.stdout.is_empty() && !out.stderr.is_empty(), "an explanation on stderr only");
+    }
+    dir.streamreg("fit d.csv --target y --threads 0").fails(2, &["thread"]);
+    dir.streamreg("fit d.csv --target y --features x1,,x2").fails(2, &["--features", "empty"]);
+    dir.streamreg("fit d.csv --target y --features \"x1").fails(2, &["not closed"]);
+    assert_eq!(dir.files(), ["d.csv", "m.json"]);
+}
+
+#[test]
+fn a_missing_column_lists_the_valid_ones() {
+    let dir = dir();
+    dir.streamreg("fit d.csv --target zzz").fails(3, &["\"zzz\"", "\"x1\", \"x2\", \"y\""]);
+    dir.streamreg("fit d.csv --target y --features x1,zzz").fails(3, &["\"zzz\"", "\"x1\", \"x2\", \"y\""]);
+    dir.streamreg("fit d.csv --target y --exclude zzz").fails(3, &["\"zzz\"", "\"x1\", \"x2\", \"y\""]);
+    assert_eq!(dir.files(), ["d.csv", "m.json"]);
+}
+
+#[test]
+fn text_is_no_feature() {
+    let dir = Dir::new();
+    dir.write("d.csv", "word,x,y\na,1,2\nb,2,3\nc,3,5\n");
+    let columns = arrays([
+        ("word", Arc::new(StringArray::from(vec!["a", "b", "c"])) as ArrayRef),
+        ("x", Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0])) as ArrayRef),
+        ("y", Arc::new(Float64Array::from(vec![2.0, 3.0, 5.0])) as ArrayRef),
+    ]);
+    write_parquet(&dir.path("d.parquet"), &columns, WriterProperties::default());
+    for file in ["d.csv", "d.parquet"] {
+        dir.streamreg(&format!("fit {file} --target y --features x,word")).fails(3, &["\"word\"", "feature", "text"]);
+        dir.streamreg(&format!("fit {file} --target word")).fails(3, &["\"word\"", "response", "text"]);
+        assert_eq!(dir.fit(&format!("{file} --target y"))["left_out"][0]["column"], "word");
+    }
+    dir.write("only.csv", "word,y\na,2\nb,3\n");
+    dir.streamreg("fit only.csv --target y").fails(3, &["\"word\" (text)"]);
+}
+
+#[test]
+fn missing_values_can_be_an_error() {
+    let dir = Dir::new();
+    // Far enough down that it lies in a later row group and chunk.
+    let n = 100_000;
+    let x: Vec<Option<f64>> = (0..n).map(|i| (i != 77_776).then_some(f64::from(i % 13))).collect();
+    let y: Vec<f64> = (0..n).map(|i| f64::from(i % 7)).collect();
+    let rows: String = x.iter().zip(&y).map(|(x, y)| format!("{},{y}\n", x.map_or(String::new(), |x| x.to_string()))).collect();
+    dir.write("d.csv", format!("x,y\n{rows}"));
+    let columns = arrays([("x", Arc::new(Float64Array::from(x)) as ArrayRef), ("y", Arc::new(Float64Array::from(y)) as ArrayRef)]);
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(40_000)).build();
+    write_parquet(&dir.path("d.parquet"), &columns, properties);
+    for file in ["d.csv", "d.parquet"] {
+        for threads in [1, 7] {
+            let line = format!("fit {file} --target y --missing error --threads {threads}");
+            dir.streamreg(&line).fails(3, &["\"x\"", "row 77777", "null"]);
+        }
+        dir.streamreg(&format!("fit {file} --target y --missing drop")).success();
+    }
+    dir.write("inf.csv", "x,y\n1,2\n2,inf\n3,4\n");
+    dir.streamreg("fit inf.csv --target y --missing error").fails(3, &["\"y\"", "row 2", "inf"]);
+}
+
+#[test]
+fn no_row_is_left() {
+    let dir = Dir::new();
+    dir.write("none.csv", "x,y\n");
+    dir.write("null.csv", "x,y\n1,NA\n,2\n");
+    dir.streamreg("fit none.csv --target y").run().code(3);
+    dir.streamreg("fit null.csv --target y --schema x=number --schema y=number").fails(3, &["2 were read"]);
+}
+
+#[test]
+fn collinear_columns_and_strictness() {
+    let dir = Dir::new();
+    dir.write("d.csv", "a,b,y\n1,2,1\n2,4,3\n3,6,2\n5,10,4\n");
+    dir.streamreg("fit d.csv --target y").success();
+    dir.streamreg("fit d.csv --target y --collinear error").fails(4, &["b = 2 a"]);
+    let out = dir.streamreg("fit d.csv --target y --strict").run().code(4);
+    out.check(out.stderr.contains("--strict"), "the reason on stderr");
+    dir.streamreg("fit d.csv --target y --features a --strict").success();
+    // Without an escalation Filip's design leaves nothing that could be relied on.
+    let out = dir.streamreg("fit --target y --strict --no-escalate").arg(golden("nist/Filip_powers.csv")).run();
+    out.check(out.code == Some(4), "exit code 4");
+}
+
+#[test]
+fn output_is_never_input() {
+    let dir = dir();
+    let before = dir.read("d.csv");
+    for line in [
+        "fit d.csv --target y --output d.csv",
+        "fit d.csv --target y --output ./d.csv",
+        "fit d.csv --target y --save-model d.csv",
+        "predict m.json d.csv -o d.csv",
+    ] {
+        dir.streamreg(line).fails(2, &["d.csv", "one of the inputs"]);
+        assert_eq!(dir.read("d.csv"), before);
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(dir.path("d.csv"), dir.path("link.csv")).unwrap();
+        dir.streamreg("fit d.csv --target y --output link.csv").fails(2, &["one of the inputs"]);
+        dir.streamreg("predict m.json link.csv -o d.csv").fails(2, &["one of the inputs"]);
+        assert_eq!(dir.read("d.csv"), before);
+    }
+    assert!(dir.files().iter().all(|f| !f.starts_with(".streamreg")), "{:?}", dir.files());
+}
+
+#[test]
+fn a_failure_leaves_nothing_behind() {
+    let dir = dir();
+    // Many rows are fine before a word and, in the Parquet file, before a damaged page.
+    let rows: String = (0..100_000).map(|i| format!("{},{},{}\n", i % 7, i % 5, i % 3)).collect();
+    dir.write("bad.csv", format!("x1,x2,y\n{rows}word,1,2\n"));
+    let good = dir.path("bad.parquet");
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(20_000)).build();
+    write_parquet(&good, &batch(&table(100_000, 2, 1)), properties);
+    let mut bytes = std::fs::read(&good).unwrap();
+    let at = bytes.len() * 7 / 8;
+    bytes[at] ^= 4;
+    dir.write("bad.parquet", &bytes);
+    let before = dir.files();
+    for file in ["bad.csv", "bad.parquet"] {
+        for line in [
+            "predict m.json FILE -o out.csv",
+            "predict m.json FILE -o out.parquet",
+            "fit FILE --target y --output out.txt --save-model out.json",
+            "fit FILE --target zzz --output out.txt",
+        ] {
+            dir.streamreg(&line.replace("FILE", file)).fails(3, &[]);
+            assert_eq!(dir.files(), before, "{line} {file}");
+        }
+    }
+    // What was there before stays as it was.
+    for name in ["out.csv", "out.txt", "out.json"] {
+        dir.write(name, "old");
+    }
+    dir.streamreg("predict m.json bad.csv -o out.csv").fails(3, &["bad.csv", "line 100002", "\"x1\""]);
+    dir.streamreg("fit bad.csv --target y --output out.txt --save-model out.json").fails(3, &["bad.csv"]);
+    for name in ["out.csv", "out.txt", "out.json"] {
+        assert_eq!(dir.read(name), "old");
+    }
+    // And is replaced on success.
+    dir.streamreg("predict m.json d.csv -o out.csv").success();
+    assert!(dir.read("out.csv").starts_with("prediction\n"));
+}
+
+#[test]
+fn an_output_that_cannot_be_written() {
+    let dir = dir();
+    dir.streamreg("fit d.csv --target y --output none/fit.txt").fails(2, &["none"]);
+    dir.streamreg("predict m.json d.csv -o none/p.csv").fails(2, &["none"]);
+    dir.write("folder/x.txt", "");
+    let before = dir.files();
+    let out = dir.streamreg("fit d.csv --target y --output folder").run();
+    out.check(out.code == Some(1) && out.stderr.contains("folder"), "exit code 1 that names the output");
+    assert_eq!(dir.files(), before);
+}
+
+#[test]
+fn files_of_other_kinds() {
+    let dir = Dir::new();
+    dir.write("a.arrow", "ARROW1\0\0more");
+    dir.write("a.orc", "ORC....");
+    dir.write("a.json", "{}");
+    dir.write("a.parquet", "x,y\n1,2\n1,2\n");
+    for file in ["a.arrow", "a.orc", "a.json", "a.parquet"] {
+        dir.streamreg(&format!("fit {file} --target y")).fails(3, &[file]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_refused_or_read_but_never_block() {
+    let dir = Dir::new();
+    let made = std::process::Command::new("mkfifo").arg(dir.path("pipe.csv")).status();
+    if made.is_ok_and(|s| s.success()) {
+        // Somebody writes; the program need not read.
+        let path = dir.path("pipe.csv");
+        let mut writer = std::process::Command::new("sh");
+        let mut writer = writer.arg("-c").arg("printf 'x,y\n1,2\n2,3\n3,5\n' > \"$0\"").arg(&path).spawn().unwrap();
+        let out = dir.streamreg("fit pipe.csv --target y").run();
+        out.check(matches!(out.code, Some(0 | 3)), "read or refused");
+        let _ = writer.kill();
+        let _ = writer.wait();
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let dir = dir();
+    let columns = table(300_000, 2, 1);
+    write_parquet(&dir.path("big.parquet"), &batch(&columns), WriterProperties::default());
+    let mut child = dir.streamreg("predict m.json big.parquet").command;
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(first, "prediction\n");
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn nobody_reads_the_result() {
+    let dir = dir();
+    for line in ["fit d.csv --target y", "evaluate m.json d.csv", "inspect d.csv", "predict m.json d.csv"] {
+        let mut child = dir.streamreg(line).command;
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = child.stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing_behind() {
+    let dir = dir();
+    write_parquet(&dir.path("big.parquet"), &batch(&table(3_000_000, 2, 1)), WriterProperties::default());
+    let before = dir.files();
+    let mut child = dir.streamreg("predict m.json big.parquet -o out.csv --threads 1").command;
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The temporary file is the sign that the work has begun.
+    while !dir.files().iter().any(|f| f.starts_with(".streamreg-")) {
+        assert!(child.try_wait().unwrap().is_none(), "ended before it was interrupted");
+        std::thread::yield_now();
+    }
+    let kill = std::process::Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(dir.files(), before);
+}
+
+#[test]
+fn nothing_but_the_result_on_stdout() {
+    let dir = dir();
+    for line in [
+        "fit d.csv --target y --format json --save-model m.json",
+        "evaluate m.json d.csv --format json",
+        "inspect d.csv --verify --format json",
+    ] {
+        dir.streamreg(line).success().json();
+    }
+    let out = dir.streamreg("predict m.json d.csv -o p.parquet").success();
+    out.check(out.stdout.is_empty(), "nothing");
+}

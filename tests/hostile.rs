@@ -1,0 +1,259 @@
+//! Damaged, odd and malicious files: never a panic that escapes, an abort, a hang, or memory without
+//! bounds; what is damaged is an error, and never other numbers.
+//!
+//! A small selection lies in `golden/hostile`. With the environment variable `STREAMREG_HOSTILE` naming a
+//! folder that has a `manifest.csv` (columns `file` and `a_correct_reader`), all files of that are tried too.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::util::{csv, golden};
+
+/// A file must be done with by then.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// Resident memory that no file may make the program use.
+const MEMORY_LIMIT_KB: u64 = 1_500_000;
+
+/// The undamaged file that the damaged ones were made from.
+const CONTROL: &str = "crafted/good_1000x3_snappy_crc.parquet";
+
+/// Words of a panic that was not contained, or whose text was passed on.
+const PANIC_WORDS: [&str; 7] = [
+    "panicked",
+    "RUST_BACKTRACE",
+    "index out of bounds",
+    "out of range for slice",
+    "called `Option",
+    "called `Result",
+    "attempt to ",
+];
+
+/// Rows of a foreign manifest that ask for an error where the file, without the options or the schema that
+/// it was made for, is a sound table.
+const SOUND: [(&str, &str); 4] = [
+    ("arrow-rs/invalid_bool.csv", "invalid only for a schema with a boolean: here the column is text"),
+    ("arrow-rs/invalid_float.csv", "invalid only for a schema with a float: here the column is text"),
+    ("arrow-rs/invalid_int.csv", "invalid only for a schema with an integer: here the column is text"),
+    ("arrow-rs/null_in_non_nullable.csv", "invalid only for a schema without nulls: CSV columns are nullable"),
+];
+
+/// What must become of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expectation {
+    /// Anything that is no crash.
+    Any,
+    /// `inspect --verify` succeeds.
+    Read,
+    /// Exit code 3 from `inspect --verify` or from `fit`.
+    Error,
+    /// Exit code 3 from both: a page does not match its checksum.
+    DamagedPage,
+    /// Exit code 3, or the rows and the fit of the undamaged file.
+    SameOrError,
+}
+
+impl Expectation {
+    /// What the manifest says of a correct reader.
+    fn of(file: &str, text: &str) -> Self {
+        if file.contains("bitflip_page") {
+            return Self::DamagedPage;
+        }
+        if text.starts_with("error, or exactly the undamaged rows") {
+            return Self::SameOrError;
+        }
+        if let Some(rest) = text.strip_prefix("error") {
+            let certain = ["", ",", " (", ":", " without", " naming", " saying", " when"];
+            let certain = certain.iter().any(|c| if c.is_empty() { rest.is_empty() } else { rest.starts_with(c) });
+            let sound = SOUND.iter().any(|(name, _)| *name == file);
+            return if certain && !sound { Self::Error } else { Self::Any };
+        }
+        let unconditional = text.starts_with("read") && !text.contains("DuckDB") && !text.contains(" or ");
+        if unconditional && !text.contains("memory limit") { Self::Read } else { Self::Any }
+    }
+}
+
+struct Case {
+    name: String,
+    path: PathBuf,
+    expectation: Expectation,
+}
+
+/// The cases of a manifest; `column` says what to expect.
+fn cases(folder: &Path, column: &str) -> Vec<Case> {
+    let records = csv(&std::fs::read_to_string(folder.join("manifest.csv")).unwrap());
+    let position = |name: &str| records[0].iter().position(|c| c == name).unwrap();
+    let (file, expectation) = (position("file"), position(column));
+    let case = |record: &Vec<String>| Case {
+        name: record[file].clone(),
+        path: folder.join(&record[file]),
+        expectation: Expectation::of(&record[file], &record[expectation]),
+    };
+    records[1..].iter().map(case).collect()
+}
+
+/// How a child process ended.
+struct End {
+    line: String,
+    code: Option<i32>,
+    stdout: Vec<u8>,
+    stderr: String,
+    trouble: Option<String>,
+}
+
+/// The largest resident size so far, where the system tells.
+fn peak_kb(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// Runs the program on a file, and ends it when it takes too long or too much memory.
+fn run(args: &[&str], path: &Path, scratch: &Path) -> End {
+    let (out, err) = (scratch.join("stdout"), scratch.join("stderr"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_streamreg"));
+    command.args(args).arg("--threads=2").arg(path).stdin(Stdio::null());
+    command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    let mut child = command.spawn().unwrap();
+    let start = Instant::now();
+    let mut trouble = None;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        let memory = peak_kb(child.id()).unwrap_or(0);
+        if start.elapsed() > TIME_LIMIT || memory > MEMORY_LIMIT_KB {
+            trouble = Some(format!("ended after {:.1?} with {memory} kB of memory", start.elapsed()));
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let stderr = String::from_utf8_lossy(&std::fs::read(&err).unwrap()).into_owned();
+    End { line: format!("{command:?}"), code: status.code(), stdout: std::fs::read(&out).unwrap(), stderr, trouble }
+}
+
+impl End {
+    /// What is wrong whatever the file.
+    fn violation(&self, file: &Path) -> Option<String> {
+        if let Some(trouble) = &self.trouble {
+            return Some(trouble.clone());
+        }
+        if !matches!(self.code, Some(0 | 2 | 3 | 4)) {
+            return Some(format!("exit code {:?}", self.code));
+        }
+        if let Some(word) = PANIC_WORDS.iter().find(|w| self.stderr.contains(**w)) {
+            return Some(format!("{word:?} on stderr"));
+        }
+        let name = file.file_name().unwrap().to_string_lossy();
+        (self.code == Some(3) && !self.stderr.contains(&*name)).then(|| "an error that does not name the file".to_owned())
+    }
+
+    fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.stdout).ok()
+    }
+}
+
+/// Everything that is tried with one file.
+struct Trial {
+    verify: End,
+    fit: End,
+}
+
+fn attempt(path: &Path, scratch: &Path) -> Trial {
+    let verify = run(&["inspect", "--verify", "--format=json"], path, scratch);
+    let columns = verify.json().or_else(|| run(&["inspect", "--format=json"], path, scratch).json());
+    let target = columns.as_ref().map_or("y".into(), |i| target(i));
+    let fit = run(&["fit", "--format=json", &format!("--target={target}")], path, scratch);
+    Trial { verify, fit }
+}
+
+/// The last column that can be fitted, else the first.
+fn target(inspection: &Value) -> String {
+    let columns = inspection["columns"].as_array().unwrap();
+    let column = columns.iter().rfind(|c| c["feature"] == true).or(columns.first());
+    column.map_or("y".into(), |c| c["name"].as_str().unwrap().to_owned())
+}
+
+impl Trial {
+    /// The numbers of the fit, without names: bit flips may hit those.
+    fn numbers(&self) -> Option<Value> {
+        let report = self.fit.json()?;
+        let of_term = |c: &Value| Value::from(vec![c["estimate"].clone(), c["std_error"].clone()]);
+        let terms = report["coefficients"].as_array()?.iter().map(of_term).collect::<Vec<_>>();
+        Some(serde_json::json!([terms, report["glance"], report["ledger"]["rows_read"]]))
+    }
+
+    fn violation(&self, case: &Case, control: &Trial) -> Option<String> {
+        if let Some(what) = self.verify.violation(&case.path).or_else(|| self.fit.violation(&case.path)) {
+            return Some(what);
+        }
+        let (verify, fit) = (self.verify.code, self.fit.code);
+        let met = match case.expectation {
+            Expectation::Any => true,
+            Expectation::Read => verify == Some(0),
+            Expectation::Error => verify == Some(3) || fit == Some(3),
+            Expectation::DamagedPage => verify == Some(3) && fit == Some(3),
+            Expectation::SameOrError => {
+                let rows = |t: &Trial| t.verify.json().map(|i| i["verified_rows"].clone());
+                (verify == Some(3) || rows(self) == rows(control)) && (fit == Some(3) || self.numbers() == control.numbers())
+            }
+        };
+        (!met).then(|| format!("{:?} expected", case.expectation))
+    }
+
+    fn describe(&self) -> String {
+        let end = |e: &End| {
+            let (code, out) = (e.code, String::from_utf8_lossy(&e.stdout));
+            let out: String = if code == Some(0) { out.chars().take(1_500).collect() } else { String::new() };
+            format!("  {}\n  exit code {code:?}\n  stderr: {}\n  {out}\n", e.line, e.stderr.trim_end())
+        };
+        end(&self.verify) + &end(&self.fit)
+    }
+}
+
+/// Tries all cases, two at a time; panics with everything that went wrong.
+fn try_all(folder: &Path, cases: &[Case]) {
+    let temporary = tempfile::tempdir().unwrap();
+    let control = attempt(&folder.join(CONTROL), temporary.path());
+    assert!(control.numbers().is_some(), "{}", control.describe());
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for worker in 0..2 {
+            let scratch = temporary.path().join(worker.to_string());
+            std::fs::create_dir(&scratch).unwrap();
+            let (next, failures, control) = (&next, &failures, &control);
+            scope.spawn(move || {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let trial = attempt(&case.path, &scratch);
+                    if let Some(what) = trial.violation(case, control) {
+                        failures.lock().unwrap().push(format!("{}: {what}\n{}", case.name, trial.describe()));
+                    }
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().unwrap();
+    failures.sort();
+    assert!(failures.is_empty(), "{} of {} files:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+#[test]
+fn committed_selection() {
+    let folder = golden("hostile");
+    let cases = cases(&folder, "expectation");
+    assert!(cases.len() > 50);
+    try_all(&folder, &cases);
+}
+
+#[test]
+fn the_whole_collection_if_it_is_there() {
+    let Some(folder) = std::env::var_os("STREAMREG_HOSTILE").map(PathBuf::from) else { return };
+    let cases = cases(&folder, "a_correct_reader");
+    assert!(!cases.is_empty());
+    try_all(&folder, &cases);
+}

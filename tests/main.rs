@@ -1,0 +1,30 @@
+//! The whole program and library, from files to numbers, in one binary: `cargo test --test integration`.
+//!
+//! | file | theme |
+//! |---|---|
+//! | `util` | the harness: folders, commands whose failures print everything, Parquet files, comparison |
+//! | `flights` | a real table with nulls, a constant and an exact collinearity, against statsmodels |
+//! | `nist` | the NIST StRD sets, digits against the certified values |
+//! | `reference` | published regressions of R, fixest and scikit-learn's data, and minimum norm |
+//! | `algebra` | what must hold for any data |
+//! | `bits` | the same bits for any threads, batches and cuts |
+//! | `types` | every column type, encoding, codec and page version |
+//! | `fit`, `predict`, `inspect` | the commands: formats, flags, outputs |
+//! | `datasets` | folders, patterns, Hive keys, files that agree and that do not |
+//! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
+//! | `hostile` | damaged and odd files |
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod algebra;
+mod bits;
+mod datasets;
+mod failures;
+mod fit;
+mod flights;
+mod hostile;
+mod inspect;
+mod nist;
+mod predict;
+mod reference;
+mod types;
+mod util;
