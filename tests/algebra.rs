@@ -268,7 +268,12 @@ fn collinear() -> Table {
     let mut random = Random::new(11);
     let (a, c) = (random.vector(50), random.vector(50));
     let y = a.iter().zip(&c).map(|(a, c)| 1.0 + a - c + 0.1 * random.unit()).collect();
-    vec![("a".into(), a.clone()), ("b".into(), a.iter().map(|v| 2.0 * v).collect()), ("c".into(), c), ("y".into(), y)]
+    vec![
+        ("a".into(), a.clone()),
+        ("b".into(), a.iter().map(|v| 2.0 * v).collect()),
+        ("c".into(), c),
+        ("y".into(), y),
+    ]
 }
 
 #[test]
@@ -312,13 +317,18 @@ fn nearly_collinear_columns_are_told_apart() {
     let report = regression(Solver::Auto).fit_paths(&[path.as_path()]).unwrap();
     assert_eq!((report.rank, report.solver.passes, report.solver.used), (4, 2, Solver::Qr));
     let report = regression(Solver::Cholesky).fit_paths(&[path.as_path()]).unwrap();
-    assert!(report.warnings.iter().any(|w| w.code == "undecided"), "never a silent guess: {:#?}", report.warnings);
+    assert!(
+        report.warnings.iter().any(|w| w.code == "undecided"),
+        "never a silent guess: {:#?}",
+        report.warnings
+    );
 }
 
 #[test]
 fn options_out_of_range_are_refused() {
     let batch = batch(&collinear());
-    let fit = |r: Regression| r.fit_batches(batch.schema(), [Ok(batch.clone())]).map(drop).map_err(|e| e.kind());
+    let fit =
+        |r: Regression| r.fit_batches(batch.schema(), [Ok(batch.clone())]).map(drop).map_err(|e| e.kind());
     for bad in [0.0, 1.0, -1.0, f64::NAN, f64::INFINITY] {
         assert_eq!(fit(Regression::new("y").conf_level(bad)), Err(ErrorKind::Request), "{bad}");
         assert_eq!(fit(Regression::new("y").rank_tol(bad)), Err(ErrorKind::Request), "{bad}");

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use parquet::basic::{Compression, Encoding};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::properties::{
+    EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
+};
 use proptest::prelude::*;
 use streamreg::{CsvOptions, DatasetOptions, FitReport, Regression, Solver};
 
@@ -17,7 +19,11 @@ const BATCH_ROWS: [usize; 5] = [1, 7, 1000, 8192, 65_536];
 
 /// Fits with one thread and usual batches, then in every way that `ways` has; all must agree to the bit.
 #[track_caller]
-fn same_bits(paths: &[&Path], options: &DatasetOptions, ways: impl IntoIterator<Item = (usize, usize)>) -> FitReport {
+fn same_bits(
+    paths: &[&Path],
+    options: &DatasetOptions,
+    ways: impl IntoIterator<Item = (usize, usize)>,
+) -> FitReport {
     let ways: Vec<_> = ways.into_iter().collect();
     let mut last = None;
     for solver in SOLVERS {
@@ -87,7 +93,8 @@ fn giant_row_group(name: &str, data: &RecordBatch, properties: WriterPropertiesB
     let report = same_bits(&[&path], &plain(), ways);
     assert_eq!(report.ledger.rows_read, GIANT as u64, "{name}");
     // Bits that agree can still be wrong: the same rows without any file.
-    let memory = Regression::new("y").solver(Solver::Qr).fit_batches(data.schema(), [Ok(data.clone())]).unwrap();
+    let memory =
+        Regression::new("y").solver(Solver::Qr).fit_batches(data.schema(), [Ok(data.clone())]).unwrap();
     assert_eq!(report.ledger, memory.ledger, "{name}");
     for (file, memory) in report.coefficients.iter().zip(&memory.coefficients) {
         close(name, file.estimate.unwrap(), memory.estimate.unwrap(), 1e-11);
@@ -101,7 +108,8 @@ fn small_pages() -> WriterPropertiesBuilder {
 
 #[test]
 fn giant_row_group_with_offset_index() {
-    let properties = small_pages().set_dictionary_enabled(false).set_statistics_enabled(EnabledStatistics::Page);
+    let properties =
+        small_pages().set_dictionary_enabled(false).set_statistics_enabled(EnabledStatistics::Page);
     giant_row_group("index", &batch(&table(GIANT, 1, 2)), properties);
 }
 
@@ -189,7 +197,8 @@ fn the_program_too() {
     for file in ["d.csv", "d.parquet"] {
         for solver in ["auto", "qr", "svd"] {
             let run = |threads: usize| {
-                let mut report = dir.fit(&format!("{file} --target y --features x --solver {solver} --threads {threads}"));
+                let mut report =
+                    dir.fit(&format!("{file} --target y --features x --solver {solver} --threads {threads}"));
                 report.as_object_mut().unwrap().remove("timings").unwrap();
                 report.to_string()
             };
@@ -207,7 +216,9 @@ fn predictions_and_measures() {
     dir.streamreg("fit d.csv --target y --features x --save-model m.json").success();
     for file in ["d.csv", "d.parquet"] {
         for command in ["evaluate m.json --format json", "predict m.json --interval prediction --quiet"] {
-            let run = |threads: usize| dir.streamreg(&format!("{command} {file} --threads {threads}")).success().stdout;
+            let run = |threads: usize| {
+                dir.streamreg(&format!("{command} {file} --threads {threads}")).success().stdout
+            };
             let one = run(1);
             assert!([2, 7].into_iter().all(|threads| run(threads) == one), "{file}: {command}");
         }

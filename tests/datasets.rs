@@ -45,9 +45,15 @@ fn files_folders_and_patterns() {
     let dir = split();
     let whole = dir.fit("whole.csv --target y");
     let all = ["parts/a.csv", "parts/b.csv", "parts/deep/c.csv"];
-    for line in ["parts", "parts/", "parts/**/*.csv", "parts/*.csv parts/deep/c.csv", "parts/[ab].csv parts/deep",
-        "parts/{a,b}.csv parts/*/?.csv", "parts/a.csv parts/b.csv parts/deep/c.csv"]
-    {
+    for line in [
+        "parts",
+        "parts/",
+        "parts/**/*.csv",
+        "parts/*.csv parts/deep/c.csv",
+        "parts/[ab].csv parts/deep",
+        "parts/{a,b}.csv parts/*/?.csv",
+        "parts/a.csv parts/b.csv parts/deep/c.csv",
+    ] {
         let report = dir.fit(&format!("{line} --target y"));
         assert_eq!(inputs(&report), all, "{line}");
         assert_eq!(report["ledger"]["rows_used"], 300);
@@ -99,7 +105,9 @@ fn hive_keys_are_columns() {
     let dir = Dir::new();
     let columns = table(400, 1, 2);
     let mut whole = String::from("x1,y,year,rate\n");
-    for (index, (year, rate)) in [(2021, "0.5"), (2022, "1"), (2023, "2.25"), (2024, "4")].into_iter().enumerate() {
+    for (index, (year, rate)) in
+        [(2021, "0.5"), (2022, "1"), (2023, "2.25"), (2024, "4")].into_iter().enumerate()
+    {
         let rows = part(&columns, 100 * index, 100 * (index + 1));
         for (x, y) in rows[0].1.iter().zip(&rows[1].1) {
             whole += &format!("{x:?},{y:?},{year},{rate}\n");
@@ -154,14 +162,16 @@ fn columns_in_another_order_and_of_wider_types() {
     let whole: Vec<i64> = (0..90).map(|i| (i * i) % 23).collect();
     let y: Vec<f64> = (0..90).map(|i| f64::from((i * 7) % 31)).collect();
     let y_of = |range: std::ops::Range<usize>| Arc::new(Float64Array::from(y[range].to_vec())) as ArrayRef;
-    let write = |name: &str, batch: RecordBatch| write_parquet(&dir.path(name), &batch, WriterProperties::default());
+    let write =
+        |name: &str, batch: RecordBatch| write_parquet(&dir.path(name), &batch, WriterProperties::default());
     let x: Int16Array = whole[..30].iter().map(|&v| v as i16).collect();
     write("d/1.parquet", arrays([("x", Arc::new(x) as ArrayRef), ("y", y_of(0..30))]));
     let x = Int64Array::from(whole[30..60].to_vec());
     write("d/2.parquet", arrays([("y", y_of(30..60)), ("x", Arc::new(x) as ArrayRef)]));
     let x: Float32Array = whole[60..].iter().map(|&v| v as f32).collect();
     write("d/3.parquet", arrays([("y", y_of(60..90)), ("x", Arc::new(x) as ArrayRef)]));
-    let columns: Table = vec![("x".into(), whole.iter().map(|&v| v as f64).collect()), ("y".into(), y.clone())];
+    let columns: Table =
+        vec![("x".into(), whole.iter().map(|&v| v as f64).collect()), ("y".into(), y.clone())];
     dir.write("whole.csv", to_csv(&columns));
     let report = dir.fit("d --target y");
     same_estimates(&report, &dir.fit("whole.csv --target y"));
@@ -192,7 +202,8 @@ fn schemas_that_disagree_name_both_files() {
     write("more.parquet", vec![("x", numbers()), ("y", numbers()), ("z", numbers())]);
     for (other, name) in [("text.parquet", "\"x\""), ("fewer.parquet", "\"x\""), ("more.parquet", "\"z\"")] {
         for command in ["fit --target y", "inspect"] {
-            dir.streamreg(&format!("{command} base.parquet {other}")).fails(3, &["base.parquet", other, name]);
+            dir.streamreg(&format!("{command} base.parquet {other}"))
+                .fails(3, &["base.parquet", other, name]);
         }
         dir.streamreg(&format!("fit --target y {other} base.parquet")).fails(3, &["base.parquet", other]);
     }
@@ -216,7 +227,11 @@ fn a_file_without_rows_among_others() {
     dir.write("d/2.csv", to_csv(&table(30, 1, 1)).replacen("x1", "x", 1));
     let none: Vec<f64> = Vec::new();
     dir.write("e/2.csv", to_csv(&table(30, 1, 1)));
-    write_parquet(&dir.path("e/1.parquet"), &batch(&[("x1".into(), none.clone()), ("y".into(), none)]), WriterProperties::default());
+    write_parquet(
+        &dir.path("e/1.parquet"),
+        &batch(&[("x1".into(), none.clone()), ("y".into(), none)]),
+        WriterProperties::default(),
+    );
     assert_eq!(dir.fit("e --target y")["ledger"]["rows_used"], 30);
     // A CSV file without rows has no types of its own.
     assert_eq!(dir.fit("d --target y")["ledger"]["rows_used"], 30);

@@ -65,7 +65,8 @@ fn text_is_no_feature() {
     ]);
     write_parquet(&dir.path("d.parquet"), &columns, WriterProperties::default());
     for file in ["d.csv", "d.parquet"] {
-        dir.streamreg(&format!("fit {file} --target y --features x,word")).fails(3, &["\"word\"", "feature", "text"]);
+        dir.streamreg(&format!("fit {file} --target y --features x,word"))
+            .fails(3, &["\"word\"", "feature", "text"]);
         dir.streamreg(&format!("fit {file} --target word")).fails(3, &["\"word\"", "response", "text"]);
         assert_eq!(dir.fit(&format!("{file} --target y"))["left_out"][0]["column"], "word");
     }
@@ -80,9 +81,16 @@ fn missing_values_can_be_an_error() {
     let n = 100_000;
     let x: Vec<Option<f64>> = (0..n).map(|i| (i != 77_776).then_some(f64::from(i % 13))).collect();
     let y: Vec<f64> = (0..n).map(|i| f64::from(i % 7)).collect();
-    let rows: String = x.iter().zip(&y).map(|(x, y)| format!("{},{y}\n", x.map_or(String::new(), |x| x.to_string()))).collect();
+    let rows: String = x
+        .iter()
+        .zip(&y)
+        .map(|(x, y)| format!("{},{y}\n", x.map_or(String::new(), |x| x.to_string())))
+        .collect();
     dir.write("d.csv", format!("x,y\n{rows}"));
-    let columns = arrays([("x", Arc::new(Float64Array::from(x)) as ArrayRef), ("y", Arc::new(Float64Array::from(y)) as ArrayRef)]);
+    let columns = arrays([
+        ("x", Arc::new(Float64Array::from(x)) as ArrayRef),
+        ("y", Arc::new(Float64Array::from(y)) as ArrayRef),
+    ]);
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(40_000)).build();
     write_parquet(&dir.path("d.parquet"), &columns, properties);
     for file in ["d.csv", "d.parquet"] {
@@ -115,7 +123,8 @@ fn collinear_columns_and_strictness() {
     out.check(out.stderr.contains("--strict"), "the reason on stderr");
     dir.streamreg("fit d.csv --target y --features a --strict").success();
     // Without an escalation Filip's design leaves nothing that could be relied on.
-    let out = dir.streamreg("fit --target y --strict --no-escalate").arg(golden("nist/Filip_powers.csv")).run();
+    let out =
+        dir.streamreg("fit --target y --strict --no-escalate").arg(golden("nist/Filip_powers.csv")).run();
     out.check(out.code == Some(4), "exit code 4");
 }
 
@@ -214,7 +223,8 @@ fn pipes_are_refused_or_read_but_never_block() {
         // Somebody writes; the program need not read.
         let path = dir.path("pipe.csv");
         let mut writer = std::process::Command::new("sh");
-        let mut writer = writer.arg("-c").arg("printf 'x,y\n1,2\n2,3\n3,5\n' > \"$0\"").arg(&path).spawn().unwrap();
+        let mut writer =
+            writer.arg("-c").arg("printf 'x,y\n1,2\n2,3\n3,5\n' > \"$0\"").arg(&path).spawn().unwrap();
         let out = dir.streamreg("fit pipe.csv --target y").run();
         out.check(matches!(out.code, Some(0 | 3)), "read or refused");
         let _ = writer.kill();

@@ -27,7 +27,13 @@ fn the_table() {
     for (line, term) in lines[4..7].iter().zip(["(Intercept)", "x1", "x2"]) {
         out.check(line.starts_with(term), "terms in order");
     }
-    for words in ["Signif. codes", "Residual standard error:", "197 degrees of freedom", "Multiple R-squared:", "F-statistic:"] {
+    for words in [
+        "Signif. codes",
+        "Residual standard error:",
+        "197 degrees of freedom",
+        "Multiple R-squared:",
+        "F-statistic:",
+    ] {
         out.check(out.stdout.contains(words), words);
     }
     let table = dir.streamreg("fit d.csv --target y --format table").success();
@@ -45,8 +51,17 @@ fn json_has_every_key() {
     let dir = dir();
     let out = dir.streamreg("fit d.csv --target y --format json").success();
     let wanted = [
-        "schema_version", "response", "coefficients", "glance", "rank", "aliased", "condition_number", "solver", "ledger",
-        "inputs", "timings",
+        "schema_version",
+        "response",
+        "coefficients",
+        "glance",
+        "rank",
+        "aliased",
+        "condition_number",
+        "solver",
+        "ledger",
+        "inputs",
+        "timings",
     ];
     let keys = keys_in_order(&out.stdout);
     let found: Vec<&str> = keys.iter().copied().filter(|k| wanted.contains(k)).collect();
@@ -60,12 +75,27 @@ fn json_has_every_key() {
         }
     }
     for key in [
-        "r_squared", "adj_r_squared", "sigma", "statistic", "p_value", "df", "log_lik", "aic", "bic", "deviance",
-        "df_residual", "nobs", "mse", "rmse",
+        "r_squared",
+        "adj_r_squared",
+        "sigma",
+        "statistic",
+        "p_value",
+        "df",
+        "log_lik",
+        "aic",
+        "bic",
+        "deviance",
+        "df_residual",
+        "nobs",
+        "mse",
+        "rmse",
     ] {
         number(&report["glance"], key);
     }
-    assert_eq!(report["ledger"], json!({"rows_read": 200, "rows_used": 200, "dropped": [], "rounded_integers": []}));
+    assert_eq!(
+        report["ledger"],
+        json!({"rows_read": 200, "rows_used": 200, "dropped": [], "rounded_integers": []})
+    );
     assert_eq!(report["inputs"][0]["path"], "d.csv");
     assert_eq!(report["inputs"][0]["bytes"], std::fs::metadata(dir.path("d.csv")).unwrap().len());
     assert!(report["inputs"][0]["modified"].is_u64());
@@ -83,8 +113,12 @@ fn floats_read_back_exactly() {
     let glance = dir.streamreg("fit d.csv --target y --format glance").success().csv();
     for (row, c) in computed.coefficients.iter().enumerate() {
         let fields = [
-            ("estimate", c.estimate), ("std_error", c.std_error), ("statistic", c.statistic), ("p_value", c.p_value),
-            ("conf_low", c.conf_low), ("conf_high", c.conf_high),
+            ("estimate", c.estimate),
+            ("std_error", c.std_error),
+            ("statistic", c.statistic),
+            ("p_value", c.p_value),
+            ("conf_low", c.conf_low),
+            ("conf_high", c.conf_high),
         ];
         for (position, (field, value)) in fields.into_iter().enumerate() {
             let bits = value.unwrap().to_bits();
@@ -94,9 +128,15 @@ fn floats_read_back_exactly() {
     }
     let g = &computed.glance;
     let fields = [
-        ("r_squared", 0, g.r_squared), ("adj_r_squared", 1, g.adj_r_squared), ("sigma", 2, g.sigma),
-        ("statistic", 3, g.statistic), ("p_value", 4, g.p_value), ("log_lik", 6, g.log_lik), ("aic", 7, g.aic),
-        ("bic", 8, g.bic), ("deviance", 9, Some(g.deviance)),
+        ("r_squared", 0, g.r_squared),
+        ("adj_r_squared", 1, g.adj_r_squared),
+        ("sigma", 2, g.sigma),
+        ("statistic", 3, g.statistic),
+        ("p_value", 4, g.p_value),
+        ("log_lik", 6, g.log_lik),
+        ("aic", 7, g.aic),
+        ("bic", 8, g.bic),
+        ("deviance", 9, Some(g.deviance)),
     ];
     for (field, position, value) in fields {
         let bits = value.unwrap().to_bits();
@@ -109,10 +149,14 @@ fn floats_read_back_exactly() {
 fn tidy_and_glance_have_the_names_of_broom() {
     let dir = dir();
     let tidy = dir.streamreg("fit d.csv --target y --format tidy").success();
-    assert_eq!(tidy.stdout.lines().next(), Some("term,estimate,std.error,statistic,p.value,conf.low,conf.high"));
+    assert_eq!(
+        tidy.stdout.lines().next(),
+        Some("term,estimate,std.error,statistic,p.value,conf.low,conf.high")
+    );
     assert_eq!(tidy.csv().len(), 4);
     let glance = dir.streamreg("fit d.csv --target y --format glance").success();
-    let header = "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
+    let header =
+        "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
     assert_eq!(glance.stdout.lines().next(), Some(header));
     let row = &glance.csv()[1];
     assert_eq!((row[5].as_str(), row[10].as_str(), row[11].as_str()), ("2", "197", "200"));
@@ -176,7 +220,10 @@ fn solver_and_rank_tolerance() {
     assert_eq!((rank(""), rank("--rank-tol 0.01"), rank("--rank-tol 1e-9 --solver qr")), (3, 2, 3));
     for solver in ["cholesky", "qr", "svd"] {
         let report = dir.fit(&format!("d.csv --target y --solver {solver}"));
-        assert_eq!((&report["solver"]["requested"], &report["solver"]["used"]), (&json!(solver), &json!(solver)));
+        assert_eq!(
+            (&report["solver"]["requested"], &report["solver"]["used"]),
+            (&json!(solver), &json!(solver))
+        );
     }
     dir.streamreg("fit d.csv --target y --rank-tol 2").fails(2, &["rank tolerance"]);
     dir.streamreg("fit d.csv --target y --conf-level 95").fails(2, &["confidence level"]);
@@ -187,15 +234,22 @@ fn names_with_commas_blanks_and_line_ends() {
     let dir = Dir::new();
     let plain = to_csv(&table(50, 3, 1));
     dir.write("plain.csv", &plain);
-    dir.write("odd.csv", plain.replacen("x1,x2,x3,y", "\"age, years\",\"two\nlines\",\"say \"\"hi\"\"\",net income", 1));
+    dir.write(
+        "odd.csv",
+        plain.replacen("x1,x2,x3,y", "\"age, years\",\"two\nlines\",\"say \"\"hi\"\"\",net income", 1),
+    );
     let expected = dir.fit("plain.csv --target y");
     let features = "\"age, years\",\"two\nlines\",\"say \"\"hi\"\"\"";
     let fit = |format: &str| {
-        let command = dir.streamreg(&format!("fit odd.csv --format {format}")).arg("--target").arg("net income");
+        let command =
+            dir.streamreg(&format!("fit odd.csv --format {format}")).arg("--target").arg("net income");
         command.arg("--features").arg(features).success()
     };
     let report = fit("json").json();
-    assert_eq!(names(&report, "coefficients", "term"), ["(Intercept)", "age, years", "two\nlines", "say \"hi\""]);
+    assert_eq!(
+        names(&report, "coefficients", "term"),
+        ["(Intercept)", "age, years", "two\nlines", "say \"hi\""]
+    );
     assert_eq!(column(&report, "estimate"), column(&expected, "estimate"));
     assert_eq!(column(&report, "std_error"), column(&expected, "std_error"));
     let tidy = fit("tidy").csv();
@@ -299,7 +353,11 @@ fn quiet_and_progress() {
 fn progress_as_json_lines() {
     let dir = Dir::new();
     let batch = crate::util::batch(&table(5_000, 2, 1));
-    crate::util::write_parquet(&dir.path("d.parquet"), &batch, parquet::file::properties::WriterProperties::default());
+    crate::util::write_parquet(
+        &dir.path("d.parquet"),
+        &batch,
+        parquet::file::properties::WriterProperties::default(),
+    );
     let out = dir.streamreg("fit d.parquet --target y --progress json").run().code(0);
     let lines: Vec<Value> = out.stderr.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let last = lines.last().unwrap();
@@ -311,7 +369,8 @@ fn progress_as_json_lines() {
 fn output_and_model_files() {
     let dir = dir();
     let printed = dir.streamreg("fit d.csv --target y --format tidy").success().stdout;
-    let out = dir.streamreg("fit d.csv --target y --format tidy --output fit.csv --save-model m.json").success();
+    let out =
+        dir.streamreg("fit d.csv --target y --format tidy --output fit.csv --save-model m.json").success();
     out.check(out.stdout.is_empty(), "nothing on stdout");
     assert_eq!(dir.read("fit.csv"), printed);
     assert_eq!(dir.files(), ["d.csv", "fit.csv", "m.json"]);

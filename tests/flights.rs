@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::util::{Dir, close, column, golden, golden_json, number};
 
-const ARGS: &str = "--target arr_delay --features dep_delay,air_time,distance,year,hour,minute,sched_dep_time";
+const ARGS: &str =
+    "--target arr_delay --features dep_delay,air_time,distance,year,hour,minute,sched_dep_time";
 
 fn fit(file: &str, more: &str) -> Value {
     let dir = Dir::new();
@@ -106,8 +107,10 @@ fn the_table_says_it_all() {
 #[test]
 fn all_features_by_default() {
     let dir = Dir::new();
-    let report = dir.streamreg("fit --target arr_delay --format json").arg(golden("flights.parquet")).success().json();
-    let left_out: Vec<&str> = report["left_out"].as_array().unwrap().iter().map(|l| l["column"].as_str().unwrap()).collect();
+    let report =
+        dir.streamreg("fit --target arr_delay --format json").arg(golden("flights.parquet")).success().json();
+    let left_out: Vec<&str> =
+        report["left_out"].as_array().unwrap().iter().map(|l| l["column"].as_str().unwrap()).collect();
     assert_eq!(left_out, ["carrier", "tailnum", "origin", "dest", "time_hour"]);
     assert_eq!(report["coefficients"].as_array().unwrap().len(), 14);
 }

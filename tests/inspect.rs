@@ -13,7 +13,11 @@ fn dir() -> Dir {
     let rows = 1_000;
     let columns = arrays([
         ("id", Arc::new((0..rows).collect::<Int32Array>()) as ArrayRef),
-        ("x", Arc::new((0..rows).map(|i| (i % 4 != 0).then_some(f64::from(i))).collect::<Float64Array>()) as ArrayRef),
+        (
+            "x",
+            Arc::new((0..rows).map(|i| (i % 4 != 0).then_some(f64::from(i))).collect::<Float64Array>())
+                as ArrayRef,
+        ),
         ("flag", Arc::new((0..rows).map(|i| Some(i % 2 == 0)).collect::<BooleanArray>()) as ArrayRef),
         ("word", Arc::new((0..rows).map(|i| Some(i.to_string())).collect::<StringArray>()) as ArrayRef),
     ]);
@@ -26,7 +30,10 @@ fn dir() -> Dir {
 fn parquet_metadata() {
     let dir = dir();
     let i = dir.streamreg("inspect d.parquet --format json").success().json();
-    assert_eq!((&i["rows"], &i["row_groups"], &i["largest_row_group"]), (&json!(1000), &json!(4), &json!(300)));
+    assert_eq!(
+        (&i["rows"], &i["row_groups"], &i["largest_row_group"]),
+        (&json!(1000), &json!(4), &json!(300))
+    );
     let columns = json!([
         {"name": "id", "type": "Int32", "nulls": 0, "feature": true},
         {"name": "x", "type": "Float64", "nulls": 250, "feature": true},
@@ -51,7 +58,8 @@ fn verify_reads_everything() {
 fn the_screen() {
     let dir = dir();
     let out = dir.streamreg("inspect d.parquet").success();
-    for words in ["Rows", "1,000", "Row groups", "Memory of a fit", "column", "nulls", "word", "text", "250"] {
+    for words in ["Rows", "1,000", "Row groups", "Memory of a fit", "column", "nulls", "word", "text", "250"]
+    {
         out.check(out.stdout.contains(words), words);
     }
 }
@@ -72,7 +80,8 @@ fn csv_types_and_unknown_rows() {
     let dir = Dir::new();
     dir.write("d.csv", "id,day,flag,word\n1,2024-01-01,true,a\n2,2024-01-02,false,b\n");
     let i = dir.streamreg("inspect d.csv --format json").success().json();
-    let kinds: Vec<&str> = i["columns"].as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> =
+        i["columns"].as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["Float64", "Date32", "Boolean", "text"]);
     assert!(i["rows"].is_null(), "unknown without reading");
     let i = dir.streamreg("inspect d.csv --verify --format json").success().json();

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::util::{Dir, column, golden, golden_json};
 
 const SETS: [&str; 11] = [
-    "Norris", "Pontius", "NoInt1", "NoInt2", "Filip", "Longley", "Wampler1", "Wampler2", "Wampler3", "Wampler4",
-    "Wampler5",
+    "Norris", "Pontius", "NoInt1", "NoInt2", "Filip", "Longley", "Wampler1", "Wampler2", "Wampler3",
+    "Wampler4", "Wampler5",
 ];
 
 /// Correct digits: the log relative error, at most 15.
@@ -39,7 +39,8 @@ fn digits(set: &Value, name: &str, solver: &str) -> Digits {
     let (estimates, errors) = (column(&report, "estimate"), column(&report, "std_error"));
     assert_eq!(estimates.len(), set["certified"]["coef"].as_object().unwrap().len(), "{name}");
     let found = |v: Option<f64>| v.unwrap_or(f64::NAN);
-    let reached = estimates.iter().enumerate().map(|(i, &b)| lre(found(b), certified(set, "coef", first + i)));
+    let reached =
+        estimates.iter().enumerate().map(|(i, &b)| lre(found(b), certified(set, "coef", first + i)));
     let of_errors = errors.iter().enumerate().map(|(i, &s)| (found(s), certified(set, "se", first + i)));
     let of_errors = of_errors.filter(|(_, c)| *c != 0.0).map(|(s, c)| lre(s, c));
     // `f64::min` would pass over a NaN.
@@ -93,7 +94,10 @@ fn filip_is_escalated_and_says_so() {
     let sets = golden_json("nist/certified.json");
     let report = digits(&sets["Filip"], "Filip", "auto").report;
     let solver = &report["solver"];
-    assert_eq!((&solver["requested"], &solver["used"], &solver["passes"]), (&"auto".into(), &"qr".into(), &2.into()));
+    assert_eq!(
+        (&solver["requested"], &solver["used"], &solver["passes"]),
+        (&"auto".into(), &"qr".into(), &2.into())
+    );
     assert!(solver["escalation"].as_str().is_some_and(|s| !s.is_empty()), "{solver:#}");
     assert_eq!(report["rank"], 11);
 
@@ -105,13 +109,18 @@ fn filip_is_escalated_and_says_so() {
 #[test]
 fn filip_without_escalation_is_no_silent_guess() {
     let dir = Dir::new();
-    let out = dir.streamreg("fit --target y --no-escalate --format json").arg(golden("nist/Filip_powers.csv")).run();
+    let out = dir
+        .streamreg("fit --target y --no-escalate --format json")
+        .arg(golden("nist/Filip_powers.csv"))
+        .run();
     let report = out.json();
-    let codes: Vec<&str> = report["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
+    let codes: Vec<&str> =
+        report["warnings"].as_array().unwrap().iter().map(|w| w["code"].as_str().unwrap()).collect();
     out.check(codes.contains(&"undecided") || out.code == Some(4), "a warning, or exit code 4");
     assert_eq!(report["solver"]["passes"], 1);
 
-    let out = dir.streamreg("fit --target y --no-escalate --strict").arg(golden("nist/Filip_powers.csv")).run();
+    let out =
+        dir.streamreg("fit --target y --no-escalate --strict").arg(golden("nist/Filip_powers.csv")).run();
     out.check(out.code == Some(4), "exit code 4 under --strict");
 }
 
@@ -119,8 +128,13 @@ fn filip_without_escalation_is_no_silent_guess() {
 fn easy_sets_are_read_once() {
     for file in ["Norris.csv", "Longley.csv"] {
         let dir = Dir::new();
-        let report = dir.streamreg("fit --target y --format json").arg(golden("nist").join(file)).success().json();
+        let report =
+            dir.streamreg("fit --target y --format json").arg(golden("nist").join(file)).success().json();
         let solver = &report["solver"];
-        assert_eq!((&solver["used"], &solver["passes"]), (&"cholesky".into(), &1.into()), "{file}: {solver:#}");
+        assert_eq!(
+            (&solver["used"], &solver["passes"]),
+            (&"cholesky".into(), &1.into()),
+            "{file}: {solver:#}"
+        );
     }
 }

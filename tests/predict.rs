@@ -58,11 +58,13 @@ fn intervals_by_hand() {
             close("high", high, fit + half_width(x, own), 1e-11);
         }
     }
-    let narrow = dir.streamreg("predict m.json new.csv --interval confidence --conf-level 0.5").success().csv();
+    let narrow =
+        dir.streamreg("predict m.json new.csv --interval confidence --conf-level 0.5").success().csv();
     let width = |row: &[String]| row[2].parse::<f64>().unwrap() - row[1].parse::<f64>().unwrap();
     // The t quantile of a 50 % interval with 3 degrees of freedom.
     close("50 %", width(&narrow[2]) / 2.0, half_width(3.0, 0.0) / T3 * 0.764_892_328_404_345, 1e-10);
-    dir.streamreg("predict m.json new.csv --interval confidence --conf-level 1.5").fails(2, &["confidence level"]);
+    dir.streamreg("predict m.json new.csv --interval confidence --conf-level 1.5")
+        .fails(2, &["confidence level"]);
 }
 
 #[test]
@@ -71,7 +73,8 @@ fn rows_keep_their_order_and_number() {
     let n = 200_000;
     let x: Vec<Option<f64>> = (0..n).map(|i| (i % 10 != 3).then_some(f64::from(i))).collect();
     let id: Int64Array = (0..i64::from(n)).collect();
-    let columns = arrays([("id", Arc::new(id) as ArrayRef), ("x", Arc::new(Float64Array::from(x)) as ArrayRef)]);
+    let columns =
+        arrays([("id", Arc::new(id) as ArrayRef), ("x", Arc::new(Float64Array::from(x)) as ArrayRef)]);
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(33_333)).build();
     write_parquet(&dir.path("new.parquet"), &columns, properties);
     dir.streamreg("predict m.json new.parquet -o out.parquet --keep id --threads 7 --quiet").success();
@@ -81,7 +84,8 @@ fn rows_keep_their_order_and_number() {
     assert_eq!(text[0], ["id", "prediction"]);
     let mut row = 0usize;
     for batch in parquet_rows(&dir, "out.parquet") {
-        let (id, fit) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Float64Type>());
+        let (id, fit) =
+            (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_primitive::<Float64Type>());
         for i in 0..batch.num_rows() {
             assert_eq!(id.value(i), row as i64);
             assert_eq!(fit.is_null(i), row % 10 == 3, "row {row}");

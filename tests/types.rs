@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray, UInt64Array,
+};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
@@ -88,7 +90,11 @@ fn decimals() {
             DataType::Decimal256(60, 2),
         ] {
             // The float64 nearest to the decimal, which the division of two exact numbers gives.
-            same_fit(&kind.to_string(), cast(&decimal, &kind).unwrap(), &floats(&cents, |v| v as f64 / 100.0));
+            same_fit(
+                &kind.to_string(),
+                cast(&decimal, &kind).unwrap(),
+                &floats(&cents, |v| v as f64 / 100.0),
+            );
         }
     }
 }
@@ -98,7 +104,8 @@ fn decimals_are_rounded_once() {
     // 2^53 + 1 and more digits: dividing the rounded number by 10^k would round twice.
     let mut random = Random::new(8);
     let digits: Vec<i128> = (0..ROWS).map(|_| i128::from(random.bits()) * 1_000_003).collect();
-    let exact: Float64Array = digits.iter().map(|d| Some(format!("{d}e-10").parse::<f64>().unwrap())).collect();
+    let exact: Float64Array =
+        digits.iter().map(|d| Some(format!("{d}e-10").parse::<f64>().unwrap())).collect();
     let decimal = Decimal128Array::from(digits).with_precision_and_scale(38, 10).unwrap();
     same_fit("Decimal128(38, 10)", Arc::new(decimal), &exact);
 }
@@ -131,7 +138,8 @@ fn timestamps_are_seconds() {
             (TimeUnit::Nanosecond, 1_000_000_000),
         ] {
             let values = whole(1_700_000_000, true);
-            let ticks: Int64Array = values.iter().map(|v| v.map(|v| v * per_second + per_second / 8)).collect();
+            let ticks: Int64Array =
+                values.iter().map(|v| v.map(|v| v * per_second + per_second / 8)).collect();
             let x = cast(&ticks, &DataType::Timestamp(unit, zone.clone())).unwrap();
             let fraction = if per_second == 1 { 0.0 } else { 0.125 };
             same_fit(&format!("{unit:?} {zone:?}"), x, &floats(&values, |v| v as f64 + fraction));
@@ -162,17 +170,22 @@ fn encodings(kind: &DataType) -> &'static [Encoding] {
 fn encodings_codecs_and_page_versions() {
     let dir = Dir::new();
     for nullable in [false, true] {
-        for kind in [DataType::Float64, DataType::Float32, DataType::Int32, DataType::Int64, DataType::Boolean] {
+        for kind in
+            [DataType::Float64, DataType::Float32, DataType::Int32, DataType::Int64, DataType::Boolean]
+        {
             let x = cast(&whole(0, nullable), &kind).unwrap();
             let values = cast(&x, &DataType::Float64).unwrap();
             let expected = numbers_only(&fit(&dir, values, WriterProperties::default()));
             for codec in CODECS {
                 for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
                     let base = || {
-                        let pages = WriterProperties::builder().set_data_page_row_count_limit(700).set_write_batch_size(350);
+                        let pages = WriterProperties::builder()
+                            .set_data_page_row_count_limit(700)
+                            .set_write_batch_size(350);
                         pages.set_compression(codec()).set_writer_version(version)
                     };
-                    let mut found = vec![("dictionary".to_owned(), fit(&dir, Arc::clone(&x), base().build()))];
+                    let mut found =
+                        vec![("dictionary".to_owned(), fit(&dir, Arc::clone(&x), base().build()))];
                     for &encoding in encodings(&kind) {
                         let one = base()
                             .set_dictionary_enabled(false)
@@ -181,7 +194,8 @@ fn encodings_codecs_and_page_versions() {
                         found.push((encoding.to_string(), fit(&dir, Arc::clone(&x), one.build())));
                     }
                     for (encoding, found) in found {
-                        let what = format!("{kind} {encoding} {:?} {version:?} nullable: {nullable}", codec());
+                        let what =
+                            format!("{kind} {encoding} {:?} {version:?} nullable: {nullable}", codec());
                         assert_eq!(numbers_only(&found), expected, "{what}");
                     }
                 }
@@ -195,7 +209,8 @@ fn integers_beyond_2_to_53_are_counted() {
     let big = (1i64 << 53) + 1;
     let mut signed: Vec<Option<i64>> = whole(0, false).iter().collect();
     (signed[3], signed[7], signed[8], signed[9]) = (Some(big), Some(-big), Some(1 << 53), None);
-    let unsigned: UInt64Array = signed.iter().map(|v| v.map(|v| if v < 0 { u64::MAX } else { v as u64 })).collect();
+    let unsigned: UInt64Array =
+        signed.iter().map(|v| v.map(|v| if v < 0 { u64::MAX } else { v as u64 })).collect();
     let dir = Dir::new();
     let columns = arrays([
         ("x", Arc::new(Int64Array::from(signed)) as ArrayRef),
@@ -208,7 +223,9 @@ fn integers_beyond_2_to_53_are_counted() {
     assert_eq!(report["ledger"]["rounded_integers"], rounded);
     let warnings = report["warnings"].as_array().unwrap();
     let about = |name: &str| {
-        let hit = |w: &&serde_json::Value| w["code"] == "rounded_integers" && w["message"].as_str().unwrap().contains(name);
+        let hit = |w: &&serde_json::Value| {
+            w["code"] == "rounded_integers" && w["message"].as_str().unwrap().contains(name)
+        };
         warnings.iter().filter(hit).count()
     };
     assert_eq!((about("\"x\""), about("\"u\"")), (1, 1), "{warnings:#?}");
@@ -225,18 +242,26 @@ fn csv_types() {
     for row in 0..300 {
         let (flag, day, hour, y) = (random.below(2) == 1, random.below(28), random.below(24), random.unit());
         text += &format!("{flag},2024-02-{:02},1970-01-01 {hour:02}:30:00.25,w{row},{y}\n", day + 1);
-        plain += &format!("{},{},{},{y}\n", u8::from(flag), 19_754 + day, hour * 3600 + 1800).replace(&format!(",{y}"), &format!(".25,{y}"));
+        plain += &format!("{},{},{},{y}\n", u8::from(flag), 19_754 + day, hour * 3600 + 1800)
+            .replace(&format!(",{y}"), &format!(".25,{y}"));
     }
     dir.write("typed.csv", text);
     dir.write("plain.csv", plain);
     let typed = dir.fit("typed.csv --target y --features flag,day,time");
     let plain = dir.fit("plain.csv --target y --features flag,day,time");
-    for (t, p) in crate::util::column(&typed, "estimate").into_iter().zip(crate::util::column(&plain, "estimate")) {
+    for (t, p) in
+        crate::util::column(&typed, "estimate").into_iter().zip(crate::util::column(&plain, "estimate"))
+    {
         close("estimate", t.unwrap(), p.unwrap(), 1e-12);
     }
     let default = dir.fit("typed.csv --target y");
-    let left_out: Vec<&str> = default["left_out"].as_array().unwrap().iter().map(|l| l["column"].as_str().unwrap()).collect();
-    assert_eq!(left_out, ["day", "time", "word"], "booleans are features, dates and times only where they are named");
+    let left_out: Vec<&str> =
+        default["left_out"].as_array().unwrap().iter().map(|l| l["column"].as_str().unwrap()).collect();
+    assert_eq!(
+        left_out,
+        ["day", "time", "word"],
+        "booleans are features, dates and times only where they are named"
+    );
 }
 
 #[test]
@@ -253,7 +278,8 @@ fn csv_types_can_be_said() {
     let report = dir.fit("d.csv --target y --schema id=text");
     assert_eq!(report["left_out"][0]["column"], "id");
     assert_eq!(report["ledger"]["rows_used"], 12_001);
-    dir.streamreg("fit d.csv --target y --schema id=colour").fails(2, &["colour", "number, boolean, date, timestamp, text"]);
+    dir.streamreg("fit d.csv --target y --schema id=colour")
+        .fails(2, &["colour", "number, boolean, date, timestamp, text"]);
     dir.streamreg("fit d.csv --target y --schema id").fails(2, &["COLUMN=TYPE"]);
     dir.streamreg("fit d.csv --target y --schema zzz=text").fails(3, &["\"zzz\"", "\"id\", \"x\", \"y\""]);
 }

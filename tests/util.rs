@@ -44,7 +44,8 @@ impl Dir {
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}; there is\n{}", self.listing()))
+        std::fs::read_to_string(self.path(name))
+            .unwrap_or_else(|e| panic!("{name}: {e}; there is\n{}", self.listing()))
     }
 
     /// Names of all files, hidden ones too, in order.
@@ -281,7 +282,9 @@ pub(crate) fn table(rows: usize, features: usize, seed: u64) -> Table {
 
 /// Columns as a record batch.
 pub(crate) fn batch(columns: &[(String, Vec<f64>)]) -> RecordBatch {
-    arrays(columns.iter().map(|(name, x)| (name.as_str(), Arc::new(Float64Array::from(x.clone())) as ArrayRef)))
+    arrays(
+        columns.iter().map(|(name, x)| (name.as_str(), Arc::new(Float64Array::from(x.clone())) as ArrayRef)),
+    )
 }
 
 /// Arrays as a record batch, all nullable where they hold a null.
@@ -292,7 +295,8 @@ pub(crate) fn arrays<'a>(columns: impl IntoIterator<Item = (&'a str, ArrayRef)>)
 /// Writes one Parquet file.
 pub(crate) fn write_parquet(path: &Path, batch: &RecordBatch, properties: WriterProperties) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
 }
@@ -317,5 +321,9 @@ pub(crate) fn fit_table(regression: &Regression, columns: &[(String, Vec<f64>)])
 /// The estimates of a report; every term must have one.
 #[track_caller]
 pub(crate) fn estimates(report: &FitReport) -> Vec<f64> {
-    report.coefficients.iter().map(|c| c.estimate.unwrap_or_else(|| panic!("{} has no estimate", c.term))).collect()
+    report
+        .coefficients
+        .iter()
+        .map(|c| c.estimate.unwrap_or_else(|| panic!("{} has no estimate", c.term)))
+        .collect()
 }

@@ -69,7 +69,7 @@ pub(crate) struct InputArgs {
     pub(crate) no_header: bool,
 
     /// Spelling of a missing value in CSV files; may be repeated, and replaces the default
-    /// (empty, NA, NaN, nan, null, NULL)
+    /// (NA, NaN, nan, null, NULL); an empty field is always missing
     #[arg(long = "null", value_name = "TEXT", help_heading = "CSV")]
     pub(crate) nulls: Vec<String>,
 
@@ -147,7 +147,8 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "SHARE", help_heading = "Solving")]
     pub(crate) rank_tol: Option<f64>,
 
-    /// Exit with code 4 if columns are dependent or fewer than 6 digits are reliable
+    /// Exit with code 4 if columns are dependent, fewer than 6 digits are reliable, the rank is undecided,
+    /// or the fit is perfect but for rounding
     #[arg(long, help_heading = "Solving")]
     pub(crate) strict: bool,
 

@@ -20,7 +20,8 @@ fn main() -> ExitCode {
     let args = Args::parse();
     // A panic that nobody contained has printed its message; what remains is to say whose fault it is.
     let outcome = catch_unwind(AssertUnwindSafe(|| run(args)));
-    let exit = outcome.unwrap_or_else(|_| Exit::with_message(INTERNAL, "internal error: this is a bug in streamreg"));
+    let exit = outcome
+        .unwrap_or_else(|_| Exit::with_message(INTERNAL, "internal error: this is a bug in streamreg"));
     exit.report()
 }
 

@@ -26,7 +26,8 @@ fn bar() -> ProgressFn {
     let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
     let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {per_sec}";
     // The templates are constants; should one be wrong, the default style still shows progress.
-    let style = |template: &str| BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
+    let style =
+        |template: &str| BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
     let (with_total, without) = (style(with_total), style(without));
     let pass = AtomicU64::new(0);
     Arc::new(move |progress: Progress| {
@@ -55,7 +56,8 @@ fn json_lines() -> ProgressFn {
         let now = start.elapsed().as_millis() as u64;
         let before = last.load(Ordering::Relaxed);
         let done = progress.total == Some(progress.rows);
-        let due = now >= before + 1000 && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let due = now >= before + 1000
+            && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due || done {
             let total = progress.total.map_or("null".to_owned(), |t| t.to_string());
             let seconds = now as f64 / 1e3;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use streamreg::{Collinear, ColumnType, CsvOptions, DatasetOptions, Execution, Interval, Missing, Regression, Solver};
+use streamreg::{
+    Collinear, ColumnType, CsvOptions, DatasetOptions, Execution, Interval, Missing, Regression, Solver,
+};
 
 use crate::args::{CollinearArg, FitArgs, InputArgs, IntervalArg, MissingArg, RunArgs, SolverArg};
 use crate::exit::INTERRUPTED;
 use crate::progress;
 
 /// A mistake on the command line that clap cannot see.
-fn usage(message: impl Into<String>) -> anyhow::Error {
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(streamreg::Error::invalid_request(message))
 }
 
@@ -58,7 +60,8 @@ pub(crate) fn dataset(args: &InputArgs) -> Result<DatasetOptions> {
     }
     for text in &args.types {
         let pair = text.rsplit_once('=');
-        let (column, kind) = pair.ok_or_else(|| usage(format!("--schema takes COLUMN=TYPE, not {text:?}")))?;
+        let (column, kind) =
+            pair.ok_or_else(|| usage(format!("--schema takes COLUMN=TYPE, not {text:?}")))?;
         let kind: ColumnType = kind.parse().map_err(|e| usage(format!("--schema {text}: {e}")))?;
         csv.types.push((column.to_owned(), kind));
     }
@@ -100,15 +103,19 @@ pub(crate) fn interval(kind: Option<IntervalArg>, level: f64) -> Option<(Interva
     })
 }
 
-/// Splits lists of names at commas. A name in double quotes may hold commas; `""` inside is one quote.
+/// Splits lists of names at commas and trims them. A name in double quotes is kept as it is, commas
+/// included; `""` inside is one quote.
 pub(crate) fn names(flag: &str, lists: &[String]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for list in lists {
         let mut rest = list.as_str();
         loop {
-            let (name, after) = first_name(rest).ok_or_else(|| usage(format!("{flag} {list}: a quote is not closed")))?;
+            let (name, after) =
+                first_name(rest).ok_or_else(|| usage(format!("{flag} {list}: a quote is not closed")))?;
             if name.is_empty() {
-                return Err(usage(format!("{flag} {list:?}: a name is empty; separate names by single commas")));
+                return Err(usage(format!(
+                    "{flag} {list:?}: a name is empty; separate names by single commas"
+                )));
             }
             names.push(name);
             match after {
@@ -122,10 +129,10 @@ pub(crate) fn names(flag: &str, lists: &[String]) -> Result<Vec<String>> {
 
 /// The first name of a list, and what follows its comma. `None` if a quote is not closed.
 fn first_name(list: &str) -> Option<(String, Option<&str>)> {
-    let Some(quoted) = list.strip_prefix('"') else {
+    let Some(quoted) = list.trim_start().strip_prefix('"') else {
         return Some(match list.split_once(',') {
-            Some((name, after)) => (name.to_owned(), Some(after)),
-            None => (list.to_owned(), None),
+            Some((name, after)) => (name.trim().to_owned(), Some(after)),
+            None => (list.trim().to_owned(), None),
         });
     };
     let (mut name, mut rest) = (String::new(), quoted);
@@ -135,10 +142,10 @@ fn first_name(list: &str) -> Option<(String, Option<&str>)> {
         if let Some(more) = after.strip_prefix('"') {
             name.push('"');
             rest = more;
-        } else if after.is_empty() {
+        } else if after.trim().is_empty() {
             return Some((name, None));
         } else {
-            return after.strip_prefix(',').map(|after| (name, Some(after)));
+            return after.trim_start().strip_prefix(',').map(|after| (name, Some(after)));
         }
     }
 }
@@ -152,8 +159,11 @@ mod tests {
     #[test]
     fn names_are_split_at_commas_outside_quotes() {
         let split = |list: &str| names("--features", &[list.to_owned()]).map_err(|e| e.to_string());
-        assert_eq!(split("a,b c").unwrap(), ["a", "b c"]);
-        assert_eq!(split(r#""age, years",height,"say ""hi""""#).unwrap(), ["age, years", "height", r#"say "hi""#]);
+        assert_eq!(split("a, b c").unwrap(), ["a", "b c"]);
+        assert_eq!(
+            split(r#""age, years",height,"say ""hi""""#).unwrap(),
+            ["age, years", "height", r#"say "hi""#]
+        );
         assert!(split("a,,b").unwrap_err().contains("empty"));
         assert!(split(r#""a,b"#).unwrap_err().contains("not closed"));
     }

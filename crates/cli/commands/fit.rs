@@ -17,7 +17,11 @@ const STRICT_WARNINGS: [&str; 3] = ["few_digits", "undecided", "perfect_fit"];
 
 pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     let regression = settings::regression(args)?;
-    let dataset = Dataset::open(&args.input.files, &settings::dataset(&args.input)?).map_err(streamreg::Error::from)?;
+    if args.output.is_some() && args.output == args.save_model {
+        return Err(settings::usage("--output and --save-model name the same file"));
+    }
+    let dataset =
+        Dataset::open(&args.input.files, &settings::dataset(&args.input)?).map_err(streamreg::Error::from)?;
     for output in args.output.iter().chain(&args.save_model) {
         refuse_input_as_output(&dataset, output)?;
     }

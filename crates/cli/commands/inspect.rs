@@ -8,7 +8,8 @@ use crate::{report, settings};
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     let dataset = settings::dataset(&args.input)?;
-    let inspection = streamreg::inspect(&args.input.files, args.verify, &dataset, &settings::execution(&args.run)?)?;
+    let inspection =
+        streamreg::inspect(&args.input.files, args.verify, &dataset, &settings::execution(&args.run)?)?;
     let text = match args.format {
         PlainFormat::Json => report::json(&inspection)?,
         PlainFormat::Table => report::inspection(&inspection),

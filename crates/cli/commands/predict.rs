@@ -1,12 +1,13 @@
 //! `streamreg predict`
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 
 use anyhow::Result;
 use streamreg::{Model, PredictOptions};
 
 use crate::args::PredictArgs;
 use crate::exit::Exit;
+use crate::report::count;
 use crate::settings;
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
@@ -21,8 +22,8 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,
     };
-    if summary.nulls > 0 && !args.run.quiet {
-        let (nulls, rows) = (summary.nulls, summary.rows);
+    if summary.nulls > 0 && !args.run.quiet && std::io::stderr().is_terminal() {
+        let (nulls, rows) = (count(summary.nulls), count(summary.rows));
         // A closed stderr is no reason to fail.
         let _ = writeln!(std::io::stderr(), "{nulls} of {rows} rows have no prediction: an input is missing");
     }

@@ -9,7 +9,9 @@ use super::{ledger_lines, printable};
 pub(crate) fn fit(report: &FitReport) -> String {
     let level = (report.conf_level * 1e4).round() / 1e2;
     let mut out = format!("**{}**\n\n", escape(&model(report)));
-    out.push_str(&format!("| term | estimate | std. error | t | p | {level} % interval |\n|---|---:|---:|---:|---:|---|\n"));
+    out.push_str(&format!(
+        "| term | estimate | std. error | t | p | {level} % interval |\n|---|---:|---:|---:|---:|---|\n"
+    ));
     for c in &report.coefficients {
         let interval = match (c.conf_low, c.conf_high) {
             (Some(low), Some(high)) => format!("{} to {}", optional(Some(low)), optional(Some(high))),

@@ -13,6 +13,7 @@ use anyhow::Result;
 use serde::Serialize;
 use streamreg::FitReport;
 
+pub(crate) use self::number::count;
 pub(crate) use self::plain::{evaluation, inspection};
 use crate::args::Format;
 

@@ -34,9 +34,16 @@ pub(crate) fn inspection(i: &Inspection) -> String {
         facts.push(vec!["Row groups".into(), count(groups as u64)]);
         facts.push(vec!["Largest".into(), format!("{largest} rows")]);
     }
-    facts.push(vec!["Memory of a fit".into(), format!("about {} ({} threads)", bytes(i.predicted_memory), i.threads)]);
-    if let Some(rows) = i.verified_rows {
-        facts.push(vec!["Verified".into(), format!("{} rows, no damage", count(rows))]);
+    facts.push(vec![
+        "Memory of a fit".into(),
+        format!("about {} ({} threads)", bytes(i.predicted_memory), i.threads),
+    ]);
+    if let Some(v) = i.verified {
+        facts.push(vec!["Verified".into(), format!("{} rows decoded, no damage found", count(v.rows))]);
+    }
+    if let Some(v) = i.verified.filter(|v| v.pages > 0) {
+        let pages = format!("{} of {} pages have one", count(v.checksummed_pages), count(v.pages));
+        facts.push(vec!["Checksums".into(), pages]);
     }
     let mut table = vec![["column", "type", "nulls", "feature"].map(str::to_owned).to_vec()];
     for c in &i.columns {

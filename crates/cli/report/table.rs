@@ -79,7 +79,12 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     if let Some(f) = g.statistic {
         let p = p_value(g.p_value);
         let p = if p.starts_with('<') { p } else { format!("= {p}") };
-        lines.push(format!("F-statistic: {} on {} and {} DF,  p-value {p}", short(f), g.df, count(g.df_residual)));
+        lines.push(format!(
+            "F-statistic: {} on {} and {} DF,  p-value {p}",
+            short(f),
+            g.df,
+            count(g.df_residual)
+        ));
     }
     lines.push(format!("Condition number: {}", short(report.condition_number)));
     lines

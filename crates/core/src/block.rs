@@ -284,7 +284,8 @@ mod tests {
     fn masked_rows_vanish_whatever_they_hold() {
         let values = [1.0, f64::NAN, 3.0];
         let columns = [Column::from(values.as_slice())];
-        let block = DesignBlock { columns: &columns, weights: None, mask: Some(&[true, false, true]), rows: 3 };
+        let block =
+            DesignBlock { columns: &columns, weights: None, mask: Some(&[true, false, true]), rows: 3 };
         let mut centred = Centred::new(1, 8);
         centred.load(&block).unwrap();
         assert_eq!(centred.column(0, 3)[1], 0.0);

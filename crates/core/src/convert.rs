@@ -3,9 +3,9 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
@@ -72,7 +72,9 @@ pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u6
             TimeUnit::Microsecond => {
                 fill_with::<TimestampMicrosecondType>(array, from, out, |v| scaled(v.into(), 6))
             }
-            TimeUnit::Nanosecond => fill_with::<TimestampNanosecondType>(array, from, out, |v| scaled(v.into(), 9)),
+            TimeUnit::Nanosecond => {
+                fill_with::<TimestampNanosecondType>(array, from, out, |v| scaled(v.into(), 9))
+            }
         },
         &DataType::Decimal32(_, s) => fill_with::<Decimal32Type>(array, from, out, |v| scaled(v.into(), s)),
         &DataType::Decimal64(_, s) => fill_with::<Decimal64Type>(array, from, out, |v| scaled(v.into(), s)),
@@ -128,7 +130,12 @@ fn overwrite_nulls(array: &dyn Array, from: usize, out: &mut [f64]) {
     }
 }
 
-fn count<T: ArrowPrimitiveType>(array: &dyn Array, from: usize, rows: usize, test: impl Fn(T::Native) -> bool) -> u64 {
+fn count<T: ArrowPrimitiveType>(
+    array: &dyn Array,
+    from: usize,
+    rows: usize,
+    test: impl Fn(T::Native) -> bool,
+) -> u64 {
     let Some(array) = array.as_primitive_opt::<T>() else { return 0 };
     // The branch-free count serves the usual column without large values; only then nulls matter.
     let hits = array.values()[from..from + rows].iter().filter(|&&v| test(v)).count();
@@ -140,8 +147,8 @@ fn count<T: ArrowPrimitiveType>(array: &dyn Array, from: usize, rows: usize, tes
 
 /// Powers of ten that float64 holds exactly.
 const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-    1e20, 1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
 ];
 
 /// The float64 nearest to `value / 10^scale`.

@@ -135,7 +135,8 @@ impl<'d> BlockCutter<'d> {
         }
         let buffers = std::mem::take(&mut self.buffers);
         let columns = in_place.iter().zip(&buffers);
-        let slices: Vec<&[f64]> = columns.map(|(p, b)| p.map_or(b.as_slice(), |p| &p[at..at + rows])).collect();
+        let slices: Vec<&[f64]> =
+            columns.map(|(p, b)| p.map_or(b.as_slice(), |p| &p[at..at + rows])).collect();
         let done = self.emit(&slices, sink);
         self.buffers = buffers;
         done
@@ -156,7 +157,7 @@ impl<'d> BlockCutter<'d> {
         if sink(&block).is_err() {
             self.mark_missing(slices, rows)?;
             block.mask = Some(&self.mask);
-            sink(&block).map_err(|NotFinite| Error::new(ErrorKind::Overflow, "sums of values overflow float64"))?;
+            sink(&block).map_err(|NotFinite| self.overflow(slices))?;
         }
         self.tally.rows_read += rows as u64;
         self.tally.rows_used += block.rows_used() as u64;
@@ -181,6 +182,15 @@ impl<'d> BlockCutter<'d> {
             }
         }
         Ok(())
+    }
+
+    /// The error for finite values whose sums are not: it names the column with the largest.
+    fn overflow(&self, slices: &[&[f64]]) -> Error {
+        let largest = |s: &&[f64]| s.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
+        let column = (0..slices.len()).max_by(|&a, &b| largest(&slices[a]).total_cmp(&largest(&slices[b])));
+        let error =
+            Error::new(ErrorKind::Overflow, "sums of its values overflow float64; rescale the column");
+        error.in_column(&self.design.columns[column.unwrap_or(0)])
     }
 
     fn missing_error(&self, j: usize, row: usize, value: f64) -> Error {
@@ -222,7 +232,8 @@ mod tests {
                 if b.columns.iter().any(|c| (0..b.rows).filter(used).any(|row| !c.values[row].is_finite())) {
                     return Err(NotFinite);
                 }
-                let bits: Vec<u64> = b.columns.iter().flat_map(|c| c.values.iter().map(|v| v.to_bits())).collect();
+                let bits: Vec<u64> =
+                    b.columns.iter().flat_map(|c| c.values.iter().map(|v| v.to_bits())).collect();
                 blocks.push((b.rows, bits, b.mask.map(<[bool]>::to_vec)));
                 Ok(())
             };
@@ -256,7 +267,8 @@ mod tests {
         let schema = batch(vec![], vec![]).schema();
         let check = |response: &str, features: &[&str]| {
             let features = features.iter().map(|&f| f.into()).collect();
-            let model = ModelSpec { response: response.into(), features, intercept: true, missing: Missing::Drop };
+            let model =
+                ModelSpec { response: response.into(), features, intercept: true, missing: Missing::Drop };
             Design::new(&model, &schema).map(|_| ()).map_err(|e| e.to_string())
         };
         assert_eq!(check("y", &["x"]), Ok(()));

@@ -44,6 +44,13 @@ impl Error {
         error
     }
 
+    /// The same error, with the row counted from elsewhere, such as the beginning of its file.
+    #[must_use]
+    pub fn at_row(mut self, row: u64) -> Self {
+        self.row = Some(row);
+        self
+    }
+
     /// Turns a row of a partition into one of the whole data.
     pub(crate) fn after_rows(mut self, before: u64) -> Self {
         self.row = self.row.map(|row| row + before);

@@ -80,7 +80,8 @@ impl Tally {
     }
 
     pub(crate) fn into_ledger(self, names: &[String]) -> RowLedger {
-        let mut ledger = RowLedger { rows_read: self.rows_read, rows_used: self.rows_used, ..RowLedger::default() };
+        let mut ledger =
+            RowLedger { rows_read: self.rows_read, rows_used: self.rows_used, ..RowLedger::default() };
         for (name, &[null, non_finite, rounded]) in names.iter().zip(&self.columns) {
             for (reason, rows) in [(MissingReason::Null, null), (MissingReason::NonFinite, non_finite)] {
                 if rows > 0 {

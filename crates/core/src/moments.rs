@@ -50,9 +50,7 @@ impl Moments {
 
     /// From this mean to that of `other`.
     pub(crate) fn shift_between(&self, other: &Self) -> Vec<f64> {
-        (0..self.variables())
-            .map(|j| (other.mean[j] - self.mean[j]) + (other.low[j] - self.low[j]))
-            .collect()
+        (0..self.variables()).map(|j| (other.mean[j] - self.mean[j]) + (other.low[j] - self.low[j])).collect()
     }
 
     /// `W_a W_b / (W_a + W_b)`, by which the squared distance of two means enters the merged products.

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 /// partitions, one at a time.
 ///
 /// `next` gives out partitions with their positions 0, 1, 2, ...; it is called from any thread, and the
-/// positions must come in this order. `work` runs in parallel. At most four results a thread wait for
+/// positions must come in this order. `work` runs in parallel. At most two results a thread wait for
 /// their turn, so memory stays bounded even when one partition takes long.
 ///
 /// # Errors
@@ -25,7 +25,7 @@ where
     E: From<Error> + Send,
 {
     let threads = threads.max(1);
-    let queue = Queue::new(4 * threads, sink);
+    let queue = Queue::new(2 * threads, sink);
     let worker = || {
         while queue.wait_for_room() {
             match next() {
@@ -42,7 +42,8 @@ where
         worker();
     } else {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|e| Error::new(ErrorKind::Threads, format!("cannot start {threads} threads: {e}")))?;
+        let pool =
+            pool.map_err(|e| Error::new(ErrorKind::Threads, format!("cannot start {threads} threads: {e}")))?;
         pool.broadcast(|_| worker());
     }
     queue.into_result()

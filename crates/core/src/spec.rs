@@ -46,7 +46,8 @@ impl ModelSpec {
         let others = schema.fields().iter().filter(|f| f.name() != response);
         let (features, left): (Vec<_>, Vec<_>) = others.partition(|f| is_feature_by_default(f.data_type()));
         let features = features.iter().map(|f| f.name().clone()).collect();
-        let left_out = left.iter().map(|f| LeftOut { column: f.name().clone(), reason: why_left_out(f.data_type()) });
+        let left_out =
+            left.iter().map(|f| LeftOut { column: f.name().clone(), reason: why_left_out(f.data_type()) });
         let left_out = left_out.collect();
         (Self { response: response.into(), features, intercept: true, missing: Missing::Drop }, left_out)
     }
@@ -107,7 +108,10 @@ pub(crate) fn check_numeric(schema: &Schema, column: &str, role: &str) -> Result
     }
     let kind = field.data_type();
     if !is_feature_by_default(kind) && !is_time(kind) {
-        return model(format!("the {role} must be a number, boolean, date or timestamp, not {}", type_name(kind)));
+        return model(format!(
+            "the {role} must be a number, boolean, date or timestamp, not {}",
+            type_name(kind)
+        ));
     }
     Ok(())
 }

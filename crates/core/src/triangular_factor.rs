@@ -70,7 +70,13 @@ impl TriangularFactor {
         let mut reflectors = Mat::zeros(block, rows.min(m + 1));
         let scratch = qr_in_place_scratch::<f64>(rows, m + 1, block, Par::Seq, Default::default());
         let mut memory = MemBuffer::new(scratch);
-        qr_in_place(tall.rb_mut(), reflectors.as_mut(), Par::Seq, MemStack::new(&mut memory), Default::default());
+        qr_in_place(
+            tall.rb_mut(),
+            reflectors.as_mut(),
+            Par::Seq,
+            MemStack::new(&mut memory),
+            Default::default(),
+        );
         for j in 0..m {
             for i in 0..=j {
                 self.factor[(i, j)] = if i + 1 < rows { tall[(i + 1, j + 1)] } else { 0.0 };

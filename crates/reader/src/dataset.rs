@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use crate::csv::{CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet::ParquetFile;
-use crate::source::{InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
 
 /// File name endings that are read when a directory is given.
 const EXTENSIONS: [&str; 6] = [".parquet", ".parq", ".pq", ".csv", ".tsv", ".tab"];
@@ -72,6 +72,13 @@ impl Dataset {
     }
 }
 
+impl Dataset {
+    /// The first file, to stand for all in a message.
+    fn path(&self) -> PathBuf {
+        self.files[0].source.inputs().first().map(|f| f.path.clone()).unwrap_or_default()
+    }
+}
+
 /// Opens one file by what it is: magic bytes first, then the ending of its name.
 fn open_file(path: &Path, options: &DatasetOptions) -> Result<Box<dyn Source>> {
     let mut magic = [0u8; 6];
@@ -79,10 +86,16 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Box<dyn Source>> {
     let read = std::io::Read::read(&mut file, &mut magic).map_err(|e| Error::io(path, e))?;
     let name = path.to_string_lossy().to_ascii_lowercase();
     let unsupported = |what: &str| {
-        Err(Error::new(ErrorKind::Unsupported, format!("{what} files are not read; convert it to Parquet or CSV"))
-            .at_path(path))
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{what} files are not read; convert it to Parquet or CSV"),
+        )
+        .at_path(path))
     };
-    if magic.starts_with(b"PAR1") || magic.starts_with(b"PARE") || EXTENSIONS[..3].iter().any(|e| name.ends_with(e)) {
+    if magic.starts_with(b"PAR1")
+        || magic.starts_with(b"PARE")
+        || EXTENSIONS[..3].iter().any(|e| name.ends_with(e))
+    {
         return Ok(Box::new(ParquetFile::open(path)?));
     }
     if &magic == b"ARROW1" {
@@ -102,10 +115,10 @@ fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let text = argument.to_string_lossy();
     if argument.is_dir() {
         let before = found.len();
-        walk(argument, found, |path| is_data_name(path))?;
+        walk(argument, found, is_data_name)?;
         if found.len() == before {
             let message = format!("the directory has no file that ends in {}", EXTENSIONS.join(", "));
-            return Err(Error::new(ErrorKind::Request, message).at_path(argument));
+            return Err(Error::new(ErrorKind::Io, message).at_path(argument));
         }
     } else if argument.exists() || !text.contains(['*', '?', '[', '{']) {
         found.push(argument.to_path_buf());
@@ -113,12 +126,14 @@ fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         let glob = GlobBuilder::new(&text)
             .literal_separator(true)
             .build()
-            .map_err(|e| Error::new(ErrorKind::Request, format!("not a valid pattern: {}", e.kind())).at_path(argument))?
+            .map_err(|e| {
+                Error::new(ErrorKind::Request, format!("not a valid pattern: {}", e.kind())).at_path(argument)
+            })?
             .compile_matcher();
         let before = found.len();
         walk(&glob_base(argument), found, |path| glob.is_match(path))?;
         if found.len() == before {
-            return Err(Error::new(ErrorKind::Request, "no file matches the pattern").at_path(argument));
+            return Err(Error::new(ErrorKind::Io, "no file matches the pattern").at_path(argument));
         }
     }
     Ok(())
@@ -225,13 +240,15 @@ fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
 
 /// One schema for all files, or an error that names two that disagree.
 fn unify(paths: &[PathBuf], files: &[DatasetFile]) -> Result<Schema> {
-    let mut fields: Vec<Field> = files[0].source.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    let mut fields: Vec<Field> =
+        files[0].source.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
     for (path, file) in paths.iter().zip(files).skip(1) {
         let schema = file.source.schema();
         let disagree = |message: String| Error::new(ErrorKind::Schema, message).at_path(path);
         let known = |name: &str| fields.iter().any(|f| f.name() == name);
         if let Some(extra) = schema.fields().iter().find(|f| !known(f.name())) {
-            let message = format!("the column is not in {}; all files must have the same columns", paths[0].display());
+            let message =
+                format!("the column is not in {}; all files must have the same columns", paths[0].display());
             return Err(disagree(message).in_column(extra.name()));
         }
         for field in &mut fields {
@@ -242,7 +259,10 @@ fn unify(paths: &[PathBuf], files: &[DatasetFile]) -> Result<Schema> {
             let Some(kind) = widest(field.data_type(), found.data_type()) else {
                 let message =
                     format!("{} here, {} in {}", found.data_type(), field.data_type(), paths[0].display());
-                return Err(disagree(message).in_column(field.name()));
+                let help = "--schema COLUMN=TYPE sets the type of a CSV column";
+                let text = [field.data_type(), found.data_type()].contains(&&DataType::Utf8);
+                let error = disagree(message).in_column(field.name());
+                return Err(if text { error.with_help(help) } else { error });
             };
             *field = Field::new(field.name(), kind, field.is_nullable() || found.is_nullable());
         }
@@ -261,17 +281,23 @@ fn unify(paths: &[PathBuf], files: &[DatasetFile]) -> Result<Schema> {
 fn widest(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::{Float64, Int64};
     let decimal = |t: &DataType| {
-        matches!(t, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..))
+        matches!(
+            t,
+            DataType::Decimal32(..)
+                | DataType::Decimal64(..)
+                | DataType::Decimal128(..)
+                | DataType::Decimal256(..)
+        )
     };
     let number = |t: &DataType| t.is_numeric() || decimal(t);
     match (a, b) {
         _ if a == b => Some(a.clone()),
-        _ if a.is_signed_integer() && b.is_signed_integer() => Some(if a.primitive_width() > b.primitive_width() {
-            a.clone()
-        } else {
-            b.clone()
-        }),
-        _ if a.is_integer() && b.is_integer() && *a != DataType::UInt64 && *b != DataType::UInt64 => Some(Int64),
+        _ if a.is_signed_integer() && b.is_signed_integer() => {
+            Some(if a.primitive_width() > b.primitive_width() { a.clone() } else { b.clone() })
+        }
+        _ if a.is_integer() && b.is_integer() && *a != DataType::UInt64 && *b != DataType::UInt64 => {
+            Some(Int64)
+        }
         _ if number(a) && number(b) => Some(Float64),
         _ => None,
     }
@@ -284,7 +310,7 @@ impl Source for Dataset {
 
     fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
         for name in request.columns.iter().chain(&request.verbatim) {
-            position(&self.schema, name)?;
+            position(&self.schema, name).map_err(|e| e.at_path(&self.path()))?;
         }
         let place = Mutex::new(Place { file: 0, current: None, next_index: 0 });
         Ok(Box::new(DatasetScan { dataset: self, request: request.clone(), place }))
@@ -292,6 +318,14 @@ impl Source for Dataset {
 
     fn inputs(&self) -> Vec<InputFile> {
         self.files.iter().flat_map(|f| f.source.inputs()).collect()
+    }
+
+    fn checksums(&self) -> Checksums {
+        let each = self.files.iter().map(|f| f.source.checksums());
+        each.fold(Checksums::default(), |sum, file| Checksums {
+            pages: sum.pages + file.pages,
+            protected: sum.protected + file.protected,
+        })
     }
 
     fn verbatim_type(&self, index: usize) -> DataType {
@@ -384,7 +418,8 @@ impl DatasetFile {
     /// Puts the hive columns where the request wants them.
     fn complete(&self, request: &ScanRequest, partition: Partition) -> Partition {
         let names: Vec<&String> = request.columns.iter().chain(&request.verbatim).collect();
-        let hive: Vec<Option<(Field, ArrayRef)>> = names.iter().map(|n| self.hive_value(n).cloned()).collect();
+        let hive: Vec<Option<(Field, ArrayRef)>> =
+            names.iter().map(|n| self.hive_value(n).cloned()).collect();
         if hive.iter().all(Option::is_none) {
             return partition;
         }
@@ -401,7 +436,8 @@ fn with_constants(batch: &RecordBatch, constants: &[Option<(Field, ArrayRef)>]) 
     for constant in constants {
         match constant {
             Some((field, value)) => {
-                let repeated = arrow_select::take::take(value, &arrow_array::UInt32Array::from(vec![0; rows]), None);
+                let repeated =
+                    arrow_select::take::take(value, &arrow_array::UInt32Array::from(vec![0; rows]), None);
                 fields.push(Arc::new(field.clone()));
                 columns.push(repeated.map_err(failed)?);
             }
@@ -422,9 +458,11 @@ mod tests {
 
     #[test]
     fn hive_parts_are_decoded() {
-        let parts = hive_parts(Path::new("base/year=2024/city=S%C3%A3o%20Paulo/x=__HIVE_DEFAULT_PARTITION__/a=b.csv"));
-        let expected =
-            [("year", Some("2024")), ("city", Some("São Paulo")), ("x", None)].map(|(k, v)| (k.into(), v.map(str::to_owned)));
+        let parts = hive_parts(Path::new(
+            "base/year=2024/city=S%C3%A3o%20Paulo/x=__HIVE_DEFAULT_PARTITION__/a=b.csv",
+        ));
+        let expected = [("year", Some("2024")), ("city", Some("São Paulo")), ("x", None)]
+            .map(|(k, v)| (k.into(), v.map(str::to_owned)));
         assert_eq!(parts, expected);
     }
 

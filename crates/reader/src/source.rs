@@ -11,7 +11,7 @@ use arrow_schema::{DataType, SchemaRef};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Rows of a record batch unless a scan asks otherwise. Larger batches leave the caches and cost more.
-pub const DEFAULT_BATCH_ROWS: usize = 8_192;
+pub const DEFAULT_BATCH_ROWS: usize = 4_096;
 
 /// A data set that can be read, as often as needed.
 pub trait Source: Send + Sync {
@@ -34,6 +34,11 @@ pub trait Source: Send + Sync {
 
     /// What is known without reading the data.
     fn summary(&self) -> Summary;
+
+    /// How many of the pages read so far carry a checksum.
+    fn checksums(&self) -> Checksums {
+        Checksums::default()
+    }
 
     /// Whether [`Source::scan`] can be called again; false for a pipe.
     fn reopens(&self) -> bool {
@@ -118,6 +123,15 @@ pub struct InputFile {
     pub rows: Option<u64>,
 }
 
+/// Pages that were read, and those among them whose bytes a checksum protects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checksums {
+    /// Pages read.
+    pub pages: u64,
+    /// Pages with a checksum; it was right, or reading had failed.
+    pub protected: u64,
+}
+
 /// What a source knows of its data without reading it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -129,9 +143,11 @@ pub struct Summary {
     pub largest_row_group: Option<u64>,
     /// Nulls of every column of the schema, where statistics say so.
     pub null_counts: Vec<Option<u64>>,
-    /// An upper estimate of the bytes that one thread holds while it decodes a column: its largest page,
-    /// compressed and not, and its dictionary; or its share of a chunk of text.
+    /// An estimate of the bytes that one thread holds while it decodes a column: a page, compressed and
+    /// not, and a dictionary.
     pub decode_bytes: Vec<u64>,
+    /// Bytes that one thread holds whatever columns it decodes: a chunk of text.
+    pub partition_bytes: u64,
 }
 
 impl Summary {
@@ -141,6 +157,7 @@ impl Summary {
         self.rows = sum(self.rows, other.rows);
         self.row_groups = self.row_groups.zip(other.row_groups).map(|(a, b)| a + b);
         self.largest_row_group = self.largest_row_group.max(other.largest_row_group);
+        self.partition_bytes = self.partition_bytes.max(other.partition_bytes);
         for (column, &theirs) in order.iter().enumerate() {
             self.null_counts[column] = sum(self.null_counts[column], other.null_counts[theirs]);
             self.decode_bytes[column] = self.decode_bytes[column].max(other.decode_bytes[theirs]);

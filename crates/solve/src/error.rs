@@ -33,7 +33,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoRows { read } => {
-                write!(f, "no row to fit: {read} were read, and every one lacks a value in a used column or there are none")
+                write!(
+                    f,
+                    "no row to fit: {read} were read, and every one lacks a value in a used column or there are none"
+                )
             }
             Self::Collinear(aliased) => {
                 write!(f, "the columns are collinear: ")?;

@@ -47,7 +47,9 @@ impl fmt::Display for Aliased {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.depends_on.as_slice(), self.coefficients.as_slice()) {
             ([], _) => return write!(f, "{} = 0", self.term),
-            ([only], [value]) if only == INTERCEPT => return write!(f, "{} is constant ({value})", self.term),
+            ([only], [value]) if only == INTERCEPT => {
+                return write!(f, "{} is constant ({value})", self.term);
+            }
             _ => write!(f, "{} =", self.term)?,
         }
         for (index, (name, value)) in self.depends_on.iter().zip(&self.coefficients).enumerate() {
@@ -169,7 +171,10 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
     let condition = condition_number(&factor)?;
     let aliased: Vec<_> = factor.aside.iter().map(|a| describe(a, &factor, moments, model)).collect();
     let precision = Precision::new(statistics, &factor, condition);
-    let doubt = precision.doubt(&factor, model);
+    let doubt = match statistics {
+        Statistics::CrossProducts(_) => precision.doubt(&factor, model),
+        Statistics::TriangularFactor(_) => None,
+    };
     let solver = match (statistics, options.solver) {
         (Statistics::CrossProducts(_), _) => Solver::Cholesky,
         (_, Solver::Svd) => Solver::Svd,
@@ -273,22 +278,29 @@ impl Precision {
             ));
         }
         if self.coefficients < WANTED_DIGITS {
-            return Some(format!("cross-products leave the coefficients only {:.1} digits", self.coefficients));
+            return Some(format!(
+                "cross-products leave the coefficients only {:.1} digits",
+                self.coefficients
+            ));
         }
-        (self.residual < WANTED_DIGITS)
-            .then(|| format!("cross-products leave the residual sum of squares only {:.1} digits", self.residual))
+        (self.residual < WANTED_DIGITS).then(|| {
+            format!("cross-products leave the residual sum of squares only {:.1} digits", self.residual)
+        })
     }
 
     fn warnings(&self, factor: &Factor) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let noise = factor.tss > 0.0 && self.residual < 2.0;
         if noise {
-            let message = "essentially perfect fit: the residuals are rounding noise, and so are the standard errors";
+            let message =
+                "essentially perfect fit: the residuals are rounding noise, and so are the standard errors";
             warnings.push(Warning::new("perfect_fit", message));
         }
         let digits = if noise { self.coefficients } else { self.coefficients.min(self.residual) };
         if digits < WARNING_DIGITS {
-            let message = format!("the design is ill-conditioned: about {digits:.0} digits of the results are reliable");
+            let message = format!(
+                "the design is ill-conditioned: about {digits:.0} digits of the results are reliable"
+            );
             warnings.push(Warning::new("few_digits", message));
         }
         warnings
@@ -324,7 +336,8 @@ impl Solution {
             values[0] = Some(intercept(&values[1..], moments));
             root[(0, 0)] = 1.0 / moments.weight().sqrt();
             for column in 1..root.ncols() {
-                root[(0, column)] = -factor.kept.iter().map(|&k| moments.mean(k) * root[(1 + k, column)]).sum::<f64>();
+                root[(0, column)] =
+                    -factor.kept.iter().map(|&k| moments.mean(k) * root[(1 + k, column)]).sum::<f64>();
             }
         }
         Ok(Self { values, root })

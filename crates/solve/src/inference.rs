@@ -100,7 +100,12 @@ pub(crate) fn glance(factor: &Factor, moments: &Moments, intercept: bool) -> Gla
 }
 
 /// The coefficient table.
-pub(crate) fn estimates(terms: &[String], solution: &Solution, glance: &Glance, level: f64) -> Vec<TermEstimate> {
+pub(crate) fn estimates(
+    terms: &[String],
+    solution: &Solution,
+    glance: &Glance,
+    level: f64,
+) -> Vec<TermEstimate> {
     let df = glance.df_residual as f64;
     let quantile = glance.sigma.map(|_| student_t_quantile_two_sided(1.0 - level, df));
     let row = |(index, term): (usize, &String)| {

@@ -55,7 +55,12 @@ pub const DEFAULT_RANK_TOL: f64 = 1e-11;
 
 impl Default for SolveOptions {
     fn default() -> Self {
-        Self { solver: Solver::Auto, collinear: Collinear::Drop, rank_tol: DEFAULT_RANK_TOL, conf_level: 0.95 }
+        Self {
+            solver: Solver::Auto,
+            collinear: Collinear::Drop,
+            rank_tol: DEFAULT_RANK_TOL,
+            conf_level: 0.95,
+        }
     }
 }
 
@@ -71,7 +76,10 @@ impl SolveOptions {
             return Err(Error::Option(message));
         }
         if !inside(self.rank_tol) {
-            return Err(Error::Option(format!("the rank tolerance must lie between 0 and 1, not {}", self.rank_tol)));
+            return Err(Error::Option(format!(
+                "the rank tolerance must lie between 0 and 1, not {}",
+                self.rank_tol
+            )));
         }
         Ok(())
     }

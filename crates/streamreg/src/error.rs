@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::path::Path;
 
+use arrow_schema::ArrowError;
+
 /// Result of the library's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -56,6 +58,12 @@ impl Error {
         Self { kind: ErrorKind::Output, message, broken_pipe, source: Some(Box::new(source)) }
     }
 
+    /// Puts where it happened in front of the message.
+    pub(crate) fn located(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     fn caused_by(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Self {
         Self { kind, message: source.to_string(), broken_pipe: false, source: Some(Box::new(source)) }
     }
@@ -86,6 +94,17 @@ impl StdError for Error {
 
 impl From<streamreg_reader::Error> for Error {
     fn from(error: streamreg_reader::Error) -> Self {
+        let kind = match error.kind() {
+            streamreg_reader::ErrorKind::Request => ErrorKind::Request,
+            _ => ErrorKind::Data,
+        };
+        Self::caused_by(kind, error)
+    }
+}
+
+/// For callers that make record batches of their own.
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Self {
         Self::caused_by(ErrorKind::Data, error)
     }
 }

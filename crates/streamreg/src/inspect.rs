@@ -43,8 +43,19 @@ pub struct Inspection {
     pub threads: usize,
     /// Predicted anonymous memory of a fit of one numeric column on all others, in bytes.
     pub predicted_memory: u64,
-    /// Rows that were decoded without an error, if everything was read.
-    pub verified_rows: Option<u64>,
+    /// What reading everything showed, if that was asked for.
+    pub verified: Option<Verified>,
+}
+
+/// What was read without finding damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Rows that were decoded.
+    pub rows: u64,
+    /// Pages of Parquet files that were decoded.
+    pub pages: u64,
+    /// Pages whose bytes a checksum protects; changed bytes in others may go unnoticed.
+    pub checksummed_pages: u64,
 }
 
 /// Inspects files: their metadata, and with `verify` every page of every column.
@@ -69,9 +80,14 @@ pub fn inspect<P: AsRef<Path>>(
     });
     let threads = execution.resolved_threads()?;
     let numeric = |name: &String| spec.features.contains(name);
-    let decode = schema.fields().iter().zip(&summary.decode_bytes).filter(|(f, _)| numeric(f.name())).map(|(_, b)| b);
-    let predicted_memory = predict_memory(threads as u64, spec.features.len() as u64, decode.sum());
-    let verified_rows = if verify { Some(verify_all(&dataset, summary.rows, execution)?) } else { None };
+    let decode =
+        schema.fields().iter().zip(&summary.decode_bytes).filter(|(f, _)| numeric(f.name())).map(|(_, b)| b);
+    let predicted_memory = predict_memory(
+        threads as u64,
+        spec.features.len() as u64,
+        decode.sum::<u64>() + summary.partition_bytes,
+    );
+    let verified = if verify { Some(verify_all(&dataset, summary.rows, execution)?) } else { None };
     Ok(Inspection {
         columns: columns.collect(),
         rows: summary.rows,
@@ -79,19 +95,19 @@ pub fn inspect<P: AsRef<Path>>(
         largest_row_group: summary.largest_row_group,
         threads,
         predicted_memory,
-        verified_rows,
+        verified,
         inputs: dataset.inputs().into_iter().map(InputRecord::from).collect(),
     })
 }
 
 /// Bytes of anonymous memory: the process itself, and for each thread what decoding holds, two record
-/// batches, a block with its centred copy, and two matrices of cross-products; four more wait for merging.
+/// batches, a block with its centred copy, and two matrices of cross-products; two more wait for merging.
 fn predict_memory(threads: u64, variables: u64, decode: u64) -> u64 {
     const PROCESS: u64 = 8 << 20;
     let batch = streamreg_reader::source::DEFAULT_BATCH_ROWS as u64 * variables * 8;
     let block = streamreg_core::design::block_rows(variables as usize) as u64 * variables * 8;
     let matrix = variables * variables * 8;
-    PROCESS + threads * (decode + 2 * batch + 2 * block + 6 * matrix)
+    PROCESS + threads * (decode + 2 * batch + 2 * block + 4 * matrix)
 }
 
 fn type_name(kind: &DataType) -> String {
@@ -102,7 +118,7 @@ fn type_name(kind: &DataType) -> String {
 }
 
 /// Decodes every column of every row, which checks page checksums and row counts on the way.
-fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution) -> Result<u64> {
+fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution) -> Result<Verified> {
     let names: Vec<String> = source.schema().fields().iter().map(|f| f.name().clone()).collect();
     let scan = source.scan(&ScanRequest { ..execution.request(&names) })?;
     let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
@@ -127,6 +143,9 @@ fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution)
         Some(declared) if declared != rows => {
             Err(Error::data(format!("{rows} rows were read, the metadata declare {declared}")))
         }
-        _ => Ok(rows),
+        _ => {
+            let seen = source.checksums();
+            Ok(Verified { rows, pages: seen.pages, checksummed_pages: seen.protected })
+        }
     }
 }

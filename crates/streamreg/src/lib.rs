@@ -21,7 +21,7 @@
 //! | measure prediction errors | [`Model::evaluate_paths`] |
 //! | look at files | [`inspect`](fn@inspect) |
 //!
-//! Results have the same bits for any number of threads and any batch size.
+//! Results have the same bits for any number of threads and any batch size, on one kind of processor.
 
 mod error;
 mod evaluate;
@@ -35,7 +35,7 @@ mod report;
 
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::Evaluation;
-pub use inspect::{ColumnSummary, Inspection, inspect};
+pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 pub use output::{csv_field, refuse_input_as_output, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
@@ -48,5 +48,8 @@ pub use streamreg_core::{
 };
 pub use streamreg_reader::contain::is_containing;
 pub use streamreg_reader::csv::{ColumnType, CsvOptions};
+pub use streamreg_reader::source;
 pub use streamreg_reader::{Dataset, DatasetOptions, Source};
+
 pub use streamreg_solve::{Aliased, Collinear, Covariance, Glance, Solver, TermEstimate, Warning};
+pub use {arrow_array, arrow_schema};

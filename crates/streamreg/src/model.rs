@@ -98,16 +98,20 @@ impl Model {
         struct Version {
             streamreg_model: Option<u32>,
         }
-        let not_a_model = |e| invalid(format!("not a model file (`streamreg fit --save-model` writes one): {e}"));
+        let not_a_model =
+            |e| invalid(format!("not a model file (`streamreg fit --save-model` writes one): {e}"));
         let version: Version = serde_json::from_slice(&text).map_err(not_a_model)?;
         match version.streamreg_model {
             Some(MODEL_SCHEMA_VERSION) => {}
             Some(other) => {
-                return Err(invalid(format!("a model file of version {other}; this program reads {MODEL_SCHEMA_VERSION}")));
+                return Err(invalid(format!(
+                    "a model file of version {other}; this program reads {MODEL_SCHEMA_VERSION}"
+                )));
             }
             None => return Err(invalid("not a model file (`streamreg fit --save-model` writes one)".into())),
         }
-        let model: Self = serde_json::from_slice(&text).map_err(|e| invalid(format!("a damaged model file: {e}")))?;
+        let model: Self =
+            serde_json::from_slice(&text).map_err(|e| invalid(format!("a damaged model file: {e}")))?;
         model.check().map_err(|what| invalid(format!("a damaged model file: {what}")))?;
         Ok(model)
     }
@@ -134,7 +138,11 @@ impl Model {
 
     /// The columns that predictions need: those whose coefficient was estimated.
     pub fn features(&self) -> Vec<&str> {
-        self.coefficients.iter().filter(|c| c.estimate.is_some() && c.term != INTERCEPT).map(|c| c.term.as_str()).collect()
+        self.coefficients
+            .iter()
+            .filter(|c| c.estimate.is_some() && c.term != INTERCEPT)
+            .map(|c| c.term.as_str())
+            .collect()
     }
 
     /// The coefficient table.
@@ -171,7 +179,11 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::predict`]; also when the fit left no degrees of freedom to tell an interval from.
-    pub fn predict_interval(&self, batch: &RecordBatch, interval: Option<(Interval, f64)>) -> Result<Prediction> {
+    pub fn predict_interval(
+        &self,
+        batch: &RecordBatch,
+        interval: Option<(Interval, f64)>,
+    ) -> Result<Prediction> {
         let mut columns = Vec::new();
         for name in self.features() {
             let array = batch.column(position(batch.schema_ref(), name)?);
@@ -195,12 +207,22 @@ impl Model {
     }
 
     /// Lower and upper ends: `fit ± t sqrt(x' V x [+ sigma²])`.
-    fn bounds(&self, columns: &[Vec<f64>], fit: &[f64], kind: Interval, level: f64) -> Result<(Vec<f64>, Vec<f64>)> {
+    fn bounds(
+        &self,
+        columns: &[Vec<f64>],
+        fit: &[f64],
+        kind: Interval,
+        level: f64,
+    ) -> Result<(Vec<f64>, Vec<f64>)> {
         let (Some(covariance), Some(sigma)) = (&self.covariance, self.glance.sigma) else {
-            return Err(Error::invalid_request("the fit left no residual degrees of freedom, so there are no intervals"));
+            return Err(Error::invalid_request(
+                "the fit left no residual degrees of freedom, so there are no intervals",
+            ));
         };
         if !(level > 0.0 && level < 1.0) {
-            return Err(Error::invalid_request(format!("the confidence level must lie between 0 and 1, not {level}")));
+            return Err(Error::invalid_request(format!(
+                "the confidence level must lie between 0 and 1, not {level}"
+            )));
         }
         let quantile = student_t_quantile_two_sided(1.0 - level, self.glance.df_residual as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
@@ -212,7 +234,8 @@ impl Model {
                 *value = column[row];
             }
             let dot = |v: &[f64]| -> f64 { v.iter().zip(&x).map(|(a, b)| a * b).sum() };
-            let variance: f64 = covariance.values.chunks_exact(k).zip(&x).map(|(line, xi)| xi * dot(line)).sum();
+            let variance: f64 =
+                covariance.values.chunks_exact(k).zip(&x).map(|(line, xi)| xi * dot(line)).sum();
             quantile * (variance.max(0.0) + own).sqrt()
         };
         let widths: Vec<f64> = (0..fit.len()).map(half_width).collect();

@@ -19,7 +19,10 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// When any step fails; the file at `path` is then the old one, if there was one.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<()> {
     let mut target = AtomicFile::create(path)?;
     write(&mut target.writer).map_err(|e| Error::output(path, e))?;
     target.commit()
@@ -37,7 +40,11 @@ pub fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> 
     }
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
-        return Err(Error::invalid_request(format!("{}: there is no folder {}", output.display(), folder.display())));
+        return Err(Error::invalid_request(format!(
+            "{}: there is no folder {}",
+            output.display(),
+            folder.display()
+        )));
     }
     Ok(())
 }
@@ -105,7 +112,8 @@ impl<'w> TableWriter<'w> {
 
     /// CSV to a stream, such as standard output.
     pub(crate) fn stream(stream: Box<dyn Write + Send + 'w>, schema: &SchemaRef) -> Result<Self> {
-        let mut writer = Self::Csv { target: None, stream: Some(stream), path: PathBuf::from("standard output") };
+        let mut writer =
+            Self::Csv { target: None, stream: Some(stream), path: PathBuf::from("standard output") };
         writer.csv_header(schema)?;
         Ok(writer)
     }
@@ -165,7 +173,9 @@ fn write_csv(out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
             }
             let value = formatter.value(row).try_to_string().map_err(io::Error::other)?;
             match array.data_type() {
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => line.push_str(&csv_field(&value)),
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                    line.push_str(&csv_field(&value))
+                }
                 _ => line.push_str(&value),
             }
         }

@@ -119,12 +119,56 @@ impl Rows for SourceRows<'_> {
         let scan = self.0.scan(&execution.request(design.columns()))?;
         let next = || {
             let partition = scan.next_partition()?;
-            Some(partition.map_err(Error::from).map(|p| (p.index, p.batches.map(|b| b.map_err(Error::from)))))
+            Some(
+                partition
+                    .map_err(Failure::from)
+                    .map(|p| (p.index, p.batches.map(|b| b.map_err(Failure::from)))),
+            )
         };
         let total = self.0.summary().rows;
-        let result = execution.control(pass, total, |control| accumulate(design, control, make, next))?;
+        let result = execution.control(pass, total, |control| {
+            accumulate(design, control, make, next).map_err(|failure| match failure {
+                Failure::Core(error) => self.locate(error),
+                Failure::Other(error) => error,
+            })
+        })?;
         self.0.verify_unchanged()?;
         Ok(result)
+    }
+}
+
+/// Why a pass over files failed: while a row was used, or before.
+enum Failure {
+    Core(streamreg_core::Error),
+    Other(Error),
+}
+
+impl From<streamreg_core::Error> for Failure {
+    fn from(error: streamreg_core::Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl From<streamreg_reader::Error> for Failure {
+    fn from(error: streamreg_reader::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl SourceRows<'_> {
+    /// Says which file a row is in, as far as the numbers of rows of the files before it are known.
+    fn locate(&self, error: streamreg_core::Error) -> Error {
+        let Some(mut row) = error.row() else { return error.into() };
+        let inputs = self.0.inputs();
+        for (index, input) in inputs.iter().enumerate() {
+            let here = index + 1 == inputs.len() || input.rows.is_some_and(|rows| row < rows);
+            if here {
+                return Error::from(error.at_row(row)).located(&input.path.to_string_lossy());
+            }
+            let Some(rows) = input.rows else { break };
+            row -= rows;
+        }
+        error.into()
     }
 }
 
@@ -155,7 +199,9 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Stream<I> {
     fn take(&mut self) -> Result<Vec<RecordBatch>> {
         let (mut taken, mut rows) = (Vec::new(), 0);
         while rows < STREAM_PARTITION_ROWS {
-            let Some(batch) = self.rest.take().map(Ok).or_else(|| self.batches.next()).transpose()? else { break };
+            let Some(batch) = self.rest.take().map(Ok).or_else(|| self.batches.next()).transpose()? else {
+                break;
+            };
             let count = batch.num_rows().min(STREAM_PARTITION_ROWS - rows);
             if count < batch.num_rows() {
                 self.rest = Some(batch.slice(count, batch.num_rows() - count));

@@ -54,8 +54,7 @@ impl Model {
         let dataset = Dataset::open(paths, &options.dataset)?;
         refuse_input_as_output(&dataset, output)?;
         let schema = self.output_schema(&dataset, options)?;
-        let writer = TableWriter::file(output, &schema)?;
-        self.predict_to(&dataset, writer, &schema, options)
+        self.predict_to(&dataset, &schema, options, || TableWriter::file(output, &schema))
     }
 
     /// Predicts for files and writes CSV to a stream.
@@ -70,8 +69,7 @@ impl Model {
     ) -> Result<PredictSummary> {
         let dataset = Dataset::open(paths, &options.dataset)?;
         let schema = self.output_schema(&dataset, options)?;
-        let writer = TableWriter::stream(Box::new(output), &schema)?;
-        self.predict_to(&dataset, writer, &schema, options)
+        self.predict_to(&dataset, &schema, options, || TableWriter::stream(Box::new(output), &schema))
     }
 
     /// Kept columns, prediction, interval.
@@ -89,26 +87,29 @@ impl Model {
         }
         for (index, field) in fields.iter().enumerate() {
             if fields[..index].iter().any(|f| f.name() == field.name()) {
-                return Err(Error::invalid_request(format!("two output columns would be called {:?}", field.name())));
+                return Err(Error::invalid_request(format!(
+                    "two output columns would be called {:?}",
+                    field.name()
+                )));
             }
         }
         Ok(Arc::new(Schema::new(fields)))
     }
 
-    fn predict_to(
+    /// Streams predictions to what `open` opens, once the request has proved valid.
+    fn predict_to<'w>(
         &self,
         source: &dyn Source,
-        mut writer: TableWriter<'_>,
         schema: &SchemaRef,
         options: &PredictOptions,
+        open: impl FnOnce() -> Result<TableWriter<'w>>,
     ) -> Result<PredictSummary> {
         let features: Vec<String> = self.features().into_iter().map(str::to_owned).collect();
         let mut request = options.execution.request(&features);
         request.verbatim.clone_from(&options.keep);
         let scan = source.scan(&request)?;
-        let next = || {
-            scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from))
-        };
+        let mut writer = open()?;
+        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
         let mut summary = PredictSummary::default();
         options.execution.control(1, source.summary().rows, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {

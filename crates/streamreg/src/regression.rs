@@ -208,22 +208,28 @@ impl Regression {
     /// The model that these settings mean for data of the given schema.
     ///
     /// # Errors
-    /// When an excluded column does not exist, or nothing is left to explain the response.
+    /// When an excluded column does not exist or is needed, or nothing is left to explain the response.
     pub fn spec(&self, schema: &Schema) -> Result<(ModelSpec, Vec<LeftOut>)> {
         let (mut spec, mut left_out) = ModelSpec::all_features(&self.response, schema);
         for name in &self.exclude {
             streamreg_reader::source::position(schema, name)?;
+            let named = self.features.as_ref().is_some_and(|f| f.contains(name));
+            if named || *name == self.response {
+                let role = if named { "a feature" } else { "the response" };
+                return Err(Error::invalid_request(format!("column {name:?} is {role}, and excluded")));
+            }
         }
         match &self.features {
             Some(features) => {
-                spec.features = features.iter().filter(|f| !self.exclude.contains(f)).cloned().collect();
+                spec.features.clone_from(features);
                 left_out.clear();
             }
             None => {
                 spec.features.retain(|f| !self.exclude.contains(f));
                 left_out.retain(|l| !self.exclude.contains(&l.column));
                 if spec.features.is_empty() && schema.index_of(&self.response).is_ok() {
-                    let others: Vec<String> = left_out.iter().map(|l| format!("{:?} ({})", l.column, l.reason)).collect();
+                    let others: Vec<String> =
+                        left_out.iter().map(|l| format!("{:?} ({})", l.column, l.reason)).collect();
                     let message = format!(
                         "no numeric or boolean column is left to explain {:?}; other columns: {}",
                         self.response,
@@ -243,7 +249,8 @@ impl Regression {
         let start = Instant::now();
         let (spec, left_out) = self.spec(&rows.schema())?;
         let design = Design::new(&spec, &rows.schema())?;
-        let mut run = Run { regression: self, rows, spec: &spec, design: &design, timings: Timings::default() };
+        let mut run =
+            Run { regression: self, rows, spec: &spec, design: &design, timings: Timings::default() };
         let (fit, solver, ledger) = run.passes()?;
         let mut timings = run.timings;
         timings.threads = self.execution.resolved_threads()?;
@@ -299,10 +306,13 @@ impl<R: Rows> Run<'_, R> {
 
     fn solve(&mut self, statistics: Statistics<'_>, ledger: RowLedger) -> Result<(Attempt, RowLedger)> {
         let start = Instant::now();
-        let attempt = solve(statistics, self.spec, &self.regression.options).map_err(|error| match error {
-            streamreg_solve::Error::NoRows { .. } => streamreg_solve::Error::NoRows { read: ledger.rows_read },
-            other => other,
-        })?;
+        let attempt =
+            solve(statistics, self.spec, &self.regression.options).map_err(|error| match error {
+                streamreg_solve::Error::NoRows { .. } => {
+                    streamreg_solve::Error::NoRows { read: ledger.rows_read }
+                }
+                other => other,
+            })?;
         self.timings.solve_seconds += start.elapsed().as_secs_f64();
         Ok((attempt, ledger))
     }

@@ -146,9 +146,13 @@ impl Source for CsvFile {
 
     fn summary(&self) -> Summary {
         let columns = self.layout.names.len();
-        // A buffer may grow to twice what it holds.
-        let share = (2 * self.chunk_bytes).div_ceil(columns) as u64;
-        Summary { null_counts: vec![None; columns], decode_bytes: vec![share; columns], ..Summary::default() }
+        Summary {
+            null_counts: vec![None; columns],
+            decode_bytes: vec![0; columns],
+            // A buffer may grow to twice what it holds.
+            partition_bytes: 2 * self.chunk_bytes as u64,
+            ..Summary::default()
+        }
     }
 
     fn inputs(&self) -> Vec<InputFile> {

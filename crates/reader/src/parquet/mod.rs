@@ -19,16 +19,16 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-    RowSelectionPolicy, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection, RowSelectionPolicy, RowSelector,
 };
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
-use self::pages::{LocatedPages, PageFile, Walk, locate_pages, read_exact_at};
+use self::pages::{LocatedPages, PageFile, PagesSeen, Walk, decode_bytes, locate_pages, read_exact_at};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES};
-use crate::source::{InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
 
 /// Row groups of more than one and a half times as many rows are read in ranges of this many.
 /// With the usual pages of 2^17 eight-byte values the cuts fall between pages.
@@ -36,9 +36,6 @@ pub const RANGE_ROWS: u64 = 1 << 20;
 
 /// Consecutive row groups are joined into one partition until it has this many rows.
 pub const MIN_PARTITION_ROWS: u64 = 1 << 15;
-
-/// Size of a page as most writers cut them, before compression.
-const USUAL_PAGE_BYTES: u64 = 1 << 20;
 
 /// An open Parquet file.
 pub struct ParquetFile {
@@ -52,6 +49,7 @@ struct Shared {
     modified: Option<SystemTime>,
     reader: ArrowReaderMetadata,
     located: Arc<LocatedPages>,
+    seen: Arc<PagesSeen>,
 }
 
 /// A partition's place in the file.
@@ -100,6 +98,7 @@ impl ParquetFile {
             modified: meta.modified().ok(),
             reader,
             located,
+            seen: Arc::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -128,7 +127,9 @@ fn check_ends(file: &File, bytes: u64) -> Result<()> {
         return Err(Error::new(ErrorKind::Unsupported, "the file is encrypted; decrypt it first"));
     }
     if &head != b"PAR1" || &tail[4..] != b"PAR1" {
-        return malformed("not a Parquet file: it must begin and end with PAR1 (cut short while it was written?)");
+        return malformed(
+            "not a Parquet file: it must begin and end with PAR1 (cut short while it was written?)",
+        );
     }
     let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
     if footer > bytes - 12 {
@@ -158,7 +159,10 @@ fn check_metadata(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
     }
     let columns = metadata.file_metadata().schema_descr().num_columns();
     if columns > MAX_COLUMNS {
-        return Err(Error::new(ErrorKind::Limit, format!("{columns} columns are beyond the limit of {MAX_COLUMNS}")));
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!("{columns} columns are beyond the limit of {MAX_COLUMNS}"),
+        ));
     }
     Ok(())
 }
@@ -170,11 +174,14 @@ fn check_row_group(group: &RowGroupMetaData, bytes: u64) -> Result<()> {
         let end = start.checked_add(chunk.compressed_size());
         let inside = start >= 0 && chunk.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= bytes);
         if !inside || chunk.data_page_offset() < 0 || chunk.file_path().is_some() {
-            return Err(Error::new(ErrorKind::Malformed, "the column's pages lie outside the file").in_column(name()));
+            return Err(
+                Error::new(ErrorKind::Malformed, "the column's pages lie outside the file").in_column(name())
+            );
         }
         let flat = chunk.column_descr().max_rep_level() == 0;
         if flat && chunk.num_values() != group.num_rows() {
-            let message = format!("{} values in a row group of {} rows", chunk.num_values(), group.num_rows());
+            let message =
+                format!("{} values in a row group of {} rows", chunk.num_values(), group.num_rows());
             return Err(Error::new(ErrorKind::Malformed, message).in_column(name()));
         }
     }
@@ -233,8 +240,10 @@ impl Source for ParquetFile {
         let shared = Arc::clone(&self.shared);
         let schema = shared.reader.schema();
         let wanted = request.columns.iter().chain(&request.verbatim);
-        let wanted: Vec<usize> =
-            wanted.map(|n| position(schema, n)).collect::<Result<_>>().map_err(|e| e.at_path(&shared.path))?;
+        let wanted: Vec<usize> = wanted
+            .map(|n| position(schema, n))
+            .collect::<Result<_>>()
+            .map_err(|e| e.at_path(&shared.path))?;
         let mut roots = wanted.clone();
         roots.sort_unstable();
         roots.dedup();
@@ -258,7 +267,12 @@ impl Source for ParquetFile {
 
     fn inputs(&self) -> Vec<InputFile> {
         let s = &self.shared;
-        vec![InputFile { path: s.path.clone(), bytes: s.bytes, modified: s.modified, rows: Some(self.rows()) }]
+        vec![InputFile {
+            path: s.path.clone(),
+            bytes: s.bytes,
+            modified: s.modified,
+            rows: Some(self.rows()),
+        }]
     }
 
     fn summary(&self) -> Summary {
@@ -271,18 +285,25 @@ impl Source for ParquetFile {
             largest_row_group: groups.iter().map(|g| g.num_rows().unsigned_abs()).max(),
             null_counts: vec![Some(0); columns],
             decode_bytes: vec![0; columns],
+            partition_bytes: 0,
         };
+        let largest = groups.iter().max_by_key(|g| g.num_rows());
+        let file = self.shared.open_unchanged();
         let descr = self.shared.reader.parquet_schema();
         for (leaf, root) in (0..descr.num_columns()).map(|leaf| (leaf, descr.get_column_root_idx(leaf))) {
             for chunk in groups.iter().map(|g| g.column(leaf)) {
                 let nulls = chunk.statistics().and_then(|s| s.null_count_opt());
                 summary.null_counts[root] = summary.null_counts[root].zip(nulls).map(|(a, b)| a + b);
-                let page = (chunk.uncompressed_size().unsigned_abs()).min(USUAL_PAGE_BYTES);
-                let dictionary = if chunk.dictionary_page_offset().is_some() { page } else { 0 };
-                summary.decode_bytes[root] = summary.decode_bytes[root].max(2 * page + dictionary);
+            }
+            if let (Some(group), Ok(file)) = (largest, &file) {
+                summary.decode_bytes[root] += decode_bytes(file, group.column(leaf));
             }
         }
         summary
+    }
+
+    fn checksums(&self) -> Checksums {
+        self.shared.seen.checksums()
     }
 
     fn verify_unchanged(&self) -> Result<()> {
@@ -356,7 +377,7 @@ impl PieceBatches {
         if walk == Walk::Located {
             self.locate(&file)?;
         }
-        let pages = PageFile::new(file, shared.bytes, walk);
+        let pages = PageFile::new(file, shared.bytes, walk, Arc::clone(&shared.seen));
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, shared.reader.clone())
             .with_projection(self.plan.mask.clone())
             .with_row_groups(self.piece.row_groups.clone().collect())
@@ -364,9 +385,12 @@ impl PieceBatches {
         if let Some(rows) = &self.piece.rows {
             let (skip, take) = (rows.start as usize, (rows.end - rows.start) as usize);
             let selection = RowSelection::from(vec![RowSelector::skip(skip), RowSelector::select(take)]);
-            builder = builder.with_row_selection(selection).with_row_selection_policy(RowSelectionPolicy::Selectors);
+            builder = builder
+                .with_row_selection(selection)
+                .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
-        let reader = builder.build().map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
+        let reader =
+            builder.build().map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
         Ok(Box::new(reader))
     }
 
@@ -376,7 +400,10 @@ impl PieceBatches {
         for &leaf in &self.plan.leaves {
             let chunk = group.column(leaf);
             let find = || locate_pages(file, chunk, group.num_rows());
-            self.shared.located.locate(index, leaf, find).map_err(|e| e.in_column(chunk.column_path().string()))?;
+            self.shared
+                .located
+                .locate(index, leaf, find)
+                .map_err(|e| e.in_column(chunk.column_path().string()))?;
         }
         Ok(())
     }
@@ -427,7 +454,14 @@ mod tests {
         let counts: Vec<_> = pieces.iter().map(|p| (p.row_groups.clone(), p.count)).collect();
         assert_eq!(
             counts,
-            [(0..3, 40_030), (3..4, 5), (4..5, RANGE_ROWS), (4..5, RANGE_ROWS), (4..5, RANGE_ROWS + 7), (5..6, 100)]
+            [
+                (0..3, 40_030),
+                (3..4, 5),
+                (4..5, RANGE_ROWS),
+                (4..5, RANGE_ROWS),
+                (4..5, RANGE_ROWS + 7),
+                (5..6, 100)
+            ]
         );
         assert_eq!(pieces.iter().map(|p| p.count).sum::<u64>(), sizes.iter().sum::<u64>());
     }

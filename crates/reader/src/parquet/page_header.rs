@@ -15,6 +15,8 @@ pub(super) struct PageHeader {
     pub(super) compressed_bytes: i32,
     /// Size of the page after decompression, in bytes.
     pub(super) uncompressed_bytes: i32,
+    /// Whether a checksum of the page stands in the header.
+    pub(super) has_checksum: bool,
     /// Values of a data page, nulls included; `None` for a dictionary or index page.
     pub(super) values: Option<i32>,
 }
@@ -52,12 +54,16 @@ impl PageHeader {
     /// Reads the header at the front of `bytes`.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut input = Compact { bytes, at: 0 };
-        let (mut compressed, mut uncompressed, mut values) = (None, None, None);
+        let (mut compressed, mut uncompressed, mut values, mut has_checksum) = (None, None, None, false);
         let mut last = 0;
         while let Some((id, kind)) = input.field(last)? {
             match (id, kind) {
                 (2, I32) => uncompressed = Some(input.i32()?),
                 (3, I32) => compressed = Some(input.i32()?),
+                (4, I32) => {
+                    input.i32()?;
+                    has_checksum = true;
+                }
                 (DATA_PAGE_HEADER | DATA_PAGE_HEADER_V2, STRUCT) => values = Some(input.data_page_values()?),
                 _ => input.skip(kind, 0)?,
             }
@@ -67,10 +73,12 @@ impl PageHeader {
             header_bytes: input.at,
             compressed_bytes: compressed.ok_or(HeaderError::Malformed)?,
             uncompressed_bytes: uncompressed.ok_or(HeaderError::Malformed)?,
+            has_checksum,
             values,
         };
-        let negative =
-            header.compressed_bytes < 0 || header.uncompressed_bytes < 0 || header.values.is_some_and(|v| v < 0);
+        let negative = header.compressed_bytes < 0
+            || header.uncompressed_bytes < 0
+            || header.values.is_some_and(|v| v < 0);
         if negative { Err(HeaderError::Malformed) } else { Ok(header) }
     }
 }
@@ -206,18 +214,24 @@ impl Compact<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
     use super::*;
 
     /// type = DATA_PAGE, sizes 2000 and 1000, crc, a v1 header of 250 values with statistics.
     const V1: &[u8] = &[
-        0x15, 0x00, 0x15, 0xa0, 0x1f, 0x15, 0xd0, 0x0f, 0x15, 0x06, 0x1c, 0x15, 0xf4, 0x03, 0x15, 0x00, 0x15, 0x06,
-        0x15, 0x06, 0x1c, 0x18, 0x03, b'a', b'b', b'c', 0x00, 0x00, 0x00, 0xff,
+        0x15, 0x00, 0x15, 0xa0, 0x1f, 0x15, 0xd0, 0x0f, 0x15, 0x06, 0x1c, 0x15, 0xf4, 0x03, 0x15, 0x00, 0x15,
+        0x06, 0x15, 0x06, 0x1c, 0x18, 0x03, b'a', b'b', b'c', 0x00, 0x00, 0x00, 0xff,
     ];
 
     #[test]
     fn reads_a_data_page_header() {
         let header = PageHeader::parse(V1).unwrap();
-        assert_eq!((header.uncompressed_bytes, header.compressed_bytes, header.values), (2000, 1000, Some(250)));
+        assert_eq!(
+            (header.uncompressed_bytes, header.compressed_bytes, header.values),
+            (2000, 1000, Some(250))
+        );
+        assert!(header.has_checksum);
         assert_eq!(header.header_bytes, V1.len() - 1, "the byte behind the header is not part of it");
     }
 

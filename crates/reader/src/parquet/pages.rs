@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::page_header::{HeaderError, PageHeader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
+use crate::source::Checksums;
 
 /// Bytes read for a header at first; statistics of long strings may need more.
 const HEADER_GUESS: usize = 256;
@@ -33,11 +35,31 @@ pub(super) struct PageFile {
     file: Arc<File>,
     bytes: u64,
     walk: Walk,
+    seen: Arc<PagesSeen>,
+}
+
+/// Counts of pages, for a report on how much a verification is worth.
+#[derive(Debug, Default)]
+pub(super) struct PagesSeen {
+    pages: AtomicU64,
+    protected: AtomicU64,
+}
+
+impl PagesSeen {
+    fn count(&self, header: &PageHeader) {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.protected.fetch_add(u64::from(header.has_checksum), Ordering::Relaxed);
+    }
+
+    pub(super) fn checksums(&self) -> Checksums {
+        let (pages, protected) = (self.pages.load(Ordering::Relaxed), self.protected.load(Ordering::Relaxed));
+        Checksums { pages, protected }
+    }
 }
 
 impl PageFile {
-    pub(super) fn new(file: Arc<File>, bytes: u64, walk: Walk) -> Self {
-        Self { file, bytes, walk }
+    pub(super) fn new(file: Arc<File>, bytes: u64, walk: Walk, seen: Arc<PagesSeen>) -> Self {
+        Self { file, bytes, walk, seen }
     }
 }
 
@@ -51,7 +73,14 @@ impl ChunkReader for PageFile {
     type T = HeaderReader;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<HeaderReader> {
-        Ok(HeaderReader { file: Arc::clone(&self.file), end: self.bytes, at: start, buffer: Vec::new(), used: 0 })
+        Ok(HeaderReader {
+            file: Arc::clone(&self.file),
+            seen: Arc::clone(&self.seen),
+            end: self.bytes,
+            at: start,
+            buffer: Vec::new(),
+            used: 0,
+        })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
@@ -70,8 +99,10 @@ impl ChunkReader for PageFile {
             return Err(ParquetError::EOF(format!("the file ends inside the page at {start}")));
         }
         if self.walk == Walk::Located {
-            let header = PageHeader::parse(&buffer).map_err(|_| ParquetError::General(NOT_A_HEADER.into()))?;
+            let header =
+                PageHeader::parse(&buffer).map_err(|_| ParquetError::General(NOT_A_HEADER.into()))?;
             check_limit(&header)?;
+            self.seen.count(&header);
         }
         Ok(buffer.into())
     }
@@ -82,7 +113,9 @@ const NOT_A_HEADER: &str = "there is no valid page header where a page should be
 fn check_limit(header: &PageHeader) -> io::Result<()> {
     let largest = u64::from(header.compressed_bytes.max(header.uncompressed_bytes).unsigned_abs());
     if largest > MAX_PAGE_BYTES {
-        return Err(io::Error::other(format!("a page of {largest} bytes is beyond the limit of {MAX_PAGE_BYTES}")));
+        return Err(io::Error::other(format!(
+            "a page of {largest} bytes is beyond the limit of {MAX_PAGE_BYTES}"
+        )));
     }
     Ok(())
 }
@@ -91,6 +124,7 @@ fn check_limit(header: &PageHeader) -> io::Result<()> {
 /// knows the header already.
 pub(super) struct HeaderReader {
     file: Arc<File>,
+    seen: Arc<PagesSeen>,
     end: u64,
     at: u64,
     buffer: Vec<u8>,
@@ -102,6 +136,7 @@ impl Read for HeaderReader {
         if self.buffer.is_empty() {
             let (header, bytes) = header_at(&self.file, self.at, self.end)?;
             check_limit(&header)?;
+            self.seen.count(&header);
             self.buffer = bytes;
         }
         let count = out.len().min(self.buffer.len() - self.used);
@@ -151,7 +186,11 @@ pub(super) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut at: u64) -> 
 ///
 /// The file's own offset index is not used: the walk costs one small read a page, serves files without
 /// an index as well, and cannot be led astray by a wrong one.
-pub(super) fn locate_pages(file: &File, chunk: &ColumnChunkMetaData, rows: i64) -> Result<OffsetIndexMetaData> {
+pub(super) fn locate_pages(
+    file: &File,
+    chunk: &ColumnChunkMetaData,
+    rows: i64,
+) -> Result<OffsetIndexMetaData> {
     let malformed = |message: String| Error::new(ErrorKind::Malformed, message);
     let (start, length) = chunk.byte_range();
     let (mut at, end) = (start, start + length);
@@ -165,7 +204,8 @@ pub(super) fn locate_pages(file: &File, chunk: &ColumnChunkMetaData, rows: i64) 
             return Err(malformed(format!("the page at byte {at} runs beyond its column chunk")));
         }
         if let Some(values) = header.values.filter(|&v| v > 0) {
-            let size = i32::try_from(size).map_err(|_| malformed(format!("the page at byte {at} is too large")))?;
+            let size =
+                i32::try_from(size).map_err(|_| malformed(format!("the page at byte {at} is too large")))?;
             index.append_offset_and_size(at as i64, size);
             index.append_row_count(i64::from(values));
             seen += i64::from(values);
@@ -176,6 +216,24 @@ pub(super) fn locate_pages(file: &File, chunk: &ColumnChunkMetaData, rows: i64) 
         return Err(malformed(format!("the row group has {rows} rows, its pages have {seen}")));
     }
     Ok(index.build())
+}
+
+/// Bytes that decoding a column chunk holds: its dictionary, and its first data page before and after
+/// decompression, which the others are mostly like.
+pub(super) fn decode_bytes(file: &File, chunk: &ColumnChunkMetaData) -> u64 {
+    let (start, length) = chunk.byte_range();
+    let (mut at, end, mut held) = (start, start + length, 0);
+    while at < end {
+        let Ok((header, _)) = header_at(file, at, end) else { break };
+        let compressed = u64::from(header.compressed_bytes.unsigned_abs());
+        let uncompressed = u64::from(header.uncompressed_bytes.unsigned_abs());
+        held += uncompressed;
+        if header.values.is_some() {
+            return held + compressed;
+        }
+        at += header.header_bytes as u64 + compressed;
+    }
+    held
 }
 
 /// Page locations of the row groups that are read in ranges, each found when first needed.
@@ -204,11 +262,10 @@ impl LocatedPages {
         column: usize,
         find: impl FnOnce() -> Result<OffsetIndexMetaData>,
     ) -> Result<()> {
-        if let Some(slot) = self.row_groups.get(row_group).and_then(|columns| columns.get(column)) {
-            if slot.get().is_none() {
-                // Two threads may both walk the chunk; they find the same pages.
-                let _ = slot.set(find()?);
-            }
+        let slot = self.row_groups.get(row_group).and_then(|columns| columns.get(column));
+        if let Some(slot) = slot.filter(|slot| slot.get().is_none()) {
+            // Two threads may both walk the chunk; they find the same pages.
+            let _ = slot.set(find()?);
         }
         Ok(())
     }

@@ -95,7 +95,12 @@ impl Decision {
     }
 
     /// Decides on the column at `position`: true if it is kept. `coordinates` are asked for otherwise.
-    pub(crate) fn keep(&mut self, position: usize, residual: f64, coordinates: impl FnOnce() -> Vec<f64>) -> bool {
+    pub(crate) fn keep(
+        &mut self,
+        position: usize,
+        residual: f64,
+        coordinates: impl FnOnce() -> Vec<f64>,
+    ) -> bool {
         if residual > self.rank_tol && residual > self.floor {
             self.kept.push(position);
             return true;
