@@ -30,10 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for run in 0..=runs {
         let decode = decode_seconds(path, threads)?;
         let start = Instant::now();
-        let report = Regression::new(target)
-            .threads(threads)
-            .batch_rows(std::env::var("BR").map_or(8192, |v| v.parse().unwrap()))
-            .fit_paths(&[path])?;
+        let report = Regression::new(target).threads(threads).fit_paths(&[path])?;
         let fit = start.elapsed().as_secs_f64();
         if run == 0 {
             println!("{} rows used of {}", report.ledger.rows_used, report.ledger.rows_read);
