@@ -176,7 +176,7 @@ fn columns_in_another_order_and_of_wider_types() {
     let report = dir.fit("d --target y");
     same_estimates(&report, &dir.fit("whole.csv --target y"));
     let i = dir.streamreg("inspect d --verify --format json").success().json();
-    assert_eq!((&i["columns"][0]["type"], &i["verified_rows"]), (&json!("Float64"), &json!(90)));
+    assert_eq!((&i["columns"][0]["type"], &i["verified"]["rows"]), (&json!("Float64"), &json!(90)));
     let i = dir.streamreg("inspect d/1.parquet d/2.parquet --format json").success().json();
     assert_eq!(i["columns"][0]["type"], "Int64");
     // CSV and Parquet together.

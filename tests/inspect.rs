@@ -42,14 +42,14 @@ fn parquet_metadata() {
     ]);
     assert_eq!(i["columns"], columns);
     assert!(i["predicted_memory"].as_u64().is_some_and(|m| (1 << 20..1 << 30).contains(&m)), "{i:#}");
-    assert!(i["verified_rows"].is_null());
+    assert!(i["verified"].is_null());
 }
 
 #[test]
 fn verify_reads_everything() {
     let dir = dir();
     let i = dir.streamreg("inspect d.parquet --verify --format json").success().json();
-    assert_eq!(i["verified_rows"], 1000);
+    assert_eq!(i["verified"]["rows"], 1000);
     let out = dir.streamreg("inspect d.parquet --verify").success();
     out.check(out.stdout.contains("1,000 rows, no damage"), "the verdict");
 }
@@ -85,7 +85,7 @@ fn csv_types_and_unknown_rows() {
     assert_eq!(kinds, ["Float64", "Date32", "Boolean", "text"]);
     assert!(i["rows"].is_null(), "unknown without reading");
     let i = dir.streamreg("inspect d.csv --verify --format json").success().json();
-    assert_eq!(i["verified_rows"], 2);
+    assert_eq!(i["verified"]["rows"], 2);
 }
 
 #[test]

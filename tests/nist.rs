@@ -25,6 +25,7 @@ struct Digits {
     coefficients: f64,
     /// `None` where all certified standard errors are 0.
     std_errors: Option<f64>,
+    code: Option<i32>,
     report: Value,
 }
 
@@ -34,7 +35,8 @@ fn digits(set: &Value, name: &str, solver: &str) -> Digits {
     let constant = if intercept { "" } else { "--no-intercept" };
     let dir = Dir::new();
     let command = dir.streamreg(&format!("fit --target y {constant} --solver {solver} --format json"));
-    let report = command.arg(golden("nist").join(file)).success().json();
+    let out = command.arg(golden("nist").join(file)).run();
+    let report = out.json();
     let first = usize::from(!intercept);
     let (estimates, errors) = (column(&report, "estimate"), column(&report, "std_error"));
     assert_eq!(estimates.len(), set["certified"]["coef"].as_object().unwrap().len(), "{name}");
@@ -45,7 +47,12 @@ fn digits(set: &Value, name: &str, solver: &str) -> Digits {
     let of_errors = of_errors.filter(|(_, c)| *c != 0.0).map(|(s, c)| lre(s, c));
     // `f64::min` would pass over a NaN.
     let least = |a: f64, b: f64| if b.is_nan() || a.is_nan() { f64::NAN } else { a.min(b) };
-    Digits { coefficients: reached.fold(15.0, least), std_errors: of_errors.reduce(least), report }
+    Digits {
+        coefficients: reached.fold(15.0, least),
+        std_errors: of_errors.reduce(least),
+        code: out.code,
+        report,
+    }
 }
 
 /// Wanted digits of the coefficients.
@@ -74,6 +81,9 @@ fn certified_values() {
             let reached = digits(&sets[name], name, solver);
             let errors = reached.std_errors.map_or("-".into(), |d| format!("{d:.2}"));
             line += &format!("{:>12.2} / {errors:>5}", reached.coefficients);
+            if reached.code != Some(0) {
+                failures.push(format!("{name} {solver}: exit code {:?}", reached.code));
+            }
             let goal = wanted(name, solver);
             // Negated, so that a NaN fails.
             if !(reached.coefficients >= goal) {

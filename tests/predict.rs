@@ -163,7 +163,7 @@ fn a_single_column_of_nulls_is_still_a_row() {
     assert_eq!(out.stdout.lines().count(), 4);
     dir.write("back.csv", &out.stdout);
     let back = dir.streamreg("inspect back.csv --verify --format json").success().json();
-    assert_eq!(back["verified_rows"], 3, "as many rows as the input has: {:?}", out.stdout);
+    assert_eq!(back["verified"]["rows"], 3, "as many rows as the input has: {:?}", out.stdout);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn evaluate_needs_rows_and_the_response() {
     let dir = small();
     dir.write("bare.csv", "x\n1\n");
     dir.streamreg("evaluate m.json bare.csv").fails(3, &["\"y\"", "\"x\""]);
-    dir.write("empty.csv", "x,y\nNA,1\n");
+    dir.write("empty.csv", "x,y\nNA,1\n1,NA\n");
     dir.streamreg("evaluate m.json empty.csv").fails(3, &["no row"]);
     dir.write("constant.csv", "x,y\n1,2\n2,2\n");
     let e = dir.streamreg("evaluate m.json constant.csv --format json").success().json();

@@ -5,7 +5,7 @@ use streamreg_core::Moments;
 
 use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::factor::Factor;
-use crate::fit::Solution;
+use crate::solution::Solution;
 
 /// One row of the coefficient table. Fields are `None` where the number does not exist: all of them for
 /// a column that was set aside, all but the estimate without residual degrees of freedom.

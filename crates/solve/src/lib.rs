@@ -12,18 +12,25 @@
 //! |---|---|
 //! | [`fit`](mod@fit) | statistics to [`Fit`]: the place to start |
 //! | `factor` | `cholesky`, `qr`, `svd` of the equilibrated columns; the rank decision |
+//! | `solution` | coefficients and covariance from a factor; the minimum norm |
+//! | `aliased`, `precision` | what depends on what; how many digits are left |
 //! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
 //! | [`options`] | solver, collinear columns, rank tolerance |
 
+mod aliased;
 pub mod distributions;
 pub mod error;
 mod factor;
 pub mod fit;
 pub mod inference;
 pub mod options;
+mod precision;
+mod solution;
 
+pub use aliased::Aliased;
 pub use error::{Error, Result};
-pub use fit::{Aliased, Attempt, Covariance, Fit, Statistics, Warning, fit};
+pub use fit::{Attempt, Fit, Statistics, Warning, fit};
 pub use inference::{Glance, TermEstimate};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
+pub use solution::Covariance;

@@ -5,37 +5,33 @@
 //! group. Ranges inside a row group start at pages found by walking the page headers, with or without an
 //! offset index in the file.
 
+mod footer;
 mod page_header;
 mod pages;
+mod pieces;
 
 use std::fs::File;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowSelection, RowSelectionPolicy, RowSelector,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use self::pages::{LocatedPages, PageFile, PagesSeen, Walk, decode_bytes, locate_pages, read_exact_at};
+use self::footer::{check_ends, check_metadata, check_names};
+use self::pages::{LocatedPages, PageFile, PagesSeen, Walk, decode_bytes, locate_pages};
+pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
+use self::pieces::{Piece, pieces, ranges};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES};
 use crate::source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
-
-/// Row groups of more than one and a half times as many rows are read in ranges of this many.
-/// With the usual pages of 2^17 eight-byte values the cuts fall between pages.
-pub const RANGE_ROWS: u64 = 1 << 20;
-
-/// Consecutive row groups are joined into one partition until it has this many rows.
-pub const MIN_PARTITION_ROWS: u64 = 1 << 15;
 
 /// An open Parquet file.
 pub struct ParquetFile {
@@ -50,15 +46,6 @@ struct Shared {
     reader: ArrowReaderMetadata,
     located: Arc<LocatedPages>,
     seen: Arc<PagesSeen>,
-}
-
-/// A partition's place in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Piece {
-    row_groups: Range<usize>,
-    /// A range of rows, where the piece is part of a single row group.
-    rows: Option<Range<u64>>,
-    count: u64,
 }
 
 impl ParquetFile {
@@ -112,123 +99,6 @@ impl ParquetFile {
     pub fn rows(&self) -> u64 {
         self.metadata().file_metadata().num_rows().unsigned_abs()
     }
-}
-
-/// Checks the magic bytes at both ends and the length of the footer between them.
-fn check_ends(file: &File, bytes: u64) -> Result<()> {
-    let malformed = |message: &str| Err(Error::new(ErrorKind::Malformed, message));
-    if bytes < 12 {
-        return malformed("too short for a Parquet file, which has at least 12 bytes");
-    }
-    let (mut head, mut tail) = ([0; 4], [0; 8]);
-    let read = read_exact_at(file, &mut head, 0).and_then(|()| read_exact_at(file, &mut tail, bytes - 8));
-    read.map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
-    if &tail[4..] == b"PARE" || &head == b"PARE" {
-        return Err(Error::new(ErrorKind::Unsupported, "the file is encrypted; decrypt it first"));
-    }
-    if &head != b"PAR1" || &tail[4..] != b"PAR1" {
-        return malformed(
-            "not a Parquet file: it must begin and end with PAR1 (cut short while it was written?)",
-        );
-    }
-    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
-    if footer > bytes - 12 {
-        return malformed("the footer is longer than the file");
-    }
-    if footer > MAX_FOOTER_BYTES {
-        let message = format!("a footer of {footer} bytes is beyond the limit of {MAX_FOOTER_BYTES}");
-        return Err(Error::new(ErrorKind::Limit, message));
-    }
-    Ok(())
-}
-
-/// Checks that counts agree and that every column chunk lies inside the file.
-fn check_metadata(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
-    let malformed = |message: String| Err(Error::new(ErrorKind::Malformed, message));
-    let declared = metadata.file_metadata().num_rows();
-    let mut rows = 0i64;
-    for (index, group) in metadata.row_groups().iter().enumerate() {
-        let Some(sum) = Some(group.num_rows()).filter(|&n| n >= 0).and_then(|n| rows.checked_add(n)) else {
-            return malformed(format!("row group {index} declares {} rows", group.num_rows()));
-        };
-        rows = sum;
-        check_row_group(group, bytes).map_err(|e| e.at(Place::RowGroup(index)))?;
-    }
-    if rows != declared {
-        return malformed(format!("the footer declares {declared} rows, its row groups have {rows}"));
-    }
-    let columns = metadata.file_metadata().schema_descr().num_columns();
-    if columns > MAX_COLUMNS {
-        return Err(Error::new(
-            ErrorKind::Limit,
-            format!("{columns} columns are beyond the limit of {MAX_COLUMNS}"),
-        ));
-    }
-    Ok(())
-}
-
-fn check_row_group(group: &RowGroupMetaData, bytes: u64) -> Result<()> {
-    for chunk in group.columns() {
-        let name = || chunk.column_path().string();
-        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-        let end = start.checked_add(chunk.compressed_size());
-        let inside = start >= 0 && chunk.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= bytes);
-        if !inside || chunk.data_page_offset() < 0 || chunk.file_path().is_some() {
-            return Err(
-                Error::new(ErrorKind::Malformed, "the column's pages lie outside the file").in_column(name())
-            );
-        }
-        let flat = chunk.column_descr().max_rep_level() == 0;
-        if flat && chunk.num_values() != group.num_rows() {
-            let message =
-                format!("{} values in a row group of {} rows", chunk.num_values(), group.num_rows());
-            return Err(Error::new(ErrorKind::Malformed, message).in_column(name()));
-        }
-    }
-    Ok(())
-}
-
-fn check_names(schema: &Schema) -> Result<()> {
-    if schema.fields().is_empty() {
-        return Err(Error::new(ErrorKind::Malformed, "the file has no columns"));
-    }
-    let mut seen = std::collections::HashSet::new();
-    for field in schema.fields() {
-        if !seen.insert(field.name()) {
-            return Err(Error::new(ErrorKind::Column, "two columns have this name").in_column(field.name()));
-        }
-    }
-    Ok(())
-}
-
-/// The ranges that a row group of `rows` rows is read in: one, unless it is large.
-fn ranges(rows: u64) -> Vec<Range<u64>> {
-    let count = ((rows + RANGE_ROWS / 2) / RANGE_ROWS).max(1);
-    (0..count).map(|i| i * RANGE_ROWS..if i + 1 == count { rows } else { (i + 1) * RANGE_ROWS }).collect()
-}
-
-/// Cuts a file into partitions, by the sizes of its row groups alone.
-fn pieces(group_rows: impl Iterator<Item = u64>) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
-    for (index, rows) in group_rows.enumerate() {
-        let cuts = ranges(rows);
-        if cuts.len() > 1 {
-            pieces.extend(cuts.into_iter().map(|r| Piece {
-                row_groups: index..index + 1,
-                count: r.end - r.start,
-                rows: Some(r),
-            }));
-            continue;
-        }
-        match pieces.last_mut() {
-            Some(last) if last.rows.is_none() && last.count < MIN_PARTITION_ROWS => {
-                last.row_groups.end = index + 1;
-                last.count += rows;
-            }
-            _ => pieces.push(Piece { row_groups: index..index + 1, rows: None, count: rows }),
-        }
-    }
-    pieces
 }
 
 impl Source for ParquetFile {
@@ -440,39 +310,5 @@ impl Iterator for PieceBatches {
         }
         let place = Place::RowGroup(self.piece.row_groups.start);
         outcome.map_err(|e| e.at_path(&self.shared.path).at(place)).transpose()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_row_groups_are_cut_and_small_ones_joined() {
-        let sizes = [10, 20, 40_000, 5, 3 * RANGE_ROWS + 7, 100];
-        let pieces = pieces(sizes.into_iter());
-        let counts: Vec<_> = pieces.iter().map(|p| (p.row_groups.clone(), p.count)).collect();
-        assert_eq!(
-            counts,
-            [
-                (0..3, 40_030),
-                (3..4, 5),
-                (4..5, RANGE_ROWS),
-                (4..5, RANGE_ROWS),
-                (4..5, RANGE_ROWS + 7),
-                (5..6, 100)
-            ]
-        );
-        assert_eq!(pieces.iter().map(|p| p.count).sum::<u64>(), sizes.iter().sum::<u64>());
-    }
-
-    #[test]
-    fn ranges_cover_every_row_once() {
-        for rows in [0, 1, RANGE_ROWS, RANGE_ROWS * 3 / 2 - 1, RANGE_ROWS * 3 / 2, 10 * RANGE_ROWS + 1] {
-            let cuts = ranges(rows);
-            assert_eq!(cuts.first().map(|r| r.start), Some(0));
-            assert_eq!(cuts.last().map(|r| r.end), Some(rows));
-            assert!(cuts.windows(2).all(|w| w[0].end == w[1].start), "{rows}: {cuts:?}");
-        }
     }
 }

@@ -1,26 +1,19 @@
 //! Data sets: one path or many, directories, globs, hive keys; one schema for all files.
 
-use std::path::{Component, Path, PathBuf};
+mod hive;
+mod paths;
+
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use globset::GlobBuilder;
-use walkdir::WalkDir;
-
+use self::hive::hive_keys;
+use self::paths::{EXTENSIONS, expand};
 use crate::csv::{CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet::ParquetFile;
 use crate::source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
-
-/// File name endings that are read when a directory is given.
-const EXTENSIONS: [&str; 6] = [".parquet", ".parq", ".pq", ".csv", ".tsv", ".tab"];
-
-/// Endings of compressed text, behind one of the above.
-const COMPRESSED: [&str; 2] = [".gz", ".zst"];
-
-/// The name Hive gives a null key.
-const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 /// How the files of a data set are read.
 #[derive(Clone, Debug, Default)]
@@ -108,134 +101,6 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Box<dyn Source>> {
         return unsupported("JSON and spreadsheet");
     }
     Ok(Box::new(CsvFile::open(path, &options.csv)?))
-}
-
-/// Appends the files that one argument names.
-fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    let text = argument.to_string_lossy();
-    if argument.is_dir() {
-        let before = found.len();
-        walk(argument, found, is_data_name)?;
-        if found.len() == before {
-            let message = format!("the directory has no file that ends in {}", EXTENSIONS.join(", "));
-            return Err(Error::new(ErrorKind::Io, message).at_path(argument));
-        }
-    } else if argument.exists() || !text.contains(['*', '?', '[', '{']) {
-        found.push(argument.to_path_buf());
-    } else {
-        let glob = GlobBuilder::new(&text)
-            .literal_separator(true)
-            .build()
-            .map_err(|e| {
-                Error::new(ErrorKind::Request, format!("not a valid pattern: {}", e.kind())).at_path(argument)
-            })?
-            .compile_matcher();
-        let before = found.len();
-        walk(&glob_base(argument), found, |path| glob.is_match(path))?;
-        if found.len() == before {
-            return Err(Error::new(ErrorKind::Io, "no file matches the pattern").at_path(argument));
-        }
-    }
-    Ok(())
-}
-
-/// The folder of a pattern above its first wildcard.
-fn glob_base(pattern: &Path) -> PathBuf {
-    let plain = |c: &Component<'_>| !c.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
-    let base: PathBuf = pattern.components().take_while(plain).collect();
-    if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
-}
-
-/// Appends the matching files below `base` in the order of their paths. Hidden files and folders, and
-/// those that begin with an underscore (`_SUCCESS`), are passed over.
-fn walk(base: &Path, found: &mut Vec<PathBuf>, wanted: impl Fn(&Path) -> bool) -> Result<()> {
-    let visible = |entry: &walkdir::DirEntry| {
-        let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !(name.starts_with('.') || name.starts_with('_'))
-    };
-    for entry in WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
-        let entry = entry.map_err(|e| Error::new(ErrorKind::Io, e.to_string()).at_path(base))?;
-        let path = entry.path();
-        // The walk below "." prefixes every path with it; patterns and people do not.
-        let path = path.strip_prefix(".").unwrap_or(path);
-        if entry.file_type().is_file() && wanted(path) {
-            found.push(path.to_path_buf());
-        }
-    }
-    Ok(())
-}
-
-fn is_data_name(path: &Path) -> bool {
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c)).unwrap_or(&name);
-    EXTENSIONS.iter().any(|e| stem.ends_with(e))
-}
-
-/// A hive key with its value in every file, each an array of one row.
-struct HiveKey {
-    field: Field,
-    values: Vec<ArrayRef>,
-}
-
-/// The `key=value` components of a path, percent-decoded; `None` for Hive's null.
-fn hive_parts(path: &Path) -> Vec<(String, Option<String>)> {
-    let folders = path.parent().into_iter().flat_map(Path::components);
-    let text = folders.filter_map(|c| c.as_os_str().to_str()?.split_once('='));
-    let pairs = text.filter(|(key, _)| !key.is_empty());
-    pairs.map(|(k, v)| (percent_decode(k), (v != HIVE_NULL).then(|| percent_decode(v)))).collect()
-}
-
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        let code = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match code.and_then(|c| u8::from_str_radix(c, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn hive_keys(paths: &[PathBuf]) -> Result<Vec<HiveKey>> {
-    let parts: Vec<_> = paths.iter().map(|p| hive_parts(p)).collect();
-    let names = |i: usize| parts[i].iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>();
-    let first = names(0);
-    for (index, path) in paths.iter().enumerate().skip(1) {
-        if names(index) != first {
-            let message = format!(
-                "its path has the keys {:?}, that of {} has {first:?}; all files of a data set must have the same",
-                names(index),
-                paths[0].display()
-            );
-            return Err(Error::new(ErrorKind::Schema, message).at_path(path));
-        }
-    }
-    let column = |k: usize| parts.iter().map(|p| p[k].1.as_deref()).collect::<Vec<_>>();
-    Ok(first.iter().enumerate().map(|(k, name)| hive_column(name, &column(k))).collect())
-}
-
-/// A key as whole numbers if all values are, else as numbers, else as text.
-fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
-    fn parsed<T: std::str::FromStr>(values: &[Option<&str>]) -> Option<Vec<Option<T>>> {
-        values.iter().map(|v| v.map(|v| v.parse().ok()).map_or(Some(None), |p| p.map(Some))).collect()
-    }
-    let one = |array: ArrayRef| array;
-    let (kind, values): (DataType, Vec<ArrayRef>) = if let Some(whole) = parsed::<i64>(values) {
-        (DataType::Int64, whole.into_iter().map(|v| one(Arc::new(Int64Array::from(vec![v])))).collect())
-    } else if let Some(numbers) = parsed::<f64>(values) {
-        (DataType::Float64, numbers.into_iter().map(|v| one(Arc::new(Float64Array::from(vec![v])))).collect())
-    } else {
-        (DataType::Utf8, values.iter().map(|&v| one(Arc::new(StringArray::from(vec![v])))).collect())
-    };
-    HiveKey { field: Field::new(name, kind, true), values }
 }
 
 /// One schema for all files, or an error that names two that disagree.
@@ -457,16 +322,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hive_parts_are_decoded() {
-        let parts = hive_parts(Path::new(
-            "base/year=2024/city=S%C3%A3o%20Paulo/x=__HIVE_DEFAULT_PARTITION__/a=b.csv",
-        ));
-        let expected = [("year", Some("2024")), ("city", Some("São Paulo")), ("x", None)]
-            .map(|(k, v)| (k.into(), v.map(str::to_owned)));
-        assert_eq!(parts, expected);
-    }
-
-    #[test]
     fn widening_keeps_every_value() {
         use DataType::{Boolean, Float32, Float64, Int16, Int32, Int64, UInt8, UInt64, Utf8};
         assert_eq!(widest(&Int16, &Int32), Some(Int32));
@@ -476,13 +331,5 @@ mod tests {
         assert_eq!(widest(&DataType::Decimal128(10, 2), &Int64), Some(Float64));
         assert_eq!(widest(&Utf8, &Int64), None);
         assert_eq!(widest(&Boolean, &Int64), None);
-    }
-
-    #[test]
-    fn data_names() {
-        for name in ["a.parquet", "b.CSV", "c.csv.gz", "d.tsv.zst"] {
-            assert!(is_data_name(Path::new(name)), "{name}");
-        }
-        assert!(!is_data_name(Path::new("notes.txt")));
     }
 }

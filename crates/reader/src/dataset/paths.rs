@@ -1,0 +1,88 @@
+//! From what a user names to files: paths, directories, globs.
+
+use std::path::{Component, Path, PathBuf};
+
+use globset::GlobBuilder;
+use walkdir::WalkDir;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// File name endings that are read when a directory is given.
+pub(super) const EXTENSIONS: [&str; 6] = [".parquet", ".parq", ".pq", ".csv", ".tsv", ".tab"];
+
+/// Endings of compressed text, behind one of the above.
+const COMPRESSED: [&str; 2] = [".gz", ".zst"];
+
+/// Appends the files that one argument names.
+pub(super) fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let text = argument.to_string_lossy();
+    if argument.is_dir() {
+        let before = found.len();
+        walk(argument, found, is_data_name)?;
+        if found.len() == before {
+            let message = format!("the directory has no file that ends in {}", EXTENSIONS.join(", "));
+            return Err(Error::new(ErrorKind::Io, message).at_path(argument));
+        }
+    } else if argument.exists() || !text.contains(['*', '?', '[', '{']) {
+        found.push(argument.to_path_buf());
+    } else {
+        let glob = GlobBuilder::new(&text)
+            .literal_separator(true)
+            .build()
+            .map_err(|e| {
+                Error::new(ErrorKind::Request, format!("not a valid pattern: {}", e.kind())).at_path(argument)
+            })?
+            .compile_matcher();
+        let before = found.len();
+        walk(&glob_base(argument), found, |path| glob.is_match(path))?;
+        if found.len() == before {
+            return Err(Error::new(ErrorKind::Io, "no file matches the pattern").at_path(argument));
+        }
+    }
+    Ok(())
+}
+
+/// The folder of a pattern above its first wildcard.
+fn glob_base(pattern: &Path) -> PathBuf {
+    let plain = |c: &Component<'_>| !c.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
+    let base: PathBuf = pattern.components().take_while(plain).collect();
+    if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
+}
+
+/// Appends the matching files below `base` in the order of their paths. Hidden files and folders, and
+/// those that begin with an underscore (`_SUCCESS`), are passed over.
+fn walk(base: &Path, found: &mut Vec<PathBuf>, wanted: impl Fn(&Path) -> bool) -> Result<()> {
+    let visible = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !(name.starts_with('.') || name.starts_with('_'))
+    };
+    for entry in WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
+        let entry = entry.map_err(|e| Error::new(ErrorKind::Io, e.to_string()).at_path(base))?;
+        let path = entry.path();
+        // The walk below "." prefixes every path with it; patterns and people do not.
+        let path = path.strip_prefix(".").unwrap_or(path);
+        if entry.file_type().is_file() && wanted(path) {
+            found.push(path.to_path_buf());
+        }
+    }
+    Ok(())
+}
+
+fn is_data_name(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c)).unwrap_or(&name);
+    EXTENSIONS.iter().any(|e| stem.ends_with(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_names() {
+        for name in ["a.parquet", "b.CSV", "c.csv.gz", "d.tsv.zst"] {
+            assert!(is_data_name(Path::new(name)), "{name}");
+        }
+        assert!(!is_data_name(Path::new("notes.txt")));
+    }
+}

@@ -1,0 +1,83 @@
+//! How a file is cut into partitions, by the sizes of its row groups alone.
+
+use std::ops::Range;
+
+/// Row groups of more than one and a half times as many rows are read in ranges of this many.
+/// With the usual pages of 2^17 eight-byte values the cuts fall between pages.
+pub const RANGE_ROWS: u64 = 1 << 20;
+
+/// Consecutive row groups are joined into one partition until it has this many rows.
+pub const MIN_PARTITION_ROWS: u64 = 1 << 15;
+
+/// A partition's place in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) row_groups: Range<usize>,
+    /// A range of rows, where the piece is part of a single row group.
+    pub(super) rows: Option<Range<u64>>,
+    pub(super) count: u64,
+}
+
+/// The ranges that a row group of `rows` rows is read in: one, unless it is large.
+pub(super) fn ranges(rows: u64) -> Vec<Range<u64>> {
+    let count = ((rows + RANGE_ROWS / 2) / RANGE_ROWS).max(1);
+    (0..count).map(|i| i * RANGE_ROWS..if i + 1 == count { rows } else { (i + 1) * RANGE_ROWS }).collect()
+}
+
+/// Cuts a file into partitions, by the sizes of its row groups alone.
+pub(super) fn pieces(group_rows: impl Iterator<Item = u64>) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for (index, rows) in group_rows.enumerate() {
+        let cuts = ranges(rows);
+        if cuts.len() > 1 {
+            pieces.extend(cuts.into_iter().map(|r| Piece {
+                row_groups: index..index + 1,
+                count: r.end - r.start,
+                rows: Some(r),
+            }));
+            continue;
+        }
+        match pieces.last_mut() {
+            Some(last) if last.rows.is_none() && last.count < MIN_PARTITION_ROWS => {
+                last.row_groups.end = index + 1;
+                last.count += rows;
+            }
+            _ => pieces.push(Piece { row_groups: index..index + 1, rows: None, count: rows }),
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_row_groups_are_cut_and_small_ones_joined() {
+        let sizes = [10, 20, 40_000, 5, 3 * RANGE_ROWS + 7, 100];
+        let pieces = pieces(sizes.into_iter());
+        let counts: Vec<_> = pieces.iter().map(|p| (p.row_groups.clone(), p.count)).collect();
+        assert_eq!(
+            counts,
+            [
+                (0..3, 40_030),
+                (3..4, 5),
+                (4..5, RANGE_ROWS),
+                (4..5, RANGE_ROWS),
+                (4..5, RANGE_ROWS + 7),
+                (5..6, 100)
+            ]
+        );
+        assert_eq!(pieces.iter().map(|p| p.count).sum::<u64>(), sizes.iter().sum::<u64>());
+    }
+
+    #[test]
+    fn ranges_cover_every_row_once() {
+        for rows in [0, 1, RANGE_ROWS, RANGE_ROWS * 3 / 2 - 1, RANGE_ROWS * 3 / 2, 10 * RANGE_ROWS + 1] {
+            let cuts = ranges(rows);
+            assert_eq!(cuts.first().map(|r| r.start), Some(0));
+            assert_eq!(cuts.last().map(|r| r.end), Some(rows));
+            assert!(cuts.windows(2).all(|w| w[0].end == w[1].start), "{rows}: {cuts:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! How many digits the arithmetic leaves, and what is said about it.
+
+use streamreg_core::ModelSpec;
+
+use crate::factor::{Factor, cholesky};
+use crate::fit::{Statistics, Warning};
+
+/// Digits that `Solver::Auto` wants from cross-products.
+const WANTED_DIGITS: f64 = 8.0;
+
+/// Digits below which a warning is given.
+const WARNING_DIGITS: f64 = 6.0;
+
+/// What the arithmetic leaves of float64's digits.
+pub(crate) struct Precision {
+    /// Of the coefficients.
+    pub(crate) coefficients: f64,
+    /// Of the residual sum of squares.
+    pub(crate) residual: f64,
+}
+
+impl Precision {
+    /// Cross-products square the condition number and subtract sums of squares; a triangular factor does
+    /// neither, but a large residual brings the square back (Golub & Van Loan, Matrix Computations, 4th
+    /// ed., 5.3.8).
+    pub(crate) fn new(statistics: Statistics<'_>, factor: &Factor, condition: f64) -> Self {
+        let eps = f64::EPSILON / 2.0;
+        let explained: f64 = factor.explained.iter().map(|v| v * v).sum();
+        let noise = if explained > 0.0 { (factor.rss / explained).sqrt() } else { 0.0 };
+        let of_rss = factor.rss / factor.tss;
+        let (coefficients, residual) = match statistics {
+            Statistics::CrossProducts(_) => (eps * condition * condition, eps / of_rss),
+            Statistics::TriangularFactor(_) => {
+                (eps * condition * (1.0 + condition * noise), 2.0 * eps / of_rss.sqrt())
+            }
+        };
+        let digits = |error: f64| if error.is_nan() { 16.0 } else { (-error.log10()).clamp(0.0, 16.0) };
+        Self { coefficients: digits(coefficients), residual: digits(residual) }
+    }
+
+    /// Why cross-products should not be relied on, if they should not.
+    pub(crate) fn doubt(&self, factor: &Factor, model: &ModelSpec) -> Option<String> {
+        let undecided: Vec<&str> =
+            factor.aside.iter().filter(|a| a.undecided).map(|a| model.features[a.column].as_str()).collect();
+        if !undecided.is_empty() {
+            return Some(format!(
+                "float64 cross-products cannot tell whether {} depends on the columns before (relative residual below {:e})",
+                undecided.join(", "),
+                cholesky::FLOOR
+            ));
+        }
+        if self.coefficients < WANTED_DIGITS {
+            return Some(format!(
+                "cross-products leave the coefficients only {:.1} digits",
+                self.coefficients
+            ));
+        }
+        (self.residual < WANTED_DIGITS).then(|| {
+            format!("cross-products leave the residual sum of squares only {:.1} digits", self.residual)
+        })
+    }
+
+    pub(crate) fn warnings(&self, factor: &Factor) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let noise = factor.tss > 0.0 && self.residual < 2.0;
+        if noise {
+            let message =
+                "essentially perfect fit: the residuals are rounding noise, and so are the standard errors";
+            warnings.push(Warning::new("perfect_fit", message));
+        }
+        let digits = if noise { self.coefficients } else { self.coefficients.min(self.residual) };
+        if digits < WARNING_DIGITS {
+            let message = format!(
+                "the design is ill-conditioned: about {digits:.0} digits of the results are reliable"
+            );
+            warnings.push(Warning::new("few_digits", message));
+        }
+        warnings
+    }
+}
