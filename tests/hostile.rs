@@ -183,8 +183,8 @@ fn attempt(path: &Path, scratch: &Path) -> Trial {
 fn target(inspection: &Value) -> String {
     let columns = inspection["columns"].as_array().unwrap();
     let name = |c: &Value| c["name"].as_str().unwrap().to_owned();
-    // No argument can hold a NUL.
-    let can_be_named = |c: &&Value| !name(c).contains('\0');
+    // No argument can hold a NUL, or be of any length.
+    let can_be_named = |c: &&Value| !name(c).contains('\0') && name(c).len() < 100_000;
     let mut named = columns.iter().filter(can_be_named);
     let column = named.clone().rfind(|c| c["feature"] == true).or_else(|| named.next());
     column.map_or("y".into(), name)

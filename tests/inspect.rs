@@ -51,7 +51,7 @@ fn verify_reads_everything() {
     let i = dir.streamreg("inspect d.parquet --verify --format json").success().json();
     assert_eq!(i["verified"]["rows"], 1000);
     let out = dir.streamreg("inspect d.parquet --verify").success();
-    out.check(out.stdout.contains("1,000 rows, no damage"), "the verdict");
+    out.check(out.stdout.contains("1,000 rows decoded, no damage found"), "the verdict");
 }
 
 #[test]
