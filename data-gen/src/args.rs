@@ -40,7 +40,7 @@ Exit codes: 0 done; 1 not written, or interrupted; 2 usage.";
 /// Write seeded regression data of any size with known coefficients.
 ///
 /// The columns are y, x1, x2, ...: y = intercept + x1 b1 + x2 b2 + ... + noise. Everything that is known about
-/// them (coefficients, noise, seed and options) is written beside the data, to <OUT>.truth.json.
+/// them (coefficients, noise, seed and options) is written beside the data, to OUT.truth.json.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 110, after_help = EXAMPLES)]
 pub(crate) struct Args {

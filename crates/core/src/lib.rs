@@ -1,7 +1,7 @@
 //! Sufficient statistics of linear regression, accumulated in parallel from Arrow record batches.
 //!
 //! A linear model `y = Xw + b` needs, of all rows, only counts, means and second moments. A [`Design`] is a
-//! [`ModelSpec`] bound to a schema; [`accumulate`] cuts the batches of every partition into logical blocks of
+//! [`ModelSpec`] bound to a schema; [`accumulate()`] cuts the batches of every partition into logical blocks of
 //! rows ([`DesignBlock`]), drops and counts rows with missing values ([`RowLedger`]), and feeds one of two
 //! [`Accumulator`]s:
 //!

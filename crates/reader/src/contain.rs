@@ -1,6 +1,6 @@
 //! Containment of panics in decoders we did not write.
 //!
-//! A damaged file can make a decoder panic. Inside [`contain`] such a panic becomes an ordinary error.
+//! A damaged file can make a decoder panic. Where this crate calls one, such a panic becomes an ordinary error.
 //! The panic hook still runs first; a program that wants a clean stderr installs a hook that stays
 //! silent while [`is_containing`] holds on the panicking thread.
 
@@ -38,8 +38,6 @@ pub(crate) fn contain<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use super::*;
 
     #[test]

@@ -117,7 +117,6 @@ pub struct FitReport {
 }
 
 impl FitReport {
-    #[expect(clippy::too_many_arguments, reason = "the parts of the report, joined in one place")]
     pub(crate) fn new(
         spec: ModelSpec,
         fit: Fit,

@@ -214,8 +214,6 @@ impl Compact<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use super::*;
 
     /// type = DATA_PAGE, sizes 2000 and 1000, crc, a v1 header of 250 values with statistics.

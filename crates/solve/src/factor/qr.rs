@@ -15,7 +15,7 @@ pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) ->
     let p = variables - 1;
     let mut a = rows(data, intercept);
     let height = a.nrows();
-    let scale: Vec<f64> = (0..p).map(|j| norm(&a.col_as_slice(j)[..])).collect();
+    let scale: Vec<f64> = (0..p).map(|j| norm(a.col_as_slice(j))).collect();
     for j in 0..p {
         if scale[j] > 0.0 {
             a.col_as_slice_mut(j).iter_mut().for_each(|v| *v /= scale[j]);
