@@ -243,7 +243,7 @@ fn pipes_are_refused_or_read_but_never_block() {
             let _ = process.wait();
         }
         let code = status.expect("it hangs").code();
-        assert!(matches!(code, Some(0 | 3)), "read or refused, not {code:?}");
+        assert!(matches!(code, Some(0 | 2 | 3)), "read or refused, not {code:?}");
     }
 }
 
@@ -287,7 +287,7 @@ fn an_interrupt_leaves_nothing_behind() {
     // The temporary file is the sign that the work has begun.
     while !dir.files().iter().any(|f| f.starts_with(".streamreg-")) {
         assert!(child.try_wait().unwrap().is_none(), "ended before it was interrupted");
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
     let kill = std::process::Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
     assert!(kill.unwrap().success());

@@ -183,7 +183,7 @@ struct Trial {
 fn attempt(path: &Path, scratch: &Path) -> Trial {
     let verify = run(&["inspect", "--verify", "--format=json"], path, scratch);
     let columns = verify.json().or_else(|| run(&["inspect", "--format=json"], path, scratch).json());
-    let target = columns.as_ref().map_or("y".into(), |i| target(i));
+    let target = columns.as_ref().map_or("y".into(), target);
     let fit = run(&["fit", "--format=json", &format!("--target={target}")], path, scratch);
     Trial { verify, fit }
 }
