@@ -70,7 +70,7 @@ pub(crate) struct InputArgs {
 
     /// Spelling of a missing value in CSV files; may be repeated, and replaces the default
     /// (NA, NaN, nan, null, NULL); an empty field is always missing
-    #[arg(long = "null", value_name = "TEXT", help_heading = "CSV")]
+    #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true, help_heading = "CSV")]
     pub(crate) nulls: Vec<String>,
 
     /// Type of a CSV column instead of the inferred one: number, boolean, date, timestamp or text;

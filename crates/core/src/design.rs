@@ -1,5 +1,7 @@
 //! A model bound to a schema, and the cutting of record batches into logical blocks.
 
+use std::collections::HashSet;
+
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
 
@@ -7,7 +9,7 @@ use crate::block::{Column, DesignBlock, NotFinite};
 use crate::convert::{fill, is_null, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::missing::Tally;
-use crate::spec::{Missing, ModelSpec, check_numeric};
+use crate::spec::{Columns, Missing, ModelSpec};
 
 /// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
 /// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
@@ -15,6 +17,9 @@ use crate::spec::{Missing, ModelSpec, check_numeric};
 pub fn block_rows(variables: usize) -> usize {
     if variables < 256 { 1_024 } else { 2_048 }
 }
+
+/// Most variables of a model: a matrix of this width takes 0.8 GB, and a thread holds two or three.
+pub const MAX_VARIABLES: usize = 10_000;
 
 /// A model whose columns were found in a schema: the variables are the features, then the response.
 #[derive(Clone, Debug)]
@@ -30,16 +35,25 @@ impl Design {
     /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or not numeric, and for a
     /// model with nothing to estimate.
     pub fn new(model: &ModelSpec, schema: &Schema) -> Result<Self> {
-        check_numeric(schema, &model.response, "response")?;
-        for (position, feature) in model.features.iter().enumerate() {
+        if model.features.len() >= MAX_VARIABLES {
+            let message = format!(
+                "{} features are too many: a fit holds matrices of features x features, up to {MAX_VARIABLES}",
+                model.features.len()
+            );
+            return Err(Error::new(ErrorKind::Model, message));
+        }
+        let columns = Columns::new(schema);
+        columns.check_numeric(&model.response, "response")?;
+        let mut seen = HashSet::new();
+        for feature in &model.features {
             let again = |message: &str| Err(Error::new(ErrorKind::Model, message).in_column(feature));
             if *feature == model.response {
                 return again("the response is also a feature");
             }
-            if model.features[..position].contains(feature) {
+            if !seen.insert(feature) {
                 return again("the feature is named twice");
             }
-            check_numeric(schema, feature, "feature")?;
+            columns.check_numeric(feature, "feature")?;
         }
         if model.features.is_empty() && !model.intercept {
             return Err(Error::new(ErrorKind::Model, "the model has neither a feature nor an intercept"));

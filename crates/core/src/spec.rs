@@ -1,5 +1,7 @@
 //! The model: which column is explained, by which, and what happens to missing values.
 
+use std::collections::HashMap;
+
 use arrow_schema::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 
@@ -94,24 +96,39 @@ fn why_left_out(kind: &DataType) -> String {
     if is_time(kind) { format!("{name}; name it as a feature to use it as a number") } else { name }
 }
 
-/// Checks that a column exists once and holds numbers.
-pub(crate) fn check_numeric(schema: &Schema, column: &str, role: &str) -> Result<()> {
-    let model = |message: String| Err(Error::new(ErrorKind::Model, message).in_column(column));
-    let mut found = schema.fields().iter().filter(|f| f.name() == column);
-    let Some(field) = found.next() else {
-        let valid: Vec<_> = schema.fields().iter().take(30).map(|f| format!("{:?}", f.name())).collect();
-        let more = if schema.fields().len() > 30 { ", …" } else { "" };
-        return model(format!("the {role} is not in the data; its columns are {}{more}", valid.join(", ")));
-    };
-    if found.next().is_some() {
-        return model(format!("the {role} is ambiguous: two columns have this name"));
+/// The columns of a schema, to be found by name.
+pub(crate) struct Columns<'s> {
+    schema: &'s Schema,
+    /// The field, and whether there is only one of this name.
+    by_name: HashMap<&'s str, (&'s DataType, bool)>,
+}
+
+impl<'s> Columns<'s> {
+    pub(crate) fn new(schema: &'s Schema) -> Self {
+        let mut by_name = HashMap::new();
+        for field in schema.fields() {
+            let entry = by_name.entry(field.name().as_str());
+            entry.and_modify(|(_, single)| *single = false).or_insert((field.data_type(), true));
+        }
+        Self { schema, by_name }
     }
-    let kind = field.data_type();
-    if !is_feature_by_default(kind) && !is_time(kind) {
-        return model(format!(
-            "the {role} must be a number, boolean, date or timestamp, not {}",
-            type_name(kind)
-        ));
+
+    /// Checks that a column exists once and holds numbers.
+    pub(crate) fn check_numeric(&self, column: &str, role: &str) -> Result<()> {
+        let model = |message: String| Err(Error::new(ErrorKind::Model, message).in_column(column));
+        match self.by_name.get(column) {
+            None => {
+                let fields = self.schema.fields();
+                let valid: Vec<_> = fields.iter().take(30).map(|f| format!("{:?}", f.name())).collect();
+                let more = if fields.len() > 30 { ", …" } else { "" };
+                model(format!("the {role} is not in the data; its columns are {}{more}", valid.join(", ")))
+            }
+            Some((_, false)) => model(format!("the {role} is ambiguous: two columns have this name")),
+            Some((kind, true)) if !is_feature_by_default(kind) && !is_time(kind) => {
+                let kind = type_name(kind);
+                model(format!("the {role} must be a number, boolean, date or timestamp, not {kind}"))
+            }
+            Some(_) => Ok(()),
+        }
     }
-    Ok(())
 }

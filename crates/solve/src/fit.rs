@@ -5,7 +5,7 @@ use streamreg_core::{CrossProducts, ModelSpec, Moments, TriangularFactor};
 
 use crate::aliased::{Aliased, describe};
 use crate::error::{Error, Result};
-use crate::factor::svd::condition_number;
+use crate::factor::svd::extremes;
 use crate::factor::{Factor, cholesky, qr};
 use crate::inference::{Glance, TermEstimate, estimates, glance};
 use crate::options::{Collinear, SolveOptions, Solver};
@@ -116,9 +116,10 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
         Statistics::TriangularFactor(t) => qr::factor(t, model.intercept, options.rank_tol),
     };
     check_finite(&factor, model)?;
-    let condition = condition_number(&factor)?;
+    let (largest, smallest) = extremes(&factor)?;
+    let condition = largest / smallest;
     let aliased: Vec<_> = factor.aside.iter().map(|a| describe(a, &factor, moments, model)).collect();
-    let precision = Precision::new(statistics, &factor, condition);
+    let precision = Precision::new(statistics, &factor, largest, smallest);
     let doubt = match statistics {
         Statistics::CrossProducts(_) => precision.doubt(&factor, model),
         Statistics::TriangularFactor(_) => None,

@@ -20,18 +20,21 @@ pub(crate) struct Precision {
 }
 
 impl Precision {
-    /// Cross-products square the condition number and subtract sums of squares; a triangular factor does
-    /// neither, but a large residual brings the square back (Golub & Van Loan, Matrix Computations, 4th
-    /// ed., 5.3.8).
-    pub(crate) fn new(statistics: Statistics<'_>, factor: &Factor, condition: f64) -> Self {
+    /// First-order bounds with `eps = 2^-53` in the place of the backward error: for cross-products the
+    /// condition number `k` enters squared; for a triangular factor the relative error is at most about
+    /// `eps k (1 + (k + 1) rho)`, `rho = |residual| / (|X| |w|)` (Golub & Van Loan, Matrix Computations,
+    /// 4th ed., theorem 5.3.1).
+    pub(crate) fn new(statistics: Statistics<'_>, factor: &Factor, largest: f64, smallest: f64) -> Self {
         let eps = f64::EPSILON / 2.0;
-        let explained: f64 = factor.explained.iter().map(|v| v * v).sum();
-        let noise = if explained > 0.0 { (factor.rss / explained).sqrt() } else { 0.0 };
+        let condition = largest / smallest;
         let of_rss = factor.rss / factor.tss;
         let (coefficients, residual) = match statistics {
             Statistics::CrossProducts(_) => (eps * condition * condition, eps / of_rss),
             Statistics::TriangularFactor(_) => {
-                (eps * condition * (1.0 + condition * noise), 2.0 * eps / of_rss.sqrt())
+                let scaled = factor.solve_upper(&factor.explained);
+                let size = scaled.iter().map(|v| v * v).sum::<f64>().sqrt();
+                let rho = if size > 0.0 { factor.rss.sqrt() / (largest * size) } else { 0.0 };
+                (eps * condition * (1.0 + (condition + 1.0) * rho), 2.0 * eps / of_rss.sqrt())
             }
         };
         let digits = |error: f64| if error.is_nan() { 16.0 } else { (-error.log10()).clamp(0.0, 16.0) };

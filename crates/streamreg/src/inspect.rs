@@ -1,5 +1,6 @@
 //! What is in files, what a fit of them would need, and whether they are sound.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use arrow_schema::DataType;
@@ -71,17 +72,21 @@ pub fn inspect<P: AsRef<Path>>(
     let dataset = Dataset::open(paths, options)?;
     let summary = dataset.summary();
     let schema = dataset.schema();
-    let (spec, left_out) = ModelSpec::all_features("", schema);
+    let (spec, _) = ModelSpec::all_features("", schema);
+    let features: HashSet<&String> = spec.features.iter().collect();
     let columns = schema.fields().iter().zip(&summary.null_counts).map(|(field, &nulls)| ColumnSummary {
         name: field.name().clone(),
         kind: type_name(field.data_type()),
         nulls,
-        feature: !left_out.iter().any(|l| l.column == *field.name()),
+        feature: features.contains(field.name()),
     });
     let threads = execution.resolved_threads()?;
-    let numeric = |name: &String| spec.features.contains(name);
-    let decode =
-        schema.fields().iter().zip(&summary.decode_bytes).filter(|(f, _)| numeric(f.name())).map(|(_, b)| b);
+    let decode = schema
+        .fields()
+        .iter()
+        .zip(&summary.decode_bytes)
+        .filter(|(f, _)| features.contains(f.name()))
+        .map(|(_, b)| b);
     let predicted_memory = predict_memory(
         threads as u64,
         spec.features.len() as u64,

@@ -122,6 +122,13 @@ impl Model {
         if self.spec.terms() != names {
             return Err("the coefficients do not belong to the model's terms".into());
         }
+        let lost = self
+            .coefficients
+            .iter()
+            .find(|c| c.estimate.is_none() && !self.aliased.iter().any(|a| a.term == c.term));
+        if let Some(c) = lost {
+            return Err(format!("the estimate of {:?} is missing", c.term));
+        }
         if let Some(c) = &self.covariance {
             let inside = c.terms.iter().all(|&t| t < names.len());
             if !inside || c.values.len() != c.terms.len() * c.terms.len() {
@@ -206,6 +213,19 @@ impl Model {
         Ok(Prediction { fit: valid(fit), interval })
     }
 
+    /// Checks that intervals of this level can be told.
+    pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
+        if self.covariance.is_none() {
+            let message = "the fit left no residual degrees of freedom, so there are no intervals";
+            return Err(Error::invalid_request(message));
+        }
+        if !(level > 0.0 && level < 1.0) {
+            let message = format!("the confidence level must lie between 0 and 1, not {level}");
+            return Err(Error::invalid_request(message));
+        }
+        Ok(())
+    }
+
     /// Lower and upper ends: `fit ± t sqrt(x' V x [+ sigma²])`.
     fn bounds(
         &self,
@@ -214,16 +234,10 @@ impl Model {
         kind: Interval,
         level: f64,
     ) -> Result<(Vec<f64>, Vec<f64>)> {
+        self.check_interval(level)?;
         let (Some(covariance), Some(sigma)) = (&self.covariance, self.glance.sigma) else {
-            return Err(Error::invalid_request(
-                "the fit left no residual degrees of freedom, so there are no intervals",
-            ));
+            return Ok((Vec::new(), Vec::new()));
         };
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Error::invalid_request(format!(
-                "the confidence level must lie between 0 and 1, not {level}"
-            )));
-        }
         let quantile = student_t_quantile_two_sided(1.0 - level, self.glance.df_residual as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
         let k = covariance.terms.len();

@@ -169,6 +169,8 @@ fn write_csv(out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
             }
             let array = batch.column(column);
             if array.is_null(row) {
+                // A line must not be empty: readers would pass over it.
+                line.push_str(if formatters.len() == 1 { "\"\"" } else { "" });
                 continue;
             }
             let value = formatter.value(row).try_to_string().map_err(io::Error::other)?;

@@ -81,7 +81,8 @@ impl Model {
         }
         let number = |name: &str| Field::new(name, DataType::Float64, true);
         fields.push(number(PREDICTION));
-        if let Some((kind, _)) = options.interval {
+        if let Some((kind, level)) = options.interval {
+            self.check_interval(level)?;
             let prefix = if kind == Interval::Confidence { "conf" } else { "pred" };
             fields.extend(["low", "high"].map(|end| number(&format!("{prefix}_{end}"))));
         }

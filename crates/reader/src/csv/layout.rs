@@ -25,6 +25,8 @@ pub(super) struct Layout {
     pub(super) delimiter: u8,
     pub(super) names: Vec<String>,
     pub(super) types: Vec<ColumnType>,
+    /// Columns whose type is a guess, because the sample has no value of theirs.
+    pub(super) blank: Vec<bool>,
     /// Where the first record behind the header starts, in bytes of text.
     pub(super) data_start: u64,
     /// The line it starts on.
@@ -48,8 +50,8 @@ pub(super) fn read(input: &Input, options: &CsvOptions, nulls: &Nulls) -> Result
     let (names, end) = if options.header { header(text, start)? } else { (numbered(text, start)?, start) };
     let data_start = mark as u64 + skipped + end as u64;
     let data_line = text.line(end);
-    let types = sampled_types(chunk, end, &mut chunker, &names, nulls, delimiter)?;
-    Ok(Layout { delimiter, names, types, data_start, data_line })
+    let (types, blank) = sampled_types(chunk, end, &mut chunker, &names, nulls, delimiter)?;
+    Ok(Layout { delimiter, names, types, blank, data_start, data_line })
 }
 
 /// The length of the byte-order mark of UTF-8, or 0.
@@ -165,7 +167,8 @@ fn name(field: Field<'_>, number: usize) -> Result<String> {
     Ok(if name.is_empty() { format!("column_{number}") } else { name })
 }
 
-/// The types that fit the first records from `from` on, be they in this chunk or in a later one.
+/// The types that fit the first records from `from` on, be they in this chunk or in a later one; and
+/// which columns have no value in them.
 fn sampled_types(
     mut chunk: Chunk,
     mut from: usize,
@@ -173,7 +176,7 @@ fn sampled_types(
     names: &[String],
     nulls: &Nulls,
     delimiter: u8,
-) -> Result<Vec<ColumnType>> {
+) -> Result<(Vec<ColumnType>, Vec<bool>)> {
     let mut sample = vec![Candidates::default(); names.len()];
     while chunk.text(delimiter).skip_empty_lines(from) == chunk.len() {
         match chunker.next()? {
@@ -189,7 +192,8 @@ fn sampled_types(
         }
         at = text.skip_empty_lines(sample_record(text, at, &mut sample, nulls)?);
     }
-    Ok(sample.iter().map(Candidates::winner).collect())
+    let blank = sample.iter().map(|c| !c.seen).collect();
+    Ok((sample.iter().map(Candidates::winner).collect(), blank))
 }
 
 /// Takes note of the record at `start`; where it ends.

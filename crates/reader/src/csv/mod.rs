@@ -103,12 +103,21 @@ impl CsvFile {
             layout.names.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
         for (name, column_type) in &options.types {
             match positions.get(name) {
-                Some(&i) => layout.types[i] = *column_type,
+                Some(&i) => {
+                    layout.types[i] = *column_type;
+                    layout.blank[i] = false;
+                }
                 None => return Err(no_such_column(&layout.schema(), name)),
             }
         }
         let schema = Arc::new(layout.schema());
         Ok(Self { input, layout, schema, positions, nulls, chunk_bytes: options.chunk_bytes })
+    }
+
+    /// Columns whose type is a guess, because the sample has no value of theirs.
+    pub fn blank_columns(&self) -> impl Iterator<Item = &str> {
+        let columns = self.layout.names.iter().zip(&self.layout.blank);
+        columns.filter(|(_, blank)| **blank).map(|(name, _)| name.as_str())
     }
 
     /// Positions of the named columns.

@@ -105,6 +105,19 @@ impl ColumnType {
     }
 }
 
+impl ColumnType {
+    /// The type whose values an Arrow column of type `kind` holds.
+    pub(crate) fn of(kind: &DataType) -> Self {
+        match kind {
+            DataType::Boolean => Self::Boolean,
+            DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Timestamp(..) => Self::Timestamp,
+            kind if kind.is_numeric() => Self::Number,
+            _ => Self::Text,
+        }
+    }
+}
+
 impl FromStr for ColumnType {
     type Err = Error;
 

@@ -3,12 +3,13 @@
 mod hive;
 mod paths;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::hive::hive_keys;
 use self::paths::{EXTENSIONS, expand};
-use crate::csv::{CsvFile, CsvOptions};
+use crate::csv::{ColumnType, CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet::ParquetFile;
 use crate::source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
@@ -31,6 +32,8 @@ pub struct DatasetOptions {
 pub struct Dataset {
     files: Vec<DatasetFile>,
     schema: SchemaRef,
+    /// Positions of the columns: a request for all of 100,000 must not search a list for each.
+    positions: HashMap<String, usize>,
 }
 
 struct DatasetFile {
@@ -54,15 +57,48 @@ impl Dataset {
             return Err(Error::new(ErrorKind::Request, "no input file was named"));
         }
         let keys = hive_keys(&found)?;
-        let mut files = Vec::with_capacity(found.len());
-        for (index, path) in found.iter().enumerate() {
-            let source = open_file(path, options)?;
-            let hive = keys.iter().map(|k| (k.field.clone(), k.values[index].clone())).collect();
-            files.push(DatasetFile { source, hive });
-        }
-        let schema = unify(&found, &files)?;
-        Ok(Self { files, schema: Arc::new(schema) })
+        let opened = found.iter().map(|path| open_file(path, options)).collect::<Result<Vec<_>>>()?;
+        let opened = settle_blanks(&found, opened, options)?;
+        let files = opened.into_iter().enumerate().map(|(index, file)| DatasetFile {
+            source: file.source,
+            hive: keys.iter().map(|k| (k.field.clone(), k.values[index].clone())).collect(),
+        });
+        let files: Vec<DatasetFile> = files.collect();
+        let schema = Arc::new(unify(&found, &files)?);
+        let positions = positions(&schema);
+        Ok(Self { files, schema, positions })
     }
+}
+
+fn positions(schema: &Schema) -> HashMap<String, usize> {
+    schema.fields().iter().enumerate().map(|(i, f)| (f.name().clone(), i)).collect()
+}
+
+/// A file, and its columns whose type is open.
+struct Opened {
+    source: Box<dyn Source>,
+    blank: Vec<String>,
+}
+
+/// Gives columns of CSV files that begin without a value the type that another file has for them.
+fn settle_blanks(
+    paths: &[PathBuf],
+    mut opened: Vec<Opened>,
+    options: &DatasetOptions,
+) -> Result<Vec<Opened>> {
+    for index in 0..opened.len() {
+        let mut csv = options.csv.clone();
+        let known = csv.types.len();
+        for name in &opened[index].blank {
+            let others = opened.iter().filter(|other| !other.blank.contains(name));
+            let mut fields = others.filter_map(|other| other.source.schema().field_with_name(name).ok());
+            csv.types.extend(fields.next().map(|field| (name.clone(), ColumnType::of(field.data_type()))));
+        }
+        if csv.types.len() > known {
+            opened[index].source = Box::new(CsvFile::open(&paths[index], &csv)?);
+        }
+    }
+    Ok(opened)
 }
 
 impl Dataset {
@@ -73,7 +109,7 @@ impl Dataset {
 }
 
 /// Opens one file by what it is: magic bytes first, then the ending of its name.
-fn open_file(path: &Path, options: &DatasetOptions) -> Result<Box<dyn Source>> {
+fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
     let mut magic = [0u8; 6];
     let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let read = std::io::Read::read(&mut file, &mut magic).map_err(|e| Error::io(path, e))?;
@@ -89,7 +125,7 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Box<dyn Source>> {
         || magic.starts_with(b"PARE")
         || EXTENSIONS[..3].iter().any(|e| name.ends_with(e))
     {
-        return Ok(Box::new(ParquetFile::open(path)?));
+        return Ok(Opened { source: Box::new(ParquetFile::open(path)?), blank: Vec::new() });
     }
     if &magic == b"ARROW1" {
         return unsupported("Arrow IPC");
@@ -100,33 +136,38 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Box<dyn Source>> {
     if [".json", ".ndjson", ".jsonl", ".xlsx"].iter().any(|e| name.ends_with(e)) {
         return unsupported("JSON and spreadsheet");
     }
-    Ok(Box::new(CsvFile::open(path, &options.csv)?))
+    let file = CsvFile::open(path, &options.csv)?;
+    let blank = file.blank_columns().map(str::to_owned).collect();
+    Ok(Opened { source: Box::new(file), blank })
 }
 
 /// One schema for all files, or an error that names two that disagree.
 fn unify(paths: &[PathBuf], files: &[DatasetFile]) -> Result<Schema> {
     let mut fields: Vec<Field> =
         files[0].source.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    let known: HashSet<String> = fields.iter().map(|f| f.name().clone()).collect();
     for (path, file) in paths.iter().zip(files).skip(1) {
+        let disagree = |column: &str, message: String| {
+            Error::new(ErrorKind::Schema, message).at_path(path).in_column(column)
+        };
         let schema = file.source.schema();
-        let disagree = |message: String| Error::new(ErrorKind::Schema, message).at_path(path);
-        let known = |name: &str| fields.iter().any(|f| f.name() == name);
-        if let Some(extra) = schema.fields().iter().find(|f| !known(f.name())) {
-            let message =
-                format!("the column is not in {}; all files must have the same columns", paths[0].display());
-            return Err(disagree(message).in_column(extra.name()));
+        if let Some(extra) = schema.fields().iter().find(|f| !known.contains(f.name())) {
+            let first = paths[0].display();
+            let message = format!("the column is not in {first}; all files must have the same columns");
+            return Err(disagree(extra.name(), message));
         }
+        let found = positions(schema);
         for field in &mut fields {
-            let Ok(found) = schema.field_with_name(field.name()) else {
+            let Some(found) = found.get(field.name()).map(|&i| schema.field(i)) else {
                 let message = format!("the column is missing here; {} has it", paths[0].display());
-                return Err(disagree(message).in_column(field.name()));
+                return Err(disagree(field.name(), message));
             };
-            let Some(kind) = widest(field.data_type(), found.data_type()) else {
-                let message =
-                    format!("{} here, {} in {}", found.data_type(), field.data_type(), paths[0].display());
+            let (theirs, ours) = (found.data_type(), field.data_type());
+            let Some(kind) = widest(ours, theirs) else {
+                let error =
+                    disagree(field.name(), format!("{theirs} here, {ours} in {}", paths[0].display()));
+                let text = [ours, theirs].contains(&&DataType::Utf8);
                 let help = "--schema COLUMN=TYPE sets the type of a CSV column";
-                let text = [field.data_type(), found.data_type()].contains(&&DataType::Utf8);
-                let error = disagree(message).in_column(field.name());
                 return Err(if text { error.with_help(help) } else { error });
             };
             *field = Field::new(field.name(), kind, field.is_nullable() || found.is_nullable());
@@ -175,7 +216,9 @@ impl Source for Dataset {
 
     fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
         for name in request.columns.iter().chain(&request.verbatim) {
-            position(&self.schema, name).map_err(|e| e.at_path(&self.path()))?;
+            if !self.positions.contains_key(name) {
+                position(&self.schema, name).map_err(|e| e.at_path(&self.path()))?;
+            }
         }
         let place = Mutex::new(Place { file: 0, current: None, next_index: 0 });
         Ok(Box::new(DatasetScan { dataset: self, request: request.clone(), place }))

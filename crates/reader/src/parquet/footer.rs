@@ -1,5 +1,6 @@
 //! What must hold of a footer before anything is decoded.
 
+use std::collections::HashMap;
 use std::fs::File;
 
 use arrow_schema::Schema;
@@ -83,16 +84,16 @@ fn check_row_group(group: &RowGroupMetaData, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Checks that there are columns and that no two share a name.
-pub(super) fn check_names(schema: &Schema) -> Result<()> {
+/// Positions of the columns by name; there must be columns, and no two with one name.
+pub(super) fn check_names(schema: &Schema) -> Result<HashMap<String, usize>> {
     if schema.fields().is_empty() {
         return Err(Error::new(ErrorKind::Malformed, "the file has no columns"));
     }
-    let mut seen = std::collections::HashSet::new();
-    for field in schema.fields() {
-        if !seen.insert(field.name()) {
+    let mut positions = HashMap::new();
+    for (index, field) in schema.fields().iter().enumerate() {
+        if positions.insert(field.name().clone(), index).is_some() {
             return Err(Error::new(ErrorKind::Column, "two columns have this name").in_column(field.name()));
         }
     }
-    Ok(())
+    Ok(positions)
 }

@@ -10,6 +10,7 @@ mod page_header;
 mod pages;
 mod pieces;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +47,7 @@ struct Shared {
     reader: ArrowReaderMetadata,
     located: Arc<LocatedPages>,
     seen: Arc<PagesSeen>,
+    positions: HashMap<String, usize>,
 }
 
 impl ParquetFile {
@@ -77,7 +79,7 @@ impl ParquetFile {
             ArrowReaderMetadata::try_new(Arc::new(metadata), options)
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
         })?;
-        check_names(reader.schema())?;
+        let positions = check_names(reader.schema())?;
         let shared = Shared {
             path: path.to_path_buf(),
             name: path.to_string_lossy().into(),
@@ -86,6 +88,7 @@ impl ParquetFile {
             reader,
             located,
             seen: Arc::default(),
+            positions,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -110,17 +113,18 @@ impl Source for ParquetFile {
         let shared = Arc::clone(&self.shared);
         let schema = shared.reader.schema();
         let wanted = request.columns.iter().chain(&request.verbatim);
-        let wanted: Vec<usize> = wanted
-            .map(|n| position(schema, n))
-            .collect::<Result<_>>()
-            .map_err(|e| e.at_path(&shared.path))?;
+        let find =
+            |name: &String| shared.positions.get(name).map_or_else(|| position(schema, name), |&i| Ok(i));
+        let wanted: Vec<usize> =
+            wanted.map(find).collect::<Result<_>>().map_err(|e| e.at_path(&shared.path))?;
         let mut roots = wanted.clone();
         roots.sort_unstable();
         roots.dedup();
         // The decoder keeps the file's order; `order` restores the one that was asked for.
         let order = wanted.iter().filter_map(|w| roots.binary_search(w).ok()).collect();
         let descr = shared.reader.parquet_schema();
-        let mask = ProjectionMask::roots(descr, roots.iter().copied());
+        let parquet_roots = shared.parquet_roots();
+        let mask = ProjectionMask::roots(descr, roots.iter().map(|&i| parquet_roots[i]));
         let leaves: Vec<usize> = (0..descr.num_columns()).filter(|&leaf| mask.leaf_included(leaf)).collect();
         let flat = leaves.iter().all(|&leaf| descr.column(leaf).max_rep_level() == 0);
         let groups = shared.reader.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs());
@@ -160,7 +164,11 @@ impl Source for ParquetFile {
         let largest = groups.iter().max_by_key(|g| g.num_rows());
         let file = self.shared.open_unchanged();
         let descr = self.shared.reader.parquet_schema();
-        for (leaf, root) in (0..descr.num_columns()).map(|leaf| (leaf, descr.get_column_root_idx(leaf))) {
+        let fields: HashMap<usize, usize> =
+            self.shared.parquet_roots().into_iter().enumerate().map(|(field, root)| (root, field)).collect();
+        let leaves =
+            (0..descr.num_columns()).map(|leaf| (leaf, fields.get(&descr.get_column_root_idx(leaf))));
+        for (leaf, root) in leaves.filter_map(|(leaf, root)| Some((leaf, *root?))) {
             for chunk in groups.iter().map(|g| g.column(leaf)) {
                 let nulls = chunk.statistics().and_then(|s| s.null_count_opt());
                 summary.null_counts[root] = summary.null_counts[root].zip(nulls).map(|(a, b)| a + b);
@@ -227,6 +235,14 @@ enum State {
 }
 
 impl Shared {
+    /// For every field of the Arrow schema the column of the Parquet schema's root. Groups without
+    /// children have no field.
+    fn parquet_roots(&self) -> Vec<usize> {
+        let roots = self.reader.parquet_schema().root_schema().get_fields().iter().enumerate();
+        let with_field = roots.filter(|(_, root)| self.positions.contains_key(root.name()));
+        with_field.map(|(index, _)| index).collect()
+    }
+
     /// Opens the file again; it must still be the one that was opened first.
     fn open_unchanged(&self) -> Result<File> {
         let file = File::open(&self.path).map_err(|e| Error::io(&self.path, e))?;

@@ -33,14 +33,13 @@ impl Singular {
     }
 }
 
-/// Ratio of the largest to the smallest singular value of the equilibrated independent columns; 1 for
-/// none.
-pub(crate) fn condition_number(factor: &Factor) -> Result<f64> {
+/// Largest and smallest singular value of the equilibrated independent columns; 1 and 1 for none.
+pub(crate) fn extremes(factor: &Factor) -> Result<(f64, f64)> {
     if factor.rank() == 0 {
-        return Ok(1.0);
+        return Ok((1.0, 1.0));
     }
     let values = factor.r.singular_values().map_err(|_| Error::NotConverged)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
-    Ok(largest / smallest)
+    Ok((largest, smallest))
 }
