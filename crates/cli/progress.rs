@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle as BarStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
 use streamreg::{Progress, ProgressFn};
 
 use crate::args::{ProgressStyle, RunArgs};
@@ -23,11 +23,16 @@ pub(crate) fn reporter(args: &RunArgs) -> Option<ProgressFn> {
 /// A bar with rows, rows per second and the time left; without a known total, a spinner.
 fn bar() -> ProgressFn {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
-    let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {per_sec}";
+    let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left";
+    let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {rate}";
     // The templates are constants; should one be wrong, the default style still shows progress.
-    let style =
-        |template: &str| BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
+    let style = |template: &str| {
+        let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
+        style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
+        })
+    };
     let (with_total, without) = (style(with_total), style(without));
     let pass = AtomicU64::new(0);
     Arc::new(move |progress: Progress| {
@@ -42,7 +47,7 @@ fn bar() -> ProgressFn {
             }
         }
         bar.set_position(progress.rows);
-        if progress.total == Some(progress.rows) {
+        if progress.done {
             bar.finish_and_clear();
         }
     })
@@ -55,7 +60,7 @@ fn json_lines() -> ProgressFn {
     Arc::new(move |progress: Progress| {
         let now = start.elapsed().as_millis() as u64;
         let before = last.load(Ordering::Relaxed);
-        let done = progress.total == Some(progress.rows);
+        let done = progress.done;
         let due = now >= before + 1000
             && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due || done {

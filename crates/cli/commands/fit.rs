@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use streamreg::{Dataset, FitReport, refuse_input_as_output, write_atomically};
+use streamreg::{Dataset, FitReport, refuse_input_as_output, same_file, write_atomically};
 
 use crate::args::FitArgs;
 use crate::exit::{CONDITION, Exit};
@@ -17,7 +17,7 @@ const STRICT_WARNINGS: [&str; 3] = ["few_digits", "undecided", "perfect_fit"];
 
 pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     let regression = settings::regression(args)?;
-    if args.output.is_some() && args.output == args.save_model {
+    if args.output.as_ref().zip(args.save_model.as_ref()).is_some_and(|(a, b)| same_file(a, b)) {
         return Err(settings::usage("--output and --save-model name the same file"));
     }
     let dataset =
@@ -27,12 +27,12 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     let fitted = regression.fit_source(&dataset)?;
     let text = report::fit(&fitted, args.format)?;
-    if let Some(path) = &args.save_model {
-        fitted.model().save(path)?;
-    }
     match &args.output {
         Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
         None => report::print(&text)?,
+    }
+    if let Some(path) = &args.save_model {
+        fitted.model().save(path)?;
     }
     Ok(verdict(&fitted, args.strict))
 }

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, IsTerminal, Write};
 
 use anyhow::Result;
-use streamreg::{Model, PredictOptions};
+use streamreg::{Model, PredictOptions, same_file};
 
 use crate::args::PredictArgs;
 use crate::exit::Exit;
@@ -12,6 +12,9 @@ use crate::settings;
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
+    if args.output.as_ref().is_some_and(|output| same_file(output, &args.model)) {
+        return Err(settings::usage("the output is the model file"));
+    }
     let options = PredictOptions {
         keep: settings::names("--keep", &args.keep)?,
         interval: settings::interval(args.interval, args.conf_level),

@@ -2,7 +2,7 @@
 
 use streamreg::FitReport;
 
-use super::number::{optional, p_value};
+use super::number::{optional, p_value, t_value};
 use super::table::{model, summary};
 use super::{ledger_lines, printable};
 
@@ -22,7 +22,7 @@ pub(crate) fn fit(report: &FitReport) -> String {
             escape(&printable(&c.term)),
             optional(c.estimate),
             optional(c.std_error),
-            c.statistic.map_or("NA".into(), |t| format!("{t:.3}")),
+            t_value(c.statistic),
             p_value(c.p_value)
         ));
     }

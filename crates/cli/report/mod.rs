@@ -42,7 +42,12 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Text from a file, safe for a terminal: control characters are escaped.
 pub(crate) fn printable(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    // Marks that change the direction of text would let a name rewrite the rest of its line.
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escape = |c: char| {
+        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
+    };
     text.chars().map(escape).collect()
 }
 
@@ -58,6 +63,7 @@ fn ledger_lines(report: &FitReport) -> Vec<String> {
                 let what = match d.reason {
                     streamreg::MissingReason::Null => "null",
                     streamreg::MissingReason::NonFinite => "not finite",
+                    _ => "unusable",
                 };
                 format!("{} for {} {what}", number::count(d.rows), printable(&d.column))
             })
@@ -75,7 +81,7 @@ fn ledger_lines(report: &FitReport) -> Vec<String> {
         lines.push(format!("Left out: {}", columns.join(", ")));
     }
     if let Some(reason) = &report.solver.escalation {
-        lines.push(format!("Solved by QR on a second pass: {reason}"));
+        lines.push(format!("Solved by QR on a second pass: {}", printable(reason)));
     }
     lines.extend(report.warnings.iter().map(|w| format!("Warning: {}", printable(&w.message))));
     lines

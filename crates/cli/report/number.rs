@@ -29,6 +29,14 @@ pub(crate) fn optional(value: Option<f64>) -> String {
     value.map_or("NA".into(), short)
 }
 
+/// A t statistic: three decimals, as far as they are worth showing.
+pub(crate) fn t_value(value: Option<f64>) -> String {
+    match value {
+        Some(t) if t.abs() < 1e5 => format!("{t:.3}"),
+        other => optional(other),
+    }
+}
+
 /// A p-value as R prints it.
 pub(crate) fn p_value(value: Option<f64>) -> String {
     match value {

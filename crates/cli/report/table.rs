@@ -3,7 +3,7 @@
 use streamreg::FitReport;
 
 use super::columns::aligned;
-use super::number::{count, optional, p_value, short, stars};
+use super::number::{count, optional, p_value, short, stars, t_value};
 use super::{ledger_lines, printable};
 
 pub(crate) fn fit(report: &FitReport) -> String {
@@ -50,7 +50,7 @@ fn coefficients(report: &FitReport) -> String {
             printable(&c.term),
             optional(c.estimate),
             optional(c.std_error),
-            c.statistic.map_or("NA".into(), |t| format!("{t:.3}")),
+            t_value(c.statistic),
             p_value(c.p_value),
             format!("{:<3}", stars(c.p_value)),
         ]);

@@ -4,25 +4,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::RecordBatch;
 
-use crate::block::{DesignBlock, NotFinite};
+use crate::block::{BlockError, DesignBlock};
 use crate::design::{BlockCutter, Design};
 use crate::error::{Error, ErrorKind};
 use crate::missing::{RowLedger, Tally};
 use crate::ordered::in_order;
 
 /// Sufficient statistics that grow with rows and merge.
-pub trait Accumulator: Send {
+pub trait Accumulator: Send + Sized {
     /// Number of variables, the response included.
     fn variables(&self) -> usize;
 
     /// Takes in a block of rows with as many columns as there are variables.
     ///
     /// # Errors
-    /// [`NotFinite`] when a row that takes part holds a NaN or an infinity; the state is then unchanged.
-    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), NotFinite>;
+    /// [`BlockError`] for a block of the wrong shape, a bad weight, or a row that takes part with a NaN
+    /// or an infinity; the state is then unchanged.
+    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError>;
 
     /// Takes in the rows that `other` has seen. The order of merging decides the last bits.
-    fn merge(&mut self, other: Self);
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] when `other` has another number of variables.
+    fn merge(&mut self, other: Self) -> Result<(), BlockError>;
 
     /// Frees what only [`Accumulator::update`] needs.
     fn finish(&mut self) {}
@@ -89,7 +93,8 @@ where
             Ok((accumulator, tally))
         },
         |(accumulator, part)| {
-            total.merge(accumulator);
+            let failed = |_| Error::new(ErrorKind::Batch, "partitions have different variables");
+            total.merge(accumulator).map_err(failed)?;
             tally.merge(&part);
             Ok(())
         },

@@ -55,11 +55,13 @@ pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u6
         DataType::UInt32 => fill_with::<UInt32Type>(array, from, out, f64::from),
         DataType::Int64 => {
             fill_with::<Int64Type>(array, from, out, |v| v as f64)?;
-            return Ok(count::<Int64Type>(array, from, out.len(), |v| v.unsigned_abs() > MAX_EXACT));
+            let rounded = |v: i64| v.unsigned_abs() > MAX_EXACT && (v as f64) as i128 != i128::from(v);
+            return Ok(count::<Int64Type>(array, from, out.len(), rounded));
         }
         DataType::UInt64 => {
             fill_with::<UInt64Type>(array, from, out, |v| v as f64)?;
-            return Ok(count::<UInt64Type>(array, from, out.len(), |v| v > MAX_EXACT));
+            let rounded = |v: u64| v > MAX_EXACT && (v as f64) as u128 != u128::from(v);
+            return Ok(count::<UInt64Type>(array, from, out.len(), rounded));
         }
         DataType::Boolean => fill_boolean(array, from, out),
         DataType::Date32 => fill_with::<Date32Type>(array, from, out, f64::from),
@@ -78,12 +80,25 @@ pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u6
         },
         &DataType::Decimal32(_, s) => fill_with::<Decimal32Type>(array, from, out, |v| scaled(v.into(), s)),
         &DataType::Decimal64(_, s) => fill_with::<Decimal64Type>(array, from, out, |v| scaled(v.into(), s)),
-        &DataType::Decimal128(_, s) => fill_with::<Decimal128Type>(array, from, out, |v| scaled(v, s)),
+        &DataType::Decimal128(_, s) => {
+            fill_with::<Decimal128Type>(array, from, out, |v| scaled(v, s))?;
+            let rounded = |v: i128| s <= 0 && v.unsigned_abs() > u128::from(MAX_EXACT);
+            return Ok(count::<Decimal128Type>(array, from, out.len(), rounded));
+        }
         &DataType::Decimal256(_, s) => fill_with::<Decimal256Type>(array, from, out, |v| match v.to_i128() {
             Some(v) => scaled(v, s),
             None => from_text(&v.to_string(), s),
         }),
-        other => Err(Error::new(ErrorKind::Batch, format!("expected a numeric column, found {other}"))),
+        // A text column whose first values are all missing looks like any column without values.
+        _ if array.null_count() == array.len() || array.data_type() == &DataType::Null => {
+            out.fill(NULL);
+            Ok(())
+        }
+        other => {
+            let message =
+                format!("expected numbers, found {other}; if the column is one of numbers, declare its type");
+            Err(Error::new(ErrorKind::Batch, message))
+        }
     }?;
     Ok(0)
 }
@@ -167,7 +182,8 @@ fn scaled(value: i128, scale: i8) -> f64 {
     let shift = magnitude.leading_zeros();
     let (numerator, divisor) = (magnitude << shift, 10u128.pow(places as u32));
     let quotient = (numerator / divisor) | u128::from(numerator % divisor != 0);
-    let result = quotient as f64 * (-f64::from(shift)).exp2();
+    let power_of_two = f64::from_bits((1023 - u64::from(shift)) << 52);
+    let result = quotient as f64 * power_of_two;
     if value < 0 { -result } else { result }
 }
 

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
 
-use crate::block::{Column, DesignBlock, NotFinite};
+use crate::block::{BlockError, Column, DesignBlock};
 use crate::convert::{fill, is_null, plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::missing::Tally;
-use crate::spec::{Columns, Missing, ModelSpec};
+use crate::spec::{Columns, INTERCEPT, Missing, ModelSpec};
 
 /// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
 /// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
@@ -17,9 +17,6 @@ use crate::spec::{Columns, Missing, ModelSpec};
 pub fn block_rows(variables: usize) -> usize {
     if variables < 256 { 1_024 } else { 2_048 }
 }
-
-/// Most variables of a model: a matrix of this width takes 0.8 GB, and a thread holds two or three.
-pub const MAX_VARIABLES: usize = 10_000;
 
 /// A model whose columns were found in a schema: the variables are the features, then the response.
 #[derive(Clone, Debug)]
@@ -35,13 +32,6 @@ impl Design {
     /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or not numeric, and for a
     /// model with nothing to estimate.
     pub fn new(model: &ModelSpec, schema: &Schema) -> Result<Self> {
-        if model.features.len() >= MAX_VARIABLES {
-            let message = format!(
-                "{} features are too many: a fit holds matrices of features x features, up to {MAX_VARIABLES}",
-                model.features.len()
-            );
-            return Err(Error::new(ErrorKind::Model, message));
-        }
         let columns = Columns::new(schema);
         columns.check_numeric(&model.response, "response")?;
         let mut seen = HashSet::new();
@@ -49,6 +39,11 @@ impl Design {
             let again = |message: &str| Err(Error::new(ErrorKind::Model, message).in_column(feature));
             if *feature == model.response {
                 return again("the response is also a feature");
+            }
+            if model.intercept && feature == INTERCEPT {
+                return again(
+                    "the name belongs to the constant; rename the column or fit without an intercept",
+                );
             }
             if !seen.insert(feature) {
                 return again("the feature is named twice");
@@ -68,10 +63,10 @@ impl Design {
     }
 }
 
-/// What takes blocks, or refuses them for a value that is not finite.
-pub(crate) trait Sink: FnMut(&DesignBlock<'_>) -> std::result::Result<(), NotFinite> {}
+/// What takes blocks, or refuses them for a value that it cannot use.
+pub(crate) trait Sink: FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError> {}
 
-impl<F: FnMut(&DesignBlock<'_>) -> std::result::Result<(), NotFinite>> Sink for F {}
+impl<F: FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError>> Sink for F {}
 
 /// Cuts the rows of one partition into logical blocks, whatever the sizes of its batches, and marks the
 /// rows that cannot be used.
@@ -171,7 +166,7 @@ impl<'d> BlockCutter<'d> {
         if sink(&block).is_err() {
             self.mark_missing(slices, rows)?;
             block.mask = Some(&self.mask);
-            sink(&block).map_err(|NotFinite| self.overflow(slices))?;
+            sink(&block).map_err(|refused| self.refusal(refused))?;
         }
         self.tally.rows_read += rows as u64;
         self.tally.rows_used += block.rows_used() as u64;
@@ -198,13 +193,15 @@ impl<'d> BlockCutter<'d> {
         Ok(())
     }
 
-    /// The error for finite values whose sums are not: it names the column with the largest.
-    fn overflow(&self, slices: &[&[f64]]) -> Error {
-        let largest = |s: &&[f64]| s.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
-        let column = (0..slices.len()).max_by(|&a, &b| largest(&slices[a]).total_cmp(&largest(&slices[b])));
-        let error =
-            Error::new(ErrorKind::Overflow, "sums of its values overflow float64; rescale the column");
-        error.in_column(&self.design.columns[column.unwrap_or(0)])
+    /// The error for a block whose values are all finite.
+    fn refusal(&self, refused: BlockError) -> Error {
+        match refused {
+            BlockError::Value { variable } => {
+                let message = "the squares of its values are beyond float64's range; rescale the column";
+                Error::new(ErrorKind::Overflow, message).in_column(&self.design.columns[variable])
+            }
+            other => Error::new(ErrorKind::Batch, format!("a block of rows was refused: {other:?}")),
+        }
     }
 
     fn missing_error(&self, j: usize, row: usize, value: f64) -> Error {
@@ -244,7 +241,7 @@ mod tests {
             let mut sink = |b: &DesignBlock<'_>| {
                 let used = |row: &usize| b.mask.is_none_or(|m| m[*row]);
                 if b.columns.iter().any(|c| (0..b.rows).filter(used).any(|row| !c.values[row].is_finite())) {
-                    return Err(NotFinite);
+                    return Err(BlockError::Value { variable: 0 });
                 }
                 let bits: Vec<u64> =
                     b.columns.iter().flat_map(|c| c.values.iter().map(|v| v.to_bits())).collect();
@@ -269,7 +266,7 @@ mod tests {
         let rows = batch(vec![Some(1.0), Some(2.0), None], vec![Some(1.0); 3]);
         let design = Design::new(&model(Missing::Error), &rows.schema()).unwrap();
         let mut cutter = BlockCutter::new(&design);
-        let mut refuse = |_: &DesignBlock<'_>| Err(NotFinite);
+        let mut refuse = |_: &DesignBlock<'_>| Err(BlockError::Value { variable: 0 });
         let pushed = cutter.push(&rows, &mut refuse).and_then(|()| cutter.flush(&mut refuse));
         let error = pushed.unwrap_err();
         assert_eq!((error.kind(), error.column()), (ErrorKind::Missing, Some("x")));

@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Missing,
     /// The batches do not have the columns that the design was bound to.
     Batch,
-    /// Values are so large that their sums overflow float64.
+    /// Values are so large or small that their squares leave float64's range.
     Overflow,
     /// The pass was told to stop.
     Interrupted,

@@ -17,7 +17,8 @@
 //! |---|---|
 //! | [`spec`] | response, features, treatment of missing values |
 //! | [`design`] | the model bound to a schema; logical blocks |
-//! | [`block`] | plain slices of a block, and its centred form |
+//! | [`block`] | plain slices of a block |
+//! | `centred` | its centred form, which the kernels multiply |
 //! | [`missing`] | the ledger of rows |
 //! | [`accumulate`](mod@accumulate) | the trait, and the pass |
 //! | [`ordered`] | partitions in parallel, results in order |
@@ -25,6 +26,7 @@
 
 pub mod accumulate;
 pub mod block;
+mod centred;
 mod convert;
 pub mod cross_products;
 pub mod design;
@@ -36,7 +38,7 @@ pub mod spec;
 pub mod triangular_factor;
 
 pub use accumulate::{Accumulator, PassControl, accumulate};
-pub use block::{Column, DesignBlock, NotFinite};
+pub use block::{BlockError, Column, DesignBlock};
 pub use convert::to_float64;
 pub use cross_products::CrossProducts;
 pub use design::Design;
@@ -44,5 +46,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use missing::{DroppedRows, MissingReason, RoundedIntegers, RowLedger};
 pub use moments::Moments;
 pub use ordered::in_order;
+pub use spec::usable_as_number;
 pub use spec::{INTERCEPT, LeftOut, Missing, ModelSpec};
 pub use triangular_factor::TriangularFactor;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Why a cell cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MissingReason {
     /// The value is null.
     Null,
@@ -31,7 +32,7 @@ pub struct DroppedRows {
 pub struct RoundedIntegers {
     /// The column.
     pub column: String,
-    /// Cells whose magnitude is beyond 2^53.
+    /// Cells beyond 2^53 whose value is not a float64.
     pub cells: u64,
 }
 

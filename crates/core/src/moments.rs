@@ -40,8 +40,7 @@ impl Moments {
         self.low[j]
     }
 
-    /// From the mean so far to that of a block with the given centre, sums about it and weight; the
-    /// block's mean itself while there are no rows.
+    /// From the mean so far to that of a block with the given centre, sums about it and weight.
     pub(crate) fn shift_to(&self, centre: &[f64], sums: &[f64], weight: f64) -> Vec<f64> {
         let blocks = centre.iter().zip(sums);
         let own = self.mean.iter().zip(&self.low);
@@ -58,7 +57,16 @@ impl Moments {
         self.weight * (weight / (self.weight + weight))
     }
 
-    /// Takes in `rows` rows whose mean is `shift` away.
+    /// The moments of `rows` first rows: a centre that is exact, and sums about it.
+    pub(crate) fn begin(&mut self, rows: u64, weight: f64, centre: &[f64], sums: &[f64]) {
+        self.rows = rows;
+        self.weight = weight;
+        for (j, (c, sum)) in centre.iter().zip(sums).enumerate() {
+            (self.mean[j], self.low[j]) = two_sum(*c, sum / weight);
+        }
+    }
+
+    /// Takes in `rows` further rows whose mean is `shift` away.
     pub(crate) fn absorb(&mut self, rows: u64, weight: f64, shift: &[f64]) {
         self.rows += rows;
         self.weight += weight;
@@ -80,6 +88,17 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn means_keep_what_float64_cannot_hold() {
+        let mut all = Moments::new(1);
+        all.begin(3, 3.0, &[1e15], &[1.0]);
+        assert_eq!((all.mean(0), all.mean_low(0)), (1e15 + 0.375, 1.0 / 3.0 - 0.375));
+        let shift = all.shift_to(&[1e15], &[0.0], 3.0);
+        all.absorb(3, 3.0, &shift);
+        let mean = (all.mean(0) - 1e15) + all.mean_low(0);
+        assert!((mean - 1.0 / 6.0).abs() < 1e-15, "{mean}");
+    }
 
     #[test]
     fn two_sum_loses_nothing() {

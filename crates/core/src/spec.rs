@@ -79,12 +79,19 @@ fn is_time(kind: &DataType) -> bool {
     matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
 }
 
+/// Whether the cells of a column can be numbers: numbers, booleans, dates, timestamps, and columns without
+/// a value.
+pub fn usable_as_number(kind: &DataType) -> bool {
+    is_feature_by_default(kind) || is_time(kind) || *kind == DataType::Null
+}
+
 fn type_name(kind: &DataType) -> String {
     use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
     match kind {
         Utf8 | LargeUtf8 | Utf8View => "text".into(),
         Binary | LargeBinary | BinaryView | DataType::FixedSizeBinary(_) => "binary".into(),
         DataType::Timestamp(..) => "timestamp".into(),
+        DataType::Null => "no value to tell its type from".into(),
         kind if is_time(kind) => "date".into(),
         kind if kind.is_nested() => "nested".into(),
         kind => kind.to_string(),
@@ -124,7 +131,7 @@ impl<'s> Columns<'s> {
                 model(format!("the {role} is not in the data; its columns are {}{more}", valid.join(", ")))
             }
             Some((_, false)) => model(format!("the {role} is ambiguous: two columns have this name")),
-            Some((kind, true)) if !is_feature_by_default(kind) && !is_time(kind) => {
+            Some((kind, true)) if !usable_as_number(kind) => {
                 let kind = type_name(kind);
                 model(format!("the {role} must be a number, boolean, date or timestamp, not {kind}"))
             }

@@ -6,7 +6,9 @@ use faer::prelude::ReborrowMut;
 use faer::{Mat, Par};
 
 use crate::accumulate::Accumulator;
-use crate::block::{Centred, DesignBlock, NotFinite};
+use crate::block::{BlockError, DesignBlock};
+use crate::centred::Centred;
+use crate::design::block_rows;
 use crate::moments::Moments;
 
 /// Counts, means and the factor `R` of the centred data, `R'R` = the centred cross-products.
@@ -90,20 +92,51 @@ impl Accumulator for TriangularFactor {
         self.moments.variables()
     }
 
-    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), NotFinite> {
-        let weight = rows.weight();
+    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
+        let mut work = Work::with_room(self.work.take(), self.variables(), rows.rows);
+        let done = work.load(rows).map(|weight| self.absorb(&mut work, rows, weight));
+        self.work = Some(work);
+        done
+    }
+
+    fn merge(&mut self, other: Self) -> Result<(), BlockError> {
+        let m = self.variables();
+        if other.variables() != m {
+            return Err(BlockError::Shape);
+        }
+        let weight = other.moments.weight();
         if weight <= 0.0 {
             return Ok(());
         }
-        let m = self.variables();
-        let mut work = self.work.take().unwrap_or_else(|| Box::new(Work::new(m)));
-        let Work { block, stack } = &mut *work;
-        if block.load(rows).is_err() {
-            self.work = Some(work);
-            return Err(NotFinite);
+        if self.moments.weight() <= 0.0 {
+            *self = other;
+            return Ok(());
         }
+        let centre: Vec<f64> = (0..m).map(|j| other.moments.mean(j)).collect();
+        let mut stack = Mat::zeros(2 * (m + 1), m + 1);
+        other.write_rows(&mut stack, 0, &centre);
+        self.write_rows(&mut stack, m + 1, &centre);
+        self.reduce(&mut stack, 2 * (m + 1));
+        let shift = self.moments.shift_between(&other.moments);
+        self.moments.absorb(other.moments.rows(), weight, &shift);
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.work = None;
+    }
+}
+
+impl TriangularFactor {
+    /// Stacks a block that was loaded on the state's own rows, and reduces both.
+    fn absorb(&mut self, work: &mut Work, rows: &DesignBlock<'_>, weight: f64) {
+        if weight <= 0.0 {
+            return;
+        }
+        let Work { block, stack } = work;
+        let m = self.moments.variables();
+        let own = if self.moments.weight() > 0.0 { m + 1 } else { 0 };
         stack.as_mut().fill(0.0);
-        let own = if self.moments.rows() == 0 { 0 } else { m + 1 };
         if own > 0 {
             self.write_rows(stack, 0, &block.centre);
         }
@@ -117,40 +150,77 @@ impl Accumulator for TriangularFactor {
             }
         }
         self.reduce(stack, own + rows.rows);
-        let shift = self.moments.shift_to(&block.centre, &block.sums, weight);
-        self.moments.absorb(rows.rows_used() as u64, weight, &shift);
-        block.recentre(weight, |b, j| b.column(j, rows.rows).iter().map(|d| d * d).sum());
-        self.work = Some(work);
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) {
-        let weight = other.moments.weight();
-        if weight <= 0.0 {
-            return;
-        }
-        let m = self.variables();
-        let centre: Vec<f64> = (0..m).map(|j| other.moments.mean(j)).collect();
-        let mut stack = Mat::zeros(2 * (m + 1), m + 1);
-        other.write_rows(&mut stack, 0, &centre);
-        let own = if self.moments.rows() == 0 { 0 } else { m + 1 };
+        let used = rows.rows_used() as u64;
         if own > 0 {
-            self.write_rows(&mut stack, m + 1, &centre);
+            let shift = self.moments.shift_to(&block.centre, &block.sums, weight);
+            self.moments.absorb(used, weight, &shift);
+        } else {
+            self.moments.begin(used, weight, &block.centre, &block.sums);
         }
-        self.reduce(&mut stack, m + 1 + own);
-        let shift = self.moments.shift_between(&other.moments);
-        self.moments.absorb(other.moments.rows(), weight, &shift);
-    }
-
-    fn finish(&mut self) {
-        self.work = None;
+        block.recentre(weight, |block, j| squares(block, j, rows.rows));
     }
 }
 
+/// Sum of the squares of a variable's centred cells.
+fn squares(block: &Centred, variable: usize, rows: usize) -> f64 {
+    block.column(variable, rows).iter().map(|d| d * d).sum()
+}
+
 impl Work {
-    fn new(variables: usize) -> Self {
-        let rows = crate::design::block_rows(variables);
-        let stack = Mat::zeros(variables + 1 + rows, variables + 1);
-        Self { block: Centred::new(variables, rows), stack }
+    /// Buffers for blocks of `rows` rows at least: the ones at hand if they are large enough.
+    fn with_room(at_hand: Option<Box<Self>>, variables: usize, rows: usize) -> Box<Self> {
+        at_hand.filter(|work| work.block.has_room(rows)).unwrap_or_else(|| {
+            let rows = rows.max(block_rows(variables));
+            let stack = Mat::zeros(variables + 1 + rows, variables + 1);
+            Box::new(Self { block: Centred::new(variables, rows), stack })
+        })
+    }
+
+    /// Centres a block; returns its weight.
+    fn load(&mut self, rows: &DesignBlock<'_>) -> Result<f64, BlockError> {
+        self.block.load(rows)?;
+        self.block.check_squares(rows.rows, |block, j| squares(block, j, rows.rows))?;
+        Ok(rows.weight())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::Column;
+    use crate::cross_products::CrossProducts;
+
+    /// `R'R` must be the cross-products, however the rows came in.
+    #[test]
+    fn the_factor_squares_to_the_cross_products() {
+        let x: Vec<f64> = (0..3_000u32).map(|i| f64::from(i * i % 101) + 1e6).collect();
+        let y: Vec<f64> = (0..3_000u32).map(|i| f64::from(i * 7 % 53) - f64::from(i % 11)).collect();
+        let weights: Vec<f64> = (0..3_000u32).map(|i| f64::from(i % 3)).collect();
+        let feed = |from: usize, to: usize, state: &mut dyn FnMut(&DesignBlock<'_>)| {
+            let columns = [Column::from(&x[from..to]), Column::from(&y[from..to])];
+            state(&DesignBlock {
+                columns: &columns,
+                weights: Some(&weights[from..to]),
+                mask: None,
+                rows: to - from,
+            });
+        };
+        let mut whole = CrossProducts::new(2);
+        feed(0, 3_000, &mut |b| whole.update(b).unwrap());
+        let mut parts = TriangularFactor::new(2);
+        for (from, to) in [(0, 1), (1, 1_000), (1_000, 3_000)] {
+            let mut part = TriangularFactor::new(2);
+            feed(from, to, &mut |b| part.update(b).unwrap());
+            parts.merge(part).unwrap();
+        }
+        parts.merge(TriangularFactor::new(2)).unwrap();
+        assert_eq!(parts.moments().rows(), whole.moments().rows());
+        for (i, j) in [(0, 0), (0, 1), (1, 1)] {
+            let square: f64 = (0..2).map(|k| parts.centred(k, i) * parts.centred(k, j)).sum();
+            let expected = whole.centred(i, j);
+            assert!((square - expected).abs() <= 1e-12 * whole.centred(i, i).max(expected.abs()), "{i} {j}");
+        }
+        assert!((parts.moments().mean(0) / whole.moments().mean(0) - 1.0).abs() < 1e-15);
+        assert_eq!(parts.merge(TriangularFactor::new(3)), Err(BlockError::Shape));
     }
 }

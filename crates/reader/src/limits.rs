@@ -11,6 +11,9 @@ pub const MAX_PAGE_BYTES: u64 = 256 << 20;
 /// Largest Parquet page header, in bytes (statistics of long strings stand there).
 pub const MAX_PAGE_HEADER_BYTES: usize = 1 << 20;
 
+/// Most rows of a Parquet file: a million million. Ranges of rows are planned before they are read.
+pub const MAX_ROWS: i64 = 1 << 40;
+
 /// Longest CSV record, in bytes.
 pub const MAX_RECORD_BYTES: usize = 16 << 20;
 

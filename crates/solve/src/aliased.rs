@@ -44,27 +44,63 @@ impl fmt::Display for Aliased {
     }
 }
 
-/// Says what a column that was set aside depends on.
-pub(crate) fn describe(aside: &Aside, factor: &Factor, moments: &Moments, model: &ModelSpec) -> Aliased {
-    // Coordinates that are rounding noise beside the column's own norm.
-    const NOISE: f64 = 1e-7;
-    let j = aside.column;
-    let scaled = factor.solve_upper(&aside.coordinates);
-    let mut depends_on = Vec::new();
-    let mut coefficients = Vec::new();
-    let (mut constant, mut size) = (moments.mean(j), moments.mean(j).abs());
-    for (z, &k) in scaled.iter().zip(&factor.kept) {
-        let value = z * factor.scale[j] / factor.scale[k];
-        constant -= value * moments.mean(k);
-        size = size.max((value * moments.mean(k)).abs());
-        if z.abs() > NOISE {
-            depends_on.push(model.features[k].clone());
-            coefficients.push(value);
+/// A column that was set aside as a combination of the kept ones, to the last digit.
+pub(crate) struct Relation {
+    column: usize,
+    residual: f64,
+    /// Position of a kept column, its factor, and its share in units of the column's norm.
+    parts: Vec<(usize, f64, f64)>,
+    /// The constant, and the size of what it is left over from.
+    constant: (f64, f64),
+}
+
+impl Relation {
+    pub(crate) fn new(aside: &Aside, factor: &Factor, moments: &Moments, model: &ModelSpec) -> Self {
+        let j = aside.column;
+        let shares = factor.solve_upper(&aside.coordinates);
+        let (mut constant, mut size) = (moments.mean(j), moments.mean(j).abs());
+        let mut parts = Vec::with_capacity(shares.len());
+        for (share, &k) in shares.iter().zip(&factor.kept) {
+            let value = share * factor.scale[j] / factor.scale[k];
+            constant -= value * moments.mean(k);
+            size = size.max((value * moments.mean(k)).abs());
+            parts.push((k, value, *share));
         }
+        let constant = if model.intercept { (constant, size) } else { (0.0, 0.0) };
+        Self { column: j, residual: aside.residual, parts, constant }
     }
-    if model.intercept && constant.abs() > NOISE * size {
-        depends_on.insert(0, INTERCEPT.into());
-        coefficients.insert(0, constant);
+
+    /// The vector of the null space, over all terms: the column less what it consists of.
+    pub(crate) fn null_vector(&self, model: &ModelSpec) -> Vec<f64> {
+        let first = usize::from(model.intercept);
+        let mut vector = vec![0.0; model.features.len() + first];
+        if model.intercept {
+            vector[0] = -self.constant.0;
+        }
+        for (k, value, _) in &self.parts {
+            vector[first + k] = -value;
+        }
+        vector[first + self.column] = 1.0;
+        vector
     }
-    Aliased { term: model.features[j].clone(), depends_on, coefficients, relative_residual: aside.residual }
+
+    /// The relation in words, without the parts that are rounding noise at this condition number.
+    pub(crate) fn describe(&self, model: &ModelSpec, condition: f64) -> Aliased {
+        let noise = (1e-14 * condition).clamp(1e-12, 1e-7);
+        let mut depends_on = Vec::new();
+        let mut coefficients = Vec::new();
+        let (constant, size) = self.constant;
+        if constant.abs() > noise * size {
+            depends_on.push(INTERCEPT.into());
+            coefficients.push(constant);
+        }
+        for (k, value, share) in &self.parts {
+            if share.abs() > noise {
+                depends_on.push(model.features[*k].clone());
+                coefficients.push(*value);
+            }
+        }
+        let term = model.features[self.column].clone();
+        Aliased { term, depends_on, coefficients, relative_residual: self.residual }
+    }
 }

@@ -12,10 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// No row is left to fit.
-    NoRows {
-        /// Rows that were read.
-        read: u64,
-    },
+    NoRows,
     /// Columns depend on others under `Collinear::Error`.
     Collinear(Vec<Aliased>),
     /// Sums of products overflowed float64.
@@ -32,12 +29,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRows { read } => {
-                write!(
-                    f,
-                    "no row to fit: {read} were read, and every one lacks a value in a used column or there are none"
-                )
-            }
+            Self::NoRows => f.write_str("there is no row to fit"),
             Self::Collinear(aliased) => {
                 write!(f, "the columns are collinear: ")?;
                 for (index, a) in aliased.iter().enumerate() {

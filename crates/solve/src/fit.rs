@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use streamreg_core::{CrossProducts, ModelSpec, Moments, TriangularFactor};
 
-use crate::aliased::{Aliased, describe};
+use crate::aliased::{Aliased, Relation};
 use crate::error::{Error, Result};
 use crate::factor::svd::extremes;
 use crate::factor::{Factor, cholesky, qr};
@@ -78,7 +78,7 @@ pub struct Attempt {
     /// The fit as far as these statistics carry.
     pub fit: Fit,
     /// The reason not to rely on it.
-    pub doubt: Option<String>,
+    pub doubt: Option<Warning>,
 }
 
 impl Attempt {
@@ -92,7 +92,8 @@ impl Attempt {
             return Err(Error::Collinear(fit.aliased));
         }
         if let Some(doubt) = self.doubt {
-            fit.warnings.push(Warning::new("undecided", format!("{doubt}; the solver `qr` decides")));
+            let message = format!("{}; the solver `qr` does better", doubt.message);
+            fit.warnings.push(Warning::new(&doubt.code, message));
         }
         Ok(fit)
     }
@@ -109,7 +110,7 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
     options.validate()?;
     let moments = statistics.moments();
     if moments.rows() == 0 {
-        return Err(Error::NoRows { read: 0 });
+        return Err(Error::NoRows);
     }
     let factor = match statistics {
         Statistics::CrossProducts(c) => cholesky::factor(c, model.intercept, options.rank_tol),
@@ -118,7 +119,8 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
     check_finite(&factor, model)?;
     let (largest, smallest) = extremes(&factor)?;
     let condition = largest / smallest;
-    let aliased: Vec<_> = factor.aside.iter().map(|a| describe(a, &factor, moments, model)).collect();
+    let relations: Vec<_> = factor.aside.iter().map(|a| Relation::new(a, &factor, moments, model)).collect();
+    let aliased = relations.iter().map(|r| r.describe(model, condition)).collect();
     let precision = Precision::new(statistics, &factor, largest, smallest);
     let doubt = match statistics {
         Statistics::CrossProducts(_) => precision.doubt(&factor, model),
@@ -131,13 +133,17 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
     };
     let mut solution = Solution::new(&factor, moments, model, solver)?;
     if options.collinear == Collinear::MinNorm {
-        solution.minimise_norm(&aliased, model);
+        solution.minimise_norm(&relations, model);
     }
     let rank = factor.rank() + usize::from(model.intercept);
     let glance = glance(&factor, moments, model.intercept);
     let coefficients = estimates(&model.terms(), &solution, &glance, options.conf_level);
-    let covariance = glance.sigma.map(|sigma| solution.covariance(sigma));
+    let covariance = glance.sigma.and_then(|sigma| solution.covariance(sigma));
     let mut warnings = precision.warnings(&factor);
+    if factor.tss == 0.0 {
+        warnings
+            .push(Warning::new("constant_response", "the response is constant: there is nothing to explain"));
+    }
     if glance.df_residual == 0 {
         let message = "as many coefficients as rows: no degrees of freedom are left for standard errors";
         warnings.push(Warning::new("no_residual_df", message));
@@ -159,7 +165,8 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
 
 fn check_finite(factor: &Factor, model: &ModelSpec) -> Result<()> {
     let names = model.features.iter().chain([&model.response]);
-    let sizes = factor.scale.iter().chain([&factor.tss]);
+    let response = factor.tss + factor.rss + factor.explained.iter().sum::<f64>();
+    let sizes = factor.scale.iter().chain([&response]);
     match names.zip(sizes).find(|(_, size)| !size.is_finite()) {
         Some((name, _)) => Err(Error::Overflow { column: name.clone() }),
         None => Ok(()),

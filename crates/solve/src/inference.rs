@@ -110,7 +110,7 @@ pub(crate) fn estimates(
     let quantile = glance.sigma.map(|_| student_t_quantile_two_sided(1.0 - level, df));
     let row = |(index, term): (usize, &String)| {
         let estimate = solution.values[index];
-        let std_error = estimate.and(glance.sigma).map(|sigma| sigma * solution.variance(index).sqrt());
+        let std_error = estimate.and(glance.sigma).map(|sigma| sigma * solution.unit_error(index));
         let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
         let half_width = std_error.zip(quantile).map(|(se, q)| se * q);
         TermEstimate {

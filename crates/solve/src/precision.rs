@@ -42,25 +42,24 @@ impl Precision {
     }
 
     /// Why cross-products should not be relied on, if they should not.
-    pub(crate) fn doubt(&self, factor: &Factor, model: &ModelSpec) -> Option<String> {
+    pub(crate) fn doubt(&self, factor: &Factor, model: &ModelSpec) -> Option<Warning> {
         let undecided: Vec<&str> =
             factor.aside.iter().filter(|a| a.undecided).map(|a| model.features[a.column].as_str()).collect();
         if !undecided.is_empty() {
-            return Some(format!(
+            let message = format!(
                 "float64 cross-products cannot tell whether {} depends on the columns before (relative residual below {:e})",
                 undecided.join(", "),
                 cholesky::FLOOR
-            ));
+            );
+            return Some(Warning::new("undecided", message));
         }
+        let coarse = |what: &str, digits: f64| {
+            Warning::new("coarse", format!("cross-products leave {what} only {digits:.1} digits"))
+        };
         if self.coefficients < WANTED_DIGITS {
-            return Some(format!(
-                "cross-products leave the coefficients only {:.1} digits",
-                self.coefficients
-            ));
+            return Some(coarse("the coefficients", self.coefficients));
         }
-        (self.residual < WANTED_DIGITS).then(|| {
-            format!("cross-products leave the residual sum of squares only {:.1} digits", self.residual)
-        })
+        (self.residual < WANTED_DIGITS).then(|| coarse("the residual sum of squares", self.residual))
     }
 
     pub(crate) fn warnings(&self, factor: &Factor) -> Vec<Warning> {

@@ -4,10 +4,10 @@ use faer::Mat;
 use serde::{Deserialize, Serialize};
 use streamreg_core::{ModelSpec, Moments};
 
-use crate::aliased::Aliased;
+use crate::aliased::Relation;
 use crate::error::Result;
-use crate::factor::Factor;
 use crate::factor::svd::Singular;
+use crate::factor::{Factor, norm};
 use crate::options::Solver;
 
 /// Covariance of the estimated coefficients.
@@ -17,6 +17,12 @@ pub struct Covariance {
     pub terms: Vec<usize>,
     /// Row-major square matrix over those terms.
     pub values: Vec<f64>,
+    /// Beside an intercept, the mean of every other term in `terms`: there the fitted value has its smallest
+    /// variance, and from there variances are computed without loss of digits. Absent for a solution of
+    /// minimum norm.
+    pub means: Option<Vec<f64>>,
+    /// Variance of the fitted value at those means, `sigma² / n`.
+    pub variance_at_means: f64,
 }
 
 /// Coefficients, and a matrix `A` such that `sigma² A A'` is their covariance.
@@ -25,6 +31,9 @@ pub(crate) struct Solution {
     pub(crate) values: Vec<Option<f64>>,
     /// Rows are terms.
     root: Mat<f64>,
+    /// Means of the features beside an intercept, unless the norm was minimised.
+    means: Option<Vec<f64>>,
+    weight: f64,
 }
 
 impl Solution {
@@ -52,43 +61,45 @@ impl Solution {
                     -factor.kept.iter().map(|&k| moments.mean(k) * root[(1 + k, column)]).sum::<f64>();
             }
         }
-        Ok(Self { values, root })
+        let means = (0..model.features.len()).map(|k| moments.mean(k)).collect();
+        let means = model.intercept.then_some(means);
+        Ok(Self { values, root, means, weight: moments.weight() })
     }
 
     /// Takes from the solution its part in the null space of the design, which changes no fitted value;
     /// what remains is the Moore-Penrose solution. The null space is known from the columns set aside, so
     /// it rests on the same rank decision as everything else.
-    pub(crate) fn minimise_norm(&mut self, aliased: &[Aliased], model: &ModelSpec) {
-        if aliased.is_empty() {
+    pub(crate) fn minimise_norm(&mut self, relations: &[Relation], model: &ModelSpec) {
+        if relations.is_empty() {
             return;
         }
-        let terms = model.terms();
-        let position = |name: &str| terms.iter().position(|t| t == name);
-        let mut null = Mat::zeros(terms.len(), aliased.len());
-        for (d, a) in aliased.iter().enumerate() {
-            for (name, value) in a.depends_on.iter().zip(&a.coefficients) {
-                position(name).into_iter().for_each(|t| null[(t, d)] = -value);
-            }
-            position(&a.term).into_iter().for_each(|t| null[(t, d)] = 1.0);
-        }
-        let basis = null.qr().compute_thin_Q();
-        let basic = Mat::from_fn(terms.len(), 1, |t, _| self.values[t].unwrap_or(0.0));
+        self.means = None;
+        let vectors: Vec<Vec<f64>> = relations.iter().map(|r| r.null_vector(model)).collect();
+        let terms = self.values.len();
+        let basis = Mat::from_fn(terms, vectors.len(), |t, d| vectors[d][t]).qr().compute_thin_Q();
+        let basic = Mat::from_fn(terms, 1, |t, _| self.values[t].unwrap_or(0.0));
         let shortest = &basic - &basis * (basis.transpose() * &basic);
         self.root = &self.root - &basis * (basis.transpose() * &self.root);
-        self.values = (0..terms.len()).map(|t| Some(shortest[(t, 0)])).collect();
+        self.values = (0..terms).map(|t| Some(shortest[(t, 0)])).collect();
     }
 
-    /// `(A A')` of a term, whose square root times sigma is the standard error.
-    pub(crate) fn variance(&self, term: usize) -> f64 {
-        (0..self.root.ncols()).map(|c| self.root[(term, c)] * self.root[(term, c)]).sum()
+    /// The square root of `(A A')` of a term: its standard error in units of sigma.
+    pub(crate) fn unit_error(&self, term: usize) -> f64 {
+        let row: Vec<f64> = (0..self.root.ncols()).map(|c| self.root[(term, c)]).collect();
+        norm(&row)
     }
 
-    pub(crate) fn covariance(&self, sigma: f64) -> Covariance {
+    /// The covariance; `None` where it is beyond float64's range.
+    pub(crate) fn covariance(&self, sigma: f64) -> Option<Covariance> {
         let terms: Vec<usize> = (0..self.values.len()).filter(|&t| self.values[t].is_some()).collect();
-        let product = &self.root * self.root.transpose();
+        let scaled = Mat::from_fn(self.root.nrows(), self.root.ncols(), |i, j| sigma * self.root[(i, j)]);
+        let product = &scaled * scaled.transpose();
         let pairs = terms.iter().flat_map(|&i| terms.iter().map(move |&j| (i, j)));
-        let values = pairs.map(|(i, j)| sigma * sigma * product[(i, j)]).collect();
-        Covariance { terms, values }
+        let values: Vec<f64> = pairs.map(|(i, j)| product[(i, j)]).collect();
+        let means = self.means.as_ref().map(|m| terms.iter().skip(1).map(|&t| m[t - 1]).collect());
+        let variance_at_means = sigma * sigma / self.weight;
+        let finite = values.iter().all(|v| v.is_finite());
+        finite.then_some(Covariance { terms, values, means, variance_at_means })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use streamreg_core::{Accumulator, Design, DesignBlock, Missing, ModelSpec, NotFinite, RowLedger};
+use streamreg_core::{Accumulator, BlockError, Design, DesignBlock, Missing, ModelSpec, RowLedger};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 use crate::error::{Error, Result};
@@ -42,6 +42,7 @@ impl Model {
         execution: &Execution,
     ) -> Result<Evaluation> {
         let dataset = Dataset::open(paths, dataset)?;
+        self.check_columns(dataset.schema())?;
         let spec = ModelSpec {
             response: self.response().to_owned(),
             features: self.features().into_iter().map(str::to_owned).collect(),
@@ -50,7 +51,7 @@ impl Model {
         };
         let design = Design::new(&spec, dataset.schema())?;
         let (slopes, constant) = (self.slopes(), self.constant());
-        let make = || Errors::new(&slopes, constant);
+        let make = || PredictionErrors::new(&slopes, constant);
         let (errors, ledger) = SourceRows(&dataset).accumulate(&design, execution, 1, make)?;
         if errors.rows == 0 {
             return Err(Error::data(format!("no row can be used: {} were read", ledger.rows_read)));
@@ -60,7 +61,7 @@ impl Model {
 }
 
 /// Sums of prediction errors.
-struct Errors<'m> {
+struct PredictionErrors<'m> {
     slopes: &'m [f64],
     constant: f64,
     residuals: Vec<f64>,
@@ -73,7 +74,7 @@ struct Errors<'m> {
     spread: f64,
 }
 
-impl<'m> Errors<'m> {
+impl<'m> PredictionErrors<'m> {
     fn new(slopes: &'m [f64], constant: f64) -> Self {
         let residuals = Vec::new();
         Self {
@@ -113,12 +114,12 @@ impl<'m> Errors<'m> {
     }
 }
 
-impl Accumulator for Errors<'_> {
+impl Accumulator for PredictionErrors<'_> {
     fn variables(&self) -> usize {
         self.slopes.len() + 1
     }
 
-    fn update(&mut self, block: &DesignBlock<'_>) -> std::result::Result<(), NotFinite> {
+    fn update(&mut self, block: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
         let Some((response, features)) = block.columns.split_last() else { return Ok(()) };
         self.residuals.clear();
         self.residuals.resize(block.rows, self.constant);
@@ -131,7 +132,7 @@ impl Accumulator for Errors<'_> {
             return Ok(());
         }
         if used().any(|row| !(self.residuals[row] - response.values[row]).is_finite()) {
-            return Err(NotFinite);
+            return Err(BlockError::Value { variable: 0 });
         }
         let origin = used().next().map_or(0.0, |row| response.values[row]);
         let mean = origin + used().map(|row| response.values[row] - origin).sum::<f64>() / rows as f64;
@@ -147,13 +148,14 @@ impl Accumulator for Errors<'_> {
         Ok(())
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) -> std::result::Result<(), BlockError> {
         if other.rows == 0 {
-            return;
+            return Ok(());
         }
         self.sum += other.sum;
         self.absolute += other.absolute;
         self.squares += other.squares;
         self.add_response(other.rows, other.mean, other.spread);
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use arrow_schema::DataType;
 use serde::Serialize;
 use streamreg_core::{ModelSpec, in_order};
-use streamreg_reader::{Dataset, DatasetOptions, ScanRequest, Source};
+use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 use crate::error::{Error, Result};
 use crate::pass::Execution;
@@ -125,7 +125,7 @@ fn type_name(kind: &DataType) -> String {
 /// Decodes every column of every row, which checks page checksums and row counts on the way.
 fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution) -> Result<Verified> {
     let names: Vec<String> = source.schema().fields().iter().map(|f| f.name().clone()).collect();
-    let scan = source.scan(&ScanRequest { ..execution.request(&names) })?;
+    let scan = source.scan(&execution.request(&names))?;
     let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
     let mut rows = 0;
     execution.control(1, declared, |control| {

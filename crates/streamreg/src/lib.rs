@@ -37,7 +37,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use evaluate::Evaluation;
 pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
-pub use output::{csv_field, refuse_input_as_output, write_atomically};
+#[doc(hidden)]
+pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
@@ -46,6 +47,7 @@ pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, SolverReport, Ti
 pub use streamreg_core::{
     DroppedRows, LeftOut, Missing, MissingReason, ModelSpec, RoundedIntegers, RowLedger,
 };
+#[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;
 pub use streamreg_reader::csv::{ColumnType, CsvOptions};
 pub use streamreg_reader::source;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use arrow_array::{Float64Array, RecordBatch};
+use arrow_schema::{DataType, Schema};
 use serde::{Deserialize, Serialize};
-use streamreg_core::{INTERCEPT, ModelSpec, RowLedger, to_float64};
+use streamreg_core::{ModelSpec, RowLedger, to_float64, usable_as_number};
 use streamreg_reader::source::position;
 use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
@@ -29,10 +30,50 @@ pub const MODEL_SCHEMA_VERSION: u32 = 1;
 /// assert_eq!(model.features(), ["x"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Model(Contents);
+
+/// What kind of values a feature has: the same number means something else as days than as seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FeatureKind {
+    Number,
+    Date,
+    Timestamp,
+}
+
+impl std::fmt::Display for FeatureKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Number => "a number",
+            Self::Date => "a date",
+            Self::Timestamp => "a timestamp",
+        })
+    }
+}
+
+/// The kinds of the named columns.
+pub(crate) fn feature_kinds(features: &[String], schema: &Schema) -> Vec<FeatureKind> {
+    let kind =
+        |name: &String| schema.field_with_name(name).map_or(FeatureKind::Number, |f| kind_of(f.data_type()));
+    features.iter().map(kind).collect()
+}
+
+fn kind_of(kind: &DataType) -> FeatureKind {
+    match kind {
+        DataType::Date32 | DataType::Date64 => FeatureKind::Date,
+        DataType::Timestamp(..) => FeatureKind::Timestamp,
+        _ => FeatureKind::Number,
+    }
+}
+
+/// The model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Model {
+struct Contents {
     streamreg_model: u32,
     spec: ModelSpec,
+    kinds: Vec<FeatureKind>,
     coefficients: Vec<TermEstimate>,
     covariance: Option<Covariance>,
     glance: Glance,
@@ -63,9 +104,10 @@ pub struct Prediction {
 
 impl Model {
     pub(crate) fn from_report(report: &FitReport) -> Self {
-        Self {
+        Self(Contents {
             streamreg_model: MODEL_SCHEMA_VERSION,
             spec: report.spec.clone(),
+            kinds: report.kinds.clone(),
             coefficients: report.coefficients.clone(),
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
@@ -73,7 +115,7 @@ impl Model {
             conf_level: report.conf_level,
             ledger: report.ledger.clone(),
             inputs: report.inputs.clone(),
-        }
+        })
     }
 
     /// Writes the model file: whole or not at all.
@@ -110,68 +152,62 @@ impl Model {
             }
             None => return Err(invalid("not a model file (`streamreg fit --save-model` writes one)".into())),
         }
-        let model: Self =
+        let model: Contents =
             serde_json::from_slice(&text).map_err(|e| invalid(format!("a damaged model file: {e}")))?;
         model.check().map_err(|what| invalid(format!("a damaged model file: {what}")))?;
-        Ok(model)
+        Ok(Self(model))
     }
 
-    /// Whether the parts fit together, so that predictions cannot go wrong later.
-    fn check(&self) -> std::result::Result<(), String> {
-        let names: Vec<&str> = self.coefficients.iter().map(|c| c.term.as_str()).collect();
-        if self.spec.terms() != names {
-            return Err("the coefficients do not belong to the model's terms".into());
-        }
-        let lost = self
-            .coefficients
-            .iter()
-            .find(|c| c.estimate.is_none() && !self.aliased.iter().any(|a| a.term == c.term));
-        if let Some(c) = lost {
-            return Err(format!("the estimate of {:?} is missing", c.term));
-        }
-        if let Some(c) = &self.covariance {
-            let inside = c.terms.iter().all(|&t| t < names.len());
-            if !inside || c.values.len() != c.terms.len() * c.terms.len() {
-                return Err("the covariance has the wrong shape".into());
+    /// The column that is explained.
+    pub fn response(&self) -> &str {
+        &self.0.spec.response
+    }
+
+    /// The columns that predictions need: those whose coefficient was estimated.
+    pub fn features(&self) -> Vec<&str> {
+        self.estimated().map(|(_, c)| c.term.as_str()).collect()
+    }
+
+    /// The features whose coefficient was estimated, with their positions among the features.
+    fn estimated(&self) -> impl Iterator<Item = (usize, &TermEstimate)> {
+        let features = self.0.coefficients.iter().skip(usize::from(self.0.spec.intercept));
+        features.enumerate().filter(|(_, c)| c.estimate.is_some())
+    }
+
+    /// Checks that a schema has the features, as the kinds of values they had in the fit.
+    pub(crate) fn check_columns(&self, schema: &Schema) -> Result<()> {
+        for (index, coefficient) in self.estimated() {
+            let name = &coefficient.term;
+            let found = schema.field(position(schema, name)?).data_type();
+            let (kind, fitted) = (kind_of(found), self.0.kinds[index]);
+            if !usable_as_number(found) || (kind != fitted && *found != DataType::Null) {
+                let message =
+                    format!("column {name:?}: {found} here, but the model was fitted to {fitted} column");
+                return Err(Error::data(message));
             }
         }
         Ok(())
     }
 
-    /// The column that is explained.
-    pub fn response(&self) -> &str {
-        &self.spec.response
-    }
-
-    /// The columns that predictions need: those whose coefficient was estimated.
-    pub fn features(&self) -> Vec<&str> {
-        self.coefficients
-            .iter()
-            .filter(|c| c.estimate.is_some() && c.term != INTERCEPT)
-            .map(|c| c.term.as_str())
-            .collect()
-    }
-
     /// The coefficient table.
     pub fn coefficients(&self) -> &[TermEstimate] {
-        &self.coefficients
+        &self.0.coefficients
     }
 
     /// Statistics of the fit.
     pub fn glance(&self) -> &Glance {
-        &self.glance
+        &self.0.glance
     }
 
     /// The constant; 0 where there is none.
     pub(crate) fn constant(&self) -> f64 {
-        let first = self.coefficients.first().filter(|_| self.spec.intercept);
+        let first = self.0.coefficients.first().filter(|_| self.0.spec.intercept);
         first.and_then(|c| c.estimate).unwrap_or(0.0)
     }
 
     /// One coefficient for each of [`Model::features`].
     pub(crate) fn slopes(&self) -> Vec<f64> {
-        let skip = usize::from(self.spec.intercept);
-        self.coefficients.iter().skip(skip).filter_map(|c| c.estimate).collect()
+        self.estimated().filter_map(|(_, c)| c.estimate).collect()
     }
 
     /// Predicts the response for every row of `batch`, `b0 + sum of b_j x_j`. Columns are found by name.
@@ -191,6 +227,7 @@ impl Model {
         batch: &RecordBatch,
         interval: Option<(Interval, f64)>,
     ) -> Result<Prediction> {
+        self.check_columns(batch.schema_ref())?;
         let mut columns = Vec::new();
         for name in self.features() {
             let array = batch.column(position(batch.schema_ref(), name)?);
@@ -215,7 +252,7 @@ impl Model {
 
     /// Checks that intervals of this level can be told.
     pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
-        if self.covariance.is_none() {
+        if self.0.covariance.is_none() {
             let message = "the fit left no residual degrees of freedom, so there are no intervals";
             return Err(Error::invalid_request(message));
         }
@@ -235,26 +272,60 @@ impl Model {
         level: f64,
     ) -> Result<(Vec<f64>, Vec<f64>)> {
         self.check_interval(level)?;
-        let (Some(covariance), Some(sigma)) = (&self.covariance, self.glance.sigma) else {
+        let (Some(covariance), Some(sigma)) = (&self.0.covariance, self.0.glance.sigma) else {
             return Ok((Vec::new(), Vec::new()));
         };
-        let quantile = student_t_quantile_two_sided(1.0 - level, self.glance.df_residual as f64);
+        let quantile = student_t_quantile_two_sided(1.0 - level, self.0.glance.df_residual as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
         let k = covariance.terms.len();
         let first = k - columns.len();
         let mut x = vec![1.0; k];
         let half_width = |row: usize| {
-            for (value, column) in x[first..].iter_mut().zip(columns) {
-                *value = column[row];
+            for (j, column) in columns.iter().enumerate() {
+                x[first + j] = column[row] - covariance.means.as_ref().map_or(0.0, |m| m[j]);
             }
-            let dot = |v: &[f64]| -> f64 { v.iter().zip(&x).map(|(a, b)| a * b).sum() };
-            let variance: f64 =
-                covariance.values.chunks_exact(k).zip(&x).map(|(line, xi)| xi * dot(line)).sum();
+            // About the means the constant has no covariance with the rest: its own variance is enough.
+            let (from, constant) =
+                if covariance.means.is_some() { (1, covariance.variance_at_means) } else { (0, 0.0) };
+            let dot = |v: &[f64]| -> f64 { v[from..].iter().zip(&x[from..]).map(|(a, b)| a * b).sum() };
+            let lines = covariance.values.chunks_exact(k).zip(&x).skip(from);
+            let variance: f64 = constant + lines.map(|(line, xi)| xi * dot(line)).sum::<f64>();
             quantile * (variance.max(0.0) + own).sqrt()
         };
         let widths: Vec<f64> = (0..fit.len()).map(half_width).collect();
         let low = fit.iter().zip(&widths).map(|(f, w)| f - w).collect();
         let high = fit.iter().zip(&widths).map(|(f, w)| f + w).collect();
         Ok((low, high))
+    }
+}
+
+impl Contents {
+    /// Whether the parts fit together, so that predictions cannot go wrong later.
+    fn check(&self) -> std::result::Result<(), String> {
+        let names: Vec<&str> = self.coefficients.iter().map(|c| c.term.as_str()).collect();
+        if self.spec.terms() != names {
+            return Err("the coefficients do not belong to the model's terms".into());
+        }
+        let lost = self
+            .coefficients
+            .iter()
+            .find(|c| c.estimate.is_none() && !self.aliased.iter().any(|a| a.term == c.term));
+        if let Some(c) = lost {
+            return Err(format!("the estimate of {:?} is missing", c.term));
+        }
+        if self.kinds.len() != self.spec.features.len() {
+            return Err("the kinds do not belong to the model's features".into());
+        }
+        if let Some(c) = &self.covariance {
+            let estimated = (0..names.len()).filter(|&t| self.coefficients[t].estimate.is_some());
+            let means = c.means.as_ref().is_none_or(|m| self.spec.intercept && m.len() + 1 == c.terms.len());
+            if c.terms != estimated.collect::<Vec<_>>() || c.values.len() != c.terms.len().pow(2) || !means {
+                return Err("the covariance does not belong to the coefficients".into());
+            }
+            if self.glance.df_residual == 0 || self.glance.sigma.is_none() {
+                return Err("a covariance without residual degrees of freedom".into());
+            }
+        }
+        Ok(())
     }
 }

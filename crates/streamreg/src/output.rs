@@ -28,17 +28,28 @@ pub fn write_atomically(
     target.commit()
 }
 
+/// Whether two paths lead to one file, or would once it is written.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let joined = folder.canonicalize().ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+        path.canonicalize().ok().or(joined).unwrap_or_else(|| path.to_path_buf())
+    };
+    real(a) == real(b)
+}
+
 /// Checks that `output` is none of the files that `source` reads and that its folder exists.
 ///
 /// # Errors
 /// [`ErrorKind::Request`](crate::ErrorKind::Request).
 pub fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let target = real(output);
-    if source.inputs().iter().any(|input| real(&input.path) == target) {
+    if source.inputs().iter().any(|input| same_file(&input.path, output)) {
         return Err(Error::invalid_request(format!("{}: the output is one of the inputs", output.display())));
     }
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if output.is_dir() {
+        return Err(Error::invalid_request(format!("{}: the output is a folder", output.display())));
+    }
     if !folder.is_dir() {
         return Err(Error::invalid_request(format!(
             "{}: there is no folder {}",
@@ -49,16 +60,24 @@ pub fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> 
     Ok(())
 }
 
-/// A file that appears under its name only when it is complete.
+/// A file that appears under its name only when it is complete. What is no regular file (a device, a
+/// pipe) is written to directly: nothing can be renamed over it without destroying it.
 struct AtomicFile {
     path: PathBuf,
-    temporary: NamedTempFile,
+    temporary: Option<NamedTempFile>,
     writer: BufWriter<File>,
 }
 
 impl AtomicFile {
     fn create(path: &Path) -> Result<Self> {
         let failed = |e: io::Error| Error::output(path, e);
+        let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
+        if special {
+            let file = File::options().write(true).open(path).map_err(failed)?;
+            return Ok(Self { path: path.to_path_buf(), temporary: None, writer: BufWriter::new(file) });
+        }
+        // A symbolic link stays one; what it points to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         // The usual permissions of a new file, not those of a secret.
@@ -66,26 +85,29 @@ impl AtomicFile {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder.prefix(".streamreg-").tempfile_in(folder).map_err(failed)?;
         let writer = BufWriter::with_capacity(1 << 16, temporary.reopen().map_err(failed)?);
-        Ok(Self { path: path.to_path_buf(), temporary, writer })
+        Ok(Self { path, temporary: Some(temporary), writer })
     }
 
     fn commit(self) -> Result<()> {
         let failed = |e: io::Error| Error::output(&self.path, e);
         let file = self.writer.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.sync_all().map_err(failed)?;
-        self.temporary.persist(&self.path).map_err(|e| failed(e.error))?;
+        if let Some(temporary) = self.temporary {
+            file.sync_all().map_err(failed)?;
+            temporary.persist(&self.path).map_err(|e| failed(e.error))?;
+        }
         Ok(())
     }
 }
 
 /// Where record batches are written to.
 pub(crate) enum TableWriter<'w> {
-    Csv { target: Option<AtomicFileCsv>, stream: Option<Box<dyn Write + Send + 'w>>, path: PathBuf },
-    Parquet { target: Box<ArrowWriter<BufWriter<File>>>, temporary: NamedTempFile, path: PathBuf },
+    CsvFile(AtomicFile),
+    CsvStream(Box<dyn Write + Send + 'w>),
+    Parquet { target: Box<ArrowWriter<BufWriter<File>>>, temporary: Option<NamedTempFile>, path: PathBuf },
 }
 
-/// A CSV file in the making.
-pub(crate) struct AtomicFileCsv(AtomicFile);
+/// The name of a stream in messages.
+const STREAM: &str = "standard output";
 
 impl<'w> TableWriter<'w> {
     /// A file in the format of its ending.
@@ -96,64 +118,52 @@ impl<'w> TableWriter<'w> {
             let message = format!("{}: the output must end in .parquet or .csv", path.display());
             return Err(Error::invalid_request(message));
         }
-        let target = AtomicFile::create(path)?;
+        let mut target = AtomicFile::create(path)?;
         if csv {
-            let mut writer =
-                Self::Csv { target: Some(AtomicFileCsv(target)), stream: None, path: path.to_path_buf() };
-            writer.csv_header(schema)?;
-            return Ok(writer);
+            csv_header(&mut target.writer, schema).map_err(|e| Error::output(path, e))?;
+            return Ok(Self::CsvFile(target));
         }
-        let AtomicFile { temporary, writer, .. } = target;
+        let AtomicFile { temporary, writer, path } = target;
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let target = ArrowWriter::try_new(writer, SchemaRef::clone(schema), Some(properties))
-            .map_err(|e| Error::output(path, e))?;
-        Ok(Self::Parquet { target: Box::new(target), temporary, path: path.to_path_buf() })
+            .map_err(|e| Error::output(&path, e))?;
+        Ok(Self::Parquet { target: Box::new(target), temporary, path })
     }
 
     /// CSV to a stream, such as standard output.
-    pub(crate) fn stream(stream: Box<dyn Write + Send + 'w>, schema: &SchemaRef) -> Result<Self> {
-        let mut writer =
-            Self::Csv { target: None, stream: Some(stream), path: PathBuf::from("standard output") };
-        writer.csv_header(schema)?;
-        Ok(writer)
-    }
-
-    fn csv_parts(&mut self) -> Option<(&mut dyn Write, &Path)> {
-        let Self::Csv { target, stream, path } = self else { return None };
-        match (target, stream) {
-            (Some(file), _) => Some((&mut file.0.writer, path)),
-            (None, Some(stream)) => Some((stream, path)),
-            (None, None) => None,
-        }
-    }
-
-    fn csv_header(&mut self, schema: &SchemaRef) -> Result<()> {
-        let Some((out, path)) = self.csv_parts() else { return Ok(()) };
-        let names: Vec<String> = schema.fields().iter().map(|f| csv_field(f.name())).collect();
-        writeln!(out, "{}", names.join(",")).map_err(|e| Error::output(path, e))
+    pub(crate) fn stream(mut stream: Box<dyn Write + Send + 'w>, schema: &SchemaRef) -> Result<Self> {
+        csv_header(&mut stream, schema).map_err(|e| Error::output(Path::new(STREAM), e))?;
+        Ok(Self::CsvStream(stream))
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        if let Self::Parquet { target, path, .. } = self {
-            return target.write(batch).map_err(|e| Error::output(path, e));
+        match self {
+            Self::CsvFile(file) => {
+                write_csv(&mut file.writer, batch).map_err(|e| Error::output(&file.path, e))
+            }
+            Self::CsvStream(stream) => {
+                write_csv(stream, batch).map_err(|e| Error::output(Path::new(STREAM), e))
+            }
+            Self::Parquet { target, path, .. } => target.write(batch).map_err(|e| Error::output(path, e)),
         }
-        let Some((out, path)) = self.csv_parts() else { return Ok(()) };
-        write_csv(out, batch).map_err(|e| Error::output(path, e))
     }
 
     /// Completes the output; before this, nothing stands under its name.
     pub(crate) fn finish(self) -> Result<()> {
         match self {
-            Self::Csv { target: Some(file), .. } => file.0.commit(),
-            Self::Csv { stream, path, .. } => {
-                stream.map_or(Ok(()), |mut s| s.flush()).map_err(|e| Error::output(&path, e))
-            }
+            Self::CsvFile(file) => file.commit(),
+            Self::CsvStream(mut stream) => stream.flush().map_err(|e| Error::output(Path::new(STREAM), e)),
             Self::Parquet { target, temporary, path } => {
                 let writer = target.into_inner().map_err(|e| Error::output(&path, e))?;
                 AtomicFile { path, temporary, writer }.commit()
             }
         }
     }
+}
+
+fn csv_header(out: &mut dyn Write, schema: &SchemaRef) -> io::Result<()> {
+    let names: Vec<String> = schema.fields().iter().map(|f| csv_field(f.name())).collect();
+    writeln!(out, "{}", names.join(","))
 }
 
 fn write_csv(out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {

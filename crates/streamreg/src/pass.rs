@@ -19,6 +19,8 @@ pub struct Progress {
     pub total: Option<u64>,
     /// 1 for the first pass over the data, 2 for the second.
     pub pass: usize,
+    /// Whether the pass is over, for better or worse.
+    pub done: bool,
 }
 
 /// Called from any thread, about once a record batch.
@@ -61,7 +63,7 @@ impl Execution {
         let report = |rows: u64| {
             if let Some(progress) = &self.progress {
                 let rows = done.fetch_add(rows, std::sync::atomic::Ordering::Relaxed) + rows;
-                progress(Progress { rows, total, pass });
+                progress(Progress { rows, total, pass, done: false });
             }
         };
         let control = PassControl {
@@ -69,7 +71,12 @@ impl Execution {
             progress: Some(&report),
             interrupt: self.interrupt.as_deref(),
         };
-        work(&control)
+        let outcome = work(&control);
+        if let Some(progress) = &self.progress {
+            let rows = done.load(std::sync::atomic::Ordering::Relaxed);
+            progress(Progress { rows, total, pass, done: true });
+        }
+        outcome
     }
 
     /// A scan request for `columns`.
@@ -125,7 +132,7 @@ impl Rows for SourceRows<'_> {
                     .map(|p| (p.index, p.batches.map(|b| b.map_err(Failure::from)))),
             )
         };
-        let total = self.0.summary().rows;
+        let total = self.0.inputs().iter().map(|input| input.rows).sum();
         let result = execution.control(pass, total, |control| {
             accumulate(design, control, make, next).map_err(|failure| match failure {
                 Failure::Core(error) => self.locate(error),
@@ -186,11 +193,12 @@ struct Stream<I> {
     /// What is left of the batch that the last partition ended in.
     rest: Option<RecordBatch>,
     index: usize,
+    failed: bool,
 }
 
 impl<I> StreamRows<I> {
     pub(crate) fn new(schema: SchemaRef, batches: I) -> Self {
-        Self { schema, stream: Mutex::new(Stream { batches, rest: None, index: 0 }) }
+        Self { schema, stream: Mutex::new(Stream { batches, rest: None, index: 0, failed: false }) }
     }
 }
 
@@ -231,10 +239,16 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
     ) -> Result<(A, RowLedger)> {
         let next = || {
             let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+            if stream.failed {
+                return None;
+            }
             let taken = match stream.take() {
                 Ok(taken) if taken.is_empty() => return None,
                 Ok(taken) => taken,
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    stream.failed = true;
+                    return Some(Err(error));
+                }
             };
             let index = stream.index;
             stream.index += 1;

@@ -74,6 +74,7 @@ impl Model {
 
     /// Kept columns, prediction, interval.
     fn output_schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
+        self.check_columns(source.schema())?;
         let mut fields = Vec::new();
         for name in &options.keep {
             let index = streamreg_reader::source::position(source.schema(), name)?;
@@ -112,7 +113,8 @@ impl Model {
         let mut writer = open()?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
         let mut summary = PredictSummary::default();
-        options.execution.control(1, source.summary().rows, |control| {
+        let total = source.inputs().iter().map(|input| input.rows).sum();
+        options.execution.control(1, total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
                 let mut out = Vec::new();
                 for batch in batches {

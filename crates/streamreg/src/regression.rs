@@ -7,11 +7,14 @@ use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
-use streamreg_core::{CrossProducts, Design, LeftOut, Missing, ModelSpec, RowLedger, TriangularFactor};
+use streamreg_core::{
+    CrossProducts, Design, LeftOut, Missing, MissingReason, ModelSpec, RowLedger, TriangularFactor,
+};
 use streamreg_reader::{Dataset, DatasetOptions, InputFile, Source};
 use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions, Solver, Statistics, fit as solve};
 
 use crate::error::{Error, Result};
+use crate::model::feature_kinds;
 use crate::pass::{Execution, ProgressFn, Rows, SourceRows, StreamRows};
 use crate::report::{FitReport, SolverReport, Timings};
 
@@ -248,15 +251,46 @@ impl Regression {
         self.options.validate()?;
         let start = Instant::now();
         let (spec, left_out) = self.spec(&rows.schema())?;
+        if spec.features.len() >= MAX_VARIABLES {
+            let message = format!(
+                "{} features are too many: a fit holds matrices of features x features, up to {MAX_VARIABLES}",
+                spec.features.len()
+            );
+            return Err(Error::data(message));
+        }
         let design = Design::new(&spec, &rows.schema())?;
+        let kinds = feature_kinds(&spec.features, &rows.schema());
         let mut run =
             Run { regression: self, rows, spec: &spec, design: &design, timings: Timings::default() };
         let (fit, solver, ledger) = run.passes()?;
         let mut timings = run.timings;
         timings.threads = self.execution.resolved_threads()?;
         timings.total_seconds = start.elapsed().as_secs_f64();
-        Ok(FitReport::new(spec, fit, solver, ledger, left_out, inputs, timings, self.options.conf_level))
+        let mut report =
+            FitReport::new(spec, fit, solver, ledger, left_out, inputs, timings, self.options.conf_level);
+        report.kinds = kinds;
+        Ok(report)
     }
+}
+
+/// Most variables of a model: a matrix of this width takes 0.8 GB, and a thread holds two or three.
+const MAX_VARIABLES: usize = 10_000;
+
+/// The error for data of which no row can be used: it says why.
+fn no_rows(ledger: &RowLedger) -> Error {
+    if ledger.rows_read == 0 {
+        return Error::data("there are no rows to fit");
+    }
+    let causes = ledger.dropped.iter().map(|d| {
+        let what = if d.reason == MissingReason::Null { "null" } else { "not finite" };
+        format!("{} for {:?} {what}", d.rows, d.column)
+    });
+    let causes: Vec<String> = causes.collect();
+    Error::data(format!(
+        "no row is left to fit: all {} were dropped, {}",
+        ledger.rows_read,
+        causes.join(", ")
+    ))
 }
 
 /// One fit under way.
@@ -282,7 +316,7 @@ impl<R: Rows> Run<'_, R> {
         match attempt.doubt.clone() {
             Some(reason) if may_escalate => {
                 let (attempt, ledger) = self.triangular_factor(2)?;
-                Ok((attempt.accept(options)?, SolverReport::escalated(reason), ledger))
+                Ok((attempt.accept(options)?, SolverReport::escalated(reason.message), ledger))
             }
             _ => Ok((attempt.accept(options)?, SolverReport::direct(requested, Solver::Cholesky), ledger)),
         }
@@ -308,10 +342,8 @@ impl<R: Rows> Run<'_, R> {
         let start = Instant::now();
         let attempt =
             solve(statistics, self.spec, &self.regression.options).map_err(|error| match error {
-                streamreg_solve::Error::NoRows { .. } => {
-                    streamreg_solve::Error::NoRows { read: ledger.rows_read }
-                }
-                other => other,
+                streamreg_solve::Error::NoRows => no_rows(&ledger),
+                other => other.into(),
             })?;
         self.timings.solve_seconds += start.elapsed().as_secs_f64();
         Ok((attempt, ledger))

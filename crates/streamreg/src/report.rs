@@ -7,7 +7,7 @@ use streamreg_core::{LeftOut, ModelSpec, RowLedger};
 use streamreg_reader::InputFile;
 use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 
-use crate::model::Model;
+use crate::model::{FeatureKind, Model};
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -111,6 +111,9 @@ pub struct FitReport {
     /// The model as it was fitted.
     #[serde(skip)]
     pub spec: ModelSpec,
+    /// What kind of values each feature has.
+    #[serde(skip)]
+    pub(crate) kinds: Vec<FeatureKind>,
     /// Covariance of the estimated coefficients; `None` without residual degrees of freedom.
     #[serde(skip)]
     pub covariance: Option<Covariance>,
@@ -151,6 +154,7 @@ impl FitReport {
             inputs: inputs.into_iter().map(InputRecord::from).collect(),
             timings,
             spec,
+            kinds: Vec::new(),
             covariance: fit.covariance,
         }
     }

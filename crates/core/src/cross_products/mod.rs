@@ -3,7 +3,9 @@
 mod kernel;
 
 use crate::accumulate::Accumulator;
-use crate::block::{Centred, DesignBlock, NotFinite};
+use crate::block::{BlockError, DesignBlock};
+use crate::centred::Centred;
+use crate::design::block_rows;
 use crate::moments::Moments;
 
 /// Counts, means and centred cross-products of the variables, in float64.
@@ -55,41 +57,25 @@ impl Accumulator for CrossProducts {
         self.moments.variables()
     }
 
-    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), NotFinite> {
-        let weight = rows.weight();
+    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
+        let m = self.variables();
+        let mut work = Work::with_room(self.work.take(), m, rows.rows);
+        let done = work.load(rows).map(|weight| self.absorb(&mut work, rows, weight));
+        self.work = Some(work);
+        done
+    }
+
+    fn merge(&mut self, other: Self) -> Result<(), BlockError> {
+        if other.variables() != self.variables() {
+            return Err(BlockError::Shape);
+        }
+        let (own, weight) = (self.moments.weight(), other.moments.weight());
         if weight <= 0.0 {
             return Ok(());
         }
-        let m = self.variables();
-        let mut work = self.work.take().unwrap_or_else(|| Box::new(Work::new(m)));
-        if work.block.load(rows).is_err() {
-            self.work = Some(work);
-            return Err(NotFinite);
-        }
-        kernel::gram(&work.block, rows.rows, m, &mut work.gram);
-        let shift = self.moments.shift_to(&work.block.centre, &work.block.sums, weight);
-        let factor = self.moments.merge_factor(weight);
-        for j in 0..m {
-            let offset = work.block.sums[j] / weight;
-            let from = j * m;
-            let target = &mut self.products[from + j..from + m];
-            let block = &work.gram[from + j..from + m];
-            let pull = factor * shift[j];
-            for (i, (t, b)) in (j..m).zip(target.iter_mut().zip(block)) {
-                *t += (b - work.block.sums[i] * offset) + shift[i] * pull;
-            }
-        }
-        let Work { block, gram } = &mut *work;
-        block.recentre(weight, |_, j| gram[j * m + j]);
-        self.moments.absorb(rows.rows_used() as u64, weight, &shift);
-        self.work = Some(work);
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) {
-        let weight = other.moments.weight();
-        if weight <= 0.0 {
-            return;
+        if own <= 0.0 {
+            *self = other;
+            return Ok(());
         }
         let m = self.variables();
         let shift = self.moments.shift_between(&other.moments);
@@ -101,6 +87,7 @@ impl Accumulator for CrossProducts {
             }
         }
         self.moments.absorb(other.moments.rows(), weight, &shift);
+        Ok(())
     }
 
     fn finish(&mut self) {
@@ -108,9 +95,144 @@ impl Accumulator for CrossProducts {
     }
 }
 
+impl CrossProducts {
+    /// Merges a block that was loaded and multiplied.
+    fn absorb(&mut self, work: &mut Work, rows: &DesignBlock<'_>, weight: f64) {
+        if weight <= 0.0 {
+            return;
+        }
+        let Work { block, gram } = work;
+        let m = self.moments.variables();
+        let shift = self.moments.shift_to(&block.centre, &block.sums, weight);
+        let factor = self.moments.merge_factor(weight);
+        for j in 0..m {
+            let offset = block.sums[j] / weight;
+            let from = j * m;
+            let target = &mut self.products[from + j..from + m];
+            let own = &gram[from + j..from + m];
+            let pull = factor * shift[j];
+            for (i, (t, g)) in (j..m).zip(target.iter_mut().zip(own)) {
+                *t += (g - block.sums[i] * offset) + shift[i] * pull;
+            }
+        }
+        if self.moments.weight() > 0.0 {
+            self.moments.absorb(rows.rows_used() as u64, weight, &shift);
+        } else {
+            self.moments.begin(rows.rows_used() as u64, weight, &block.centre, &block.sums);
+        }
+        block.recentre(weight, |_, j| gram[j * m + j]);
+    }
+}
+
 impl Work {
-    fn new(variables: usize) -> Self {
-        let rows = crate::design::block_rows(variables);
-        Self { block: Centred::new(variables, rows), gram: vec![0.0; variables * variables] }
+    /// Buffers for blocks of `rows` rows at least: the ones at hand if they are large enough.
+    fn with_room(at_hand: Option<Box<Self>>, variables: usize, rows: usize) -> Box<Self> {
+        at_hand.filter(|work| work.block.has_room(rows)).unwrap_or_else(|| {
+            let block = Centred::new(variables, rows.max(block_rows(variables)));
+            Box::new(Self { block, gram: vec![0.0; variables * variables] })
+        })
+    }
+
+    /// Centres and multiplies a block; returns its weight.
+    fn load(&mut self, rows: &DesignBlock<'_>) -> Result<f64, BlockError> {
+        let Self { block, gram } = self;
+        block.load(rows)?;
+        let m = block.centre.len();
+        kernel::gram(block, rows.rows, m, gram);
+        block.check_squares(rows.rows, |_, j| gram[j * m + j])?;
+        Ok(rows.weight())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::Column;
+
+    /// Values that are not special, the same on every run.
+    fn values(rows: usize, seed: u64) -> Vec<f64> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        };
+        (0..rows).map(|_| 100.0 * seed as f64 + next()).collect()
+    }
+
+    fn check(rows: usize, variables: usize, weights: Option<&[f64]>) {
+        let data: Vec<Vec<f64>> = (0..variables).map(|j| values(rows, j as u64 + 1)).collect();
+        let columns: Vec<Column<'_>> = data.iter().map(|c| Column::from(c.as_slice())).collect();
+        let block = DesignBlock { columns: &columns, weights, mask: None, rows };
+        let mut products = CrossProducts::new(variables);
+        products.update(&block).unwrap();
+        let w = |row: usize| weights.map_or(1.0, |w| w[row]);
+        let total: f64 = (0..rows).map(w).sum();
+        let means: Vec<f64> =
+            data.iter().map(|c| c.iter().enumerate().map(|(r, v)| w(r) * v).sum::<f64>() / total).collect();
+        for i in 0..variables {
+            assert!((products.moments().mean(i) / means[i] - 1.0).abs() < 1e-14);
+            for j in 0..=i {
+                let each = (0..rows).map(|r| w(r) * (data[i][r] - means[i]) * (data[j][r] - means[j]));
+                let expected: f64 = each.sum();
+                let found = products.centred(i, j);
+                assert!((found - expected).abs() < 1e-11 * rows as f64, "{rows} {variables} {i} {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shape_of_tile_is_right() {
+        for variables in (1..=13).chain([255, 256, 257]) {
+            for rows in [1, 2, 7, 8, 9, 17] {
+                check(rows, variables, None);
+            }
+        }
+        check(5_000, 3, None);
+    }
+
+    #[test]
+    fn weights_count() {
+        let weights: Vec<f64> = (0..50).map(|i| f64::from(i % 4)).collect();
+        check(50, 5, Some(&weights));
+    }
+
+    #[test]
+    fn a_low_part_counts() {
+        let (high, low) = (vec![1e16, 1e16 + 2.0, 1e16 + 4.0], vec![0.25, 0.5, 0.125]);
+        let columns = [Column { values: &high, low: Some(&low) }];
+        let block = DesignBlock { columns: &columns, weights: None, mask: None, rows: 3 };
+        let mut products = CrossProducts::new(1);
+        products.update(&block).unwrap();
+        let without = DesignBlock { columns: &[Column::from(high.as_slice())], ..block };
+        let mut plain = CrossProducts::new(1);
+        plain.update(&without).unwrap();
+        let exact = [0.25, 2.5, 4.125];
+        let mean: f64 = exact.iter().sum::<f64>() / 3.0;
+        let squares: f64 = exact.iter().map(|v| (v - mean) * (v - mean)).sum();
+        assert!((products.centred(0, 0) / squares - 1.0).abs() < 1e-15);
+        assert_ne!(plain.centred(0, 0), products.centred(0, 0));
+    }
+
+    #[test]
+    fn refused_blocks_change_nothing() {
+        let good = values(20, 3);
+        let mut products = CrossProducts::new(1);
+        let block = |column: &[f64], weights: Option<&[f64]>, state: &mut CrossProducts| {
+            let columns = [Column::from(column)];
+            state.update(&DesignBlock { columns: &columns, weights, mask: None, rows: 20 })
+        };
+        block(&good, None, &mut products).unwrap();
+        let before = (products.moments().clone(), products.centred(0, 0));
+        for bad in [f64::NAN, 1e200, f64::INFINITY] {
+            let mut column = good.clone();
+            column[7] = bad;
+            assert_eq!(block(&column, None, &mut products), Err(BlockError::Value { variable: 0 }), "{bad}");
+        }
+        let tiny: Vec<f64> = good.iter().map(|v| v * 1e-170).collect();
+        assert_eq!(block(&tiny, None, &mut CrossProducts::new(1)), Err(BlockError::Value { variable: 0 }));
+        let weights = [[1.0; 19].as_slice(), &[-1.0]].concat();
+        assert_eq!(block(&good, Some(&weights), &mut products), Err(BlockError::Weight { row: 19 }));
+        assert_eq!(block(&good[..5], None, &mut products), Err(BlockError::Shape));
+        assert_eq!((products.moments().clone(), products.centred(0, 0)), before);
     }
 }

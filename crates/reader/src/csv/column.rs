@@ -24,6 +24,8 @@ pub(super) enum Column {
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
     Text(StringBuilder),
+    /// Text as it stands in the file: only an empty field is null.
+    Verbatim(StringBuilder),
 }
 
 impl Column {
@@ -38,6 +40,11 @@ impl Column {
         }
     }
 
+    /// With room for `rows` fields as they stand in the file.
+    pub(super) fn verbatim(rows: usize) -> Self {
+        Self::Verbatim(StringBuilder::with_capacity(rows, 8 * rows))
+    }
+
     /// The values so far; the column starts again.
     pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
@@ -45,7 +52,7 @@ impl Column {
             Self::Boolean(values) => Arc::new(values.finish()),
             Self::Date(values) => Arc::new(values.finish()),
             Self::Timestamp(values) => Arc::new(values.finish()),
-            Self::Text(values) => Arc::new(values.finish()),
+            Self::Text(values) | Self::Verbatim(values) => Arc::new(values.finish()),
         }
     }
 
@@ -66,7 +73,8 @@ impl Column {
     fn read_any(&mut self, text: Text<'_>, at: usize, step: &Step, nulls: &Nulls) -> Result<Edge> {
         let (field, edge) = text.field(at)?;
         let appended = match self {
-            Self::Text(values) => append_text(values, field, nulls),
+            Self::Text(values) => append_text(values, field, |content| nulls.contains(content)),
+            Self::Verbatim(values) => append_text(values, field, <[u8]>::is_empty),
             typed => typed.append(&field.trimmed(), nulls),
         };
         match appended {
@@ -87,7 +95,7 @@ impl Column {
             Self::Date(values) => values.append_value(value::date(content)?),
             Self::Timestamp(values) if null => values.append_null(),
             Self::Timestamp(values) => values.append_value(value::timestamp(content)?),
-            Self::Text(_) => return None,
+            Self::Text(_) | Self::Verbatim(_) => return None,
         }
         Some(())
     }
@@ -103,10 +111,10 @@ fn decimal(text: Text<'_>, at: usize) -> Option<(f64, Edge)> {
 }
 
 /// Appends text, blanks and all; `None` if it is not UTF-8 or has a NUL byte.
-fn append_text(values: &mut StringBuilder, field: Field<'_>, nulls: &Nulls) -> Option<()> {
+fn append_text(values: &mut StringBuilder, field: Field<'_>, is_null: impl Fn(&[u8]) -> bool) -> Option<()> {
     let content = field.content();
     let trimmed = if matches!(field, Field::Plain(_)) { trim(&content) } else { &content };
-    if nulls.contains(trimmed) {
+    if is_null(trimmed) {
         values.append_null();
     } else if memchr(0, &content).is_some() {
         return None;
@@ -126,7 +134,7 @@ fn misfit(field: Field<'_>, step: &Step) -> Error {
         shown.push('…');
     }
     let error = |message: String| Error::new(ErrorKind::Malformed, message).in_column(&step.name);
-    match step.column_type {
+    match step.column_type.unwrap_or(ColumnType::Text) {
         ColumnType::Text if std::str::from_utf8(&content).is_err() => {
             error(format!("{shown:?} is not valid UTF-8"))
                 .with_help("convert the file, for example with iconv")

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
+use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use super::chunk::Chunk;
 use super::column::Column;
@@ -48,24 +48,27 @@ pub(super) struct Step {
     gap: usize,
     /// Whether it is the field of the step before, read as something else.
     again: bool,
-    pub(super) column_type: ColumnType,
+    /// How it is read; `None` for the text as it stands.
+    pub(super) column_type: Option<ColumnType>,
     pub(super) name: String,
 }
 
 impl Plan {
     pub(super) fn new(layout: &Layout, nulls: &Nulls, request: &Wanted<'_>, path: &Path) -> Self {
-        let typed = request.columns.iter().map(|&i| (i, layout.types[i]));
-        let wanted: Vec<_> = typed.chain(request.verbatim.iter().map(|&i| (i, ColumnType::Text))).collect();
-        let arrow_field =
-            |&(i, t): &(usize, ColumnType)| ArrowField::new(&layout.names[i], t.data_type(), true);
+        let typed = request.columns.iter().map(|&i| (i, Some(layout.types[i])));
+        let wanted: Vec<_> = typed.chain(request.verbatim.iter().map(|&i| (i, None))).collect();
+        let arrow_field = |&(i, t): &(usize, Option<ColumnType>)| {
+            let kind = t.map_or(DataType::Utf8, ColumnType::data_type);
+            ArrowField::new(&layout.names[i], kind, true)
+        };
         let schema = Arc::new(Schema::new(wanted.iter().map(arrow_field).collect::<Vec<_>>()));
 
         // The same field may be wanted more than once; it is read once for each type.
-        let key = |&(i, t): &(usize, ColumnType)| (i, t == ColumnType::Text);
+        let key = |&(i, t): &(usize, Option<ColumnType>)| (i, t.is_none());
         let mut reads = wanted.clone();
         reads.sort_unstable_by_key(key);
         reads.dedup();
-        let find = |w: &(usize, ColumnType)| reads.partition_point(|r| key(r) < key(w));
+        let find = |w: &(usize, Option<ColumnType>)| reads.partition_point(|r| key(r) < key(w));
         let order = wanted.iter().map(find).collect();
 
         let mut next = 0;
@@ -155,7 +158,11 @@ impl Rows {
         let text = self.chunk.text(plan.delimiter);
         // Room for all rows there can be, so that 100,000 columns of few rows get little.
         let capacity = plan.batch_rows.min(self.chunk.lines + 1);
-        let mut columns: Vec<_> = plan.steps.iter().map(|s| Column::new(s.column_type, capacity)).collect();
+        let mut columns: Vec<_> = plan
+            .steps
+            .iter()
+            .map(|s| s.column_type.map_or_else(|| Column::verbatim(capacity), |t| Column::new(t, capacity)))
+            .collect();
         let mut rows = 0;
         let mut at = text.skip_empty_lines(self.at);
         while rows < plan.batch_rows && at < self.chunk.len() {

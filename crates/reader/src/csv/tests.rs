@@ -181,7 +181,7 @@ fn a_request_gets_what_it_asks_for() {
     assert!(source.summary().partition_bytes >= DEFAULT_CHUNK_BYTES as u64);
     let mut request = ScanRequest::new(["c", "a", "c"]);
     request.verbatim = vec!["a".to_string(), "b".to_string()];
-    assert_eq!(rows(&source, &request).unwrap().0, ["3|1|3|\"01\"|\"x\"", "4|null|4|null|null"]);
+    assert_eq!(rows(&source, &request).unwrap().0, ["3|1|3|\"01\"|\"x\"", "4|null|4|null|\"NA\""]);
     assert_eq!(rows(&source, &ScanRequest::new([""; 0])).unwrap().0, ["", ""]);
     let error = rows(&source, &ScanRequest::new(["d"])).unwrap_err();
     check(&error, ErrorKind::Column, None, Some("d"), "\"a\", \"b\", \"c\"");

@@ -71,7 +71,8 @@ fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
     let one = |array: ArrayRef| array;
     let (kind, values): (DataType, Vec<ArrayRef>) = if let Some(whole) = parsed::<i64>(values) {
         (DataType::Int64, whole.into_iter().map(|v| one(Arc::new(Int64Array::from(vec![v])))).collect())
-    } else if let Some(numbers) = parsed::<f64>(values) {
+    } else if let Some(numbers) = parsed::<f64>(values).filter(|n| n.iter().flatten().all(|v| v.is_finite()))
+    {
         (DataType::Float64, numbers.into_iter().map(|v| one(Arc::new(Float64Array::from(vec![v])))).collect())
     } else {
         (DataType::Utf8, values.iter().map(|&v| one(Arc::new(StringArray::from(vec![v])))).collect())

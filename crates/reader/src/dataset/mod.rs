@@ -56,18 +56,39 @@ impl Dataset {
         if found.is_empty() {
             return Err(Error::new(ErrorKind::Request, "no input file was named"));
         }
+        refuse_repeats(&found)?;
         let keys = hive_keys(&found)?;
         let opened = found.iter().map(|path| open_file(path, options)).collect::<Result<Vec<_>>>()?;
         let opened = settle_blanks(&found, opened, options)?;
+        let blanks: Vec<HashSet<String>> =
+            opened.iter().map(|file| file.blank.iter().cloned().collect()).collect();
+        let blanks: Vec<HashSet<String>> = blanks.into_iter().reduce(|a, b| &a & &b).into_iter().collect();
         let files = opened.into_iter().enumerate().map(|(index, file)| DatasetFile {
             source: file.source,
             hive: keys.iter().map(|k| (k.field.clone(), k.values[index].clone())).collect(),
         });
         let files: Vec<DatasetFile> = files.collect();
-        let schema = Arc::new(unify(&found, &files)?);
+        let mut schema = unify(&found, &files)?;
+        if let [blank] = blanks.as_slice() {
+            schema = mark_blanks(&schema, blank);
+        }
+        let schema = Arc::new(schema);
         let positions = positions(&schema);
         Ok(Self { files, schema, positions })
     }
+}
+
+/// Overlapping paths and patterns would count rows twice.
+fn refuse_repeats(paths: &[PathBuf]) -> Result<()> {
+    let mut seen: HashMap<PathBuf, &PathBuf> = HashMap::new();
+    for path in paths {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if let Some(first) = seen.insert(real, path) {
+            let message = format!("the file is named twice, also as {}", first.display());
+            return Err(Error::new(ErrorKind::Request, message).at_path(path));
+        }
+    }
+    Ok(())
 }
 
 fn positions(schema: &Schema) -> HashMap<String, usize> {
@@ -108,8 +129,22 @@ impl Dataset {
     }
 }
 
+/// Columns without a value in the sample of any file have no type yet.
+fn mark_blanks(schema: &Schema, blank: &HashSet<String>) -> Schema {
+    let fields = schema.fields().iter().map(|field| match blank.contains(field.name()) {
+        true => Arc::new(Field::new(field.name(), DataType::Null, true)),
+        false => Arc::clone(field),
+    });
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
 /// Opens one file by what it is: magic bytes first, then the ending of its name.
 fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
+    // Opening a pipe could wait forever, and a pipe cannot be read twice.
+    if !std::fs::metadata(path).map_err(|e| Error::io(path, e))?.is_file() {
+        let message = "not a regular file; pipes, devices and standard input are not read";
+        return Err(Error::new(ErrorKind::Request, message).at_path(path));
+    }
     let mut magic = [0u8; 6];
     let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let read = std::io::Read::read(&mut file, &mut magic).map_err(|e| Error::io(path, e))?;
@@ -130,7 +165,7 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
     if &magic == b"ARROW1" {
         return unsupported("Arrow IPC");
     }
-    if magic[..read].starts_with(b"ORC") {
+    if magic[..read].starts_with(b"ORC") && name.ends_with(".orc") {
         return unsupported("ORC");
     }
     if [".json", ".ndjson", ".jsonl", ".xlsx"].iter().any(|e| name.ends_with(e)) {
@@ -238,11 +273,18 @@ impl Source for Dataset {
 
     fn verbatim_type(&self, index: usize) -> DataType {
         let field = self.schema.field(index);
-        let text = self.files.iter().any(|file| {
-            let found = file.source.schema().index_of(field.name());
-            found.is_ok_and(|i| file.source.verbatim_type(i) == DataType::Utf8)
+        let types = self.files.iter().filter_map(|file| {
+            let index = file.source.schema().index_of(field.name()).ok()?;
+            Some(file.source.verbatim_type(index))
         });
-        if text { DataType::Utf8 } else { field.data_type().clone() }
+        // Only the widening of whole numbers keeps every value as it is; text does for all others.
+        let types: HashSet<DataType> = types.collect();
+        let whole = field.data_type().is_integer() && types.iter().all(DataType::is_integer);
+        match types.iter().next() {
+            Some(only) if types.len() == 1 => only.clone(),
+            Some(_) if !whole => DataType::Utf8,
+            _ => field.data_type().clone(),
+        }
     }
 
     fn summary(&self) -> Summary {
@@ -254,8 +296,9 @@ impl Source for Dataset {
                 self.schema.fields()[..own].iter().filter_map(|f| schema.index_of(f.name()).ok()).collect();
             summary.add(&file.source.summary(), &order);
         }
-        for (_, values) in &self.files[0].hive {
-            summary.null_counts.push((values.null_count() == 0).then_some(0));
+        for key in 0..self.files[0].hive.len() {
+            let complete = self.files.iter().all(|file| file.hive[key].1.null_count() == 0);
+            summary.null_counts.push(complete.then_some(0));
             summary.decode_bytes.push(0);
         }
         summary

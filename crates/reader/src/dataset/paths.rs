@@ -18,7 +18,7 @@ pub(super) fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let text = argument.to_string_lossy();
     if argument.is_dir() {
         let before = found.len();
-        walk(argument, found, is_data_name)?;
+        walk(argument, usize::MAX, found, is_data_name)?;
         if found.len() == before {
             let message = format!("the directory has no file that ends in {}", EXTENSIONS.join(", "));
             return Err(Error::new(ErrorKind::Io, message).at_path(argument));
@@ -34,7 +34,8 @@ pub(super) fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
             })?
             .compile_matcher();
         let before = found.len();
-        walk(&glob_base(argument), found, |path| glob.is_match(path))?;
+        let base = glob_base(argument);
+        walk(&base, glob_depth(argument), found, |path| glob.is_match(path))?;
         if found.len() == before {
             return Err(Error::new(ErrorKind::Io, "no file matches the pattern").at_path(argument));
         }
@@ -49,14 +50,31 @@ fn glob_base(pattern: &Path) -> PathBuf {
     if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
 }
 
+/// How far below its base a pattern can match.
+fn glob_depth(pattern: &Path) -> usize {
+    let wild = |c: &Component<'_>| c.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
+    let below = pattern.components().skip_while(|c| !wild(c));
+    if pattern.to_string_lossy().contains("**") { usize::MAX } else { below.count() }
+}
+
 /// Appends the matching files below `base` in the order of their paths. Hidden files and folders, and
 /// those that begin with an underscore (`_SUCCESS`), are passed over.
-fn walk(base: &Path, found: &mut Vec<PathBuf>, wanted: impl Fn(&Path) -> bool) -> Result<()> {
+fn walk(base: &Path, depth: usize, found: &mut Vec<PathBuf>, wanted: impl Fn(&Path) -> bool) -> Result<()> {
     let visible = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
         entry.depth() == 0 || !(name.starts_with('.') || name.starts_with('_'))
     };
-    for entry in WalkDir::new(base).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
+    for entry in WalkDir::new(base)
+        .max_depth(depth)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(visible)
+    {
+        // A link back up leads to files that were found already.
+        if entry.as_ref().is_err_and(|e| e.loop_ancestor().is_some()) {
+            continue;
+        }
         let entry = entry.map_err(|e| Error::new(ErrorKind::Io, e.to_string()).at_path(base))?;
         let path = entry.path();
         // The walk below "." prefixes every path with it; patterns and people do not.

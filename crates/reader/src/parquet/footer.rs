@@ -8,7 +8,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::pages::read_exact_at;
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES};
+use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_ROWS};
 
 /// Checks the magic bytes at both ends and the length of the footer between them.
 pub(super) fn check_ends(file: &File, bytes: u64) -> Result<()> {
@@ -48,6 +48,10 @@ pub(super) fn check_metadata(metadata: &ParquetMetaData, bytes: u64) -> Result<(
             return malformed(format!("row group {index} declares {} rows", group.num_rows()));
         };
         rows = sum;
+        if rows > MAX_ROWS {
+            let message = format!("more than {MAX_ROWS} rows are beyond the limit");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
         check_row_group(group, bytes).map_err(|e| e.at(Place::RowGroup(index)))?;
     }
     if rows != declared {

@@ -18,12 +18,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
     RowSelection, RowSelectionPolicy, RowSelector,
 };
+use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use self::footer::{check_ends, check_metadata, check_names};
@@ -73,10 +74,8 @@ impl ParquetFile {
         check_metadata(&metadata, meta.len())?;
         let located = Arc::new(LocatedPages::new(&metadata, |rows| ranges(rows.unsigned_abs()).len() > 1));
         let metadata = metadata.into_builder().set_page_index(Some(Arc::clone(&located) as _)).build();
-        // The Arrow schema that some writers embed is an untrusted copy; the Parquet types say enough.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let reader = contain(|| {
-            ArrowReaderMetadata::try_new(Arc::new(metadata), options)
+            arrow_metadata(Arc::new(metadata))
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
         })?;
         let positions = check_names(reader.schema())?;
@@ -102,6 +101,30 @@ impl ParquetFile {
     pub fn rows(&self) -> u64 {
         self.metadata().file_metadata().num_rows().unsigned_abs()
     }
+}
+
+/// The Arrow view of a file. The Arrow schema that some writers embed is an untrusted copy, so it is
+/// skipped; the Parquet types say enough.
+fn arrow_metadata(metadata: Arc<ParquetMetaData>) -> parquet::errors::Result<ArrowReaderMetadata> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
+    let roots = metadata.file_metadata().schema_descr().root_schema().get_fields();
+    let is_int96 = |name: &str| {
+        roots
+            .iter()
+            .any(|r| r.name() == name && r.is_primitive() && r.get_physical_type() == PhysicalType::INT96)
+    };
+    if !plain.schema().fields().iter().any(|f| is_int96(f.name())) {
+        return Ok(plain);
+    }
+    // Nanoseconds, the default for this old type, wrap around outside the years 1677 to 2262.
+    let microseconds = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let fields = plain.schema().fields().iter().map(|field| match is_int96(field.name()) {
+        true => Arc::new(field.as_ref().clone().with_data_type(microseconds.clone())),
+        false => Arc::clone(field),
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    ArrowReaderMetadata::try_new(metadata, options.with_schema(schema))
 }
 
 impl Source for ParquetFile {

@@ -3,7 +3,7 @@
 use faer::Mat;
 use streamreg_core::CrossProducts;
 
-use super::{Decision, Factor};
+use super::{Decision, Factor, non_negative, rounding_share};
 
 /// Relative residuals below this drown in the rounding of a float64 Gram matrix, whose pivots are their
 /// squares.
@@ -18,7 +18,7 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
     let variables = products.moments().variables();
     let (p, y) = (variables - 1, variables - 1);
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
-    let scale: Vec<f64> = (0..p).map(|j| gram(j, j).max(0.0).sqrt()).collect();
+    let scale: Vec<f64> = (0..p).map(|j| non_negative(gram(j, j)).sqrt()).collect();
     let mut decision = Decision::new(rank_tol, FLOOR);
     // Column `c` of `r` belongs to the `c`-th kept variable.
     let mut r = Mat::<f64>::zeros(p, p);
@@ -28,11 +28,12 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
         reduce(&r, &decision.kept, &mut column, |i| gram(i, j) / scale[i] / scale[j]);
         let explained: f64 = column[..rank].iter().map(|v| v * v).sum();
         let pivot = if scale[j] > 0.0 { 1.0 - explained } else { 0.0 };
-        let residual = pivot.max(0.0).sqrt();
+        let residual = non_negative(pivot).sqrt();
         // A pivot that rounding made zero or negative is a small one, not an exact zero.
         let residual = if scale[j] > 0.0 { residual.max(f64::EPSILON) } else { 0.0 };
         let coordinates = || if scale[j] > 0.0 { column[..rank].to_vec() } else { Vec::new() };
-        if decision.keep(j, residual, coordinates) {
+        let rounding = if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
+        if decision.keep(j, residual, rounding, coordinates) {
             for (i, value) in column[..rank].iter().enumerate() {
                 r[(i, rank)] = *value;
             }
@@ -42,8 +43,8 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
     let rank = decision.kept.len();
     reduce(&r, &decision.kept, &mut column, |i| gram(i, y) / scale[i]);
     let explained = column[..rank].to_vec();
-    let tss = gram(y, y).max(0.0);
-    let rss = (tss - explained.iter().map(|v| v * v).sum::<f64>()).max(0.0);
+    let tss = non_negative(gram(y, y));
+    let rss = non_negative(tss - explained.iter().map(|v| v * v).sum::<f64>());
     let Decision { kept, aside, .. } = decision;
     let r = r.submatrix(0, 0, rank, rank).to_owned();
     Factor { scale, kept, aside, r, explained, rss, tss }

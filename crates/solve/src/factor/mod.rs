@@ -10,6 +10,7 @@ pub(crate) mod qr;
 pub(crate) mod svd;
 
 use faer::Mat;
+use streamreg_core::Moments;
 
 /// The columns of a design, each divided by its norm, factored.
 ///
@@ -79,6 +80,28 @@ impl Factor {
     }
 }
 
+/// The share of a centred column's norm that the rounding of its cells can make up: cells near a mean
+/// that is large beside their spread carry few digits of it.
+pub(crate) fn rounding_share(moments: &Moments, column: usize, scale: f64) -> f64 {
+    2.0 * f64::EPSILON * moments.mean(column).abs() * moments.weight().sqrt() / scale
+}
+
+/// 0 for what rounding made negative; NaN and infinity stay, to be noticed.
+pub(crate) fn non_negative(value: f64) -> f64 {
+    if value < 0.0 { 0.0 } else { value }
+}
+
+/// Euclidean norm, safe from overflow and underflow.
+pub(crate) fn norm(values: &[f64]) -> f64 {
+    let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    if largest == 0.0 || values.iter().any(|v| !v.is_finite()) {
+        return values.iter().fold(largest, |sum, v| sum + v.abs());
+    }
+    // A power of two keeps the scaling exact.
+    let unit = f64::from_bits(largest.to_bits() & 0x7ff0_0000_0000_0000).max(f64::MIN_POSITIVE);
+    unit * values.iter().map(|v| (v / unit) * (v / unit)).sum::<f64>().sqrt()
+}
+
 /// Collects the columns of a factor as they are decided.
 #[derive(Debug)]
 pub(crate) struct Decision {
@@ -95,18 +118,21 @@ impl Decision {
     }
 
     /// Decides on the column at `position`: true if it is kept. `coordinates` are asked for otherwise.
+    /// `rounding` is the share of the column's norm that its cells' own rounding to float64 can make up.
     pub(crate) fn keep(
         &mut self,
         position: usize,
         residual: f64,
+        rounding: f64,
         coordinates: impl FnOnce() -> Vec<f64>,
     ) -> bool {
-        if residual > self.rank_tol && residual > self.floor {
+        let tolerance = self.rank_tol.max(rounding);
+        if residual > tolerance && residual > self.floor {
             self.kept.push(position);
             return true;
         }
         // An exact zero (a constant beside the intercept) is certain at any precision.
-        let undecided = residual > 0.0 && residual <= self.floor && self.rank_tol < self.floor;
+        let undecided = residual > 0.0 && residual <= self.floor && tolerance < self.floor;
         self.aside.push(Aside { column: position, coordinates: coordinates(), residual, undecided });
         false
     }

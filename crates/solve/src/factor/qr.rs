@@ -3,7 +3,7 @@
 use faer::Mat;
 use streamreg_core::TriangularFactor;
 
-use super::{Decision, Factor};
+use super::{Decision, Factor, norm, rounding_share};
 
 /// Factors the features (all variables but the last) of `data`.
 ///
@@ -26,7 +26,8 @@ pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) ->
     for j in 0..p {
         let rank = decision.kept.len();
         let residual = if rank < height { norm(&a.col_as_slice(j)[rank..]) } else { 0.0 };
-        if decision.keep(j, residual, || a.col_as_slice(j)[..rank].to_vec()) {
+        let rounding = if intercept { rounding_share(data.moments(), j, scale[j]) } else { 0.0 };
+        if decision.keep(j, residual, rounding, || a.col_as_slice(j)[..rank].to_vec()) {
             reflect(&mut a, rank, j);
         }
     }
@@ -69,15 +70,4 @@ fn reflect(a: &mut Mat<f64>, rank: usize, j: usize) {
     let column = &mut a.col_as_slice_mut(j)[rank..];
     column.fill(0.0);
     column[0] = target;
-}
-
-/// Euclidean norm, safe from overflow.
-fn norm(values: &[f64]) -> f64 {
-    let largest = values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    if largest == 0.0 || !largest.is_finite() {
-        return largest;
-    }
-    // A power of two keeps the scaling exact.
-    let unit = f64::from_bits(largest.to_bits() & 0x7ff0_0000_0000_0000).max(f64::MIN_POSITIVE);
-    unit * values.iter().map(|v| (v / unit) * (v / unit)).sum::<f64>().sqrt()
 }
