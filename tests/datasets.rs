@@ -213,11 +213,10 @@ fn schemas_that_disagree_name_both_files() {
 }
 
 #[test]
-fn the_same_file_twice_counts_twice() {
+fn the_same_file_twice_is_refused() {
     let dir = Dir::new();
     dir.write("d.csv", to_csv(&table(30, 1, 1)));
-    let report = dir.fit("d.csv d.csv --target y");
-    assert_eq!(report["ledger"]["rows_read"], 60);
+    dir.streamreg("fit d.csv ./d.csv --target y").fails(2, &["named twice", "./d.csv"]);
 }
 
 #[test]

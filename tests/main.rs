@@ -11,6 +11,7 @@
 //! | `types` | every column type, encoding, codec and page version |
 //! | `fit`, `predict`, `inspect` | the commands: formats, flags, outputs |
 //! | `datasets` | folders, patterns, Hive keys, files that agree and that do not |
+//! | `extremes` | the ends of float64's range, means that dwarf the spread |
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
 //! | `hostile` | damaged and odd files |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
@@ -18,6 +19,7 @@
 mod algebra;
 mod bits;
 mod datasets;
+mod extremes;
 mod failures;
 mod fit;
 mod flights;

@@ -302,3 +302,49 @@ fn a_model_file_must_be_one() {
     refused(&model.replacen("\"features\": [\n      \"x\"", "\"features\": [\n      \"z\"", 1), "damaged");
     dir.streamreg("predict missing.json train.csv").fails(3, &["missing.json"]);
 }
+
+#[test]
+fn kept_text_stays_as_it_is() {
+    let dir = Dir::new();
+    dir.write("d.csv", "country,x,y\nNA,1,2\n,2,3\nnull,3,5\n \"DE\" ,4,4\n");
+    dir.streamreg("fit d.csv --target y --features x --save-model m.json").success();
+    let out = dir.streamreg("predict m.json d.csv --keep country").success();
+    let kept: Vec<&str> = out.stdout.lines().skip(1).map(|l| l.split(',').next().unwrap()).collect();
+    assert_eq!(kept[..3], ["NA", "", "null"]);
+}
+
+#[test]
+fn a_feature_must_be_what_it_was() {
+    let dir = Dir::new();
+    dir.write("days.csv", "t,y\n2024-01-01,1\n2024-01-02,2\n2024-01-05,4\n");
+    dir.write("times.csv", "t,y\n2024-01-01 00:00:00,1\n2024-01-02 00:00:00,2\n");
+    dir.streamreg("fit days.csv --target y --features t --save-model m.json").success();
+    for command in ["predict m.json times.csv", "evaluate m.json times.csv"] {
+        dir.streamreg(command).fails(3, &["\"t\"", "a date"]);
+    }
+}
+
+#[test]
+fn the_name_of_the_constant_is_taken() {
+    let dir = Dir::new();
+    dir.write("d.csv", "(Intercept),z,y\n1,5,7\n2,3,6\n4,9,15\n3,1,5\n");
+    dir.streamreg("fit d.csv --target y").fails(3, &["(Intercept)", "rename"]);
+    dir.streamreg("fit d.csv --target y --no-intercept --save-model m.json").success();
+    let report = dir.fit("d.csv --target y --no-intercept");
+    let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
+    let (mse, found) = (report["glance"]["mse"].as_f64().unwrap(), evaluation["mse"].as_f64().unwrap());
+    assert!((found - mse).abs() < 1e-12, "{found} {mse}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_stay_links() {
+    let dir = Dir::new();
+    dir.write("d.csv", "x,y\n1,2\n2,3\n3,5\n");
+    dir.write("real.txt", "old");
+    std::os::unix::fs::symlink(dir.path("real.txt"), dir.path("link.txt")).unwrap();
+    dir.streamreg("fit d.csv --target y --output link.txt").success();
+    assert!(dir.path("link.txt").is_symlink());
+    assert!(dir.read("real.txt").contains("Coefficients"));
+    dir.streamreg("fit d.csv --target y --save-model m.json --output ./m.json").fails(2, &["same file"]);
+}

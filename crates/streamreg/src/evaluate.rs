@@ -46,7 +46,7 @@ impl Model {
         let spec = ModelSpec {
             response: self.response().to_owned(),
             features: self.features().into_iter().map(str::to_owned).collect(),
-            intercept: true,
+            intercept: self.has_intercept(),
             missing: Missing::Drop,
         };
         let design = Design::new(&spec, dataset.schema())?;

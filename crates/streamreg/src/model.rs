@@ -199,6 +199,11 @@ impl Model {
         &self.0.glance
     }
 
+    /// Whether the model has a constant.
+    pub(crate) fn has_intercept(&self) -> bool {
+        self.0.spec.intercept
+    }
+
     /// The constant; 0 where there is none.
     pub(crate) fn constant(&self) -> f64 {
         let first = self.0.coefficients.first().filter(|_| self.0.spec.intercept);

@@ -62,7 +62,7 @@ pub fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> 
 
 /// A file that appears under its name only when it is complete. What is no regular file (a device, a
 /// pipe) is written to directly: nothing can be renamed over it without destroying it.
-struct AtomicFile {
+pub(crate) struct AtomicFile {
     path: PathBuf,
     temporary: Option<NamedTempFile>,
     writer: BufWriter<File>,
