@@ -348,3 +348,13 @@ fn links_stay_links() {
     assert!(dir.read("real.txt").contains("Coefficients"));
     dir.streamreg("fit d.csv --target y --save-model m.json --output ./m.json").fails(2, &["same file"]);
 }
+
+#[test]
+fn a_feature_without_any_value_gives_nulls() {
+    let dir = Dir::new();
+    dir.write("d.csv", "x,z,y\n1,5,7\n2,3,6\n4,9,15\n3,1,5\n");
+    dir.streamreg("fit d.csv --target y --save-model m.json").success();
+    dir.write("blank.csv", "x,z\n,1\nNA,2\n");
+    let out = dir.streamreg("predict m.json blank.csv --keep z").success();
+    assert_eq!(out.stdout, "z,prediction\n1,\n2,\n");
+}

@@ -174,13 +174,26 @@ impl Model {
         features.enumerate().filter(|(_, c)| c.estimate.is_some())
     }
 
-    /// Checks that a schema has the features, as the kinds of values they had in the fit.
+    /// Checks that a schema has the features, as numbers of the kinds they had in the fit.
     pub(crate) fn check_columns(&self, schema: &Schema) -> Result<()> {
+        self.check_kinds(schema)?;
+        for name in self.features() {
+            let found = schema.field(position(schema, name)?).data_type();
+            if !usable_as_number(found) {
+                return Err(Error::data(format!("column {name:?}: {found} where the model needs numbers")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that dates are still dates and timestamps timestamps: their numbers mean different things.
+    fn check_kinds(&self, schema: &Schema) -> Result<()> {
         for (index, coefficient) in self.estimated() {
             let name = &coefficient.term;
             let found = schema.field(position(schema, name)?).data_type();
-            let (kind, fitted) = (kind_of(found), self.0.kinds[index]);
-            if !usable_as_number(found) || (kind != fitted && *found != DataType::Null) {
+            let fitted = self.0.kinds[index];
+            let is_number = usable_as_number(found) && *found != DataType::Null;
+            if is_number && kind_of(found) != fitted {
                 let message =
                     format!("column {name:?}: {found} here, but the model was fitted to {fitted} column");
                 return Err(Error::data(message));
@@ -232,7 +245,7 @@ impl Model {
         batch: &RecordBatch,
         interval: Option<(Interval, f64)>,
     ) -> Result<Prediction> {
-        self.check_columns(batch.schema_ref())?;
+        self.check_kinds(batch.schema_ref())?;
         let mut columns = Vec::new();
         for name in self.features() {
             let array = batch.column(position(batch.schema_ref(), name)?);
