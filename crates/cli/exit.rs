@@ -35,7 +35,8 @@ impl Exit {
         Self { code, message: Some(message.into()) }
     }
 
-    /// The code for an error, and its chain of causes in one line.
+    /// The code for an error, and one line that says what went wrong. An error of the library already says
+    /// what its causes said; of others the chain is printed.
     pub(crate) fn from_error(error: &anyhow::Error) -> Self {
         let io = error.downcast_ref::<std::io::Error>();
         if io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
