@@ -1,290 +1,660 @@
-//! A model bound to a schema, and the cutting of record batches into logical blocks.
+//! A model bound to a schema: which columns are read, what is computed of them, and which sums are needed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
 
-use crate::block::{BlockError, Column, DesignBlock};
-use crate::convert::{fill, is_null, plain};
 use crate::error::{Error, ErrorKind, Result};
-use crate::missing::Tally;
-use crate::spec::{Columns, INTERCEPT, Missing, ModelSpec};
+use crate::expression::{Expr, Operator};
+use crate::formula::Factor;
+use crate::levels::{Level, LevelSet};
+use crate::scope::{Scoped, Subject, scope};
+use crate::spec::{Columns, INTERCEPT, Missing, ModelSpec, WeightType, factor_name, is_category};
 
-/// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
-/// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
-/// product wants longer ones.
-pub fn block_rows(variables: usize) -> usize {
-    if variables < 256 { 1_024 } else { 2_048 }
+/// Most groups that `by` may split the rows into.
+const MAX_GROUPS: usize = 50_000_000;
+
+/// A number that is multiplied in a variable.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Piece {
+    /// A column as it is, by its position.
+    Column(usize),
+    /// Arithmetic on columns.
+    Expr(Expr),
+    /// A power of a polynomial's argument, shifted and scaled: polynomial and exponent.
+    Power(usize, u32),
 }
 
-/// A model whose columns were found in a schema: the variables are the features, then the response.
+/// What is computed of every row: a product of numbers. No pieces are the constant.
+pub(crate) type Monomial = Vec<Piece>;
+
+/// A numeric variable of the sums.
+#[derive(Clone, Debug)]
+pub(crate) struct Variable {
+    /// What ledgers call it.
+    pub(crate) label: String,
+    pub(crate) content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Product(Monomial),
+    /// 1 where the variable at this position is missing, else 0.
+    MissingFlag(usize),
+}
+
+/// An orthogonal polynomial, to be made from powers of `(argument - shift) / scale` after the pass.
+#[derive(Clone, Debug)]
+pub(crate) struct Polynomial {
+    pub(crate) argument: Expr,
+    pub(crate) degree: u32,
+    pub(crate) shift: f64,
+    /// A power of two.
+    pub(crate) scale: f64,
+}
+
+/// A categorical column.
+#[derive(Clone, Debug)]
+pub(crate) struct Category {
+    /// Position among the columns.
+    pub(crate) column: usize,
+    /// The reference level that was asked for, as text.
+    pub(crate) reference: Option<String>,
+    /// Whether it only splits the rows into groups.
+    pub(crate) by: bool,
+}
+
+/// One factor of a term.
+#[derive(Clone, Debug)]
+pub(crate) enum TermFactor {
+    /// A number.
+    Number { label: String, piece: Piece },
+    /// `poly(x, k)`, orthogonal.
+    Polynomial { label: String, index: usize },
+    /// `poly(x, k, raw=TRUE)`.
+    Powers { label: String, argument: Expr, degree: u32 },
+    /// A boolean column, whose levels are known beforehand: 0 and 1 are all there is to it.
+    Boolean { label: String, piece: Piece, reference: bool },
+    /// A category, by its position.
+    Category { label: String, index: usize },
+}
+
+impl TermFactor {
+    pub(crate) fn is_category(&self) -> bool {
+        matches!(self, Self::Category { .. } | Self::Boolean { .. })
+    }
+}
+
+/// `argument ^ k`.
+pub(crate) fn raised(argument: &Expr, k: u32) -> Piece {
+    let power = || Expr::Binary(Operator::Pow, Box::new(argument.clone()), Box::new(Expr::Number(f64::from(k))));
+    Piece::Expr(if k == 1 { argument.clone() } else { power() })
+}
+
+/// A term with the columns it contributes.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundTerm {
+    pub(crate) name: String,
+    pub(crate) factors: Vec<TermFactor>,
+    pub(crate) scoped: Vec<Scoped>,
+}
+
+/// Sums over the rows that share the levels of some categories.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TableSpec {
+    /// The categories, by position.
+    pub(crate) key: Vec<usize>,
+    /// The variables that are summed; the products with all others are summed for the first `slopes`.
+    pub(crate) variables: Vec<usize>,
+    pub(crate) slopes: usize,
+    /// Whether the weights count.
+    pub(crate) weighted: bool,
+}
+
+/// What must be there for a row to be used, in the order in which it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    Number(usize),
+    Weight(usize),
+    Category(usize),
+    Variable(usize),
+}
+
+/// A model whose columns were found in a schema.
 #[derive(Clone, Debug)]
 pub struct Design {
-    columns: Vec<String>,
-    missing: Missing,
+    pub(crate) spec: ModelSpec,
+    /// Columns that are read.
+    pub(crate) columns: Vec<String>,
+    /// Which of them are used as numbers.
+    pub(crate) numbers: Vec<bool>,
+    pub(crate) categories: Vec<Category>,
+    /// Numeric variables: those of the terms, then the responses.
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) polynomials: Vec<Polynomial>,
+    pub(crate) terms: Vec<BoundTerm>,
+    /// Position of the column with the weights.
+    pub(crate) weights: Option<usize>,
+    /// Categories that split the rows into groups.
+    pub(crate) by: Vec<usize>,
+    pub(crate) tables: Vec<TableSpec>,
+    pub(crate) checks: Vec<Check>,
+    /// What a missing number is replaced by until the mean is known, one a variable.
+    pub(crate) fills: Vec<f64>,
 }
 
 impl Design {
-    /// Binds `model` to the columns of `schema`.
+    /// Binds `spec` to the columns of `schema`.
     ///
     /// # Errors
-    /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or not numeric, and for a
-    /// model with nothing to estimate.
-    pub fn new(model: &ModelSpec, schema: &Schema) -> Result<Self> {
-        let columns = Columns::new(schema);
-        columns.check_numeric(&model.response, "response")?;
-        let mut seen = HashSet::new();
-        for feature in &model.features {
-            let again = |message: &str| Err(Error::new(ErrorKind::Model, message).in_column(feature));
-            if *feature == model.response {
-                return again("the response is also a feature");
-            }
-            if model.intercept && feature == INTERCEPT {
-                return again(
-                    "the name belongs to the constant; rename the column or fit without an intercept",
-                );
-            }
-            if !seen.insert(feature) {
-                return again("the feature is named twice");
-            }
-            columns.check_numeric(feature, "feature")?;
-        }
-        if model.features.is_empty() && !model.intercept {
-            return Err(Error::new(ErrorKind::Model, "the model has neither a feature nor an intercept"));
-        }
-        let columns = model.features.iter().chain([&model.response]).cloned().collect();
-        Ok(Self { columns, missing: model.missing })
+    /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or of a type that its role
+    /// does not allow, and for a model with nothing to estimate.
+    pub fn new(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
+        Binder::new(spec, schema).bind()
     }
 
-    /// Names of the variables. Batches must have these columns, in this order.
+    /// Names of the columns that are needed. Batches must have them, in this order.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
-}
 
-/// What takes blocks, or refuses them for a value that it cannot use.
-pub(crate) trait Sink: FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError> {}
-
-impl<F: FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError>> Sink for F {}
-
-/// Cuts the rows of one partition into logical blocks, whatever the sizes of its batches, and marks the
-/// rows that cannot be used.
-pub(crate) struct BlockCutter<'d> {
-    design: &'d Design,
-    /// Rows of a block that is not full yet, or converted columns of the current one.
-    buffers: Vec<Vec<f64>>,
-    filled: usize,
-    rows: usize,
-    mask: Vec<bool>,
-    pub(crate) tally: Tally,
-}
-
-impl<'d> BlockCutter<'d> {
-    pub(crate) fn new(design: &'d Design) -> Self {
-        let variables = design.columns.len();
-        let rows = block_rows(variables);
-        Self {
-            design,
-            buffers: vec![vec![0.0; rows]; variables],
-            filled: 0,
-            rows,
-            mask: Vec::with_capacity(rows),
-            tally: Tally::new(variables),
-        }
+    /// The model.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
     }
 
-    /// Takes in a batch and hands every block that is complete to `sink`.
-    pub(crate) fn push(&mut self, batch: &RecordBatch, sink: &mut impl Sink) -> Result<()> {
-        if batch.num_columns() != self.design.columns.len() {
-            let message = format!("{} columns instead of {}", batch.num_columns(), self.design.columns.len());
-            return Err(Error::new(ErrorKind::Batch, message));
-        }
-        let mut at = 0;
-        while at < batch.num_rows() {
-            let take = (self.rows - self.filled).min(batch.num_rows() - at);
-            if take == self.rows {
-                self.whole_block(batch, at, sink)?;
-            } else {
-                for (j, array) in batch.columns().iter().enumerate() {
-                    self.convert(j, array, at, self.filled, take)?;
-                }
-                self.filled += take;
-                if self.filled == self.rows {
-                    self.flush(sink)?;
-                }
-            }
-            at += take;
-        }
-        Ok(())
+    /// Those of [`Design::columns`] that are categories and no numbers: dictionaries serve them best.
+    pub fn dictionaries(&self) -> Vec<String> {
+        let of_category = |c: &&Category| !self.numbers[c.column];
+        self.categories.iter().filter(of_category).map(|c| self.columns[c.column].clone()).collect()
     }
 
-    /// Hands over the last, shorter block.
-    pub(crate) fn flush(&mut self, sink: &mut impl Sink) -> Result<()> {
-        let rows = std::mem::take(&mut self.filled);
-        if rows > 0 {
-            let buffers = std::mem::take(&mut self.buffers);
-            let slices: Vec<&[f64]> = buffers.iter().map(|b| &b[..rows]).collect();
-            let done = self.emit(&slices, sink);
-            self.buffers = buffers;
-            done?;
+    /// Number of numeric variables, the responses included.
+    pub fn variables(&self) -> usize {
+        self.variables.len()
+    }
+
+    /// Number of responses: the last variables.
+    pub fn responses(&self) -> usize {
+        self.spec.responses.len()
+    }
+
+    /// Position of the first response among the variables.
+    pub(crate) fn first_response(&self) -> usize {
+        self.variables.len() - self.responses()
+    }
+
+    /// Whether every term is a number, so that no category, weight or group has to be looked after.
+    pub fn is_plain(&self) -> bool {
+        self.categories.is_empty()
+    }
+
+    /// Whether the first rows have to be seen before a pass: see [`Design::centre_on`].
+    pub fn needs_centre(&self) -> bool {
+        !self.polynomials.is_empty() || self.spec.missing == Missing::Indicator
+    }
+
+    /// Empty sets for the levels of the categories.
+    pub fn level_sets(&self) -> Vec<Arc<LevelSet>> {
+        let indicator = self.spec.missing == Missing::Indicator;
+        let set = |c: &Category| {
+            let max = if c.by { MAX_GROUPS } else { self.spec.max_levels };
+            Arc::new(LevelSet::new(&self.columns[c.column], max, indicator && !c.by))
+        };
+        self.categories.iter().map(set).collect()
+    }
+
+    /// The levels that a model has, one list a category.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] when there are not as many lists as categories.
+    pub fn fixed_level_sets(&self, levels: &[Vec<Level>]) -> Result<Vec<Arc<LevelSet>>> {
+        if levels.len() != self.categories.len() {
+            return Err(Error::new(ErrorKind::Model, "the levels do not belong to the model's categories"));
         }
-        Ok(())
+        let set = |(c, levels): (&Category, &Vec<Level>)| Arc::new(LevelSet::fixed(&self.columns[c.column], levels));
+        Ok(self.categories.iter().zip(levels).map(set).collect())
     }
 
-    /// A block that lies in one batch: float64 columns without nulls are used where they are.
-    fn whole_block(&mut self, batch: &RecordBatch, at: usize, sink: &mut impl Sink) -> Result<()> {
-        let rows = self.rows;
-        let mut in_place = Vec::with_capacity(batch.num_columns());
-        for (j, array) in batch.columns().iter().enumerate() {
-            in_place.push(plain(array));
-            if in_place[j].is_none() {
-                self.convert(j, array, at, 0, rows)?;
-            }
-        }
-        let buffers = std::mem::take(&mut self.buffers);
-        let columns = in_place.iter().zip(&buffers);
-        let slices: Vec<&[f64]> =
-            columns.map(|(p, b)| p.map_or(b.as_slice(), |p| &p[at..at + rows])).collect();
-        let done = self.emit(&slices, sink);
-        self.buffers = buffers;
-        done
+    /// The columns of the groups, in order.
+    pub fn by(&self) -> &[usize] {
+        &self.by
     }
 
-    fn convert(&mut self, j: usize, array: &dyn Array, from: usize, to: usize, rows: usize) -> Result<()> {
-        let rounded = fill(array, from, &mut self.buffers[j][to..to + rows])
-            .map_err(|e| e.in_column(&self.design.columns[j]))?;
-        self.tally.columns[j][2] += rounded;
-        Ok(())
+    /// The position of a variable, by its content.
+    pub(crate) fn variable(&self, monomial: &Monomial) -> Option<usize> {
+        self.variables.iter().position(|v| matches!(&v.content, Content::Product(m) if m == monomial))
     }
 
-    /// Hands a block over. Only when it is refused are the missing values looked for.
-    fn emit(&mut self, slices: &[&[f64]], sink: &mut impl Sink) -> Result<()> {
-        let rows = slices.first().map_or(0, |s| s.len());
-        let columns: Vec<Column<'_>> = slices.iter().map(|&s| Column::from(s)).collect();
-        let mut block = DesignBlock { columns: &columns, weights: None, mask: None, rows };
-        if sink(&block).is_err() {
-            self.mark_missing(slices, rows)?;
-            block.mask = Some(&self.mask);
-            sink(&block).map_err(|refused| self.refusal(refused))?;
-        }
-        self.tally.rows_read += rows as u64;
-        self.tally.rows_used += block.rows_used() as u64;
-        Ok(())
-    }
-
-    /// Fills the mask, and counts each row that is missing something for its first such column.
-    fn mark_missing(&mut self, slices: &[&[f64]], rows: usize) -> Result<()> {
-        self.mask.clear();
-        self.mask.resize(rows, true);
-        let response_first = (0..slices.len()).rev().take(1).chain(0..slices.len().saturating_sub(1));
-        for j in response_first {
-            for (row, &value) in slices[j].iter().enumerate() {
-                if value.is_finite() || !self.mask[row] {
-                    continue;
-                }
-                if self.design.missing == Missing::Error {
-                    return Err(self.missing_error(j, row, value));
-                }
-                self.mask[row] = false;
-                self.tally.columns[j][usize::from(!is_null(value))] += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// The error for a block whose values are all finite.
-    fn refusal(&self, refused: BlockError) -> Error {
-        match refused {
-            BlockError::Value { variable } => {
-                let message = "the squares of its values are beyond float64's range; rescale the column";
-                Error::new(ErrorKind::Overflow, message).in_column(&self.design.columns[variable])
-            }
-            other => Error::new(ErrorKind::Batch, format!("a block of rows was refused: {other:?}")),
-        }
-    }
-
-    fn missing_error(&self, j: usize, row: usize, value: f64) -> Error {
-        let what = if is_null(value) { "null".to_owned() } else { value.to_string() };
-        Error::missing(&self.design.columns[j], &what, self.tally.rows_read + row as u64)
+    /// The variable that marks where another one is missing.
+    pub(crate) fn flag_of(&self, variable: usize) -> Option<usize> {
+        self.variables.iter().position(|v| matches!(v.content, Content::MissingFlag(of) if of == variable))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+/// A design under construction.
+struct Binder<'s> {
+    spec: &'s ModelSpec,
+    schema: Columns<'s>,
+    design: Design,
+}
 
-    use arrow_array::{ArrayRef, Float64Array};
-
-    use super::*;
-
-    fn batch(x: Vec<Option<f64>>, y: Vec<Option<f64>>) -> RecordBatch {
-        let columns: [(&str, ArrayRef); 2] =
-            [("x", Arc::new(Float64Array::from(x))), ("y", Arc::new(Float64Array::from(y)))];
-        RecordBatch::try_from_iter(columns).unwrap()
+impl<'s> Binder<'s> {
+    fn new(spec: &'s ModelSpec, schema: &'s Schema) -> Self {
+        let design = Design {
+            spec: spec.clone(),
+            columns: Vec::new(),
+            numbers: Vec::new(),
+            categories: Vec::new(),
+            variables: Vec::new(),
+            polynomials: Vec::new(),
+            terms: Vec::new(),
+            weights: None,
+            by: Vec::new(),
+            tables: Vec::new(),
+            checks: Vec::new(),
+            fills: Vec::new(),
+        };
+        Self { spec, schema: Columns::new(schema), design }
     }
 
-    fn model(missing: Missing) -> ModelSpec {
-        ModelSpec { response: "y".into(), features: vec!["x".into()], intercept: true, missing }
+    fn bind(mut self) -> Result<Design> {
+        if self.spec.terms.is_empty() && !self.spec.intercept {
+            return Err(Error::new(ErrorKind::Model, "the model has neither a feature nor an intercept"));
+        }
+        if self.spec.responses.is_empty() {
+            return Err(Error::new(ErrorKind::Model, "the model has no response"));
+        }
+        self.check_names()?;
+        let responses = self.spec.responses.iter().map(|r| self.response(r)).collect::<Result<Vec<_>>>()?;
+        self.design.weights = match &self.spec.weights {
+            Some(weights) => {
+                self.schema.check_numeric(&weights.column, "weight")?;
+                Some(self.number(&weights.column))
+            }
+            None => None,
+        };
+        for column in &self.spec.by {
+            self.schema.check_category(column, "group")?;
+            let index = self.category(column, true);
+            self.design.by.push(index);
+        }
+        let first_feature_column = self.design.columns.len();
+        self.bind_terms()?;
+        self.check_references()?;
+        let features = self.design.variables.len();
+        for (monomial, factor) in responses.into_iter().zip(&self.spec.responses) {
+            let content = Content::Product(monomial);
+            self.design.variables.push(Variable { label: factor_name(factor), content });
+        }
+        self.add_flags(features);
+        self.design.fills = vec![0.0; self.design.variables.len()];
+        self.design.checks = self.checks(first_feature_column);
+        self.design.tables = tables(&self.design);
+        Ok(self.design)
     }
 
-    #[test]
-    fn blocks_do_not_depend_on_batches() {
-        let n = 3 * 1024 + 100;
-        let x: Vec<_> = (0..n).map(|i| if i % 97 == 0 { None } else { Some(f64::from(i)) }).collect();
-        let y: Vec<_> = (0..n).map(|i| Some(if i % 89 == 0 { f64::INFINITY } else { 1.0 })).collect();
-        let whole = batch(x, y);
-        let design = Design::new(&model(Missing::Drop), &whole.schema()).unwrap();
-        let cut = |rows: usize| {
-            let mut cutter = BlockCutter::new(&design);
-            let mut blocks = Vec::new();
-            let mut sink = |b: &DesignBlock<'_>| {
-                let used = |row: &usize| b.mask.is_none_or(|m| m[*row]);
-                if b.columns.iter().any(|c| (0..b.rows).filter(used).any(|row| !c.values[row].is_finite())) {
-                    return Err(BlockError::Value { variable: 0 });
+    /// Checks that no column has two roles that exclude each other, and no term stands twice.
+    fn check_names(&self) -> Result<()> {
+        let error = |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
+        let mut seen: Vec<&crate::formula::Term> = Vec::new();
+        for term in &self.spec.terms {
+            for factor in term.factors() {
+                if self.spec.responses.contains(factor) {
+                    return error(&factor_name(factor), "the response is also a feature");
                 }
-                let bits: Vec<u64> =
-                    b.columns.iter().flat_map(|c| c.values.iter().map(|v| v.to_bits())).collect();
-                blocks.push((b.rows, bits, b.mask.map(<[bool]>::to_vec)));
-                Ok(())
+                if let Factor::Column(name) = factor {
+                    if self.spec.intercept && name == INTERCEPT {
+                        let message =
+                            "the name belongs to the constant; rename the column or fit without an intercept";
+                        return error(name, message);
+                    }
+                    if self.spec.weights.as_ref().is_some_and(|w| w.column == *name) {
+                        return error(name, "the weight is also a feature");
+                    }
+                    if self.spec.by.contains(name) {
+                        return error(name, "the column of the groups is also a feature; it is constant in each");
+                    }
+                }
+            }
+            if seen.contains(&term) {
+                return error(&term_name(term), "the feature is named twice");
+            }
+            seen.push(term);
+        }
+        for (index, response) in self.spec.responses.iter().enumerate() {
+            if self.spec.responses[..index].contains(response) {
+                return error(&factor_name(response), "the response is named twice");
+            }
+        }
+        for (index, column) in self.spec.by.iter().enumerate() {
+            if self.spec.by[..index].contains(column) {
+                return error(column, "the group is named twice");
+            }
+            if self.spec.responses.contains(&Factor::Column(column.clone())) {
+                return error(column, "the response is also a group");
+            }
+        }
+        Ok(())
+    }
+
+    fn response(&mut self, factor: &Factor) -> Result<Monomial> {
+        match factor {
+            Factor::Column(name) => {
+                self.schema.check_numeric(name, "response")?;
+                Ok(vec![Piece::Column(self.number(name))])
+            }
+            Factor::Expr(e) => Ok(vec![self.expression(e, "response")?]),
+            Factor::Category(_) | Factor::Poly { .. } => {
+                let message = format!("{factor} cannot be a response: it must be one number");
+                Err(Error::new(ErrorKind::Model, message))
+            }
+        }
+    }
+
+    /// Position of a column that is used as a number.
+    fn number(&mut self, name: &str) -> usize {
+        let position = self.column(name);
+        self.design.numbers[position] = true;
+        position
+    }
+
+    fn column(&mut self, name: &str) -> usize {
+        let columns = &mut self.design.columns;
+        columns.iter().position(|c| c == name).unwrap_or_else(|| {
+            columns.push(name.to_owned());
+            self.design.numbers.push(false);
+            columns.len() - 1
+        })
+    }
+
+    fn category(&mut self, name: &str, by: bool) -> usize {
+        let column = self.column(name);
+        let categories = &mut self.design.categories;
+        categories.iter().position(|c| c.column == column && c.by == by).unwrap_or_else(|| {
+            let reference = self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
+            categories.push(Category { column, reference, by });
+            categories.len() - 1
+        })
+    }
+
+    fn expression(&mut self, expr: &Expr, role: &str) -> Result<Piece> {
+        for name in expr.columns() {
+            self.schema.check_numeric(name, role)?;
+        }
+        let positions: Vec<usize> = expr.columns().iter().map(|name| self.number(name)).collect();
+        Ok(match expr {
+            Expr::Column(_) => Piece::Column(positions[0]),
+            other => Piece::Expr(other.clone()),
+        })
+    }
+
+    fn bind_terms(&mut self) -> Result<()> {
+        let mut identities: Vec<String> = Vec::new();
+        let mut subjects = Vec::with_capacity(self.spec.terms.len());
+        for term in &self.spec.terms {
+            let factors = term.factors().iter().map(|f| self.factor(f)).collect::<Result<Vec<_>>>()?;
+            let subject = |(factor, bound): (&Factor, &TermFactor)| {
+                let name = identity(factor, bound);
+                let id = identities.iter().position(|i| *i == name).unwrap_or_else(|| {
+                    identities.push(name);
+                    identities.len() - 1
+                });
+                Subject { id, category: bound.is_category() }
             };
-            for from in (0..whole.num_rows()).step_by(rows) {
-                cutter.push(&whole.slice(from, rows.min(whole.num_rows() - from)), &mut sink).unwrap();
+            subjects.push(term.factors().iter().zip(&factors).map(subject).collect::<Vec<_>>());
+            let name = term_name(term);
+            self.design.terms.push(BoundTerm { name, factors, scoped: Vec::new() });
+        }
+        let scoped = scope(&subjects, self.spec.intercept);
+        let sum = self.spec.contrasts == crate::spec::Contrasts::Sum;
+        for (index, scoped) in scoped.into_iter().enumerate() {
+            for part in &scoped {
+                for monomial in monomials(&self.design.terms[index].factors, part, sum, &self.design.polynomials) {
+                    let name = self.design.terms[index].name.clone();
+                    self.add_variable(name, monomial);
+                }
             }
-            cutter.flush(&mut sink).unwrap();
-            (blocks, format!("{:?}", cutter.tally))
+            self.design.terms[index].scoped = scoped;
+        }
+        Ok(())
+    }
+
+    fn add_variable(&mut self, label: String, monomial: Monomial) {
+        if monomial.is_empty() || self.design.variable(&monomial).is_some() {
+            return;
+        }
+        let label = match monomial.as_slice() {
+            [Piece::Column(column)] => self.design.columns[*column].clone(),
+            [Piece::Expr(expr)] => expr.to_string(),
+            _ => label,
         };
-        let expected = cut(usize::MAX >> 1);
-        assert_eq!(expected.0.len(), 4);
-        for rows in [1, 7, 1023, 1024, 1025, 8192] {
-            assert_eq!(cut(rows), expected, "batches of {rows}");
+        self.design.variables.push(Variable { label, content: Content::Product(monomial) });
+    }
+
+    fn factor(&mut self, factor: &Factor) -> Result<TermFactor> {
+        let label = factor_name(factor);
+        match factor {
+            Factor::Category(name) => {
+                self.schema.check_category(name, "feature")?;
+                Ok(TermFactor::Category { label, index: self.category(name, false) })
+            }
+            Factor::Column(name) => {
+                let kind = self.schema.kind(name, "feature")?;
+                let declared = self.spec.categorical.contains(name);
+                let named = self.spec.references.iter().find(|(column, _)| column == name);
+                if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
+                    let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
+                        None => false,
+                        Some(level) if level == "true" || level == "false" => level == "true",
+                        Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
+                    };
+                    let piece = Piece::Column(self.number(name));
+                    return Ok(TermFactor::Boolean { label, piece, reference });
+                }
+                if is_category(kind) || declared || named.is_some() {
+                    self.schema.check_category(name, "feature")?;
+                    return Ok(TermFactor::Category { label, index: self.category(name, false) });
+                }
+                self.schema.check_numeric(name, "feature")?;
+                Ok(TermFactor::Number { label, piece: Piece::Column(self.number(name)) })
+            }
+            Factor::Expr(e) => {
+                Ok(TermFactor::Number { label, piece: self.expression(e, "feature")? })
+            }
+            Factor::Poly { argument, degree, raw: true } => {
+                self.expression(argument, "feature")?;
+                Ok(TermFactor::Powers { label, argument: argument.clone(), degree: *degree })
+            }
+            Factor::Poly { argument, degree, raw: false } => {
+                self.expression(argument, "feature")?;
+                let same = |p: &Polynomial| p.argument == *argument && p.degree == *degree;
+                let polynomials = &mut self.design.polynomials;
+                let index = polynomials.iter().position(same).unwrap_or_else(|| {
+                    let (argument, degree) = (argument.clone(), *degree);
+                    polynomials.push(Polynomial { argument, degree, shift: 0.0, scale: 1.0 });
+                    polynomials.len() - 1
+                });
+                Ok(TermFactor::Polynomial { label, index })
+            }
         }
     }
 
-    #[test]
-    fn missing_values_can_be_refused() {
-        let rows = batch(vec![Some(1.0), Some(2.0), None], vec![Some(1.0); 3]);
-        let design = Design::new(&model(Missing::Error), &rows.schema()).unwrap();
-        let mut cutter = BlockCutter::new(&design);
-        let mut refuse = |_: &DesignBlock<'_>| Err(BlockError::Value { variable: 0 });
-        let pushed = cutter.push(&rows, &mut refuse).and_then(|()| cutter.flush(&mut refuse));
-        let error = pushed.unwrap_err();
-        assert_eq!((error.kind(), error.column()), (ErrorKind::Missing, Some("x")));
-        assert!(error.to_string().contains("row 3"), "{error}");
+    /// Every reference and declared category must be a column of the model's categories.
+    fn check_references(&self) -> Result<()> {
+        for (column, _) in &self.spec.references {
+            self.schema.kind(column, "column of --reference")?;
+            let boolean = |f: &TermFactor| matches!(f, TermFactor::Boolean { label, .. } if label == column);
+            let is_boolean = self.design.terms.iter().any(|t| t.factors.iter().any(boolean));
+            let is_category = self.design.categories.iter().any(|c| self.design.columns[c.column] == *column);
+            if !is_boolean && !is_category {
+                let message = "a reference level is given, but the column is not a category of the model";
+                return Err(Error::new(ErrorKind::Model, message).in_column(column));
+            }
+        }
+        for column in &self.spec.categorical {
+            self.schema.kind(column, "category")?;
+        }
+        Ok(())
     }
 
-    #[test]
-    fn models_are_checked() {
-        let schema = batch(vec![], vec![]).schema();
-        let check = |response: &str, features: &[&str]| {
-            let features = features.iter().map(|&f| f.into()).collect();
-            let model =
-                ModelSpec { response: response.into(), features, intercept: true, missing: Missing::Drop };
-            Design::new(&model, &schema).map(|_| ()).map_err(|e| e.to_string())
+    /// A variable that marks missing values for each of the first `features`.
+    fn add_flags(&mut self, features: usize) {
+        if self.spec.missing != Missing::Indicator {
+            return;
+        }
+        let flag = |v: usize| Variable {
+            label: format!("{}[missing]", self.design.variables[v].label),
+            content: Content::MissingFlag(v),
         };
-        assert_eq!(check("y", &["x"]), Ok(()));
-        assert!(check("z", &["x"]).unwrap_err().contains(r#"its columns are "x", "y""#));
-        assert!(check("y", &["x", "x"]).unwrap_err().contains("twice"));
-        assert!(check("y", &["y"]).unwrap_err().contains("also a feature"));
+        let flags: Vec<Variable> = (0..features).map(flag).collect();
+        // Behind the features, before the responses, which must be last.
+        self.design.variables.splice(features..features, flags);
     }
+
+    fn checks(&self, first_feature_column: usize) -> Vec<Check> {
+        let design = &self.design;
+        let indicator = self.spec.missing == Missing::Indicator;
+        let mut checks = Vec::new();
+        let responses = design.first_response()..design.variables.len();
+        for column in 0..design.columns.len() {
+            let feature = column >= first_feature_column;
+            if design.weights == Some(column) {
+                checks.push(Check::Weight(column));
+            } else if design.numbers[column] && !(feature && indicator) {
+                checks.push(Check::Number(column));
+            }
+            let categories = design.categories.iter().enumerate().filter(|(_, c)| c.column == column);
+            checks.extend(categories.map(|(index, _)| Check::Category(index)));
+        }
+        let computed = |v: &usize| match &design.variables[*v].content {
+            Content::Product(monomial) => !matches!(monomial.as_slice(), [Piece::Column(_)]),
+            Content::MissingFlag(_) => false,
+        };
+        let features = (0..design.first_response()).filter(|_| !indicator);
+        checks.extend(responses.chain(features).filter(computed).map(Check::Variable));
+        checks
+    }
+}
+
+/// Tells factors apart: `x` and `C(x)` are one category, `log(x)` is another number than `x`.
+fn identity(factor: &Factor, bound: &TermFactor) -> String {
+    match (bound, factor) {
+        (TermFactor::Category { index, .. }, _) => format!("category {index}"),
+        (_, other) => other.to_string(),
+    }
+}
+
+fn term_name(term: &crate::formula::Term) -> String {
+    let names: Vec<String> = term.factors().iter().map(factor_name).collect();
+    names.join(":")
+}
+
+/// The error for a reference level that does not exist.
+pub(crate) fn no_level(column: &str, level: &str, levels: &[String]) -> Error {
+    let mut shown: Vec<String> = levels.iter().take(20).map(|l| format!("{l:?}")).collect();
+    if levels.len() > shown.len() {
+        shown.push(format!("… ({} in all)", levels.len()));
+    }
+    let message = format!("there is no level {level:?} to be the reference; the levels are {}", shown.join(", "));
+    Error::new(ErrorKind::Model, message).in_column(column)
+}
+
+/// The monomials of a scoped term: products of those of its factors.
+pub(crate) fn monomials(
+    factors: &[TermFactor],
+    scoped: &Scoped,
+    sum_contrasts: bool,
+    polynomials: &[Polynomial],
+) -> Vec<Monomial> {
+    let mut products: Vec<Monomial> = vec![Vec::new()];
+    for &(position, full) in scoped {
+        let own: Vec<Monomial> = match &factors[position] {
+            TermFactor::Number { piece, .. } => vec![vec![piece.clone()]],
+            TermFactor::Powers { argument, degree, .. } => {
+                (1..=*degree).map(|k| vec![raised(argument, k)]).collect()
+            }
+            // The constant part of a polynomial matters where it meets something else.
+            TermFactor::Polynomial { index, .. } => {
+                let powers = (1..=polynomials[*index].degree).map(|k| vec![Piece::Power(*index, k)]);
+                [Vec::new()].into_iter().chain(powers).collect()
+            }
+            TermFactor::Boolean { piece, reference, .. } => {
+                let own = vec![piece.clone()];
+                if full || *reference || sum_contrasts { vec![Vec::new(), own] } else { vec![own] }
+            }
+            TermFactor::Category { .. } => vec![Vec::new()],
+        };
+        products = own.iter().flat_map(|m| products.iter().map(move |p| [p.as_slice(), m].concat())).collect();
+    }
+    products
+}
+
+/// The sums that the design needs beside those over all rows.
+fn tables(design: &Design) -> Vec<TableSpec> {
+    let sum = design.spec.contrasts == crate::spec::Contrasts::Sum;
+    // For every set of categories that a term is spread over, the variables that are.
+    let mut needs: BTreeMap<Vec<usize>, BTreeSet<usize>> = BTreeMap::new();
+    for term in &design.terms {
+        for scoped in &term.scoped {
+            let mut key: Vec<usize> = scoped
+                .iter()
+                .filter_map(|&(position, _)| match &term.factors[position] {
+                    TermFactor::Category { index, .. } => Some(*index),
+                    _ => None,
+                })
+                .collect();
+            key.sort_unstable();
+            if key.is_empty() {
+                continue;
+            }
+            let slopes = needs.entry(key).or_default();
+            for monomial in monomials(&term.factors, scoped, sum, &design.polynomials) {
+                if let Some(variable) = design.variable(&monomial) {
+                    slopes.insert(variable);
+                    slopes.extend(design.flag_of(variable));
+                }
+            }
+        }
+    }
+    let all: BTreeSet<usize> = (0..design.variables.len()).collect();
+    let mut wanted: BTreeMap<Vec<usize>, (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
+    let keys: Vec<(&Vec<usize>, &BTreeSet<usize>)> = needs.iter().collect();
+    for (index, (key, slopes)) in keys.iter().enumerate() {
+        let entry = wanted.entry((*key).clone()).or_default();
+        entry.0.extend(&all);
+        entry.1.extend(*slopes);
+        for (other, more) in &keys[index + 1..] {
+            let mut joint: Vec<usize> = key.iter().chain(*other).copied().collect();
+            joint.sort_unstable();
+            joint.dedup();
+            let entry = wanted.entry(joint).or_default();
+            let both: BTreeSet<usize> = slopes.union(more).copied().collect();
+            entry.0.extend(&both);
+            entry.1.extend(&both);
+        }
+    }
+    let mut tables = Vec::new();
+    if !design.by.is_empty() {
+        let variables: Vec<usize> = all.iter().copied().collect();
+        let slopes = variables.len();
+        tables.push(TableSpec { key: design.by.clone(), variables, slopes, weighted: true });
+    }
+    for (key, (variables, slopes)) in wanted {
+        let key = design.by.iter().copied().chain(key).collect();
+        let rest = variables.difference(&slopes).copied();
+        let variables = slopes.iter().copied().chain(rest).collect();
+        tables.push(TableSpec { key, variables, slopes: slopes.len(), weighted: true });
+    }
+    // R's orthogonal polynomials are orthogonal over rows, not over weights.
+    let analytic = design.spec.weights.as_ref().is_some_and(|w| w.kind == WeightType::Analytic);
+    if analytic && !design.polynomials.is_empty() {
+        let variables: Vec<usize> = (0..design.variables.len())
+            .filter(|&v| matches!(&design.variables[v].content, Content::Product(m) if matches!(m.as_slice(), [Piece::Power(..)])))
+            .collect();
+        let slopes = variables.len();
+        tables.push(TableSpec { key: design.by.clone(), variables, slopes, weighted: false });
+    }
+    tables
 }
