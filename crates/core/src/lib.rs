@@ -16,6 +16,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`spec`] | response, features, treatment of missing values |
+//! | [`formula`], [`expression`] | the formula language, and its arithmetic |
 //! | [`design`] | the model bound to a schema; logical blocks |
 //! | [`block`] | plain slices of a block |
 //! | `centred` | its centred form, which the kernels multiply |
@@ -31,6 +32,8 @@ mod convert;
 pub mod cross_products;
 pub mod design;
 pub mod error;
+pub mod expression;
+pub mod formula;
 pub mod missing;
 pub mod moments;
 pub mod ordered;
@@ -43,6 +46,8 @@ pub use convert::to_float64;
 pub use cross_products::CrossProducts;
 pub use design::Design;
 pub use error::{Error, ErrorKind, Result};
+pub use expression::Expr;
+pub use formula::{Expansion, Factor, Formula, FormulaError, Term};
 pub use missing::{DroppedRows, MissingReason, RoundedIntegers, RowLedger};
 pub use moments::Moments;
 pub use ordered::in_order;

@@ -1,0 +1,263 @@
+//! The products that a formula stands for.
+
+use std::collections::{HashMap, HashSet};
+
+use super::error::{FormulaError, Result, quoted};
+use super::syntax::{Kind, Node, Sign};
+use super::{Expansion, Factor, Formula, MAX_TERMS, Term};
+
+/// How many pairs of factors may be looked at. An honest formula needs some per term; one that multiplies many
+/// times what it has already could keep a processor busy for hours.
+const MAX_WORK: usize = 10_000_000;
+
+/// How many terms a message lists.
+const LISTED: usize = 30;
+
+pub(super) fn expand(formula: &Formula, columns: &[String]) -> Result<Expansion> {
+    let responses: HashSet<_> = formula.responses.iter().flat_map(Factor::columns).collect();
+    let others = columns.iter().filter(|column| !responses.contains(column.as_str()));
+    let mut expander =
+        Expander { text: &formula.text, others: others.collect(), factors: Factors::default(), work: 0 };
+    let sum = expander.sum(&formula.right)?;
+    let intercept = sum.constant.unwrap_or(true);
+    let mut products = sum.in_order();
+    if products.is_empty() && !intercept {
+        return Err(
+            expander.error(&formula.right, "nothing is left to estimate: neither a term nor the constant")
+        );
+    }
+    products.sort_by_key(|product| product.0.len());
+    let terms = products.iter().map(|product| expander.factors.term(product)).collect();
+    Ok(Expansion { responses: formula.responses.clone(), terms, intercept })
+}
+
+/// Every factor that occurs, with a number. Factors are the same if they print the same.
+#[derive(Default)]
+struct Factors {
+    list: Vec<Factor>,
+    numbers: HashMap<String, usize>,
+}
+
+impl Factors {
+    fn number(&mut self, factor: Factor) -> usize {
+        *self.numbers.entry(factor.to_string()).or_insert_with(|| {
+            self.list.push(factor);
+            self.list.len() - 1
+        })
+    }
+
+    fn term(&self, product: &Product) -> Term {
+        Term { factors: product.0.iter().map(|&number| self.list[number].clone()).collect() }
+    }
+}
+
+/// The numbers of distinct factors, in the order in which they were written.
+#[derive(Clone)]
+struct Product(Vec<usize>);
+
+impl Product {
+    /// Which products are the same.
+    fn key(&self) -> Vec<usize> {
+        let mut key = self.0.clone();
+        key.sort_unstable();
+        key
+    }
+
+    fn times(&self, other: &Self) -> Self {
+        let mut factors = self.0.clone();
+        factors.extend(other.0.iter().filter(|number| !self.0.contains(number)));
+        Self(factors)
+    }
+}
+
+/// Distinct products, in the order in which they were added.
+#[derive(Default)]
+struct Sum {
+    /// By key, with a number that grows with every addition.
+    products: HashMap<Vec<usize>, (usize, Product)>,
+    added: usize,
+    /// Whether there is a constant, if anything was said about it.
+    constant: Option<bool>,
+}
+
+impl Sum {
+    fn of(product: Product) -> Self {
+        let mut sum = Self::default();
+        sum.add(product);
+        sum
+    }
+
+    /// Whether the product is new.
+    fn add(&mut self, product: Product) -> bool {
+        let before = self.products.len();
+        self.products.entry(product.key()).or_insert((self.added, product));
+        self.added += 1;
+        self.products.len() > before
+    }
+
+    fn in_order(&self) -> Vec<Product> {
+        let mut products: Vec<_> = self.products.values().collect();
+        products.sort_unstable_by_key(|(number, _)| *number);
+        products.into_iter().map(|(_, product)| product.clone()).collect()
+    }
+}
+
+struct Expander<'f> {
+    text: &'f str,
+    /// What a `.` stands for.
+    others: Vec<&'f String>,
+    factors: Factors,
+    work: usize,
+}
+
+impl Expander<'_> {
+    fn sum(&mut self, node: &Node) -> Result<Sum> {
+        match &node.kind {
+            Kind::Constant(present) => Ok(Sum { constant: Some(*present), ..Sum::default() }),
+            Kind::Dot => self.dot(node),
+            Kind::Factor(factor) => Ok(Sum::of(Product(vec![self.factors.number(factor.clone())]))),
+            Kind::Sum(parts) => self.signed(parts),
+            Kind::Cross(nodes) => self.fold(nodes, Self::cross),
+            Kind::Product(nodes) => self.fold(nodes, Self::product),
+            Kind::Power(base, exponent) => self.power(base, *exponent),
+        }
+    }
+
+    fn dot(&mut self, node: &Node) -> Result<Sum> {
+        let mut sum = Sum::default();
+        for column in self.others.clone() {
+            let number = self.factors.number(Factor::Column(column.clone()));
+            self.add(&mut sum, Product(vec![number]), node)?;
+        }
+        Ok(sum)
+    }
+
+    fn signed(&mut self, parts: &[(Sign, Node)]) -> Result<Sum> {
+        let mut sum = Sum::default();
+        for (sign, node) in parts {
+            let part = self.sum(node)?;
+            match sign {
+                Sign::Plus => self.add_all(&mut sum, part, node)?,
+                Sign::Minus => self.remove_all(&mut sum, &part, node)?,
+            }
+        }
+        Ok(sum)
+    }
+
+    fn add_all(&self, sum: &mut Sum, part: Sum, node: &Node) -> Result<()> {
+        sum.constant = part.constant.or(sum.constant);
+        part.in_order().into_iter().try_for_each(|product| self.add(sum, product, node).map(drop))
+    }
+
+    fn remove_all(&self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {
+        match part.constant {
+            Some(true) => sum.constant = Some(false),
+            Some(false) => {
+                return Err(self.error(node, "0 cannot be removed; write \"- 1\" or \"+ 0\" for no constant"));
+            }
+            None => {}
+        }
+        for product in part.in_order() {
+            if sum.products.remove(&product.key()).is_none() {
+                return Err(self.not_there(sum, &product, node));
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins sums from left to right. None may have a constant.
+    fn fold(&mut self, nodes: &[Node], join: fn(&mut Self, Sum, &Sum, &Node) -> Result<Sum>) -> Result<Sum> {
+        let mut joined: Option<Sum> = None;
+        for node in nodes {
+            let sum = self.without_constant(node)?;
+            joined = Some(match joined {
+                None => sum,
+                Some(left) => join(self, left, &sum, node)?,
+            });
+        }
+        Ok(joined.unwrap_or_default())
+    }
+
+    fn without_constant(&mut self, node: &Node) -> Result<Sum> {
+        let sum = self.sum(node)?;
+        if sum.constant.is_some() {
+            return Err(self.error(node, "0 and 1 can be added and removed, but not multiplied"));
+        }
+        Ok(sum)
+    }
+
+    fn cross(&mut self, left: Sum, right: &Sum, node: &Node) -> Result<Sum> {
+        let (before, right) = (left.in_order(), right.in_order());
+        let mut crossed = left;
+        for product in &right {
+            self.add(&mut crossed, product.clone(), node)?;
+        }
+        self.add_products(&mut crossed, &before, &right, node)?;
+        Ok(crossed)
+    }
+
+    fn product(&mut self, left: Sum, right: &Sum, node: &Node) -> Result<Sum> {
+        let mut sum = Sum::default();
+        self.add_products(&mut sum, &left.in_order(), &right.in_order(), node)?;
+        Ok(sum)
+    }
+
+    /// All products of up to `exponent` terms. Each round multiplies what the round before has added.
+    fn power(&mut self, base: &Node, exponent: u32) -> Result<Sum> {
+        let mut sum = self.without_constant(base)?;
+        let terms = sum.in_order();
+        let mut latest = terms.clone();
+        for _ in 1..exponent {
+            latest = self.add_products(&mut sum, &latest, &terms, base)?;
+        }
+        Ok(sum)
+    }
+
+    /// Adds the product of each of `left` with each of `right`, and returns those that are new.
+    fn add_products(
+        &mut self,
+        sum: &mut Sum,
+        left: &[Product],
+        right: &[Product],
+        node: &Node,
+    ) -> Result<Vec<Product>> {
+        let mut new = Vec::new();
+        for a in left {
+            for b in right {
+                self.work += a.0.len() * b.0.len();
+                if self.work > MAX_WORK {
+                    return Err(self.error(node, "too many products to multiply out"));
+                }
+                let product = a.times(b);
+                if self.add(sum, product.clone(), node)? {
+                    new.push(product);
+                }
+            }
+        }
+        Ok(new)
+    }
+
+    fn add(&self, sum: &mut Sum, product: Product, node: &Node) -> Result<bool> {
+        let new = sum.add(product);
+        if sum.products.len() > MAX_TERMS {
+            return Err(self.error(node, format!("the formula has more than {MAX_TERMS} terms")));
+        }
+        Ok(new)
+    }
+
+    fn error(&self, node: &Node, message: impl Into<String>) -> FormulaError {
+        FormulaError::new(self.text, node.at, message)
+    }
+
+    fn not_there(&self, sum: &Sum, product: &Product, node: &Node) -> FormulaError {
+        let printed = |product: &Product| quoted(&self.factors.term(product).to_string());
+        let terms = sum.in_order();
+        let mut list: Vec<_> = terms.iter().take(LISTED).map(printed).collect();
+        list.extend((terms.len() > LISTED).then(|| "…".to_owned()));
+        let valid = match list.is_empty() {
+            true => "there are none before it".to_owned(),
+            false => format!("the terms before it are {}", list.join(", ")),
+        };
+        self.error(node, format!("there is no term {} to remove; {valid}", printed(product)))
+    }
+}
