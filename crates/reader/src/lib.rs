@@ -27,4 +27,4 @@ pub mod source;
 
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Result};
-pub use source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary};
+pub use source::{Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary};
