@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::predicate::Predicate;
 
 /// Rows of a record batch unless a scan asks otherwise. Larger batches leave the caches and cost more.
 pub const DEFAULT_BATCH_ROWS: usize = 4_096;
@@ -72,6 +73,9 @@ pub struct ScanRequest {
     /// a Parquet row group share one values array (the same `Arc`) as long as its pages use the
     /// dictionary; where pages are plain, each batch has a dictionary of its own.
     pub dictionaries: Vec<String>,
+    /// What rows must fulfil that anyone wants. A source leaves out row groups and files of which it can
+    /// tell that no row does, and delivers everything else; the exact filter is its owner's business.
+    pub prune: Option<Arc<Predicate>>,
     /// Rows of a record batch at most; a matter of memory and speed, never of results.
     pub batch_rows: usize,
 }
@@ -83,8 +87,25 @@ impl ScanRequest {
             columns: columns.into_iter().map(Into::into).collect(),
             verbatim: Vec::new(),
             dictionaries: Vec::new(),
+            prune: None,
             batch_rows: DEFAULT_BATCH_ROWS,
         }
+    }
+}
+
+impl ScanRequest {
+    /// Whether it is known beforehand that no row passes.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.prune.as_deref() == Some(&Predicate::Never)
+    }
+}
+
+/// A scan without partitions.
+pub(crate) struct NoPartitions;
+
+impl Scan for NoPartitions {
+    fn next_partition(&self) -> Option<Result<Partition>> {
+        None
     }
 }
 
@@ -106,7 +127,7 @@ pub fn position(schema: &arrow_schema::Schema, name: &str) -> Result<usize> {
 
 /// One pass over a source: a queue of partitions, shared by all threads that work on it.
 ///
-/// Partitions are cut by the content of the files alone, so their number, order and rows are the same
+/// Partitions are cut by the content of the files and what [`ScanRequest::prune`] leaves of it, so their number, order and rows are the same
 /// for any number of threads and any batch size.
 pub trait Scan: Send + Sync {
     /// The next partition, or `None` after the last. Indices run from 0 without gaps.

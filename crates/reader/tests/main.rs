@@ -3,4 +3,5 @@
 
 mod counts;
 mod dictionaries;
+mod pruning;
 mod util;

@@ -60,7 +60,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::source::{InputFile, ReadCounts, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, position};
 
 pub use self::options::{ColumnType, CsvOptions, DEFAULT_CHUNK_BYTES};
 
@@ -150,12 +150,16 @@ impl Source for CsvFile {
             let columns = self.find(&request.columns)?;
             let verbatim = self.find(&request.verbatim)?;
             let wanted = Wanted { columns: &columns, verbatim: &verbatim, batch_rows: request.batch_rows };
+            if request.wants_nothing() {
+                return Ok(None);
+            }
             let plan = Plan::new(&self.layout, &self.nulls, &wanted, self.input.path());
             self.input.verify_unchanged()?;
-            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, &self.bytes_read)
+            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, &self.bytes_read).map(Some)
         };
         match open() {
-            Ok(scan) => Ok(Box::new(scan)),
+            Ok(Some(scan)) => Ok(Box::new(scan)),
+            Ok(None) => Ok(Box::new(NoPartitions)),
             Err(e) => Err(e.at_path(self.input.path())),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::hive::hive_keys;
+use self::hive::{hive_bounds, hive_keys};
 use self::paths::{EXTENSIONS, expand};
 use crate::csv::{ColumnType, CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -369,7 +369,9 @@ impl DatasetFile {
     /// The part of a request that the file itself answers.
     fn request(&self, request: &ScanRequest) -> ScanRequest {
         let own = |names: &[String]| names.iter().filter(|n| self.hive_value(n).is_none()).cloned().collect();
+        let key = |name: &str| self.hive_value(name).map(|(_, value)| hive_bounds(value));
         ScanRequest {
+            prune: request.prune.as_ref().map(|predicate| Arc::new(predicate.within(&key))),
             columns: own(&request.columns),
             verbatim: own(&request.verbatim),
             dictionaries: own(&request.dictionaries),

@@ -9,6 +9,7 @@ mod footer;
 mod page_header;
 mod pages;
 mod pieces;
+mod prune;
 mod types;
 
 use std::collections::HashMap;
@@ -105,6 +106,17 @@ impl ParquetFile {
         self.metadata().file_metadata().num_rows().unsigned_abs()
     }
 
+    /// Index and rows of the row groups in which `request` may find rows; counts the others.
+    fn row_groups(&self, request: &ScanRequest, parquet_roots: &[usize]) -> Vec<(usize, u64)> {
+        let shared = &self.shared;
+        let groups = self.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs()).enumerate();
+        let Some(predicate) = &request.prune else { return groups.collect() };
+        let may_pass = prune::may_pass(&shared.reader, &shared.positions, parquet_roots, predicate);
+        let (wanted, others): (Vec<_>, Vec<_>) = groups.partition(|(index, _)| may_pass[*index]);
+        others.into_iter().for_each(|(_, rows)| shared.seen.count_skipped(rows));
+        wanted
+    }
+
     /// The view of the file that decodes what `request` wants.
     fn reader_for(&self, request: &ScanRequest, parquet_roots: &[usize]) -> Result<ArrowReaderMetadata> {
         let shared = &self.shared;
@@ -142,13 +154,13 @@ impl Source for ParquetFile {
         let mask = ProjectionMask::roots(descr, roots.iter().map(|&i| parquet_roots[i]));
         let leaves: Vec<usize> = (0..descr.num_columns()).filter(|&leaf| mask.leaf_included(leaf)).collect();
         let flat = leaves.iter().all(|&leaf| descr.column(leaf).max_rep_level() == 0);
-        let groups = shared.reader.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs());
+        let groups = self.row_groups(request, &parquet_roots);
         let pieces = if flat {
-            pieces(groups)
+            pieces(groups.into_iter())
         } else {
             // Values of repeated columns are not rows, so their row groups cannot be cut.
             let whole = |(i, rows)| Piece { row_groups: i..i + 1, rows: None, count: rows };
-            groups.enumerate().map(whole).collect()
+            groups.into_iter().map(whole).collect()
         };
         let reader = self.reader_for(request, &parquet_roots)?;
         let plan = Arc::new(Plan { reader, mask, leaves, order, batch_rows: request.batch_rows.max(1) });

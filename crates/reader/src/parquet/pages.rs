@@ -45,6 +45,8 @@ pub(super) struct Seen {
     protected: AtomicU64,
     bytes: AtomicU64,
     row_groups: AtomicU64,
+    row_groups_skipped: AtomicU64,
+    rows_skipped: AtomicU64,
 }
 
 impl Seen {
@@ -61,10 +63,18 @@ impl Seen {
         self.row_groups.fetch_add(row_groups as u64, Ordering::Relaxed);
     }
 
+    /// A row group of `rows` rows is not read.
+    pub(super) fn count_skipped(&self, rows: u64) {
+        self.row_groups_skipped.fetch_add(1, Ordering::Relaxed);
+        self.rows_skipped.fetch_add(rows, Ordering::Relaxed);
+    }
+
     pub(super) fn counts(&self) -> ReadCounts {
         ReadCounts {
             bytes: self.bytes.load(Ordering::Relaxed),
             row_groups: self.row_groups.load(Ordering::Relaxed),
+            row_groups_skipped: self.row_groups_skipped.load(Ordering::Relaxed),
+            rows_skipped: self.rows_skipped.load(Ordering::Relaxed),
             ..ReadCounts::default()
         }
     }
