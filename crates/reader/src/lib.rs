@@ -12,6 +12,7 @@
 //! | [`parquet`] | page-wise decoding of row groups, whole or in ranges of rows |
 //! | [`csv`] | byte ranges cut on record edges, parsed in parallel |
 //! | [`dataset`] | paths, directories, globs, hive keys; one schema for many files |
+//! | [`predicate`] | row groups and files in which no row can pass a filter |
 //! | [`limits`] | what a file may ask of us |
 //! | [`error`] | one error type: kind, file, place, column |
 //!
@@ -23,8 +24,10 @@ pub mod dataset;
 pub mod error;
 pub mod limits;
 pub mod parquet;
+pub mod predicate;
 pub mod source;
 
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Result};
-pub use source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary};
+pub use predicate::{Comparison, Predicate, Value};
+pub use source::{Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary};

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::predicate::Predicate;
 
 /// Rows of a record batch unless a scan asks otherwise. Larger batches leave the caches and cost more.
 pub const DEFAULT_BATCH_ROWS: usize = 4_096;
@@ -40,6 +41,12 @@ pub trait Source: Send + Sync {
         Checksums::default()
     }
 
+    /// What all scans so far have read and passed over. Other threads may be at work; each count is right
+    /// once they are done.
+    fn counts(&self) -> ReadCounts {
+        ReadCounts::default()
+    }
+
     /// Whether [`Source::scan`] can be called again; false for a pipe.
     fn reopens(&self) -> bool {
         true
@@ -60,6 +67,15 @@ pub struct ScanRequest {
     /// Names of columns to append behind them exactly as the file has them: text from a CSV file,
     /// the column's own type from a Parquet file. May repeat names of `columns`.
     pub verbatim: Vec<String>,
+    /// Names among `columns` whose text may come as `Dictionary(Int32, Utf8)`, so that nobody makes a
+    /// string for every row. This is a permission: where the file has no dictionary the column is `Utf8`,
+    /// so a consumer must take both, and the type may differ between the files of a data set. Batches of
+    /// a Parquet row group share one values array (the same `Arc`) as long as its pages use the
+    /// dictionary; where pages are plain, each batch has a dictionary of its own.
+    pub dictionaries: Vec<String>,
+    /// What rows must fulfil that anyone wants. A source leaves out row groups and files of which it can
+    /// tell that no row does, and delivers everything else; the exact filter is its owner's business.
+    pub prune: Option<Arc<Predicate>>,
     /// Rows of a record batch at most; a matter of memory and speed, never of results.
     pub batch_rows: usize,
 }
@@ -70,8 +86,26 @@ impl ScanRequest {
         Self {
             columns: columns.into_iter().map(Into::into).collect(),
             verbatim: Vec::new(),
+            dictionaries: Vec::new(),
+            prune: None,
             batch_rows: DEFAULT_BATCH_ROWS,
         }
+    }
+}
+
+impl ScanRequest {
+    /// Whether it is known beforehand that no row passes.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.prune.as_deref() == Some(&Predicate::Never)
+    }
+}
+
+/// A scan without partitions.
+pub(crate) struct NoPartitions;
+
+impl Scan for NoPartitions {
+    fn next_partition(&self) -> Option<Result<Partition>> {
+        None
     }
 }
 
@@ -93,7 +127,7 @@ pub fn position(schema: &arrow_schema::Schema, name: &str) -> Result<usize> {
 
 /// One pass over a source: a queue of partitions, shared by all threads that work on it.
 ///
-/// Partitions are cut by the content of the files alone, so their number, order and rows are the same
+/// Partitions are cut by the content of the files and what [`ScanRequest::prune`] leaves of it, so their number, order and rows are the same
 /// for any number of threads and any batch size.
 pub trait Scan: Send + Sync {
     /// The next partition, or `None` after the last. Indices run from 0 without gaps.
@@ -130,6 +164,37 @@ pub struct Checksums {
     pub pages: u64,
     /// Pages with a checksum; it was right, or reading had failed.
     pub protected: u64,
+}
+
+/// What scans have read, and what they could pass over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadCounts {
+    /// Bytes read from files: pages with their headers of Parquet, text as it is stored of CSV. What
+    /// opening a file reads (footers, samples) is not among them.
+    pub bytes: u64,
+    /// Row groups that were decoded, in whole or in part, once for every scan.
+    pub row_groups: u64,
+    /// Row groups that were not read because no row of theirs can pass the filter.
+    pub row_groups_skipped: u64,
+    /// Rows of those row groups, and of whole files passed over, where their number is known.
+    pub rows_skipped: u64,
+    /// Rows that were decoded and did not pass the filter.
+    pub rows_filtered: u64,
+}
+
+impl std::ops::Add for ReadCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes + other.bytes,
+            row_groups: self.row_groups + other.row_groups,
+            row_groups_skipped: self.row_groups_skipped + other.row_groups_skipped,
+            rows_skipped: self.rows_skipped + other.rows_skipped,
+            rows_filtered: self.rows_filtered + other.rows_filtered,
+        }
+    }
 }
 
 /// What a source knows of its data without reading it.

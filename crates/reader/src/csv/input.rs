@@ -4,6 +4,8 @@
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder as ZstdDecoder;
@@ -71,12 +73,14 @@ impl Input {
         Err(Error::new(ErrorKind::Changed, message).at_path(path))
     }
 
-    /// A reader of the text behind its first `skip` bytes.
-    pub(super) fn reader(&self, skip: u64) -> Result<Reader> {
+    /// A reader of the text behind its first `skip` bytes, which adds to `count` what it reads of the file.
+    pub(super) fn reader(&self, skip: u64, count: &Arc<AtomicU64>) -> Result<Reader> {
         let path = self.path();
         let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let start = if self.encoding == Encoding::Plain { skip } else { 0 };
+        file.seek(SeekFrom::Start(start)).map_err(|e| Error::io(path, e))?;
+        let file = Counted { file, count: Arc::clone(count) };
         if self.encoding == Encoding::Plain {
-            file.seek(SeekFrom::Start(skip)).map_err(|e| Error::io(path, e))?;
             return Ok(Reader { bytes: Box::new(file), encoding: self.encoding });
         }
         let compressed = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, file);
@@ -108,6 +112,20 @@ fn zstd_decoder<R: BufRead>(compressed: R) -> io::Result<ZstdDecoder<'static, R>
 
 fn describe(path: &Path, found: &Metadata) -> InputFile {
     InputFile { path: path.to_path_buf(), bytes: found.len(), modified: found.modified().ok(), rows: None }
+}
+
+/// A file that counts the bytes that are read.
+struct Counted {
+    file: File,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.count.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
 }
 
 /// Reads text, whatever it is stored as.

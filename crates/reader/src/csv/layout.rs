@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use memchr::memchr;
 
@@ -35,7 +36,8 @@ pub(super) struct Layout {
 
 /// Reads the header and the sample.
 pub(super) fn read(input: &Input, options: &CsvOptions, nulls: &Nulls) -> Result<Layout> {
-    let mut reader = input.reader(0)?;
+    // The sample is not part of a scan, so what it reads does not count.
+    let mut reader = input.reader(0, &Arc::default())?;
     let mut prefix = Vec::new();
     reader.read(&mut prefix, SAMPLE_BYTES)?;
     let mark = byte_order_mark(&prefix)?;

@@ -55,11 +55,12 @@ mod value;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::source::{InputFile, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, position};
 
 pub use self::options::{ColumnType, CsvOptions, DEFAULT_CHUNK_BYTES};
 
@@ -79,6 +80,8 @@ pub struct CsvFile {
     positions: HashMap<String, usize>,
     nulls: Nulls,
     chunk_bytes: usize,
+    /// Bytes that scans have read.
+    bytes_read: Arc<AtomicU64>,
 }
 
 impl CsvFile {
@@ -111,7 +114,15 @@ impl CsvFile {
             }
         }
         let schema = Arc::new(layout.schema());
-        Ok(Self { input, layout, schema, positions, nulls, chunk_bytes: options.chunk_bytes })
+        Ok(Self {
+            input,
+            layout,
+            schema,
+            positions,
+            nulls,
+            chunk_bytes: options.chunk_bytes,
+            bytes_read: Arc::default(),
+        })
     }
 
     /// Columns whose type is a guess, because the sample has no value of theirs.
@@ -139,12 +150,16 @@ impl Source for CsvFile {
             let columns = self.find(&request.columns)?;
             let verbatim = self.find(&request.verbatim)?;
             let wanted = Wanted { columns: &columns, verbatim: &verbatim, batch_rows: request.batch_rows };
+            if request.wants_nothing() {
+                return Ok(None);
+            }
             let plan = Plan::new(&self.layout, &self.nulls, &wanted, self.input.path());
             self.input.verify_unchanged()?;
-            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes)
+            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, &self.bytes_read).map(Some)
         };
         match open() {
-            Ok(scan) => Ok(Box::new(scan)),
+            Ok(Some(scan)) => Ok(Box::new(scan)),
+            Ok(None) => Ok(Box::new(NoPartitions)),
             Err(e) => Err(e.at_path(self.input.path())),
         }
     }
@@ -166,6 +181,10 @@ impl Source for CsvFile {
 
     fn inputs(&self) -> Vec<InputFile> {
         vec![self.input.file().clone()]
+    }
+
+    fn counts(&self) -> ReadCounts {
+        ReadCounts { bytes: self.bytes_read.load(Ordering::Relaxed), ..ReadCounts::default() }
     }
 
     fn verify_unchanged(&self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! A pass over a file: chunks are cut under a lock, in order, and parsed wherever they are wanted.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chunk::{Chunk, Chunker};
@@ -22,9 +23,15 @@ struct Queue {
 }
 
 impl CsvScan {
-    /// Starts at the first record behind the header.
-    pub(super) fn start(input: &Input, layout: &Layout, plan: Plan, chunk_bytes: usize) -> Result<Self> {
-        let reader = input.reader(layout.data_start)?;
+    /// Starts at the first record behind the header; bytes read are added to `count`.
+    pub(super) fn start(
+        input: &Input,
+        layout: &Layout,
+        plan: Plan,
+        chunk_bytes: usize,
+        count: &Arc<AtomicU64>,
+    ) -> Result<Self> {
+        let reader = input.reader(layout.data_start, count)?;
         let chunker = Chunker::new(reader, Vec::new(), layout.delimiter, chunk_bytes, layout.data_line);
         Ok(Self { queue: Mutex::new(Queue { chunker, next: Some(0) }), plan: Arc::new(plan) })
     }

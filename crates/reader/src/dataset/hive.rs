@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow_schema::{DataType, Field};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::predicate::{Bounds, Value};
 
 /// The name Hive gives a null key.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -78,6 +79,23 @@ fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
         (DataType::Utf8, values.iter().map(|&v| one(Arc::new(StringArray::from(vec![v])))).collect())
     };
     HiveKey { field: Field::new(name, kind, true), values }
+}
+
+/// A file's value of a key, for predicates.
+pub(super) fn hive_bounds(value: &ArrayRef) -> Bounds {
+    if value.is_null(0) {
+        return Bounds::constant(None);
+    }
+    let value = value.as_any();
+    if let Some(whole) = value.downcast_ref::<Int64Array>() {
+        Bounds::constant(Some(Value::Integer(whole.value(0).into())))
+    } else if let Some(number) = value.downcast_ref::<Float64Array>() {
+        Bounds::constant(Some(Value::Float(number.value(0))))
+    } else if let Some(text) = value.downcast_ref::<StringArray>() {
+        Bounds::constant(Some(Value::Text(text.value(0).to_owned())))
+    } else {
+        Bounds::unknown()
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::hive::hive_keys;
+use self::hive::{hive_bounds, hive_keys};
 use self::paths::{EXTENSIONS, expand};
 use crate::csv::{ColumnType, CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet::ParquetFile;
-use crate::source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{
+    Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
+};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
@@ -271,6 +273,10 @@ impl Source for Dataset {
         })
     }
 
+    fn counts(&self) -> ReadCounts {
+        self.files.iter().fold(ReadCounts::default(), |sum, file| sum + file.source.counts())
+    }
+
     fn verbatim_type(&self, index: usize) -> DataType {
         let field = self.schema.field(index);
         let types = self.files.iter().filter_map(|file| {
@@ -363,7 +369,14 @@ impl DatasetFile {
     /// The part of a request that the file itself answers.
     fn request(&self, request: &ScanRequest) -> ScanRequest {
         let own = |names: &[String]| names.iter().filter(|n| self.hive_value(n).is_none()).cloned().collect();
-        ScanRequest { columns: own(&request.columns), verbatim: own(&request.verbatim), ..request.clone() }
+        let key = |name: &str| self.hive_value(name).map(|(_, value)| hive_bounds(value));
+        ScanRequest {
+            prune: request.prune.as_ref().map(|predicate| Arc::new(predicate.within(&key))),
+            columns: own(&request.columns),
+            verbatim: own(&request.verbatim),
+            dictionaries: own(&request.dictionaries),
+            ..request.clone()
+        }
     }
 
     /// Puts the hive columns where the request wants them.

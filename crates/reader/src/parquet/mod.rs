@@ -9,6 +9,8 @@ mod footer;
 mod page_header;
 mod pages;
 mod pieces;
+mod prune;
+mod types;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,22 +20,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-    RowSelection, RowSelectionPolicy, RowSelector,
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelectionPolicy, RowSelector,
 };
-use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use self::footer::{check_ends, check_metadata, check_names};
-use self::pages::{LocatedPages, PageFile, PagesSeen, Walk, decode_bytes, locate_pages};
+use self::pages::{LocatedPages, PageFile, Seen, Walk, decode_bytes, locate_pages};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
 use self::pieces::{Piece, pieces, ranges};
+use self::types::{arrow_metadata, with_dictionaries};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::source::{Checksums, InputFile, Partition, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{
+    Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
+};
 
 /// An open Parquet file.
 pub struct ParquetFile {
@@ -47,7 +51,7 @@ struct Shared {
     modified: Option<SystemTime>,
     reader: ArrowReaderMetadata,
     located: Arc<LocatedPages>,
-    seen: Arc<PagesSeen>,
+    seen: Arc<Seen>,
     positions: HashMap<String, usize>,
 }
 
@@ -101,30 +105,30 @@ impl ParquetFile {
     pub fn rows(&self) -> u64 {
         self.metadata().file_metadata().num_rows().unsigned_abs()
     }
-}
 
-/// The Arrow view of a file. The Arrow schema that some writers embed is an untrusted copy, so it is
-/// skipped; the Parquet types say enough.
-fn arrow_metadata(metadata: Arc<ParquetMetaData>) -> parquet::errors::Result<ArrowReaderMetadata> {
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
-    let roots = metadata.file_metadata().schema_descr().root_schema().get_fields();
-    let is_int96 = |name: &str| {
-        roots
-            .iter()
-            .any(|r| r.name() == name && r.is_primitive() && r.get_physical_type() == PhysicalType::INT96)
-    };
-    if !plain.schema().fields().iter().any(|f| is_int96(f.name())) {
-        return Ok(plain);
+    /// Index and rows of the row groups in which `request` may find rows; counts the others.
+    fn row_groups(&self, request: &ScanRequest, parquet_roots: &[usize]) -> Vec<(usize, u64)> {
+        let shared = &self.shared;
+        let groups = self.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs()).enumerate();
+        let Some(predicate) = &request.prune else { return groups.collect() };
+        let may_pass = prune::may_pass(&shared.reader, &shared.positions, parquet_roots, predicate);
+        let (wanted, others): (Vec<_>, Vec<_>) = groups.partition(|(index, _)| may_pass[*index]);
+        others.into_iter().for_each(|(_, rows)| shared.seen.count_skipped(rows));
+        wanted
     }
-    // Nanoseconds, the default for this old type, wrap around outside the years 1677 to 2262.
-    let microseconds = DataType::Timestamp(TimeUnit::Microsecond, None);
-    let fields = plain.schema().fields().iter().map(|field| match is_int96(field.name()) {
-        true => Arc::new(field.as_ref().clone().with_data_type(microseconds.clone())),
-        false => Arc::clone(field),
-    });
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    ArrowReaderMetadata::try_new(metadata, options.with_schema(schema))
+
+    /// The view of the file that decodes what `request` wants.
+    fn reader_for(&self, request: &ScanRequest, parquet_roots: &[usize]) -> Result<ArrowReaderMetadata> {
+        let shared = &self.shared;
+        // A column that is also wanted as the file has it is decoded once, as text.
+        let names = request.dictionaries.iter().filter(|name| !request.verbatim.contains(name));
+        let fields: Vec<usize> = names.filter_map(|name| shared.positions.get(name)).copied().collect();
+        contain(|| {
+            with_dictionaries(&shared.reader, parquet_roots, &fields)
+                .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
+        })
+        .map_err(|e| e.at_path(&shared.path))
+    }
 }
 
 impl Source for ParquetFile {
@@ -150,15 +154,16 @@ impl Source for ParquetFile {
         let mask = ProjectionMask::roots(descr, roots.iter().map(|&i| parquet_roots[i]));
         let leaves: Vec<usize> = (0..descr.num_columns()).filter(|&leaf| mask.leaf_included(leaf)).collect();
         let flat = leaves.iter().all(|&leaf| descr.column(leaf).max_rep_level() == 0);
-        let groups = shared.reader.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs());
+        let groups = self.row_groups(request, &parquet_roots);
         let pieces = if flat {
-            pieces(groups)
+            pieces(groups.into_iter())
         } else {
             // Values of repeated columns are not rows, so their row groups cannot be cut.
             let whole = |(i, rows)| Piece { row_groups: i..i + 1, rows: None, count: rows };
-            groups.enumerate().map(whole).collect()
+            groups.into_iter().map(whole).collect()
         };
-        let plan = Arc::new(Plan { mask, leaves, order, batch_rows: request.batch_rows.max(1) });
+        let reader = self.reader_for(request, &parquet_roots)?;
+        let plan = Arc::new(Plan { reader, mask, leaves, order, batch_rows: request.batch_rows.max(1) });
         Ok(Box::new(ParquetScan { shared, plan, pieces, next: AtomicUsize::new(0) }))
     }
 
@@ -207,6 +212,10 @@ impl Source for ParquetFile {
         self.shared.seen.checksums()
     }
 
+    fn counts(&self) -> ReadCounts {
+        self.shared.seen.counts()
+    }
+
     fn verify_unchanged(&self) -> Result<()> {
         self.shared.open_unchanged().map(drop)
     }
@@ -214,6 +223,7 @@ impl Source for ParquetFile {
 
 /// What every partition of a scan decodes.
 struct Plan {
+    reader: ArrowReaderMetadata,
     mask: ProjectionMask,
     leaves: Vec<usize>,
     order: Vec<usize>,
@@ -286,8 +296,12 @@ impl PieceBatches {
         if walk == Walk::Located {
             self.locate(&file)?;
         }
+        // Of a row group in ranges, the first range counts.
+        if self.piece.rows.as_ref().is_none_or(|rows| rows.start == 0) {
+            shared.seen.count_row_groups(self.piece.row_groups.len());
+        }
         let pages = PageFile::new(file, shared.bytes, walk, Arc::clone(&shared.seen));
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, shared.reader.clone())
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
             .with_projection(self.plan.mask.clone())
             .with_row_groups(self.piece.row_groups.clone().collect())
             .with_batch_size(self.plan.batch_rows);

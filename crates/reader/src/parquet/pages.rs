@@ -16,7 +16,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use super::page_header::{HeaderError, PageHeader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
-use crate::source::Checksums;
+use crate::source::{Checksums, ReadCounts};
 
 /// Bytes read for a header at first; statistics of long strings may need more.
 const HEADER_GUESS: usize = 256;
@@ -35,20 +35,48 @@ pub(super) struct PageFile {
     file: Arc<File>,
     bytes: u64,
     walk: Walk,
-    seen: Arc<PagesSeen>,
+    seen: Arc<Seen>,
 }
 
-/// Counts of pages, for a report on how much a verification is worth.
+/// Counts of what was read: how much a verification is worth, how much a scan could pass over.
 #[derive(Debug, Default)]
-pub(super) struct PagesSeen {
+pub(super) struct Seen {
     pages: AtomicU64,
     protected: AtomicU64,
+    bytes: AtomicU64,
+    row_groups: AtomicU64,
+    row_groups_skipped: AtomicU64,
+    rows_skipped: AtomicU64,
 }
 
-impl PagesSeen {
+impl Seen {
     fn count(&self, header: &PageHeader) {
         self.pages.fetch_add(1, Ordering::Relaxed);
         self.protected.fetch_add(u64::from(header.has_checksum), Ordering::Relaxed);
+    }
+
+    fn count_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_row_groups(&self, row_groups: usize) {
+        self.row_groups.fetch_add(row_groups as u64, Ordering::Relaxed);
+    }
+
+    /// A row group of `rows` rows is not read.
+    pub(super) fn count_skipped(&self, rows: u64) {
+        self.row_groups_skipped.fetch_add(1, Ordering::Relaxed);
+        self.rows_skipped.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub(super) fn counts(&self) -> ReadCounts {
+        ReadCounts {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            row_groups: self.row_groups.load(Ordering::Relaxed),
+            row_groups_skipped: self.row_groups_skipped.load(Ordering::Relaxed),
+            rows_skipped: self.rows_skipped.load(Ordering::Relaxed),
+            ..ReadCounts::default()
+        }
     }
 
     pub(super) fn checksums(&self) -> Checksums {
@@ -58,7 +86,7 @@ impl PagesSeen {
 }
 
 impl PageFile {
-    pub(super) fn new(file: Arc<File>, bytes: u64, walk: Walk, seen: Arc<PagesSeen>) -> Self {
+    pub(super) fn new(file: Arc<File>, bytes: u64, walk: Walk, seen: Arc<Seen>) -> Self {
         Self { file, bytes, walk, seen }
     }
 }
@@ -104,6 +132,7 @@ impl ChunkReader for PageFile {
             check_limit(&header)?;
             self.seen.count(&header);
         }
+        self.seen.count_bytes(length);
         Ok(buffer.into())
     }
 }
@@ -124,7 +153,7 @@ fn check_limit(header: &PageHeader) -> io::Result<()> {
 /// knows the header already.
 pub(super) struct HeaderReader {
     file: Arc<File>,
-    seen: Arc<PagesSeen>,
+    seen: Arc<Seen>,
     end: u64,
     at: u64,
     buffer: Vec<u8>,
@@ -137,6 +166,7 @@ impl Read for HeaderReader {
             let (header, bytes) = header_at(&self.file, self.at, self.end)?;
             check_limit(&header)?;
             self.seen.count(&header);
+            self.seen.count_bytes(bytes.len());
             self.buffer = bytes;
         }
         let count = out.len().min(self.buffer.len() - self.used);

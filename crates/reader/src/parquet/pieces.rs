@@ -24,10 +24,10 @@ pub(super) fn ranges(rows: u64) -> Vec<Range<u64>> {
     (0..count).map(|i| i * RANGE_ROWS..if i + 1 == count { rows } else { (i + 1) * RANGE_ROWS }).collect()
 }
 
-/// Cuts a file into partitions, by the sizes of its row groups alone.
-pub(super) fn pieces(group_rows: impl Iterator<Item = u64>) -> Vec<Piece> {
+/// Cuts a file into partitions, by the sizes of the row groups that are read: pairs of index and rows.
+pub(super) fn pieces(row_groups: impl Iterator<Item = (usize, u64)>) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
-    for (index, rows) in group_rows.enumerate() {
+    for (index, rows) in row_groups {
         let cuts = ranges(rows);
         if cuts.len() > 1 {
             pieces.extend(cuts.into_iter().map(|r| Piece {
@@ -38,7 +38,9 @@ pub(super) fn pieces(group_rows: impl Iterator<Item = u64>) -> Vec<Piece> {
             continue;
         }
         match pieces.last_mut() {
-            Some(last) if last.rows.is_none() && last.count < MIN_PARTITION_ROWS => {
+            Some(last)
+                if last.rows.is_none() && last.row_groups.end == index && last.count < MIN_PARTITION_ROWS =>
+            {
                 last.row_groups.end = index + 1;
                 last.count += rows;
             }
@@ -55,7 +57,7 @@ mod tests {
     #[test]
     fn large_row_groups_are_cut_and_small_ones_joined() {
         let sizes = [10, 20, 40_000, 5, 3 * RANGE_ROWS + 7, 100];
-        let pieces = pieces(sizes.into_iter());
+        let pieces = pieces(sizes.into_iter().enumerate());
         let counts: Vec<_> = pieces.iter().map(|p| (p.row_groups.clone(), p.count)).collect();
         assert_eq!(
             counts,
@@ -69,6 +71,12 @@ mod tests {
             ]
         );
         assert_eq!(pieces.iter().map(|p| p.count).sum::<u64>(), sizes.iter().sum::<u64>());
+    }
+
+    #[test]
+    fn row_groups_on_both_sides_of_a_gap_are_not_joined() {
+        let pieces = pieces([(0, 10), (1, 10), (4, 10)].into_iter());
+        assert_eq!(pieces.iter().map(|p| p.row_groups.clone()).collect::<Vec<_>>(), [0..2, 4..5]);
     }
 
     #[test]
