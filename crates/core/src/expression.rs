@@ -1,10 +1,10 @@
 //! Arithmetic on columns: what stands inside `I()` and the functions of a [formula](crate::formula).
 //!
-//! An expression is evaluated a block of rows at a time. `+ - * /`, `sqrt` and `abs` are correctly rounded, as
-//! IEEE 754 has them; logarithms, `exp` and powers come from `libm`, never from the operating system. So a result
-//! has the same bits everywhere. `x^2` and `x^3` are the products `x * x` and `x * x * x`, which are fast; a square
-//! is then correctly rounded. Nothing is checked: a division by zero, or the logarithm of a negative number, gives
-//! what IEEE 754 says.
+//! An expression is evaluated a block of rows at a time. `+ - * /`, `sqrt` and `abs` are correctly rounded,
+//! as IEEE 754 has them; logarithms, `exp` and powers come from `libm`, never from the operating system. So a
+//! result has the same bits everywhere. `x^2` and `x^3` are the products `x * x` and `x * x * x`, which are
+//! fast; a square is then correctly rounded. Nothing is checked: a division by zero, or the logarithm of a
+//! negative number, gives what IEEE 754 says.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -167,8 +167,8 @@ impl Expr {
         }
     }
 
-    /// Its value in each of `rows` rows. `column` gives the values of a column in these rows, for every name in
-    /// [`columns`](Self::columns).
+    /// Its value in each of `rows` rows. `column` gives the values of a column in these rows, for every name
+    /// in [`columns`](Self::columns).
     ///
     /// ```
     /// use streamreg_core::expression::{Expr, Function};

@@ -6,8 +6,8 @@ use super::error::{FormulaError, Result, quoted};
 use super::syntax::{Kind, Node, Sign};
 use super::{Expansion, Factor, Formula, MAX_TERMS, Term};
 
-/// How many pairs of factors may be looked at. An honest formula needs some per term; one that multiplies many
-/// times what it has already could keep a processor busy for hours.
+/// How many pairs of factors may be looked at. An honest formula needs some per term; one that multiplies
+/// many times what it has already could keep a processor busy for hours.
 const MAX_WORK: usize = 10_000_000;
 
 /// How many terms a message lists.

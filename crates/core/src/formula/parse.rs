@@ -1,7 +1,7 @@
 //! What tokens may follow each other: responses, terms and their operators.
 //!
-//! One function for each level of precedence, from the loosest to the tightest. What stands in the parentheses of
-//! a call is in `call`.
+//! One function for each level of precedence, from the loosest to the tightest. What stands in the
+//! parentheses of a call is in `call`.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,22 @@ use super::{Factor, Formula, MAX_DEPTH, MAX_EXPONENT, MAX_LENGTH};
 
 /// Reads a formula, without a look at what it stands for.
 pub(super) fn formula(text: &str) -> Result<Formula> {
-    if text.len() > MAX_LENGTH {
-        let message = format!("the formula has {} bytes, more than the {MAX_LENGTH} it may have", text.len());
-        return Err(FormulaError::new(text, 0, message));
-    }
+    check_length(text, text.len())?;
     let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0, operators: 0 };
     let responses = if parser.has_tilde() { parser.responses()? } else { Vec::new() };
     let right = parser.sum()?;
     if parser.peek().kind != lex::Kind::End {
         return Err(parser.no_term_operator());
     }
-    Ok(Formula { text: text.into(), responses, right })
+    let formula = Formula { text: text.into(), responses, right };
+    // With its blanks it may be longer, and must still be read.
+    check_length(text, formula.to_string().len())?;
+    Ok(formula)
+}
+
+fn check_length(text: &str, length: usize) -> Result<()> {
+    let message = || format!("the formula has {length} bytes, more than the {MAX_LENGTH} it may have");
+    if length > MAX_LENGTH { Err(FormulaError::new(text, 0, message())) } else { Ok(()) }
 }
 
 /// Stands where no token is left to look at.
