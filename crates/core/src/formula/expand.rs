@@ -7,8 +7,8 @@ use super::syntax::{Kind, Node, Sign};
 use super::{Expansion, Factor, Formula, MAX_TERMS, Term};
 
 /// How many pairs of factors may be looked at. An honest formula needs some per term; one that multiplies
-/// many times what it has already could keep a processor busy for hours.
-const MAX_WORK: usize = 10_000_000;
+/// many times what it has already could keep a processor busy for hours, or fill the memory.
+const MAX_WORK: usize = 1_000_000;
 
 /// How many terms a message lists.
 const LISTED: usize = 30;
@@ -137,16 +137,19 @@ impl Expander<'_> {
         for (sign, node) in parts {
             let part = self.sum(node)?;
             match sign {
-                Sign::Plus => self.add_all(&mut sum, part, node)?,
+                Sign::Plus => self.add_all(&mut sum, &part, node)?,
                 Sign::Minus => self.remove_all(&mut sum, &part, node)?,
             }
         }
         Ok(sum)
     }
 
-    fn add_all(&self, sum: &mut Sum, part: Sum, node: &Node) -> Result<()> {
+    fn add_all(&self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {
         sum.constant = part.constant.or(sum.constant);
-        part.in_order().into_iter().try_for_each(|product| self.add(sum, product, node).map(drop))
+        for product in part.in_order() {
+            self.add(sum, product, node)?;
+        }
+        Ok(())
     }
 
     fn remove_all(&self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {

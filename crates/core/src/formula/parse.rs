@@ -83,9 +83,19 @@ impl<'t> Parser<'t> {
         read
     }
 
-    /// Takes the parenthesis that closes the one at `open`. `or_else` says what else might have been here.
+    /// Takes the parenthesis that closes the one at `open`. `or_else` says what is wrong with another token.
     pub(super) fn close(&mut self, open: usize, or_else: impl FnOnce(&Self) -> FormulaError) -> Result<()> {
-        if self.take(")") {
+        self.take_within(")", open, or_else)
+    }
+
+    /// Takes a symbol that must follow within the parenthesis at `open`.
+    pub(super) fn take_within(
+        &mut self,
+        symbol: &str,
+        open: usize,
+        or_else: impl FnOnce(&Self) -> FormulaError,
+    ) -> Result<()> {
+        if self.take(symbol) {
             Ok(())
         } else if self.peek().kind == lex::Kind::End {
             Err(self.error_at(open, "this \"(\" is never closed"))
@@ -119,14 +129,14 @@ impl<'t> Parser<'t> {
     fn response(&mut self) -> Result<Factor> {
         let at = self.peek().at;
         let response = self.factor("a response")?;
-        match response {
-            Factor::Column(_) | Factor::Expr(_) => Ok(response),
-            Factor::Category(_) => Err(self.error_at(at, "a response is a number, it cannot be a category")),
-            Factor::Poly { .. } => Err(self.error_at(
-                at,
-                "a response is one column, it cannot be a polynomial; write I(x^2) for a power",
-            )),
-        }
+        let message = match response {
+            Factor::Column(_) | Factor::Expr(_) => return Ok(response),
+            Factor::Category(_) => "a response is a number, it cannot be a category",
+            Factor::Poly { .. } => {
+                "a response is one column, it cannot be a polynomial; write I(x^2) for a power"
+            }
+        };
+        Err(self.error_at(at, message))
     }
 
     /// `a + b - c`

@@ -158,9 +158,12 @@ proptest! {
         if let Ok(expansion) = formula.expand(&columns()) {
             let sizes: Vec<_> = expansion.terms.iter().map(|term| term.factors().len()).collect();
             prop_assert!(sizes.is_sorted() && !sizes.contains(&0));
-            let mut terms: Vec<Vec<String>> =
-                expansion.terms.iter().map(|term| term.factors().iter().map(Factor::to_string).collect()).collect();
-            terms.iter_mut().for_each(|term| term.sort());
+            let mut terms: Vec<Vec<String>> = Vec::new();
+            for term in &expansion.terms {
+                let mut factors: Vec<_> = term.factors().iter().map(Factor::to_string).collect();
+                factors.sort();
+                terms.push(factors);
+            }
             terms.sort();
             prop_assert!(terms.iter().all(|term| term.windows(2).all(|pair| pair[0] != pair[1])));
             prop_assert!(terms.windows(2).all(|pair| pair[0] != pair[1]));
