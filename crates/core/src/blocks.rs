@@ -294,7 +294,7 @@ impl<'d> BlockCutter<'d> {
                 self.drop_row(column, MissingReason::Null, row);
             }
             UNSEEN_CODE => match self.unseen {
-                Unseen::Other => {}
+                Unseen::Other => self.tally.columns[column].unseen += 1,
                 Unseen::Null => self.drop_row(column, MissingReason::UnseenLevel, row),
                 Unseen::Error => {
                     let message = "the level is not one that the model was fitted to";
@@ -341,6 +341,38 @@ impl<'d> BlockCutter<'d> {
             }
             other => Error::new(ErrorKind::Batch, format!("a block of rows was refused: {other:?}")),
         }
+    }
+}
+
+/// Reads batch after batch as rows of a design, for work that is done row by row.
+pub struct RowReader<'d> {
+    cutter: BlockCutter<'d>,
+}
+
+impl<'d> RowReader<'d> {
+    /// A reader of batches with the columns of `design`.
+    pub fn new(design: &'d Design, levels: &Levels) -> Self {
+        Self { cutter: BlockCutter::new(design, levels) }
+    }
+
+    /// Hands the rows of a batch to `sink`, in order and in blocks. A block that `sink` refuses comes again,
+    /// with the rows masked that cannot be used.
+    ///
+    /// # Errors
+    /// As [`accumulate`](crate::accumulate()).
+    pub fn read(
+        &mut self,
+        batch: &RecordBatch,
+        mut sink: impl FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError>,
+    ) -> Result<()> {
+        self.cutter.push(batch, &mut sink)?;
+        self.cutter.flush(&mut sink)
+    }
+
+    /// What became of the rows.
+    pub fn into_ledger(self) -> crate::missing::RowLedger {
+        let design = self.cutter.design;
+        self.cutter.tally.into_ledger(design)
     }
 }
 

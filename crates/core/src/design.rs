@@ -151,7 +151,72 @@ impl Design {
     /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or of a type that its role
     /// does not allow, and for a model with nothing to estimate.
     pub fn new(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
+        if spec.responses.is_empty() {
+            return Err(Error::new(ErrorKind::Model, "the model has no response"));
+        }
         Binder::new(spec, schema).bind()
+    }
+
+    /// Binds the terms of `spec` alone, for predictions: no response, weight or group is needed.
+    ///
+    /// # Errors
+    /// As [`Design::new`].
+    pub fn of_terms(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
+        let alone =
+            ModelSpec { responses: Vec::new(), weights: None, by: Vec::new(), ..spec.clone() };
+        Binder::new(&alone, schema).bind()
+    }
+
+    /// Forgets the variables for which `needed` is false, and with them the columns that nothing else needs;
+    /// the responses stay.
+    pub fn retain(&mut self, needed: impl Fn(usize) -> bool) {
+        let first_response = self.first_response();
+        for (v, variable) in self.variables.iter_mut().enumerate().take(first_response) {
+            if !needed(v) && !matches!(variable.content, Content::MissingFlag(of) if needed(of)) {
+                variable.content = Content::Product(Vec::new());
+            }
+        }
+        let used = |name: &str, column: usize| {
+            self.weights == Some(column)
+                || self.categories.iter().any(|c| c.column == column)
+                || self.variables.iter().any(|v| self.reads(v, name, column))
+        };
+        let keep: Vec<bool> = self.columns.iter().enumerate().map(|(i, name)| used(name, i)).collect();
+        let moved: Vec<usize> = (0..keep.len()).map(|i| keep[..i].iter().filter(|&&k| k).count()).collect();
+        for variable in &mut self.variables {
+            let Content::Product(monomial) = &mut variable.content else { continue };
+            for piece in monomial {
+                if let Piece::Column(column) = piece {
+                    *column = moved[*column];
+                }
+            }
+        }
+        self.categories.iter_mut().for_each(|c| c.column = moved[c.column]);
+        self.weights = self.weights.map(|column| moved[column]);
+        self.checks.retain(|check| match check {
+            Check::Number(column) | Check::Weight(column) => keep[*column],
+            Check::Variable(v) => *v >= first_response || needed(*v),
+            Check::Category(_) => true,
+        });
+        for check in &mut self.checks {
+            if let Check::Number(column) | Check::Weight(column) = check {
+                *column = moved[*column];
+            }
+        }
+        let mut kept = keep.iter();
+        self.columns.retain(|_| *kept.next().unwrap_or(&true));
+        let mut kept = keep.iter();
+        self.numbers.retain(|_| *kept.next().unwrap_or(&true));
+    }
+
+    /// Whether a variable is computed from a column.
+    fn reads(&self, variable: &Variable, name: &str, column: usize) -> bool {
+        let Content::Product(monomial) = &variable.content else { return false };
+        monomial.iter().any(|piece| match piece {
+            Piece::Column(own) => *own == column,
+            Piece::Expr(expr) => expr.columns().contains(&name),
+            Piece::Power(index, _) => self.polynomials[*index].argument.columns().contains(&name),
+        })
     }
 
     /// Names of the columns that are needed. Batches must have them, in this order.
@@ -228,7 +293,7 @@ impl Design {
     }
 
     /// The variable that marks where another one is missing.
-    pub(crate) fn flag_of(&self, variable: usize) -> Option<usize> {
+    pub fn flag_of(&self, variable: usize) -> Option<usize> {
         self.variables.iter().position(|v| matches!(v.content, Content::MissingFlag(of) if of == variable))
     }
 }
@@ -262,9 +327,6 @@ impl<'s> Binder<'s> {
     fn bind(mut self) -> Result<Design> {
         if self.spec.terms.is_empty() && !self.spec.intercept {
             return Err(Error::new(ErrorKind::Model, "the model has neither a feature nor an intercept"));
-        }
-        if self.spec.responses.is_empty() {
-            return Err(Error::new(ErrorKind::Model, "the model has no response"));
         }
         self.check_names()?;
         let responses = self.spec.responses.iter().map(|r| self.response(r)).collect::<Result<Vec<_>>>()?;

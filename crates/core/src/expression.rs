@@ -1,10 +1,10 @@
 //! Arithmetic on columns: what stands inside `I()` and the functions of a [formula](crate::formula).
 //!
-//! An expression is evaluated a block of rows at a time. Addition, subtraction, multiplication, division,
-//! `sqrt` and `abs` are correctly rounded, as IEEE 754 has them; `log`, `log1p`, `log2`, `log10`, `exp` and powers come from
-//! `libm`, never from the operating system, so a result has the same bits everywhere. The squares and cubes
-//! `x^2` and `x^3` are products, `x * x` and `x * x * x`: a square is correctly rounded, and both are fast.
-//! Nothing is checked: a division by zero, or the logarithm of a negative number, gives what IEEE 754 says.
+//! An expression is evaluated a block of rows at a time. `+ - * /`, `sqrt` and `abs` are correctly rounded,
+//! as IEEE 754 has them; logarithms, `exp` and powers come from `libm`, never from the operating system. So a
+//! result has the same bits everywhere. `x^2` and `x^3` are the products `x * x` and `x * x * x`, which are
+//! fast; a square is then correctly rounded. Nothing is checked: a division by zero, or the logarithm of a
+//! negative number, gives what IEEE 754 says.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -167,8 +167,8 @@ impl Expr {
         }
     }
 
-    /// Its value in each of `rows` rows. `column` gives the values of a column in these rows, for every name in
-    /// [`columns`](Self::columns).
+    /// Its value in each of `rows` rows. `column` gives the values of a column in these rows, for every name
+    /// in [`columns`](Self::columns).
     ///
     /// ```
     /// use streamreg_core::expression::{Expr, Function};
@@ -227,7 +227,7 @@ impl Operator {
         }
     }
 
-    /// What its left and its right operand must bind at least as tightly as, to need no parentheses.
+    /// The loosest precedence that its left and its right operand may have without parentheses.
     fn places(self) -> (Precedence, Precedence) {
         match self {
             Self::Add | Self::Sub => (Precedence::Sum, Precedence::Product),

@@ -83,6 +83,13 @@ pub struct AbsorbedTerm {
     pub label: String,
 }
 
+impl AbsorbedTerm {
+    /// Position of the category.
+    pub fn category(&self) -> usize {
+        self.category
+    }
+}
+
 /// From this many levels on, a category is eliminated by group means instead of having columns.
 pub const ABSORB_FROM: usize = 200;
 

@@ -42,12 +42,12 @@ pub struct RoundedIntegers {
     pub cells: u64,
 }
 
-/// Numbers that were missing and replaced by the mean of the others.
+/// Used rows in which a column had no value of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FilledNumbers {
-    /// The variable.
+pub struct ReplacedRows {
+    /// The column, or the arithmetic.
     pub column: String,
-    /// Used rows in which it was missing.
+    /// How many rows.
     pub rows: u64,
 }
 
@@ -61,9 +61,12 @@ pub struct RowLedger {
     pub rows_used: u64,
     /// Rows left out, by column and reason, in the order in which columns are looked at.
     pub dropped: Vec<DroppedRows>,
-    /// Missing numbers that were replaced.
+    /// Missing numbers that were replaced by the mean of the others.
     #[serde(default)]
-    pub filled: Vec<FilledNumbers>,
+    pub filled: Vec<ReplacedRows>,
+    /// Levels unknown to the model that were taken for the reference level.
+    #[serde(default)]
+    pub unseen: Vec<ReplacedRows>,
     /// Columns with integers beyond 2^53, which were rounded to the nearest float64.
     pub rounded_integers: Vec<RoundedIntegers>,
     /// Columns that have no value in any row.
@@ -107,6 +110,8 @@ pub(crate) struct ColumnTally {
     pub(crate) rounded: u64,
     /// Cells that are null, in used rows or not.
     pub(crate) nulls: u64,
+    /// Rows with an unknown level that were not dropped for it.
+    pub(crate) unseen: u64,
 }
 
 /// Counts of a variable.
@@ -143,6 +148,7 @@ impl Tally {
             }
             mine.rounded += theirs.rounded;
             mine.nulls += theirs.nulls;
+            mine.unseen += theirs.unseen;
         }
         for (mine, theirs) in self.variables.iter_mut().zip(&other.variables) {
             mine.dropped += theirs.dropped;
@@ -162,6 +168,9 @@ impl Tally {
             if tally.rounded > 0 {
                 ledger.rounded_integers.push(RoundedIntegers { column: name.clone(), cells: tally.rounded });
             }
+            if tally.unseen > 0 {
+                ledger.unseen.push(ReplacedRows { column: name.clone(), rows: tally.unseen });
+            }
             if tally.nulls == self.rows_read && self.rows_read > 0 {
                 ledger.all_null.push(name.clone());
             }
@@ -172,7 +181,7 @@ impl Tally {
                 let reason = MissingReason::NonFinite;
                 ledger.dropped.push(DroppedRows { column, reason, rows: tally.dropped });
             } else if tally.filled > 0 {
-                ledger.filled.push(FilledNumbers { column, rows: tally.filled });
+                ledger.filled.push(ReplacedRows { column, rows: tally.filled });
             }
         }
         ledger

@@ -114,6 +114,7 @@ impl From<streamreg_core::Error> for Error {
         let kind = match error.kind() {
             streamreg_core::ErrorKind::Interrupted => ErrorKind::Interrupted,
             streamreg_core::ErrorKind::Threads => ErrorKind::System,
+            // What the error says is about the data, whatever it is.
             _ => ErrorKind::Data,
         };
         Self::caused_by(kind, error)

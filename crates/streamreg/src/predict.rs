@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use streamreg_core::in_order;
-use streamreg_reader::{Dataset, DatasetOptions, Source};
+use streamreg_core::{MissingReason, RowReader, Unseen, in_order};
+use streamreg_reader::{DatasetOptions, ScanRequest, Source};
 
 use crate::error::{Error, Result};
+use crate::input::open;
 use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::Execution;
+use crate::predictor::Predictor;
 
 /// Name of the column with the predictions.
 pub const PREDICTION: &str = "prediction";
@@ -24,6 +26,8 @@ pub struct PredictOptions {
     pub keep: Vec<String>,
     /// Interval around each prediction, with its confidence level.
     pub interval: Option<(Interval, f64)>,
+    /// What happens to rows with a level that the model does not know.
+    pub unseen: Unseen,
     /// How files are read.
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
@@ -35,8 +39,10 @@ pub struct PredictOptions {
 pub struct PredictSummary {
     /// Rows read, and written.
     pub rows: u64,
-    /// Rows without a prediction, because an input is null or not finite.
+    /// Rows without a prediction, because an input is null or not finite, or a level unknown.
     pub nulls: u64,
+    /// Cells with a level that the model does not know.
+    pub unseen: u64,
 }
 
 impl Model {
@@ -51,10 +57,11 @@ impl Model {
         output: &Path,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let dataset = Dataset::open(paths, &options.dataset)?;
-        refuse_input_as_output(&dataset, output)?;
-        let schema = self.output_schema(&dataset, options)?;
-        self.predict_to(&dataset, &schema, options, || TableWriter::file(output, &schema))
+        let source = open(paths, &options.dataset, &self.selection(None))?;
+        refuse_input_as_output(source.as_ref(), output)?;
+        let predictor = self.predictor(options.unseen)?;
+        let schema = self.output_schema(&predictor, source.as_ref(), options)?;
+        self.predict_to(&predictor, source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
     }
 
     /// Predicts for files and writes CSV to a stream.
@@ -67,14 +74,21 @@ impl Model {
         output: impl Write + Send,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let dataset = Dataset::open(paths, &options.dataset)?;
-        let schema = self.output_schema(&dataset, options)?;
-        self.predict_to(&dataset, &schema, options, || TableWriter::stream(Box::new(output), &schema))
+        let source = open(paths, &options.dataset, &self.selection(None))?;
+        let predictor = self.predictor(options.unseen)?;
+        let schema = self.output_schema(&predictor, source.as_ref(), options)?;
+        let writer = || TableWriter::stream(Box::new(output), &schema);
+        self.predict_to(&predictor, source.as_ref(), &schema, options, writer)
     }
 
     /// Kept columns, prediction, interval.
-    fn output_schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
-        self.check_columns(source.schema())?;
+    fn output_schema(
+        &self,
+        predictor: &Predictor,
+        source: &dyn Source,
+        options: &PredictOptions,
+    ) -> Result<SchemaRef> {
+        self.check_columns(predictor.design.columns(), source.schema())?;
         let mut fields = Vec::new();
         for name in &options.keep {
             let index = streamreg_reader::source::position(source.schema(), name)?;
@@ -101,14 +115,14 @@ impl Model {
     /// Streams predictions to what `open` opens, once the request has proved valid.
     fn predict_to<'w>(
         &self,
+        predictor: &Predictor,
         source: &dyn Source,
         schema: &SchemaRef,
         options: &PredictOptions,
         open: impl FnOnce() -> Result<TableWriter<'w>>,
     ) -> Result<PredictSummary> {
-        let features: Vec<String> = self.features().into_iter().map(str::to_owned).collect();
-        let mut request = options.execution.request(&features);
-        request.verbatim.clone_from(&options.keep);
+        let request = options.execution.request_for(&predictor.design);
+        let request = ScanRequest { verbatim: options.keep.clone(), ..request };
         let scan = source.scan(&request)?;
         let mut writer = open()?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
@@ -117,14 +131,19 @@ impl Model {
         options.execution.control(1, total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
                 let mut out = Vec::new();
+                let mut reader = predictor.reader();
                 for batch in batches {
                     let batch = batch?;
                     control.checkpoint(batch.num_rows())?;
-                    out.push(self.output_batch(&batch, features.len(), schema, options)?);
+                    out.push(self.output_batch(predictor, &mut reader, &batch, schema, options)?);
                 }
-                Ok(out)
+                let ledger = reader.into_ledger();
+                let dropped = ledger.dropped.iter().filter(|d| d.reason == MissingReason::UnseenLevel);
+                let unseen = dropped.map(|d| d.rows).chain(ledger.unseen.iter().map(|u| u.rows));
+                Ok((out, unseen.sum::<u64>()))
             };
-            in_order(control.threads, next, work, |batches: Vec<RecordBatch>| {
+            in_order(control.threads, next, work, |(batches, unseen): (Vec<RecordBatch>, u64)| {
+                summary.unseen += unseen;
                 for batch in batches {
                     summary.rows += batch.num_rows() as u64;
                     summary.nulls += batch.column(options.keep.len()).null_count() as u64;
@@ -140,12 +159,16 @@ impl Model {
 
     fn output_batch(
         &self,
+        predictor: &Predictor,
+        reader: &mut RowReader<'_>,
         batch: &RecordBatch,
-        features: usize,
         schema: &SchemaRef,
         options: &PredictOptions,
     ) -> Result<RecordBatch> {
-        let prediction = self.predict_interval(batch, options.interval)?;
+        let features = predictor.design.columns().len();
+        let own: Vec<usize> = (0..features).collect();
+        let inputs = batch.project(&own).map_err(|e| Error::data(e.to_string()))?;
+        let prediction = self.predict_with(predictor, reader, &inputs, options.interval)?;
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for (index, field) in schema.fields().iter().take(options.keep.len()).enumerate() {
             let kept = batch.column(features + index);

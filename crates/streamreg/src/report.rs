@@ -3,11 +3,11 @@
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{LeftOut, ModelSpec, RowLedger};
+use streamreg_core::{Coding, LeftOut, ModelSpec, RowLedger, factor_name};
 use streamreg_reader::InputFile;
 use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 
-use crate::model::{FeatureKind, Model};
+use crate::model::{Model, ModelColumn};
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -28,8 +28,8 @@ pub struct SolverReport {
 }
 
 impl SolverReport {
-    pub(crate) fn direct(requested: Solver, used: Solver) -> Self {
-        Self { requested, used, passes: 1, escalation: None, digits: 0.0 }
+    pub(crate) fn direct(requested: Solver, used: Solver, passes: usize) -> Self {
+        Self { requested, used, passes, escalation: None, digits: 0.0 }
     }
 
     pub(crate) fn escalated(reason: String) -> Self {
@@ -82,8 +82,10 @@ impl From<InputFile> for InputRecord {
 pub struct FitReport {
     /// [`REPORT_SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// The column that is explained.
+    /// What is explained.
     pub response: String,
+    /// The model as a formula.
+    pub formula: String,
     /// One row a term, `(Intercept)` first.
     pub coefficients: Vec<TermEstimate>,
     /// Statistics of the whole fit.
@@ -111,25 +113,38 @@ pub struct FitReport {
     /// The model as it was fitted.
     #[serde(skip)]
     pub spec: ModelSpec,
-    /// What kind of values each feature has.
+    /// The columns that were read, and the kinds of their values.
     #[serde(skip)]
-    pub(crate) kinds: Vec<FeatureKind>,
+    pub(crate) columns: Vec<ModelColumn>,
+    /// What the data decided about the columns of the design matrix: levels, polynomials, fills.
+    #[serde(skip)]
+    pub coding: Coding,
+    /// Columns that were computed from those of the files: name and SQL expression.
+    #[serde(skip)]
+    pub with: Vec<(String, String)>,
     /// Covariance of the estimated coefficients; `None` without residual degrees of freedom.
     #[serde(skip)]
     pub covariance: Option<Covariance>,
 }
 
+/// What all fits of one pass share.
+pub(crate) struct Common {
+    pub(crate) spec: ModelSpec,
+    pub(crate) columns: Vec<ModelColumn>,
+    pub(crate) ledger: RowLedger,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) inputs: Vec<InputFile>,
+    pub(crate) timings: Timings,
+    pub(crate) conf_level: f64,
+    pub(crate) with: Vec<(String, String)>,
+}
+
 impl FitReport {
-    pub(crate) fn new(
-        spec: ModelSpec,
-        fit: Fit,
-        solver: SolverReport,
-        ledger: RowLedger,
-        left_out: Vec<LeftOut>,
-        inputs: Vec<InputFile>,
-        timings: Timings,
-        conf_level: f64,
-    ) -> Self {
+    /// The report of the response at position `response`.
+    pub(crate) fn new(common: &Common, response: usize, fit: Fit, solver: SolverReport, coding: Coding) -> Self {
+        let mut spec = common.spec.clone();
+        spec.responses = vec![spec.responses[response].clone()];
+        let (ledger, conf_level) = (common.ledger.clone(), common.conf_level);
         let mut warnings = fit.warnings;
         for rounded in &ledger.rounded_integers {
             let message = format!(
@@ -140,7 +155,8 @@ impl FitReport {
         }
         Self {
             schema_version: REPORT_SCHEMA_VERSION,
-            response: spec.response.clone(),
+            response: factor_name(&spec.responses[0]),
+            formula: formula_of(&spec),
             coefficients: fit.coefficients,
             glance: fit.glance,
             rank: fit.rank,
@@ -150,11 +166,13 @@ impl FitReport {
             conf_level,
             warnings,
             ledger,
-            left_out,
-            inputs: inputs.into_iter().map(InputRecord::from).collect(),
-            timings,
+            left_out: common.left_out.clone(),
+            inputs: common.inputs.iter().cloned().map(InputRecord::from).collect(),
+            timings: common.timings.clone(),
             spec,
-            kinds: Vec::new(),
+            columns: common.columns.clone(),
+            coding,
+            with: common.with.clone(),
             covariance: fit.covariance,
         }
     }
@@ -168,4 +186,16 @@ impl FitReport {
     pub fn estimate(&self, term: &str) -> Option<f64> {
         self.coefficients.iter().find(|c| c.term == term)?.estimate
     }
+}
+
+/// The model as a formula, with all its terms.
+pub(crate) fn formula_of(spec: &ModelSpec) -> String {
+    let mut terms: Vec<String> = spec.terms.iter().map(ToString::to_string).collect();
+    match (spec.intercept, terms.is_empty()) {
+        (true, true) => terms.push("1".into()),
+        (false, _) => terms.insert(0, "0".into()),
+        _ => {}
+    }
+    let responses: Vec<String> = spec.responses.iter().map(ToString::to_string).collect();
+    format!("{} ~ {}", responses.join(" + "), terms.join(" + "))
 }

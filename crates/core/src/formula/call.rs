@@ -33,9 +33,9 @@ impl Parser<'_> {
             _ => Factor::Expr(self.function()?),
         };
         if factor.columns().is_empty() {
-            return Err(
-                self.error_at(at, format!("{factor} is the same in every row: there is no column in it"))
-            );
+            let factor = quoted(&factor.to_string());
+            let message = format!("{factor} is the same in every row: there is no column in it");
+            return Err(self.error_at(at, message));
         }
         Ok(factor)
     }
@@ -66,9 +66,7 @@ impl Parser<'_> {
         if self.peek().is(")") {
             return Err(self.error("poly() lacks its degree, as in poly(x, 2)"));
         }
-        if !self.take(",") {
-            self.close(open, |parser| parser.no_arithmetic_operator("\",\""))?;
-        }
+        self.take_within(",", open, |parser| parser.no_arithmetic_operator("\",\""))?;
         let degree = self.whole_number("the degree of poly()", MAX_DEGREE, "")?;
         let raw = self.take(",") && self.raw()?;
         self.close(open, |parser| parser.missing("expected \")\" or \", raw=TRUE\"", ""))?;
@@ -78,13 +76,11 @@ impl Parser<'_> {
     /// `raw=TRUE`
     fn raw(&mut self) -> Result<bool> {
         let expected = "poly() takes an expression, a degree, and raw=TRUE or raw=FALSE";
-        let named = self.peek().kind == Kind::Name && self.peek().text == "raw";
-        if !named {
-            return Err(self.missing(expected, ""));
-        }
-        self.advance();
-        if !self.take("=") {
-            return Err(self.missing(expected, ""));
+        for token in ["raw", "="] {
+            if self.peek().text != token {
+                return Err(self.missing(expected, ""));
+            }
+            self.advance();
         }
         let raw = match self.peek().text {
             "TRUE" | "True" | "true" => true,
@@ -101,12 +97,10 @@ impl Parser<'_> {
             return Err(self.unknown_function(name));
         };
         let open = self.open();
-        let argument = self.argument(open, |parser| {
-            if parser.peek().is(",") {
-                parser.error(format!("{function}() takes one argument"))
-            } else {
-                parser.no_arithmetic_operator("\")\"")
-            }
+        let argument = self.argument(open, |parser| match function {
+            _ if !parser.peek().is(",") => parser.no_arithmetic_operator("\")\""),
+            Function::Log => parser.error("log() takes one argument; log2() and log10() have other bases"),
+            _ => parser.error(format!("{function}() takes one argument")),
         })?;
         Ok(Expr::Call(function, Box::new(argument)))
     }
@@ -189,11 +183,15 @@ impl Parser<'_> {
 
     fn unknown_function(&self, name: &str) -> FormulaError {
         let functions = Function::ALL.map(Function::name).join(", ");
-        let name = quoted(name);
-        if ["C", "I", "poly"].contains(&name.as_str()) {
-            return self.error(format!("{name}() is no arithmetic; the functions are {functions}"));
-        }
         let advice = ADVICE.iter().find(|(other, _)| *other == name).map_or("", |(_, advice)| advice);
-        self.error(format!("there is no function {name}(); there are {functions}, C, I and poly{advice}"))
+        self.error(match name {
+            "C" | "I" | "poly" => {
+                format!("{name}() cannot be part of arithmetic; the functions there are {functions}")
+            }
+            _ => {
+                let name = quoted(name);
+                format!("there is no function {name}(); there are {functions}, C, I and poly{advice}")
+            }
+        })
     }
 }

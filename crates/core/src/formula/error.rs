@@ -9,7 +9,7 @@ pub(super) type Result<T> = std::result::Result<T, FormulaError>;
 const SHOWN: usize = 100;
 
 /// Characters of a name that a message shows.
-const SHOWN_OF_A_NAME: usize = 40;
+const SHOWN_OF_A_NAME: usize = 60;
 
 /// What is wrong with a formula, and where. It prints the formula with a caret under the place:
 ///

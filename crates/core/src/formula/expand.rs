@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::error::{FormulaError, Result};
+use super::error::{FormulaError, Result, quoted};
 use super::syntax::{Kind, Node, Sign};
 use super::{Expansion, Factor, Formula, MAX_TERMS, Term};
 
-/// How many pairs of factors may be looked at. An honest formula needs some per term; one that multiplies many
-/// times what it has already could keep a processor busy for hours.
-const MAX_WORK: usize = 10_000_000;
+/// How many pairs of factors may be looked at: twice what `(a + … + m)^10` takes, which has the most for the
+/// terms that there may be. A formula that multiplies again and again what it has already could keep a
+/// processor busy for hours.
+const MAX_WORK: usize = 4_000_000;
 
 /// How many terms a message lists.
 const LISTED: usize = 30;
@@ -71,7 +72,7 @@ impl Product {
 }
 
 /// Distinct products, in the order in which they were added.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Sum {
     /// By key, with a number that grows with every addition.
     products: HashMap<Vec<usize>, (usize, Product)>,
@@ -87,12 +88,9 @@ impl Sum {
         sum
     }
 
-    /// Whether the product is new.
-    fn add(&mut self, product: Product) -> bool {
-        let before = self.products.len();
+    fn add(&mut self, product: Product) {
         self.products.entry(product.key()).or_insert((self.added, product));
         self.added += 1;
-        self.products.len() > before
     }
 
     fn in_order(&self) -> Vec<Product> {
@@ -137,16 +135,19 @@ impl Expander<'_> {
         for (sign, node) in parts {
             let part = self.sum(node)?;
             match sign {
-                Sign::Plus => self.add_all(&mut sum, part, node)?,
+                Sign::Plus => self.add_all(&mut sum, &part, node)?,
                 Sign::Minus => self.remove_all(&mut sum, &part, node)?,
             }
         }
         Ok(sum)
     }
 
-    fn add_all(&self, sum: &mut Sum, part: Sum, node: &Node) -> Result<()> {
+    fn add_all(&self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {
         sum.constant = part.constant.or(sum.constant);
-        part.in_order().into_iter().try_for_each(|product| self.add(sum, product, node).map(drop))
+        for product in part.in_order() {
+            self.add(sum, product, node)?;
+        }
+        Ok(())
     }
 
     fn remove_all(&self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {
@@ -166,13 +167,13 @@ impl Expander<'_> {
     }
 
     /// Joins sums from left to right. None may have a constant.
-    fn fold(&mut self, nodes: &[Node], join: fn(&mut Self, Sum, &Sum, &Node) -> Result<Sum>) -> Result<Sum> {
+    fn fold(&mut self, nodes: &[Node], join: fn(&mut Self, &Sum, &Sum, &Node) -> Result<Sum>) -> Result<Sum> {
         let mut joined: Option<Sum> = None;
         for node in nodes {
-            let sum = self.without_constant(node)?;
+            let right = self.without_constant(node)?;
             joined = Some(match joined {
-                None => sum,
-                Some(left) => join(self, left, &sum, node)?,
+                None => right,
+                Some(left) => join(self, &left, &right, node)?,
             });
         }
         Ok(joined.unwrap_or_default())
@@ -186,63 +187,41 @@ impl Expander<'_> {
         Ok(sum)
     }
 
-    fn cross(&mut self, left: Sum, right: &Sum, node: &Node) -> Result<Sum> {
-        let (before, right) = (left.in_order(), right.in_order());
-        let mut crossed = left;
-        for product in &right {
-            self.add(&mut crossed, product.clone(), node)?;
-        }
-        self.add_products(&mut crossed, &before, &right, node)?;
+    fn cross(&mut self, left: &Sum, right: &Sum, node: &Node) -> Result<Sum> {
+        let products = self.product(left, right, node)?;
+        let mut crossed = left.clone();
+        self.add_all(&mut crossed, right, node)?;
+        self.add_all(&mut crossed, &products, node)?;
         Ok(crossed)
     }
 
-    fn product(&mut self, left: Sum, right: &Sum, node: &Node) -> Result<Sum> {
+    fn product(&mut self, left: &Sum, right: &Sum, node: &Node) -> Result<Sum> {
         let mut sum = Sum::default();
-        self.add_products(&mut sum, &left.in_order(), &right.in_order(), node)?;
-        Ok(sum)
-    }
-
-    /// All products of up to `exponent` terms. Each round multiplies what the round before has added.
-    fn power(&mut self, base: &Node, exponent: u32) -> Result<Sum> {
-        let mut sum = self.without_constant(base)?;
-        let terms = sum.in_order();
-        let mut latest = terms.clone();
-        for _ in 1..exponent {
-            latest = self.add_products(&mut sum, &latest, &terms, base)?;
-        }
-        Ok(sum)
-    }
-
-    /// Adds the product of each of `left` with each of `right`, and returns those that are new.
-    fn add_products(
-        &mut self,
-        sum: &mut Sum,
-        left: &[Product],
-        right: &[Product],
-        node: &Node,
-    ) -> Result<Vec<Product>> {
-        let mut new = Vec::new();
-        for a in left {
-            for b in right {
+        let (left, right) = (left.in_order(), right.in_order());
+        for a in &left {
+            for b in &right {
                 self.work += a.0.len() * b.0.len();
                 if self.work > MAX_WORK {
                     return Err(self.error(node, "too many products to multiply out"));
                 }
-                let product = a.times(b);
-                if self.add(sum, product.clone(), node)? {
-                    new.push(product);
-                }
+                self.add(&mut sum, a.times(b), node)?;
             }
         }
-        Ok(new)
+        Ok(sum)
     }
 
-    fn add(&self, sum: &mut Sum, product: Product, node: &Node) -> Result<bool> {
-        let new = sum.add(product);
+    /// All products of up to `exponent` terms: a product of a term with itself is the term.
+    fn power(&mut self, base: &Node, exponent: u32) -> Result<Sum> {
+        let terms = self.without_constant(base)?;
+        (1..exponent).try_fold(terms.clone(), |sum, _| self.product(&sum, &terms, base))
+    }
+
+    fn add(&self, sum: &mut Sum, product: Product, node: &Node) -> Result<()> {
+        sum.add(product);
         if sum.products.len() > MAX_TERMS {
             return Err(self.error(node, format!("the formula has more than {MAX_TERMS} terms")));
         }
-        Ok(new)
+        Ok(())
     }
 
     fn error(&self, node: &Node, message: impl Into<String>) -> FormulaError {
@@ -250,17 +229,14 @@ impl Expander<'_> {
     }
 
     fn not_there(&self, sum: &Sum, product: &Product, node: &Node) -> FormulaError {
-        let absent = self.factors.term(product);
+        let printed = |product: &Product| quoted(&self.factors.term(product).to_string());
         let terms = sum.in_order();
-        let mut list: Vec<_> =
-            terms.iter().take(LISTED).map(|term| self.factors.term(term).to_string()).collect();
-        let valid = match terms.len() {
-            0 => "there are none before it".to_owned(),
-            _ => {
-                list.extend((terms.len() > LISTED).then(|| "…".to_owned()));
-                format!("before it are {}", list.join(", "))
-            }
+        let mut list: Vec<_> = terms.iter().take(LISTED).map(printed).collect();
+        list.extend((terms.len() > LISTED).then(|| "…".to_owned()));
+        let valid = match list.is_empty() {
+            true => "there are none before it".to_owned(),
+            false => format!("the terms before it are {}", list.join(", ")),
         };
-        self.error(node, format!("there is no term {absent} to remove; {valid}"))
+        self.error(node, format!("there is no term {} to remove; {valid}", printed(product)))
     }
 }

@@ -18,9 +18,9 @@
 //! | `I(…)` | arithmetic on columns |
 //! | `poly(…, 3)`, `poly(…, 3, raw=TRUE)` | orthogonal or raw polynomials of arithmetic on columns |
 //!
-//! The operators bind as in R: `^`, then `:`, then `*`, then `+` and `-`. Within `I()`, functions and the first
-//! argument of `poly()`, `+ - * / ^` are [arithmetic](Expr). Products are sets: `a:a` is `a`, and `b:a` is the same
-//! term as `a:b`. Several responses are joined by `+` or `,`.
+//! The operators bind as in R: `^`, then `:`, then `*`, then `+` and `-`. Within `I()`, functions and the
+//! first argument of `poly()`, `+ - * / ^` are [arithmetic](Expr). Products are sets: `a:a` is `a`, and `b:a`
+//! is the same term as `a:b`. Several responses are joined by `+` or `,`.
 //!
 //! A name consists of letters, digits, `_` and `.`, and begins with a letter, `_`, or `.` and a letter. Other
 //! names go in backticks, in which a doubled backtick stands for one.
@@ -52,7 +52,7 @@ pub use error::FormulaError;
 use crate::expression::{Expr, Name};
 use syntax::Node;
 
-/// Bytes that a formula may have.
+/// Bytes that a formula may have, as it is written and as it prints.
 pub const MAX_LENGTH: usize = 64 * 1024;
 
 /// Levels of parentheses, signs and exponents that may be nested in each other.
@@ -92,11 +92,11 @@ pub struct Formula {
 }
 
 /// What a formula stands for: a list of terms, sorted by their number of factors. It prints as a formula that
-/// stands for the same.
+/// stands for the same, unless that has more than [`MAX_LENGTH`] bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expansion {
-    /// What is explained: each a [`Factor::Column`] or a [`Factor::Expr`]. Empty if the formula has only a right
-    /// side.
+    /// What is explained: each a [`Factor::Column`] or a [`Factor::Expr`]. Empty if the formula has only a
+    /// right side.
     pub responses: Vec<Factor>,
     /// What explains it, besides the constant.
     pub terms: Vec<Term>,
@@ -144,7 +144,8 @@ impl Formula {
         Ok(formula)
     }
 
-    /// The responses: each a [`Factor::Column`] or a [`Factor::Expr`]. Empty if the formula has only a right side.
+    /// The responses: each a [`Factor::Column`] or a [`Factor::Expr`]. Empty if the formula has only a right
+    /// side.
     pub fn responses(&self) -> &[Factor] {
         &self.responses
     }
@@ -154,12 +155,12 @@ impl Formula {
         self.right.has_dot()
     }
 
-    /// The terms that it stands for, if `columns` are those of the data. A `.` stands for all of them that are not
-    /// in a response; it is the only part of a formula that looks at them.
+    /// The terms that it stands for, if `columns` are those of the data. A `.` stands for all of them that
+    /// are not in a response; it is the only part of a formula that looks at them.
     ///
     /// # Errors
-    /// For a term that is removed but not there, a constant in a product, more than [`MAX_TERMS`] terms, and if
-    /// nothing is left.
+    /// For a term that is removed but not there, a constant in a product, more than [`MAX_TERMS`] terms, and
+    /// if nothing is left.
     pub fn expand(&self, columns: &[String]) -> Result<Expansion, FormulaError> {
         expand::expand(self, columns)
     }

@@ -1,7 +1,9 @@
 //! What tokens may follow each other: responses, terms and their operators.
 //!
-//! One function for each level of precedence, from the loosest to the tightest. What stands in the parentheses of
-//! a call is in `call`.
+//! One function for each level of precedence, from the loosest to the tightest. What stands in the
+//! parentheses of a call is in `call`.
+
+use std::collections::HashSet;
 
 use super::error::{FormulaError, Result, quoted};
 use super::lex::{self, Token, tokens};
@@ -10,17 +12,22 @@ use super::{Factor, Formula, MAX_DEPTH, MAX_EXPONENT, MAX_LENGTH};
 
 /// Reads a formula, without a look at what it stands for.
 pub(super) fn formula(text: &str) -> Result<Formula> {
-    if text.len() > MAX_LENGTH {
-        let message = format!("the formula has {} bytes, more than the {MAX_LENGTH} it may have", text.len());
-        return Err(FormulaError::new(text, 0, message));
-    }
+    check_length(text, text.len())?;
     let mut parser = Parser { text, tokens: tokens(text)?, next: 0, depth: 0, operators: 0 };
     let responses = if parser.has_tilde() { parser.responses()? } else { Vec::new() };
     let right = parser.sum()?;
     if parser.peek().kind != lex::Kind::End {
         return Err(parser.no_term_operator());
     }
-    Ok(Formula { text: text.into(), responses, right })
+    let formula = Formula { text: text.into(), responses, right };
+    // With its blanks it may be longer, and must still be read.
+    check_length(text, formula.to_string().len())?;
+    Ok(formula)
+}
+
+fn check_length(text: &str, length: usize) -> Result<()> {
+    let message = || format!("the formula has {length} bytes, more than the {MAX_LENGTH} it may have");
+    if length > MAX_LENGTH { Err(FormulaError::new(text, 0, message())) } else { Ok(()) }
 }
 
 /// Stands where no token is left to look at.
@@ -76,9 +83,19 @@ impl<'t> Parser<'t> {
         read
     }
 
-    /// Takes the parenthesis that closes the one at `open`; otherwise `expected` might have followed.
+    /// Takes the parenthesis that closes the one at `open`. `or_else` says what is wrong with another token.
     pub(super) fn close(&mut self, open: usize, or_else: impl FnOnce(&Self) -> FormulaError) -> Result<()> {
-        if self.take(")") {
+        self.take_within(")", open, or_else)
+    }
+
+    /// Takes a symbol that must follow within the parenthesis at `open`.
+    pub(super) fn take_within(
+        &mut self,
+        symbol: &str,
+        open: usize,
+        or_else: impl FnOnce(&Self) -> FormulaError,
+    ) -> Result<()> {
+        if self.take(symbol) {
             Ok(())
         } else if self.peek().kind == lex::Kind::End {
             Err(self.error_at(open, "this \"(\" is never closed"))
@@ -88,14 +105,14 @@ impl<'t> Parser<'t> {
     }
 
     fn responses(&mut self) -> Result<Vec<Factor>> {
-        let mut responses = Vec::new();
+        let (mut responses, mut seen) = (Vec::new(), HashSet::new());
         if self.take("~") {
             return Ok(responses);
         }
         loop {
             let at = self.peek().at;
             let response = self.response()?;
-            if responses.contains(&response) {
+            if !seen.insert(response.to_string()) {
                 return Err(self.error_at(at, "this response is named twice"));
             }
             responses.push(response);
@@ -112,14 +129,14 @@ impl<'t> Parser<'t> {
     fn response(&mut self) -> Result<Factor> {
         let at = self.peek().at;
         let response = self.factor("a response")?;
-        match response {
-            Factor::Column(_) | Factor::Expr(_) => Ok(response),
-            Factor::Category(_) => Err(self.error_at(at, "a response is a number, it cannot be a category")),
-            Factor::Poly { .. } => Err(self.error_at(
-                at,
-                "a response is one column, it cannot be a polynomial; write I(x^2) for a power",
-            )),
-        }
+        let message = match response {
+            Factor::Column(_) | Factor::Expr(_) => return Ok(response),
+            Factor::Category(_) => "a response is a number, it cannot be a category",
+            Factor::Poly { .. } => {
+                "a response is one column, it cannot be a polynomial; write I(x^2) for a power"
+            }
+        };
+        Err(self.error_at(at, message))
     }
 
     /// `a + b - c`
