@@ -35,6 +35,11 @@ impl Exit {
         Self { code, message: Some(message.into()) }
     }
 
+    /// Whether the code is 0.
+    pub(crate) fn is_success(&self) -> bool {
+        self.code == 0
+    }
+
     /// The code for an error, and one line that says what went wrong. An error of the library already says
     /// what its causes said; of others the chain is printed.
     pub(crate) fn from_error(error: &anyhow::Error) -> Self {

@@ -402,9 +402,7 @@ impl<'s> Group<'s> {
                     }
                 }
             }
-            (false, false) => {
-                self.uncentred(a, b) - moments.weight() * mean_a * mean_b
-            }
+            (false, false) => self.uncentred(a, b) - moments.weight() * mean_a * mean_b,
         }
     }
 
@@ -459,9 +457,7 @@ fn polynomial_moments(design: &Design, record: Record<'_>) -> CrossProducts {
     let (centre, sums): (Vec<f64>, Vec<f64>) = (0..m).map(|v| record.sum(v)).unzip();
     moments.begin(record.rows() as u64, record.weight(), &centre, &sums);
     let mut products = vec![0.0; m * m];
-    let is_power = |v: usize| {
-        matches!(&design.variables[v].content, Content::Product(p) if matches!(p.as_slice(), [Piece::Power(..)]))
-    };
+    let is_power = |v: usize| matches!(&design.variables[v].content, Content::Product(p) if matches!(p.as_slice(), [Piece::Power(..)]));
     let powers: Vec<usize> = (0..m).filter(|&v| is_power(v)).collect();
     for &j in &powers {
         for &i in powers.iter().filter(|&&i| i >= j) {

@@ -173,10 +173,17 @@ impl<'d> BlockCutter<'d> {
     }
 
     /// Hands a block over. Only when it is refused are the missing values looked for.
-    fn emit(&mut self, numbers: &[&[f64]], buffers: &Buffers, rows: usize, sink: &mut impl Sink) -> Result<()> {
+    fn emit(
+        &mut self,
+        numbers: &[&[f64]],
+        buffers: &Buffers,
+        rows: usize,
+        sink: &mut impl Sink,
+    ) -> Result<()> {
         let design = self.design;
         let mut computed = compute(design, numbers, rows);
-        let replaced = design.spec.missing == Missing::Indicator && self.replace(&mut computed, numbers, rows);
+        let replaced =
+            design.spec.missing == Missing::Indicator && self.replace(&mut computed, numbers, rows);
         let columns: Vec<Column<'_>> = (design.variables.iter().zip(&computed))
             .map(|(variable, values)| Column::from(values_of(&variable.content, values, numbers)))
             .collect();
@@ -473,9 +480,8 @@ impl Design {
         }
         let slices: Vec<&[f64]> = numbers.iter().map(Vec::as_slice).collect();
         let columns = self.columns.clone();
-        let by_name = |name: &str| {
-            columns.iter().position(|c| c == name).map_or(&[][..], |position| slices[position])
-        };
+        let by_name =
+            |name: &str| columns.iter().position(|c| c == name).map_or(&[][..], |position| slices[position]);
         for polynomial in &mut self.polynomials {
             let values = polynomial.argument.evaluate(rows, &by_name);
             (polynomial.shift, polynomial.scale) = centre_and_scale(&values);

@@ -88,7 +88,8 @@ impl TermFactor {
 
 /// `argument ^ k`.
 pub(crate) fn raised(argument: &Expr, k: u32) -> Piece {
-    let power = || Expr::Binary(Operator::Pow, Box::new(argument.clone()), Box::new(Expr::Number(f64::from(k))));
+    let power =
+        || Expr::Binary(Operator::Pow, Box::new(argument.clone()), Box::new(Expr::Number(f64::from(k))));
     Piece::Expr(if k == 1 { argument.clone() } else { power() })
 }
 
@@ -162,8 +163,7 @@ impl Design {
     /// # Errors
     /// As [`Design::new`].
     pub fn of_terms(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
-        let alone =
-            ModelSpec { responses: Vec::new(), weights: None, by: Vec::new(), ..spec.clone() };
+        let alone = ModelSpec { responses: Vec::new(), weights: None, by: Vec::new(), ..spec.clone() };
         Binder::new(&alone, schema).bind()
     }
 
@@ -278,7 +278,9 @@ impl Design {
         if levels.len() != self.categories.len() {
             return Err(Error::new(ErrorKind::Model, "the levels do not belong to the model's categories"));
         }
-        let set = |(c, levels): (&Category, &Vec<Level>)| Arc::new(LevelSet::fixed(&self.columns[c.column], levels));
+        let set = |(c, levels): (&Category, &Vec<Level>)| {
+            Arc::new(LevelSet::fixed(&self.columns[c.column], levels))
+        };
         Ok(self.categories.iter().zip(levels).map(set).collect())
     }
 
@@ -359,7 +361,8 @@ impl<'s> Binder<'s> {
 
     /// Checks that no column has two roles that exclude each other, and no term stands twice.
     fn check_names(&self) -> Result<()> {
-        let error = |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
+        let error =
+            |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
         let mut seen: Vec<&crate::formula::Term> = Vec::new();
         for term in &self.spec.terms {
             for factor in term.factors() {
@@ -376,7 +379,10 @@ impl<'s> Binder<'s> {
                         return error(name, "the weight is also a feature");
                     }
                     if self.spec.by.contains(name) {
-                        return error(name, "the column of the groups is also a feature; it is constant in each");
+                        return error(
+                            name,
+                            "the column of the groups is also a feature; it is constant in each",
+                        );
                     }
                 }
             }
@@ -435,7 +441,8 @@ impl<'s> Binder<'s> {
         let column = self.column(name);
         let categories = &mut self.design.categories;
         categories.iter().position(|c| c.column == column && c.by == by).unwrap_or_else(|| {
-            let reference = self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
+            let reference =
+                self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
             categories.push(Category { column, reference, by });
             categories.len() - 1
         })
@@ -473,7 +480,9 @@ impl<'s> Binder<'s> {
         let sum = self.spec.contrasts == crate::spec::Contrasts::Sum;
         for (index, scoped) in scoped.into_iter().enumerate() {
             for part in &scoped {
-                for monomial in monomials(&self.design.terms[index].factors, part, sum, &self.design.polynomials) {
+                for monomial in
+                    monomials(&self.design.terms[index].factors, part, sum, &self.design.polynomials)
+                {
                     let name = self.design.terms[index].name.clone();
                     self.add_variable(name, monomial);
                 }
@@ -522,9 +531,7 @@ impl<'s> Binder<'s> {
                 self.schema.check_numeric(name, "feature")?;
                 Ok(TermFactor::Number { label, piece: Piece::Column(self.number(name)) })
             }
-            Factor::Expr(e) => {
-                Ok(TermFactor::Number { label, piece: self.expression(e, "feature")? })
-            }
+            Factor::Expr(e) => Ok(TermFactor::Number { label, piece: self.expression(e, "feature")? }),
             Factor::Poly { argument, degree, raw: true } => {
                 self.expression(argument, "feature")?;
                 Ok(TermFactor::Powers { label, argument: argument.clone(), degree: *degree })
@@ -619,7 +626,8 @@ pub(crate) fn no_level(column: &str, level: &str, levels: &[String]) -> Error {
     if levels.len() > shown.len() {
         shown.push(format!("… ({} in all)", levels.len()));
     }
-    let message = format!("there is no level {level:?} to be the reference; the levels are {}", shown.join(", "));
+    let message =
+        format!("there is no level {level:?} to be the reference; the levels are {}", shown.join(", "));
     Error::new(ErrorKind::Model, message).in_column(column)
 }
 
@@ -648,7 +656,8 @@ pub(crate) fn monomials(
             }
             TermFactor::Category { .. } => vec![Vec::new()],
         };
-        products = own.iter().flat_map(|m| products.iter().map(move |p| [p.as_slice(), m].concat())).collect();
+        products =
+            own.iter().flat_map(|m| products.iter().map(move |p| [p.as_slice(), m].concat())).collect();
     }
     products
 }

@@ -211,7 +211,12 @@ impl GroupTable {
                 self.records.extend_from_slice(theirs);
                 self.codes.extend_from_slice(codes);
             } else {
-                merge_record(&mut self.records[at..at + self.stride], theirs, self.variables.len(), self.slopes);
+                merge_record(
+                    &mut self.records[at..at + self.stride],
+                    theirs,
+                    self.variables.len(),
+                    self.slopes,
+                );
             }
         }
     }
@@ -304,9 +309,9 @@ impl Record<'_> {
     /// does not sum.
     pub(crate) fn sum(&self, variable: usize) -> (f64, f64) {
         let r = self.table.variables.len();
-        self.table.place(variable).map_or((0.0, 0.0), |j| {
-            (self.values[HEADER + j], self.values[HEADER + r + j])
-        })
+        self.table
+            .place(variable)
+            .map_or((0.0, 0.0), |j| (self.values[HEADER + j], self.values[HEADER + r + j]))
     }
 
     /// The sum of `(u - a) w`, where `a` is given as a high and a low part.
@@ -361,7 +366,10 @@ mod tests {
         }
         assert_eq!((whole.len(), parts.len()), (6, 6));
         for codes in [[0, 0], [1, 0], [2, 1]] {
-            let rows = || (0..200usize).filter(|i| (i % 3) as u32 == codes[0] && (i / 7 % 2) as u32 == codes[1] && i % 13 != 0);
+            let rows = || {
+                (0..200usize)
+                    .filter(|i| (i % 3) as u32 == codes[0] && (i / 7 % 2) as u32 == codes[1] && i % 13 != 0)
+            };
             let w = |i: usize| 1.0 + (i % 2) as f64;
             let (x, y) = (|i: usize| (i * i % 11) as f64, |i: usize| (i % 5) as f64);
             for table in [&whole, &parts] {

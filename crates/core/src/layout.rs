@@ -216,7 +216,8 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// The columns of a scoped term: products of those of its factors, the first one's changing fastest.
     fn columns(&self, factors: &[TermFactor], scoped: &Scoped) -> Result<Vec<LayoutColumn>> {
-        let mut products: Vec<(String, Combination)> = vec![(String::new(), vec![(Vec::new(), Vec::new(), 1.0)])];
+        let mut products: Vec<(String, Combination)> =
+            vec![(String::new(), vec![(Vec::new(), Vec::new(), 1.0)])];
         for &(position, full) in scoped {
             let own = self.factor(&factors[position], full)?;
             let mut next = Vec::with_capacity(products.len() * own.len());
@@ -272,7 +273,8 @@ impl Builder<'_> {
                 .map(|k| (format!("{label}[{k}]"), vec![number(vec![raised(argument, k)], 1.0)]))
                 .collect(),
             TermFactor::Polynomial { label, index } => {
-                let monomial = |k: usize| if k == 0 { Vec::new() } else { vec![Piece::Power(*index, k as u32)] };
+                let monomial =
+                    |k: usize| if k == 0 { Vec::new() } else { vec![Piece::Power(*index, k as u32)] };
                 let column = |(j, shares): (usize, &Vec<f64>)| {
                     let parts = shares.iter().enumerate().map(|(k, &share)| number(monomial(k), share));
                     (format!("{label}[{}]", j + 1), parts.collect())
@@ -290,7 +292,9 @@ impl Builder<'_> {
                 };
                 let name = |value: bool| if value { "True" } else { "False" };
                 match (full, self.design.spec.contrasts) {
-                    (true, _) => [false, true].map(|v| (format!("{label}[{}]", name(v)), is(v, 1.0))).to_vec(),
+                    (true, _) => {
+                        [false, true].map(|v| (format!("{label}[{}]", name(v)), is(v, 1.0))).to_vec()
+                    }
                     (false, Contrasts::Treatment) => {
                         vec![(format!("{label}[T.{}]", name(!reference)), is(!reference, 1.0))]
                     }

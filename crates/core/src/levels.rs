@@ -213,8 +213,7 @@ impl LevelSet {
         } else {
             "leave the column out if it is an identifier"
         };
-        let message =
-            format!("more than {max} levels; raise --max-levels if it is a category, or {way_out}");
+        let message = format!("more than {max} levels; raise --max-levels if it is a category, or {way_out}");
         Error::new(ErrorKind::Model, message).in_column(&self.column)
     }
 }
@@ -256,8 +255,10 @@ impl Encoder {
             DataType::Dictionary(..) => self.dictionary(array, from, out)?,
             DataType::Boolean => {
                 let array = array.as_boolean();
-                let codes = [self.set_code_if(array.false_count() > 0, Level::Boolean(false))?,
-                    self.set_code_if(array.true_count() > 0, Level::Boolean(true))?];
+                let codes = [
+                    self.set_code_if(array.false_count() > 0, Level::Boolean(false))?,
+                    self.set_code_if(array.true_count() > 0, Level::Boolean(true))?,
+                ];
                 let null = self.null_code(array)?;
                 for (row, code) in out.iter_mut().enumerate() {
                     let value = array.is_valid(from + row).then(|| array.value(from + row));
@@ -387,7 +388,8 @@ impl Encoder {
         let null = self.null_code(array)?;
         let keys = dictionary.keys();
         let int32 = keys.as_primitive_opt::<Int32Type>();
-        let normal = if int32.is_none() { Cow::Owned(dictionary.normalized_keys()) } else { Cow::Borrowed(&[][..]) };
+        let normal =
+            if int32.is_none() { Cow::Owned(dictionary.normalized_keys()) } else { Cow::Borrowed(&[][..]) };
         for (row, code) in out.iter_mut().enumerate() {
             let row = from + row;
             if keys.is_null(row) {

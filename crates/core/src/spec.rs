@@ -124,7 +124,8 @@ mod as_text {
 
     pub(super) fn deserialize<'de, T: FromText, D: Deserializer<'de>>(d: D) -> Result<Vec<T>, D::Error> {
         let texts = Vec::<String>::deserialize(d)?;
-        let each = |text: &String| parse(text).ok_or_else(|| D::Error::custom(format!("{text:?} is not a term")));
+        let each =
+            |text: &String| parse(text).ok_or_else(|| D::Error::custom(format!("{text:?} is not a term")));
         texts.iter().map(each).collect()
     }
 }
@@ -307,7 +308,8 @@ impl<'s> Columns<'s> {
         if usable_as_category(kind) {
             return Ok(());
         }
-        let message = format!("the {role} must be text, a boolean, a number or a date, not {}", type_name(kind));
+        let message =
+            format!("the {role} must be text, a boolean, a number or a date, not {}", type_name(kind));
         Err(Error::new(ErrorKind::Model, message).in_column(column))
     }
 }

@@ -97,7 +97,8 @@ fn check_finite(rows: &DesignBlock<'_>) -> Result<(), BlockError> {
         // A difference with itself is zero for finite numbers alone; sums of zeros need no branch.
         let all = column.values.iter().fold(0.0, |sum, x| sum + (x - x));
         let finite = all == 0.0
-            || (rows.mask.is_some() && (0..rows.rows).all(|row| !rows.uses(row) || column.values[row].is_finite()));
+            || (rows.mask.is_some()
+                && (0..rows.rows).all(|row| !rows.uses(row) || column.values[row].is_finite()));
         if !finite {
             return Err(BlockError::Value { variable });
         }

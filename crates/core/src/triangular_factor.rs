@@ -7,8 +7,8 @@ use faer::{Mat, Par};
 
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, DesignBlock};
-use crate::centred::Centred;
 use crate::blocks::block_rows;
+use crate::centred::Centred;
 use crate::moments::Moments;
 
 /// Counts, means and the factor `R` of the centred data, `R'R` = the centred cross-products.

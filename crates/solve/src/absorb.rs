@@ -149,9 +149,8 @@ impl Effects {
             _ => Base::level(self, reference),
         };
         let others = all.filter(|&l| l != reference);
-        let own = |l: usize| {
-            (term.names[l].clone(), Some(self.values[l] - base.value), self.error(l, Some(&base)))
-        };
+        let own =
+            |l: usize| (term.names[l].clone(), Some(self.values[l] - base.value), self.error(l, Some(&base)));
         (Some((base.value, base.error())), others.map(own).collect())
     }
 

@@ -186,7 +186,8 @@ fn solve(
         return solve_absorbed(absorbed, factor, equation, condition);
     }
     let intercept = equation.intercept;
-    let relations: Vec<_> = factor.aside.iter().map(|a| Relation::new(a, factor, moments, intercept)).collect();
+    let relations: Vec<_> =
+        factor.aside.iter().map(|a| Relation::new(a, factor, moments, intercept)).collect();
     let aliased = relations.iter().map(|r| r.describe(equation, condition)).collect();
     let mut solution = Solution::new(factor, moments, intercept, solver)?;
     if options.collinear == Collinear::MinNorm {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::absorb::Coefficient;
+use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::equation::Equation;
 use crate::factor::Factor;
 

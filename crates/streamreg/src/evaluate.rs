@@ -50,7 +50,11 @@ impl Model {
     ///
     /// # Errors
     /// When the data cannot be read or lack a column, or no row can be used.
-    pub fn evaluate_paths<P: AsRef<Path>>(&self, paths: &[P], options: &EvaluateOptions) -> Result<Evaluation> {
+    pub fn evaluate_paths<P: AsRef<Path>>(
+        &self,
+        paths: &[P],
+        options: &EvaluateOptions,
+    ) -> Result<Evaluation> {
         let source = open(paths, &options.dataset, &self.selection(options.filter.clone()))?;
         let predictor = self.evaluator(options.unseen)?;
         self.check_columns(predictor.design.columns(), source.schema())?;

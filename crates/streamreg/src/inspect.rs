@@ -87,11 +87,8 @@ pub fn inspect<P: AsRef<Path>>(
         .zip(&summary.decode_bytes)
         .filter(|(f, _)| features.contains(f.name()))
         .map(|(_, b)| b);
-    let predicted_memory = predict_memory(
-        threads as u64,
-        names.len() as u64,
-        decode.sum::<u64>() + summary.partition_bytes,
-    );
+    let predicted_memory =
+        predict_memory(threads as u64, names.len() as u64, decode.sum::<u64>() + summary.partition_bytes);
     let verified = if verify { Some(verify_all(&dataset, summary.rows, execution)?) } else { None };
     Ok(Inspection {
         columns: columns.collect(),

@@ -46,12 +46,13 @@ pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically}
 pub use pass::{Execution, Progress, ProgressFn};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
-pub use run::{GroupFit, GroupSummary};
 pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings};
+pub use run::{GroupFit, GroupSummary};
 
 pub use streamreg_core::{
-    Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, Factor, Formula, LeftOut, Level, Missing, MissingReason,
-    ModelSpec, ReplacedRows, RoundedIntegers, RowLedger, Term, Unseen, WeightType, Weights, formula,
+    Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, Factor, Formula, LeftOut, Level, Missing,
+    MissingReason, ModelSpec, ReplacedRows, RoundedIntegers, RowLedger, Term, Unseen, WeightType, Weights,
+    formula,
 };
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;

@@ -89,9 +89,7 @@ impl ColumnKind {
     fn accepts(self, found: &DataType) -> bool {
         let other = Self::of(found);
         // A column without a value has no type, and 0 and 1 are what booleans are computed with.
-        *found == DataType::Null
-            || other == self
-            || (self == Self::Number && other == Self::Boolean)
+        *found == DataType::Null || other == self || (self == Self::Number && other == Self::Boolean)
     }
 }
 
@@ -106,7 +104,10 @@ pub(crate) struct ModelColumn {
 pub(crate) fn model_columns(design: &Design, schema: &Schema) -> Vec<ModelColumn> {
     let kind = |name: &String| {
         let field = schema.field_with_name(name);
-        ModelColumn { name: name.clone(), kind: field.map_or(ColumnKind::Number, |f| ColumnKind::of(f.data_type())) }
+        ModelColumn {
+            name: name.clone(),
+            kind: field.map_or(ColumnKind::Number, |f| ColumnKind::of(f.data_type())),
+        }
     };
     design.columns().iter().map(kind).collect()
 }

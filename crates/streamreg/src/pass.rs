@@ -259,7 +259,10 @@ struct Stream<I> {
 
 impl<I> StreamRows<I> {
     pub(crate) fn new(schema: SchemaRef, batches: I) -> Self {
-        Self { schema, stream: Mutex::new(Stream { batches, rest: VecDeque::new(), index: 0, failed: false }) }
+        Self {
+            schema,
+            stream: Mutex::new(Stream { batches, rest: VecDeque::new(), index: 0, failed: false }),
+        }
     }
 }
 
@@ -268,7 +271,8 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Stream<I> {
     fn take(&mut self) -> Result<Vec<RecordBatch>> {
         let (mut taken, mut rows) = (Vec::new(), 0);
         while rows < STREAM_PARTITION_ROWS {
-            let Some(batch) = self.rest.pop_front().map(Ok).or_else(|| self.batches.next()).transpose()? else {
+            let Some(batch) = self.rest.pop_front().map(Ok).or_else(|| self.batches.next()).transpose()?
+            else {
                 break;
             };
             let count = batch.num_rows().min(STREAM_PARTITION_ROWS - rows);

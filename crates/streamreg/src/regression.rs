@@ -77,6 +77,11 @@ impl Regression {
         Self { formula: Some(formula.into()), ..Self::of_nothing() }
     }
 
+    /// A regression of several columns on all others that are numeric or boolean.
+    pub fn of_targets<S: Into<String>>(responses: impl IntoIterator<Item = S>) -> Self {
+        Self::of_nothing().targets(responses)
+    }
+
     fn of_nothing() -> Self {
         Self {
             responses: Vec::new(),
@@ -492,9 +497,8 @@ fn matching(patterns: &[String], schema: &Schema) -> Result<Vec<String>> {
             }
         }
         if names.len() == before && !schema.fields().iter().any(|f| glob.is_match(f.name())) {
-            return Err(streamreg_reader::source::position(schema, pattern).map_or_else(Error::from, |_| {
-                Error::data(format!("no column matches {pattern:?}"))
-            }));
+            return Err(streamreg_reader::source::position(schema, pattern)
+                .map_or_else(Error::from, |_| Error::data(format!("no column matches {pattern:?}"))));
         }
     }
     Ok(names)

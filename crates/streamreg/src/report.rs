@@ -141,7 +141,13 @@ pub(crate) struct Common {
 
 impl FitReport {
     /// The report of the response at position `response`.
-    pub(crate) fn new(common: &Common, response: usize, fit: Fit, solver: SolverReport, coding: Coding) -> Self {
+    pub(crate) fn new(
+        common: &Common,
+        response: usize,
+        fit: Fit,
+        solver: SolverReport,
+        coding: Coding,
+    ) -> Self {
         let mut spec = common.spec.clone();
         spec.responses = vec![spec.responses[response].clone()];
         let (ledger, conf_level) = (common.ledger.clone(), common.conf_level);

@@ -145,7 +145,7 @@ impl<'a, R: Rows> Run<'a, R> {
         let group = groups.group(0)?;
         let coding = group.coding().clone();
         let start = Instant::now();
-        let (layout, attempts) = self.attempts(&summed.design, &group, &spec)?;
+        let (layout, attempts) = attempts(self.options(), &summed.design, &group, &spec)?;
         left_out.extend(layout.left_out().iter().cloned());
         self.timings.solve_seconds += start.elapsed().as_secs_f64();
         let doubt = attempts.iter().find_map(|a| a.doubt.clone());
@@ -191,8 +191,9 @@ impl<'a, R: Rows> Run<'a, R> {
             let from = at * GROUPS_AT_ONCE;
             (from < groups.len()).then(|| Ok((at, from..groups.len().min(from + GROUPS_AT_ONCE))))
         };
+        let options = self.options();
         let work = |range: std::ops::Range<usize>| {
-            let fits = range.flat_map(|position| self.group_fits(&summed, &groups, position));
+            let fits = range.flat_map(|position| group_fits(options, &summed, &groups, position));
             Ok::<_, Error>(fits.collect::<Vec<_>>())
         };
         let mut failed = 0;
@@ -217,24 +218,6 @@ impl<'a, R: Rows> Run<'a, R> {
             timings,
             conf_level: self.options().conf_level,
         })
-    }
-
-    /// One fit a response.
-    fn group_fits(&self, summed: &Summed, groups: &Groups<'_>, position: usize) -> Vec<GroupFit> {
-        let levels = groups.levels(position);
-        let names = summed.spec.response_names();
-        let group = groups.group(position).map_err(Error::from);
-        let rows = group.as_ref().map_or(0, Group::rows);
-        let attempts = group.and_then(|group| Ok(self.attempts(&summed.design, &group, &summed.spec)?.1));
-        let results: Vec<std::result::Result<Fit, String>> = match attempts {
-            Ok(attempts) => attempts
-                .into_iter()
-                .map(|a| a.accept(self.options()).map_err(|e| Error::from(e).to_string()))
-                .collect(),
-            Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
-        };
-        let fit = |(response, result)| GroupFit { levels: levels.clone(), response, rows, result };
-        names.into_iter().zip(results).map(fit).collect()
     }
 
     /// The model, without the terms of columns that have no value anywhere.
@@ -303,46 +286,6 @@ impl<'a, R: Rows> Run<'a, R> {
         let done = self.rows.accumulate(design, levels, &self.regression.execution, pass, make)?;
         self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
         Ok(done)
-    }
-
-    /// The fits of all responses as far as cross-products carry.
-    fn attempts(&self, design: &Design, group: &Group<'_>, spec: &ModelSpec) -> Result<(Layout, Vec<Attempt>)> {
-        let absorb = self.options().collinear != Collinear::MinNorm;
-        let layout = Layout::new(design, group.coding(), absorb)?;
-        check_width(layout.len() + spec.responses.len())?;
-        let products = group.cross_products(&layout);
-        let nobs = (group.rows(), &products);
-        let means = group.absorbed(&layout, &products);
-        let attempt = |response: usize| self.attempt(&layout, nobs, means.as_ref(), group, spec, response);
-        let attempts = (0..spec.responses.len()).map(attempt).collect::<Result<_>>()?;
-        drop(means);
-        Ok((layout, attempts))
-    }
-
-    fn attempt(
-        &self,
-        layout: &Layout,
-        (rows, products): (u64, &CrossProducts),
-        means: Option<&LevelMeans<'_>>,
-        group: &Group<'_>,
-        spec: &ModelSpec,
-        response: usize,
-    ) -> Result<Attempt> {
-        let weight = products.moments().weight();
-        let mut equation = equation(spec, layout, rows, &weight, group.log_weights());
-        equation.response = spec.response_names().swap_remove(response);
-        let columns: Vec<usize> = (0..layout.len()).chain([layout.len() + response]).collect();
-        let attempt = match (means, layout.absorbed()) {
-            (Some(means), Some(term)) => {
-                let absorbed = Absorbed { means, term, columns: &columns };
-                solve(Statistics::Absorbed(absorbed), &equation, self.options())?
-            }
-            _ if spec.responses.len() == 1 => {
-                solve(Statistics::CrossProducts(products), &equation, self.options())?
-            }
-            _ => solve(Statistics::CrossProducts(&products.select(&columns)), &equation, self.options())?,
-        };
-        Ok(attempt)
     }
 
     fn triangular_factor(
@@ -435,6 +378,71 @@ impl<'a, R: Rows> Run<'a, R> {
     }
 }
 
+/// One fit a response.
+fn group_fits(
+    options: &SolveOptions,
+    summed: &Summed,
+    groups: &Groups<'_>,
+    position: usize,
+) -> Vec<GroupFit> {
+    let levels = groups.levels(position);
+    let names = summed.spec.response_names();
+    let group = groups.group(position).map_err(Error::from);
+    let rows = group.as_ref().map_or(0, Group::rows);
+    let attempts = group.and_then(|group| Ok(attempts(options, &summed.design, &group, &summed.spec)?.1));
+    let results: Vec<std::result::Result<Fit, String>> = match attempts {
+        Ok(attempts) => {
+            attempts.into_iter().map(|a| a.accept(options).map_err(|e| Error::from(e).to_string())).collect()
+        }
+        Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
+    };
+    let fit = |(response, result)| GroupFit { levels: levels.clone(), response, rows, result };
+    names.into_iter().zip(results).map(fit).collect()
+}
+
+/// The fits of all responses as far as cross-products carry.
+fn attempts(
+    options: &SolveOptions,
+    design: &Design,
+    group: &Group<'_>,
+    spec: &ModelSpec,
+) -> Result<(Layout, Vec<Attempt>)> {
+    let absorb = options.collinear != Collinear::MinNorm;
+    let layout = Layout::new(design, group.coding(), absorb)?;
+    check_width(layout.len() + spec.responses.len())?;
+    let products = group.cross_products(&layout);
+    let nobs = (group.rows(), &products);
+    let means = group.absorbed(&layout, &products);
+    let attempt = |response: usize| attempt(options, &layout, nobs, means.as_ref(), group, spec, response);
+    let attempts = (0..spec.responses.len()).map(attempt).collect::<Result<_>>()?;
+    drop(means);
+    Ok((layout, attempts))
+}
+
+fn attempt(
+    options: &SolveOptions,
+    layout: &Layout,
+    (rows, products): (u64, &CrossProducts),
+    means: Option<&LevelMeans<'_>>,
+    group: &Group<'_>,
+    spec: &ModelSpec,
+    response: usize,
+) -> Result<Attempt> {
+    let weight = products.moments().weight();
+    let mut equation = equation(spec, layout, rows, &weight, group.log_weights());
+    equation.response = spec.response_names().swap_remove(response);
+    let columns: Vec<usize> = (0..layout.len()).chain([layout.len() + response]).collect();
+    let attempt = match (means, layout.absorbed()) {
+        (Some(means), Some(term)) => {
+            let absorbed = Absorbed { means, term, columns: &columns };
+            solve(Statistics::Absorbed(absorbed), &equation, options)?
+        }
+        _ if spec.responses.len() == 1 => solve(Statistics::CrossProducts(products), &equation, options)?,
+        _ => solve(Statistics::CrossProducts(&products.select(&columns)), &equation, options)?,
+    };
+    Ok(attempt)
+}
+
 /// Columns that have no value, as far as the files' statistics say so.
 fn empty_columns(source: &dyn Source) -> Vec<String> {
     let summary = source.summary();
@@ -472,7 +480,8 @@ fn equation(spec: &ModelSpec, layout: &Layout, rows: u64, weight: &f64, log_weig
 /// The error for data of which no row can be used: it says why.
 fn no_rows(ledger: &RowLedger) -> Error {
     if ledger.rows_read == 0 {
-        let what = if ledger.rows_filtered + ledger.rows_skipped > 0 { ": the filter lets none pass" } else { "" };
+        let what =
+            if ledger.rows_filtered + ledger.rows_skipped > 0 { ": the filter lets none pass" } else { "" };
         return Error::data(format!("there are no rows to fit{what}"));
     }
     let causes = ledger.dropped.iter().map(|d| {

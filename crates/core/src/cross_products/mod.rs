@@ -4,8 +4,8 @@ mod kernel;
 
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, DesignBlock};
-use crate::centred::Centred;
 use crate::blocks::block_rows;
+use crate::centred::Centred;
 use crate::moments::Moments;
 
 /// Counts, means and centred cross-products of the variables, in float64.

@@ -14,8 +14,7 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
     let p = products.moments().variables() - 1;
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
     let scale: Vec<f64> = (0..p).map(|j| non_negative(gram(j, j)).sqrt()).collect();
-    let rounding =
-        |j: usize| if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
+    let rounding = |j: usize| if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
     factor_gram(&scale, gram, non_negative(gram(p, p)), rounding, rank_tol)
 }
 
@@ -60,7 +59,17 @@ pub(crate) fn factor_gram(
     let rss = non_negative(of_response - explained.iter().map(|v| v * v).sum::<f64>());
     let Decision { kept, aside, .. } = decision;
     let r = r.submatrix(0, 0, rank, rank).to_owned();
-    Factor { scale: scale.to_vec(), kept, aside, r, explained, rss, tss: of_response, absorbed: 0, absorbed_explained: 0.0 }
+    Factor {
+        scale: scale.to_vec(),
+        kept,
+        aside,
+        r,
+        explained,
+        rss,
+        tss: of_response,
+        absorbed: 0,
+        absorbed_explained: 0.0,
+    }
 }
 
 /// Forward substitution: `R' v = g` over the kept columns, `v` into the front of `out`.
