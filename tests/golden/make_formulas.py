@@ -190,7 +190,7 @@ def main():
     sums = "arr_delay ~ dep_delay + C(origin, contr.sum) + C(month, contr.sum)"
     lga = "arr_delay ~ dep_delay + C(origin, contr.treatment('LGA'))"
     many = "arr_delay ~ dep_delay + C(carrier) + origin + distance + I(distance^2) + dep_delay:origin"
-    functions = "log(distance) ~ sqrt(air_time) + log1p(dep_time) + abs(dep_delay) + exp(I(month/12))"
+    functions = "log(distance) ~ sqrt(air_time) + log1p(dep_time) + abs(dep_delay) + exp(month/12)"
     FLIGHTS["log(distance)"] = np.log(FLIGHTS["distance"])
 
     def plain(name):

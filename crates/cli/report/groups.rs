@@ -178,6 +178,7 @@ impl<'w> GroupWriter<'w> {
                     "ledger": summary.ledger,
                     "left_out": summary.left_out,
                     "inputs": summary.inputs,
+                    "reading": summary.reading,
                     "timings": summary.timings,
                 });
                 let text = serde_json::to_string(&common)?;
@@ -191,7 +192,7 @@ impl<'w> GroupWriter<'w> {
                     0,
                     format!("{} in {} groups", printable(&summary.formula), count(summary.groups)),
                 );
-                lines.extend(dropped_rows(&summary.ledger));
+                lines.extend(dropped_rows(&summary.ledger, &summary.reading));
                 lines.extend(left_out(&summary.left_out));
                 let bullet = if self.format == Format::Markdown { "- " } else { "" };
                 writeln!(self.out)?;

@@ -1,6 +1,6 @@
 //! A model bound to a schema: which columns are read, what is computed of them, and which sums are needed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
@@ -305,6 +305,7 @@ struct Binder<'s> {
     spec: &'s ModelSpec,
     schema: Columns<'s>,
     design: Design,
+    positions: HashMap<String, usize>,
 }
 
 impl<'s> Binder<'s> {
@@ -323,7 +324,7 @@ impl<'s> Binder<'s> {
             checks: Vec::new(),
             fills: Vec::new(),
         };
-        Self { spec, schema: Columns::new(schema), design }
+        Self { spec, schema: Columns::new(schema), design, positions: HashMap::new() }
     }
 
     fn bind(mut self) -> Result<Design> {
@@ -363,7 +364,7 @@ impl<'s> Binder<'s> {
     fn check_names(&self) -> Result<()> {
         let error =
             |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
-        let mut seen: Vec<&crate::formula::Term> = Vec::new();
+        let mut seen: HashSet<String> = HashSet::new();
         for term in &self.spec.terms {
             for factor in term.factors() {
                 if self.spec.responses.contains(factor) {
@@ -386,10 +387,9 @@ impl<'s> Binder<'s> {
                     }
                 }
             }
-            if seen.contains(&term) {
+            if !seen.insert(term.to_string()) {
                 return error(&term_name(term), "the feature is named twice");
             }
-            seen.push(term);
         }
         for (index, response) in self.spec.responses.iter().enumerate() {
             if self.spec.responses[..index].contains(response) {
@@ -429,12 +429,14 @@ impl<'s> Binder<'s> {
     }
 
     fn column(&mut self, name: &str) -> usize {
-        let columns = &mut self.design.columns;
-        columns.iter().position(|c| c == name).unwrap_or_else(|| {
-            columns.push(name.to_owned());
-            self.design.numbers.push(false);
-            columns.len() - 1
-        })
+        if let Some(&position) = self.positions.get(name) {
+            return position;
+        }
+        let position = self.design.columns.len();
+        self.positions.insert(name.to_owned(), position);
+        self.design.columns.push(name.to_owned());
+        self.design.numbers.push(false);
+        position
     }
 
     fn category(&mut self, name: &str, by: bool) -> usize {
@@ -460,16 +462,14 @@ impl<'s> Binder<'s> {
     }
 
     fn bind_terms(&mut self) -> Result<()> {
-        let mut identities: Vec<String> = Vec::new();
+        let mut identities: HashMap<String, usize> = HashMap::new();
         let mut subjects = Vec::with_capacity(self.spec.terms.len());
         for term in &self.spec.terms {
             let factors = term.factors().iter().map(|f| self.factor(f)).collect::<Result<Vec<_>>>()?;
             let subject = |(factor, bound): (&Factor, &TermFactor)| {
                 let name = identity(factor, bound);
-                let id = identities.iter().position(|i| *i == name).unwrap_or_else(|| {
-                    identities.push(name);
-                    identities.len() - 1
-                });
+                let next = identities.len();
+                let id = *identities.entry(name).or_insert(next);
                 Subject { id, category: bound.is_category() }
             };
             subjects.push(term.factors().iter().zip(&factors).map(subject).collect::<Vec<_>>());

@@ -51,8 +51,8 @@ pub struct ReplacedRows {
     pub rows: u64,
 }
 
-/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`. What a filter left out was
-/// not read.
+/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`. What a filter left out is not
+/// among those read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowLedger {
     /// Rows that came out of the files.
@@ -72,18 +72,9 @@ pub struct RowLedger {
     /// Columns that have no value in any row.
     #[serde(default)]
     pub all_null: Vec<String>,
-    /// Rows that did not pass the filter, of those that were decoded.
+    /// Rows that did not pass the filter.
     #[serde(default)]
     pub rows_filtered: u64,
-    /// Rows that were not even decoded, because statistics of their row group rule them out.
-    #[serde(default)]
-    pub rows_skipped: u64,
-    /// Row groups that were not read for that reason.
-    #[serde(default)]
-    pub row_groups_skipped: u64,
-    /// Bytes read from the files in the last pass.
-    #[serde(default)]
-    pub bytes_read: u64,
 }
 
 impl RowLedger {

@@ -46,7 +46,7 @@ pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically}
 pub use pass::{Execution, Progress, ProgressFn};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
-pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings};
+pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};
 pub use run::{GroupFit, GroupSummary};
 
 pub use streamreg_core::{

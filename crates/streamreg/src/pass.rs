@@ -166,10 +166,8 @@ impl Rows for SourceRows<'_> {
         })?;
         self.0.verify_unchanged()?;
         let after = self.0.counts();
-        ledger.bytes_read = after.bytes - before.bytes;
-        ledger.rows_filtered = after.rows_filtered - before.rows_filtered;
-        ledger.rows_skipped = after.rows_skipped - before.rows_skipped;
-        ledger.row_groups_skipped = after.row_groups_skipped - before.row_groups_skipped;
+        ledger.rows_filtered =
+            (after.rows_filtered - before.rows_filtered) + (after.rows_skipped - before.rows_skipped);
         Ok((state, ledger))
     }
 }

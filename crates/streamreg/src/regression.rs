@@ -7,8 +7,7 @@ use std::sync::atomic::AtomicBool;
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::{
-    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, FormulaError, LeftOut, Missing, ModelSpec, Term,
-    WeightType, Weights,
+    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Term, WeightType, Weights,
 };
 use streamreg_reader::{DatasetOptions, Source};
 use streamreg_solve::{Collinear, SolveOptions, Solver};
@@ -433,8 +432,7 @@ impl Regression {
         excluded: &[String],
         schema: &Schema,
     ) -> Result<(ModelSpec, Vec<LeftOut>)> {
-        let invalid = |e: FormulaError| Error::invalid_request(e.to_string());
-        let formula = Formula::parse(text).map_err(invalid)?;
+        let formula = Formula::parse(text)?;
         match (formula.responses().is_empty(), spec.responses.is_empty()) {
             (true, true) => {
                 let message = "the formula has no response: write `y ~ …`, or name the target";
@@ -451,7 +449,7 @@ impl Regression {
         let (mut others, mut left_out) = spec.default_features(&taken, schema);
         others.retain(|f| !excluded.contains(f));
         left_out.retain(|l| formula.has_dot() && !excluded.contains(&l.column));
-        let expansion = formula.expand(&others).map_err(invalid)?;
+        let expansion = formula.expand(&others)?;
         spec.terms = expansion.terms;
         spec.intercept = self.intercept && expansion.intercept;
         let named: Vec<&str> = spec.terms.iter().flat_map(Term::columns).collect();

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use streamreg_core::{Coding, LeftOut, ModelSpec, RowLedger, factor_name};
-use streamreg_reader::InputFile;
+use streamreg_reader::{InputFile, ReadCounts};
 use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 
 use crate::model::{Model, ModelColumn};
@@ -49,6 +49,30 @@ pub struct Timings {
     pub total_seconds: f64,
     /// Threads that read and accumulated.
     pub threads: usize,
+}
+
+/// What was read of the files, in all passes. Unlike the ledger, it depends on how the files are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Bytes.
+    pub bytes: u64,
+    /// Row groups of Parquet files that were decoded.
+    pub row_groups: u64,
+    /// Row groups that were passed over, because statistics rule out that a row passes the filter.
+    pub row_groups_skipped: u64,
+    /// Rows in them.
+    pub rows_skipped: u64,
+}
+
+impl From<ReadCounts> for Reading {
+    fn from(counts: ReadCounts) -> Self {
+        Self {
+            bytes: counts.bytes,
+            row_groups: counts.row_groups,
+            row_groups_skipped: counts.row_groups_skipped,
+            rows_skipped: counts.rows_skipped,
+        }
+    }
 }
 
 /// An input file as it was when it was read.
@@ -108,6 +132,8 @@ pub struct FitReport {
     pub left_out: Vec<LeftOut>,
     /// The files.
     pub inputs: Vec<InputRecord>,
+    /// What was read of them.
+    pub reading: Reading,
     /// Wall-clock times.
     pub timings: Timings,
     /// The model as it was fitted.
@@ -134,6 +160,7 @@ pub(crate) struct Common {
     pub(crate) ledger: RowLedger,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) inputs: Vec<InputFile>,
+    pub(crate) reading: Reading,
     pub(crate) timings: Timings,
     pub(crate) conf_level: f64,
     pub(crate) with: Vec<(String, String)>,
@@ -174,6 +201,7 @@ impl FitReport {
             ledger,
             left_out: common.left_out.clone(),
             inputs: common.inputs.iter().cloned().map(InputRecord::from).collect(),
+            reading: common.reading,
             timings: common.timings.clone(),
             spec,
             columns: common.columns.clone(),

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::model_columns;
 use crate::pass::Rows;
 use crate::regression::Regression;
-use crate::report::{Common, FitReport, InputRecord, SolverReport, Timings};
+use crate::report::{Common, FitReport, InputRecord, Reading, SolverReport, Timings};
 
 /// Most columns of a design matrix: a matrix of this width takes 0.8 GB, and a thread holds two or three.
 const MAX_COLUMNS: usize = 10_000;
@@ -72,6 +72,8 @@ pub struct GroupSummary {
     pub left_out: Vec<LeftOut>,
     /// The files.
     pub inputs: Vec<InputRecord>,
+    /// What was read of them.
+    pub reading: Reading,
     /// Wall-clock times.
     pub timings: Timings,
     /// Level of the confidence intervals.
@@ -83,6 +85,7 @@ pub(crate) struct Run<'a, R> {
     regression: &'a Regression,
     rows: &'a R,
     inputs: Vec<InputFile>,
+    source: Option<&'a dyn Source>,
     /// Columns that are known to have no value before anything is read.
     empty: Vec<String>,
     timings: Timings,
@@ -104,10 +107,10 @@ impl<'a, R: Rows> Run<'a, R> {
         regression: &'a Regression,
         rows: &'a R,
         inputs: Vec<InputFile>,
-        source: Option<&dyn Source>,
+        source: Option<&'a dyn Source>,
     ) -> Self {
         let empty = source.map(empty_columns).unwrap_or_default();
-        Self { regression, rows, inputs, empty, timings: Timings::default(), start: Instant::now() }
+        Self { regression, rows, inputs, source, empty, timings: Timings::default(), start: Instant::now() }
     }
 
     fn options(&self) -> &'a SolveOptions {
@@ -119,6 +122,7 @@ impl<'a, R: Rows> Run<'a, R> {
         self.options().validate()?;
         let triangular = matches!(self.options().solver, Solver::Qr | Solver::Svd);
         let (mut spec, mut left_out) = self.spec(&[])?;
+        check_width(spec.terms.len())?;
         if !spec.by.is_empty() {
             return Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them"));
         }
@@ -207,7 +211,9 @@ impl<'a, R: Rows> Run<'a, R> {
         self.timings.solve_seconds = start.elapsed().as_secs_f64();
         let timings = self.finished_timings()?;
         let left_out = summed.left_out.clone();
+        let reading = self.reading();
         Ok(GroupSummary {
+            reading,
             by: summed.spec.by.clone(),
             formula: crate::report::formula_of(&summed.spec),
             groups: groups.len() as u64,
@@ -258,6 +264,7 @@ impl<'a, R: Rows> Run<'a, R> {
         let mut empty = Vec::new();
         loop {
             let (spec, left_out) = self.spec(&empty)?;
+            check_width(spec.terms.len())?;
             let mut design = Design::new(&spec, &self.rows.schema())?;
             check_width(design.variables())?;
             if design.needs_centre()
@@ -351,6 +358,10 @@ impl<'a, R: Rows> Run<'a, R> {
         Ok(fits)
     }
 
+    fn reading(&self) -> Reading {
+        self.source.map(|s| s.counts().into()).unwrap_or_default()
+    }
+
     fn finished_timings(&self) -> Result<Timings> {
         let mut timings = self.timings.clone();
         timings.threads = self.regression.execution.resolved_threads()?;
@@ -371,8 +382,9 @@ impl<'a, R: Rows> Run<'a, R> {
         let columns = model_columns(design, &self.rows.schema());
         let conf_level = self.options().conf_level;
         let with = self.regression.selection.with.clone();
+        let reading = self.reading();
         let inputs = self.inputs;
-        let common = Common { spec, columns, ledger, left_out, inputs, timings, conf_level, with };
+        let common = Common { spec, columns, ledger, left_out, inputs, reading, timings, conf_level, with };
         let report = |(index, (solver, fit))| FitReport::new(&common, index, fit, solver, coding.clone());
         Ok(fits.into_iter().enumerate().map(report).collect())
     }
@@ -480,8 +492,7 @@ fn equation(spec: &ModelSpec, layout: &Layout, rows: u64, weight: &f64, log_weig
 /// The error for data of which no row can be used: it says why.
 fn no_rows(ledger: &RowLedger) -> Error {
     if ledger.rows_read == 0 {
-        let what =
-            if ledger.rows_filtered + ledger.rows_skipped > 0 { ": the filter lets none pass" } else { "" };
+        let what = if ledger.rows_filtered > 0 { ": the filter lets none pass" } else { "" };
         return Error::data(format!("there are no rows to fit{what}"));
     }
     let causes = ledger.dropped.iter().map(|d| {
