@@ -200,7 +200,8 @@ fn encodings_codecs_and_page_versions() {
                     for (encoding, found) in found {
                         let what =
                             format!("{kind} {encoding} {:?} {version:?} nullable: {nullable}", codec());
-                        assert_eq!(numbers_only(&found), expected, "{what}");
+                        // Booleans are categories, and named as such.
+                        assert_eq!(numbers_only(&found).replace("x[T.True]", "x"), expected, "{what}");
                     }
                 }
             }

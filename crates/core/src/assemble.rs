@@ -29,6 +29,8 @@ pub struct Group<'s> {
     dense: Dense<'s>,
     log_weights: f64,
     coding: Coding,
+    /// How many times larger than a polynomial's cross-products the terms are that they are the sum of.
+    amplification: f64,
 }
 
 enum Dense<'s> {
@@ -164,10 +166,13 @@ impl<'s> Groups<'s> {
             dense,
             log_weights,
             coding: Coding::default(),
+            amplification: 1.0,
         };
         group.find_levels(&self.sets);
         group.coding.fills = group.fills();
-        group.coding.polynomials = group.polynomials()?;
+        let bases = group.polynomials()?;
+        group.amplification = bases.iter().map(|(_, amplification)| *amplification).fold(1.0, f64::max);
+        group.coding.polynomials = bases.into_iter().map(|(basis, _)| basis).collect();
         Ok(group)
     }
 }
@@ -215,6 +220,11 @@ impl<'s> Group<'s> {
     /// Sum of the logarithms of the weights.
     pub fn log_weights(&self) -> f64 {
         self.log_weights
+    }
+
+    /// Decimal digits that combining sums of powers to polynomials leaves their cross-products.
+    pub fn digits(&self) -> f64 {
+        -(self.amplification * f64::EPSILON / 2.0).log10()
     }
 
     fn dense(&self) -> &CrossProducts {
@@ -266,7 +276,7 @@ impl<'s> Group<'s> {
         (0..self.design.first_response()).filter_map(mean_of_present).collect()
     }
 
-    fn polynomials(&self) -> Result<Vec<Basis>> {
+    fn polynomials(&self) -> Result<Vec<(Basis, f64)>> {
         let unweighted = self.statistics.tables.iter().find(|t| !t.is_weighted());
         let own = match unweighted {
             None => None,
@@ -281,8 +291,8 @@ impl<'s> Group<'s> {
 
     /// Polynomials that are orthogonal to the constant and to each other over the rows, of unit length, with
     /// positive leading coefficients, as R's `poly` has them: the rows of the inverse of the Cholesky factor
-    /// of the powers' cross-products.
-    fn basis(&self, index: usize, products: &CrossProducts) -> Result<Basis> {
+    /// of the powers' cross-products. With it comes how much the powers exceed the polynomials.
+    fn basis(&self, index: usize, products: &CrossProducts) -> Result<(Basis, f64)> {
         let polynomial = &self.design.polynomials[index];
         let k = polynomial.degree as usize;
         let power = |e: usize| self.design.variable(&vec![Piece::Power(index, e as u32)]).unwrap_or(0);
@@ -321,8 +331,13 @@ impl<'s> Group<'s> {
             let constant = -column.iter().enumerate().map(|(i, c)| c * mean(i)).sum::<f64>();
             [constant].into_iter().chain(column).collect()
         };
+        let size = |column: &Vec<f64>| {
+            let parts = column.iter().zip(&powers).map(|(c, &v)| c.abs() * products.centred(v, v).sqrt());
+            parts.sum::<f64>().powi(2)
+        };
+        let amplification = columns.iter().map(size).fold(1.0, f64::max);
         let columns = columns.into_iter().map(with_constant).collect();
-        Ok(Basis { shift: polynomial.shift, scale: polynomial.scale, columns })
+        Ok((Basis { shift: polynomial.shift, scale: polynomial.scale, columns }, amplification))
     }
 
     /// The record of the rows with the given levels.

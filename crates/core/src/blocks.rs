@@ -8,7 +8,7 @@ use crate::block::{BlockError, Column, DesignBlock};
 use crate::convert::{fill, is_null, plain};
 use crate::design::{Check, Content, Design, Monomial, Piece, Polynomial};
 use crate::error::{Error, ErrorKind, Result};
-use crate::levels::{Encoder, LevelSet, NULL_CODE, UNSEEN_CODE};
+use crate::levels::{Encoder, FIRST_UNSEEN, LevelSet, NULL_CODE};
 use crate::missing::{MissingReason, Tally};
 use crate::spec::{Missing, WeightType};
 
@@ -300,11 +300,14 @@ impl<'d> BlockCutter<'d> {
                 self.refuse_missing(&self.design.columns[column], crate::convert::NULL, row)?;
                 self.drop_row(column, MissingReason::Null, row);
             }
-            UNSEEN_CODE => match self.unseen {
+            FIRST_UNSEEN.. => match self.unseen {
                 Unseen::Other => self.tally.columns[column].unseen += 1,
                 Unseen::Null => self.drop_row(column, MissingReason::UnseenLevel, row),
                 Unseen::Error => {
-                    let message = "the level is not one that the model was fitted to";
+                    let level = self.encoders[index].level(code).to_string();
+                    let message = format!(
+                        "the model was not fitted to the level {level:?}; --unseen says what else to do"
+                    );
                     let error = Error::new(ErrorKind::Unseen, message);
                     return Err(error
                         .in_column(&self.design.columns[column])

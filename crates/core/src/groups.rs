@@ -168,14 +168,14 @@ impl GroupTable {
         rows.extend((0..block.rows).map(|row| {
             let code = first.map_or(one[0], |codes| codes[row]);
             // A row of a level that the model does not know belongs to no record.
-            let used = (!masked || block.uses(row)) && code < crate::levels::UNSEEN_CODE;
+            let used = (!masked || block.uses(row)) && code < crate::levels::FIRST_UNSEEN;
             if used { self.index.insert_first(code) } else { NONE }
         }));
         for step in 1..self.key.len() {
             let codes = block.codes[self.key[step]];
             for (id, &code) in rows.iter_mut().zip(codes) {
                 if *id != NONE {
-                    let known = code < crate::levels::UNSEEN_CODE;
+                    let known = code < crate::levels::FIRST_UNSEEN;
                     *id = if known { self.index.insert_further(step, *id, code) } else { NONE };
                 }
             }

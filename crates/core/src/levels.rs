@@ -118,8 +118,12 @@ impl fmt::Display for Level {
 
 /// Code of a cell without a value.
 pub const NULL_CODE: u32 = u32::MAX;
-/// Code of a level that the model does not know.
-pub const UNSEEN_CODE: u32 = u32::MAX - 1;
+/// Codes from here on, but for [`NULL_CODE`], are of levels that the model does not know. They tell these
+/// apart as long as they are few, for messages.
+pub const FIRST_UNSEEN: u32 = u32::MAX - 2_000;
+
+/// Unknown levels that are told apart.
+const MOST_UNSEEN: usize = 1_000;
 
 /// The levels of one column, numbered as they were met. Which thread meets a level first decides its
 /// number, so numbers never decide a result: whoever reads them sorts the levels.
@@ -136,6 +140,8 @@ pub struct LevelSet {
 struct Known {
     codes: HashMap<Level, u32>,
     levels: Vec<Level>,
+    /// Levels that a fixed set does not have.
+    unseen: Vec<Level>,
 }
 
 /// What bounds a set of levels.
@@ -156,7 +162,7 @@ impl LevelSet {
     /// The levels of a model, numbered in this order; no others come in.
     pub fn fixed(column: &str, levels: &[Level]) -> Self {
         let codes = levels.iter().cloned().zip(0..).collect();
-        let known = Known { codes, levels: levels.to_vec() };
+        let known = Known { codes, levels: levels.to_vec(), unseen: Vec::new() };
         let missing = levels.contains(&Level::Missing);
         Self { column: column.into(), limit: Limit::Fixed, missing, known: RwLock::new(known) }
     }
@@ -179,7 +185,11 @@ impl LevelSet {
     /// The level with this number.
     pub fn level(&self, code: u32) -> Level {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.levels.get(code as usize).cloned().unwrap_or(Level::Missing)
+        let found = match code.checked_sub(FIRST_UNSEEN) {
+            None => known.levels.get(code as usize),
+            Some(unseen) => known.unseen.get(unseen as usize),
+        };
+        found.cloned().unwrap_or(Level::Missing)
     }
 
     fn code(&self, level: Option<Level>) -> Result<u32> {
@@ -191,9 +201,9 @@ impl LevelSet {
         if let Some(&code) = self.known.read().unwrap_or_else(PoisonError::into_inner).codes.get(&level) {
             return Ok(code);
         }
-        let Limit::Grows(max) = self.limit else { return Ok(UNSEEN_CODE) };
+        let Limit::Grows(max) = self.limit else { return Ok(self.unseen_code(level)) };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { codes, levels } = &mut *known;
+        let Known { codes, levels, .. } = &mut *known;
         if let Some(&code) = codes.get(&level) {
             return Ok(code);
         }
@@ -204,6 +214,17 @@ impl LevelSet {
         levels.push(level.clone());
         codes.insert(level, code);
         Ok(code)
+    }
+
+    fn unseen_code(&self, level: Level) -> u32 {
+        let unseen = &mut self.known.write().unwrap_or_else(PoisonError::into_inner).unseen;
+        let at = unseen.iter().position(|l| *l == level).unwrap_or_else(|| {
+            if unseen.len() < MOST_UNSEEN {
+                unseen.push(level);
+            }
+            unseen.len() - 1
+        });
+        FIRST_UNSEEN + at as u32
     }
 
     fn too_many(&self, max: usize, levels: &[Level]) -> Error {
@@ -240,7 +261,7 @@ impl Encoder {
     }
 
     /// Writes the numbers of `out.len()` cells of `array` from position `from` on. Returns whether any cell
-    /// has no usable level: [`NULL_CODE`] or [`UNSEEN_CODE`].
+    /// has no usable level: it is null or unknown.
     ///
     /// # Errors
     /// [`ErrorKind::Model`] for too many levels, [`ErrorKind::Batch`] for a type that has none.
@@ -282,7 +303,12 @@ impl Encoder {
             }
             _ => self.formatted(array, from, out)?,
         }
-        Ok(out.iter().any(|&code| code >= UNSEEN_CODE))
+        Ok(out.iter().any(|&code| code >= FIRST_UNSEEN))
+    }
+
+    /// The level behind a code.
+    pub(crate) fn level(&self, code: u32) -> Level {
+        self.set.level(code)
     }
 
     fn set_code_if(&self, needed: bool, level: Level) -> Result<u32> {
@@ -443,7 +469,7 @@ mod tests {
     use super::*;
 
     fn names(set: &LevelSet, codes: &[u32]) -> Vec<String> {
-        codes.iter().map(|&c| if c >= UNSEEN_CODE { "-".into() } else { set.level(c).to_string() }).collect()
+        codes.iter().map(|&c| if c >= FIRST_UNSEEN { "-".into() } else { set.level(c).to_string() }).collect()
     }
 
     fn encode(array: &dyn Array) -> (Vec<String>, bool) {
@@ -483,7 +509,7 @@ mod tests {
         let mut codes = [0; 3];
         let array = StringArray::from(vec![Some("b"), None, Some("a")]);
         assert!(Encoder::new(fixed).encode(&array, 0, &mut codes).unwrap());
-        assert_eq!(codes, [UNSEEN_CODE, 1, 0]);
+        assert_eq!(codes, [FIRST_UNSEEN, 1, 0]);
     }
 
     #[test]

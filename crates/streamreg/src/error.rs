@@ -7,6 +7,8 @@ use std::path::Path;
 use arrow_schema::ArrowError;
 use streamreg_core::FormulaError;
 
+use crate::pass::Failure;
+
 /// Result of the library's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -127,6 +129,15 @@ impl From<streamreg_reader::Error> for Error {
             _ => ErrorKind::Data,
         };
         Self::caused_by(kind, error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Core(error) => error.into(),
+            Failure::Other(error) => error,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 use crate::error::{Error, Result};
 use crate::input::Selection;
 use crate::output::write_atomically;
-use crate::pass::project;
+use crate::pass::{Failure, project};
 use crate::predictor::Predictor;
 use crate::report::{FitReport, InputRecord};
 
@@ -302,7 +302,7 @@ impl Model {
         let predictor = self.predictor(Unseen::Error)?;
         self.check_columns(predictor.design.columns(), batch.schema_ref())?;
         let batch = project(batch, predictor.design.columns())?;
-        self.predict_with(&predictor, &mut predictor.reader(), &batch, interval)
+        Ok(self.predict_with(&predictor, &mut predictor.reader(), &batch, interval)?)
     }
 
     /// Predicts for a batch that has the columns of the predictor's design.
@@ -312,7 +312,7 @@ impl Model {
         reader: &mut RowReader<'_>,
         batch: &RecordBatch,
         interval: Option<(Interval, f64)>,
-    ) -> Result<Prediction> {
+    ) -> std::result::Result<Prediction, Failure> {
         let rows = batch.num_rows();
         let width = interval.map(|(kind, level)| self.width(kind, level)).transpose()?;
         let mut fit: Vec<Option<f64>> = Vec::with_capacity(rows);

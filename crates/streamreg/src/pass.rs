@@ -173,7 +173,7 @@ impl Rows for SourceRows<'_> {
 }
 
 /// Why a pass over files failed: while a row was used, or before.
-enum Failure {
+pub(crate) enum Failure {
     Core(streamreg_core::Error),
     Other(Error),
 }
@@ -190,7 +190,24 @@ impl From<streamreg_reader::Error> for Failure {
     }
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl SourceRows<'_> {
+    /// The error of a partition before which `rows` rows were read.
+    pub(crate) fn locate_after(&self, rows: u64, failure: Failure) -> Error {
+        match failure {
+            Failure::Other(error) => error,
+            Failure::Core(error) => match error.row() {
+                Some(row) => self.locate(error.at_row(row + rows)),
+                None => error.into(),
+            },
+        }
+    }
+
     /// Says which file a row is in, as far as the numbers of rows of the files before it are known.
     fn locate(&self, error: streamreg_core::Error) -> Error {
         let Some(mut row) = error.row() else { return error.into() };

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use streamreg_core::{MissingReason, RowReader, Unseen, in_order};
+use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order};
 use streamreg_reader::{DatasetOptions, ScanRequest, Source};
 
 use crate::error::{Error, Result};
 use crate::input::open;
 use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
-use crate::pass::Execution;
+use crate::pass::{Execution, Failure, SourceRows};
 use crate::predictor::Predictor;
 
 /// Name of the column with the predictions.
@@ -125,7 +125,7 @@ impl Model {
         let request = ScanRequest { verbatim: options.keep.clone(), ..request };
         let scan = source.scan(&request)?;
         let mut writer = open()?;
-        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
+        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
         let mut summary = PredictSummary::default();
         let total = source.inputs().iter().map(|input| input.rows).sum();
         options.execution.control(1, total, |control| {
@@ -137,12 +137,9 @@ impl Model {
                     control.checkpoint(batch.num_rows())?;
                     out.push(self.output_batch(predictor, &mut reader, &batch, schema, options)?);
                 }
-                let ledger = reader.into_ledger();
-                let dropped = ledger.dropped.iter().filter(|d| d.reason == MissingReason::UnseenLevel);
-                let unseen = dropped.map(|d| d.rows).chain(ledger.unseen.iter().map(|u| u.rows));
-                Ok((out, unseen.sum::<u64>()))
+                Ok((out, unseen_levels(&reader.into_ledger())))
             };
-            in_order(control.threads, next, work, |(batches, unseen): (Vec<RecordBatch>, u64)| {
+            let done = in_order(control.threads, next, work, |(batches, unseen): (Vec<RecordBatch>, u64)| {
                 summary.unseen += unseen;
                 for batch in batches {
                     summary.rows += batch.num_rows() as u64;
@@ -150,7 +147,9 @@ impl Model {
                     writer.write(&batch)?;
                 }
                 Ok(())
-            })
+            });
+            // All partitions before the one that failed are written: their rows come before its own.
+            done.map_err(|failure| SourceRows(source).locate_after(summary.rows, failure))
         })?;
         source.verify_unchanged()?;
         writer.finish()?;
@@ -164,10 +163,10 @@ impl Model {
         batch: &RecordBatch,
         schema: &SchemaRef,
         options: &PredictOptions,
-    ) -> Result<RecordBatch> {
+    ) -> std::result::Result<RecordBatch, Failure> {
         let features = predictor.design.columns().len();
         let own: Vec<usize> = (0..features).collect();
-        let inputs = batch.project(&own).map_err(|e| Error::data(e.to_string()))?;
+        let inputs = batch.project(&own).map_err(Error::from)?;
         let prediction = self.predict_with(predictor, reader, &inputs, options.interval)?;
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for (index, field) in schema.fields().iter().take(options.keep.len()).enumerate() {
@@ -179,6 +178,12 @@ impl Model {
         if let Some((low, high)) = prediction.interval {
             columns.extend([Arc::new(low) as ArrayRef, Arc::new(high)]);
         }
-        RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::data(e.to_string()))
+        Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)?)
     }
+}
+
+/// Cells with a level that the model does not know, dropped or taken for the reference.
+fn unseen_levels(ledger: &RowLedger) -> u64 {
+    let dropped = ledger.dropped.iter().filter(|d| d.reason == MissingReason::UnseenLevel);
+    dropped.map(|d| d.rows).chain(ledger.unseen.iter().map(|u| u.rows)).sum()
 }

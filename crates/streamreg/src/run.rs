@@ -403,13 +403,32 @@ fn group_fits(
     let rows = group.as_ref().map_or(0, Group::rows);
     let attempts = group.and_then(|group| Ok(attempts(options, &summed.design, &group, &summed.spec)?.1));
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
-        Ok(attempts) => {
-            attempts.into_iter().map(|a| a.accept(options).map_err(|e| Error::from(e).to_string())).collect()
-        }
+        Ok(attempts) => attempts.into_iter().map(|a| accept_group(a, options)).collect(),
         Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
     };
     let fit = |(response, result)| GroupFit { levels: levels.clone(), response, rows, result };
     names.into_iter().zip(results).map(fit).collect()
+}
+
+/// Digits that cross-products must have, or else the data are read again.
+const WANTED_DIGITS: f64 = 8.0;
+
+/// The attempt, with what is known of the digits of the cross-products it started from.
+fn with_digits(mut attempt: Attempt, digits: f64) -> Attempt {
+    attempt.fit.digits = attempt.fit.digits.min(digits.max(0.0));
+    if digits < WANTED_DIGITS && attempt.doubt.is_none() {
+        let message = format!("cross-products of powers leave the polynomials only {digits:.1} digits");
+        attempt.doubt = Some(Warning::new("coarse", message));
+    }
+    attempt
+}
+
+/// A group's fit; there is no other solver to recommend where it is coarse.
+fn accept_group(attempt: Attempt, options: &SolveOptions) -> std::result::Result<Fit, String> {
+    let Attempt { fit, doubt } = attempt;
+    let mut fit = Attempt { fit, doubt: None }.accept(options).map_err(|e| Error::from(e).to_string())?;
+    fit.warnings.extend(doubt);
+    Ok(fit)
 }
 
 /// The fits of all responses as far as cross-products carry.
@@ -452,7 +471,7 @@ fn attempt(
         _ if spec.responses.len() == 1 => solve(Statistics::CrossProducts(products), &equation, options)?,
         _ => solve(Statistics::CrossProducts(&products.select(&columns)), &equation, options)?,
     };
-    Ok(attempt)
+    Ok(with_digits(attempt, group.digits()))
 }
 
 /// Columns that have no value, as far as the files' statistics say so.
