@@ -6,10 +6,10 @@ use super::error::{FormulaError, Result, quoted};
 use super::syntax::{Kind, Node, Sign};
 use super::{Expansion, Factor, Formula, MAX_TERMS, Term};
 
-/// How many pairs of factors may be looked at: twice what `(a + … + m)^10` takes, which has the most for the
-/// terms that there may be. A formula that multiplies again and again what it has already could keep a
-/// processor busy for hours.
-const MAX_WORK: usize = 4_000_000;
+/// How many factors and pairs of factors may be looked at: a little more than `(a + … + m)^10` takes, which has the
+/// most for the terms that there may be. A formula that adds or multiplies again and again what it has
+/// already could keep a processor busy for hours.
+const MAX_WORK: usize = 5_000_000;
 
 /// How many terms a message lists.
 const LISTED: usize = 30;
@@ -17,8 +17,9 @@ const LISTED: usize = 30;
 pub(super) fn expand(formula: &Formula, columns: &[String]) -> Result<Expansion> {
     let responses: HashSet<_> = formula.responses.iter().flat_map(Factor::columns).collect();
     let others = columns.iter().filter(|column| !responses.contains(column.as_str()));
-    let mut expander =
-        Expander { text: &formula.text, others: others.collect(), factors: Factors::default(), work: 0 };
+    let mut factors = Factors::default();
+    let others = others.map(|column| factors.number(Factor::Column(column.clone()))).collect();
+    let mut expander = Expander { text: &formula.text, others, factors, work: 0 };
     let sum = expander.sum(&formula.right)?;
     let intercept = sum.constant.unwrap_or(true);
     let mut products = sum.in_order();
@@ -102,8 +103,8 @@ impl Sum {
 
 struct Expander<'f> {
     text: &'f str,
-    /// What a `.` stands for.
-    others: Vec<&'f String>,
+    /// The factors that a `.` stands for.
+    others: Vec<usize>,
     factors: Factors,
     work: usize,
 }
@@ -123,8 +124,7 @@ impl Expander<'_> {
 
     fn dot(&mut self, node: &Node) -> Result<Sum> {
         let mut sum = Sum::default();
-        for column in self.others.clone() {
-            let number = self.factors.number(Factor::Column(column.clone()));
+        for number in self.others.clone() {
             self.add(&mut sum, Product(vec![number]), node)?;
         }
         Ok(sum)
@@ -142,7 +142,7 @@ impl Expander<'_> {
         Ok(sum)
     }
 
-    fn add_all(&self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {
+    fn add_all(&mut self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {
         sum.constant = part.constant.or(sum.constant);
         for product in part.in_order() {
             self.add(sum, product, node)?;
@@ -201,9 +201,6 @@ impl Expander<'_> {
         for a in &left {
             for b in &right {
                 self.work += a.0.len() * b.0.len();
-                if self.work > MAX_WORK {
-                    return Err(self.error(node, "too many products to multiply out"));
-                }
                 self.add(&mut sum, a.times(b), node)?;
             }
         }
@@ -216,7 +213,11 @@ impl Expander<'_> {
         (1..exponent).try_fold(terms.clone(), |sum, _| self.product(&sum, &terms, base))
     }
 
-    fn add(&self, sum: &mut Sum, product: Product, node: &Node) -> Result<()> {
+    fn add(&mut self, sum: &mut Sum, product: Product, node: &Node) -> Result<()> {
+        self.work += product.0.len();
+        if self.work > MAX_WORK {
+            return Err(self.error(node, "too many products to multiply out"));
+        }
         sum.add(product);
         if sum.products.len() > MAX_TERMS {
             return Err(self.error(node, format!("the formula has more than {MAX_TERMS} terms")));

@@ -237,4 +237,8 @@ fn explosions_are_refused() {
     assert_eq!(error(&format!("{crossed}*n*o")).message(), too_many);
     let again = format!("({crossed})*({crossed})*({crossed})");
     assert_eq!(error(&again).message(), "too many products to multiply out");
+    let dots = format!(".{}", " + .".repeat(MAX_LENGTH / 4 - 1));
+    let columns: Vec<String> = (0..MAX_TERMS).map(|i| format!("x{i}")).collect();
+    let error = parsed(&dots).expand(&columns).expect_err("adds the same again and again");
+    assert_eq!(error.message(), "too many products to multiply out");
 }
