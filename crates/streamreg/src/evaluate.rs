@@ -17,8 +17,6 @@ use crate::predictor::Predictor;
 pub struct EvaluateOptions {
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
-    /// Uses only the rows for which an SQL expression is true.
-    pub filter: Option<String>,
     /// How files are read.
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
@@ -55,7 +53,7 @@ impl Model {
         paths: &[P],
         options: &EvaluateOptions,
     ) -> Result<Evaluation> {
-        let source = open(paths, &options.dataset, &self.selection(options.filter.clone()))?;
+        let source = open(paths, &options.dataset)?;
         let predictor = self.evaluator(options.unseen)?;
         self.check_columns(predictor.design.columns(), source.schema())?;
         let make = || PredictionErrors::new(&predictor);

@@ -38,7 +38,6 @@ mod run;
 
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{EvaluateOptions, Evaluation};
-pub use input::{Selection, open};
 pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]

@@ -14,7 +14,6 @@ use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
 use crate::error::{Error, Result};
-use crate::input::Selection;
 use crate::output::write_atomically;
 use crate::pass::{Failure, project};
 use crate::predictor::Predictor;
@@ -119,8 +118,6 @@ struct Contents {
     spec: ModelSpec,
     columns: Vec<ModelColumn>,
     coding: Coding,
-    /// Columns that are computed before anything else: name and SQL expression.
-    with: Vec<(String, String)>,
     coefficients: Vec<TermEstimate>,
     covariance: Option<Covariance>,
     glance: Glance,
@@ -156,7 +153,6 @@ impl Model {
             spec: report.spec.clone(),
             columns: report.columns.clone(),
             coding: report.coding.clone(),
-            with: report.with.clone(),
             coefficients: report.coefficients.clone(),
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
@@ -258,11 +254,6 @@ impl Model {
             }
         }
         Ok(())
-    }
-
-    /// What is read of files for this model: its computed columns, and a filter.
-    pub(crate) fn selection(&self, filter: Option<String>) -> Selection {
-        Selection { with: self.0.with.clone(), filter }
     }
 
     /// The coefficient table.

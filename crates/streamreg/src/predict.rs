@@ -57,7 +57,7 @@ impl Model {
         output: &Path,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let source = open(paths, &options.dataset, &self.selection(None))?;
+        let source = open(paths, &options.dataset)?;
         refuse_input_as_output(source.as_ref(), output)?;
         let predictor = self.predictor(options.unseen)?;
         let schema = self.output_schema(&predictor, source.as_ref(), options)?;
@@ -74,7 +74,7 @@ impl Model {
         output: impl Write + Send,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let source = open(paths, &options.dataset, &self.selection(None))?;
+        let source = open(paths, &options.dataset)?;
         let predictor = self.predictor(options.unseen)?;
         let schema = self.output_schema(&predictor, source.as_ref(), options)?;
         let writer = || TableWriter::stream(Box::new(output), &schema);

@@ -13,7 +13,7 @@ use streamreg_reader::{DatasetOptions, Source};
 use streamreg_solve::{Collinear, SolveOptions, Solver};
 
 use crate::error::{Error, Result};
-use crate::input::{Selection, open};
+use crate::input::open;
 use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
 use crate::report::FitReport;
 use crate::run::{GroupFit, GroupSummary, Run};
@@ -46,7 +46,6 @@ pub struct Regression {
     max_levels: usize,
     weights: Option<Weights>,
     by: Vec<String>,
-    pub(crate) selection: Selection,
     pub(crate) options: SolveOptions,
     pub(crate) escalate: bool,
     pub(crate) dataset: DatasetOptions,
@@ -95,7 +94,6 @@ impl Regression {
             max_levels: DEFAULT_MAX_LEVELS,
             weights: None,
             by: Vec::new(),
-            selection: Selection::default(),
             options: SolveOptions::default(),
             escalate: true,
             dataset: DatasetOptions::default(),
@@ -165,23 +163,6 @@ impl Regression {
     #[must_use]
     pub fn by<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.by = columns.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Uses only the rows for which an SQL expression is true: `year >= 2000 and carrier <> 'UA'`. Row groups
-    /// that statistics rule out are not read. Needs the cargo feature `polars`; holds for
-    /// [`Regression::fit_paths`] and [`Regression::open`].
-    #[must_use]
-    pub fn filter(mut self, expression: impl Into<String>) -> Self {
-        self.selection.filter = Some(expression.into());
-        self
-    }
-
-    /// Adds a column computed by an SQL expression, which later ones, the filter and the model may name. Needs
-    /// the cargo feature `polars`; holds for [`Regression::fit_paths`] and [`Regression::open`].
-    #[must_use]
-    pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
-        self.selection.with.push((column.into(), expression.into()));
         self
     }
 
@@ -276,12 +257,12 @@ impl Regression {
         self
     }
 
-    /// Opens files as this regression reads them: with its computed columns and its filter.
+    /// Opens files as this regression reads them.
     ///
     /// # Errors
-    /// When a file cannot be opened, or an expression is not valid for its columns.
+    /// When a file cannot be opened.
     pub fn open<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Box<dyn Source>> {
-        open(paths, &self.dataset, &self.selection)
+        open(paths, &self.dataset)
     }
 
     /// Fits to files: paths, directories, glob patterns.

@@ -145,9 +145,6 @@ pub struct FitReport {
     /// What the data decided about the columns of the design matrix: levels, polynomials, fills.
     #[serde(skip)]
     pub coding: Coding,
-    /// Columns that were computed from those of the files: name and SQL expression.
-    #[serde(skip)]
-    pub with: Vec<(String, String)>,
     /// Covariance of the estimated coefficients; `None` without residual degrees of freedom.
     #[serde(skip)]
     pub covariance: Option<Covariance>,
@@ -163,7 +160,6 @@ pub(crate) struct Common {
     pub(crate) reading: Reading,
     pub(crate) timings: Timings,
     pub(crate) conf_level: f64,
-    pub(crate) with: Vec<(String, String)>,
 }
 
 impl FitReport {
@@ -206,7 +202,6 @@ impl FitReport {
             spec,
             columns: common.columns.clone(),
             coding,
-            with: common.with.clone(),
             covariance: fit.covariance,
         }
     }

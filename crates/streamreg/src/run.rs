@@ -381,10 +381,9 @@ impl<'a, R: Rows> Run<'a, R> {
         let timings = self.finished_timings()?;
         let columns = model_columns(design, &self.rows.schema());
         let conf_level = self.options().conf_level;
-        let with = self.regression.selection.with.clone();
         let reading = self.reading();
         let inputs = self.inputs;
-        let common = Common { spec, columns, ledger, left_out, inputs, reading, timings, conf_level, with };
+        let common = Common { spec, columns, ledger, left_out, inputs, reading, timings, conf_level };
         let report = |(index, (solver, fit))| FitReport::new(&common, index, fit, solver, coding.clone());
         Ok(fits.into_iter().enumerate().map(report).collect())
     }
