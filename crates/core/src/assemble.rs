@@ -315,7 +315,7 @@ impl<'s> Group<'s> {
                 }
             }
             let square = inner(&column, &column);
-            if !(square > 1e-13 * own) {
+            if square.is_nan() || square <= 1e-13 * own {
                 let message = format!(
                     "a polynomial of degree {k} needs more distinct values of {}, or values less far apart",
                     polynomial.argument

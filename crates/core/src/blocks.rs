@@ -282,7 +282,7 @@ impl<'d> BlockCutter<'d> {
         };
         match value {
             value if value < 0.0 => wrong("is negative"),
-            value if value == 0.0 => {
+            0.0 => {
                 self.drop_row(column, MissingReason::ZeroWeight, row);
                 Ok(())
             }

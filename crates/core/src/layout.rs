@@ -168,7 +168,7 @@ impl Layout {
     /// What a value of every number adds to the prediction, by the levels of some categories: the sum of the
     /// coefficients' parts.
     pub fn effects(&self, coefficients: &[f64]) -> Vec<Effect> {
-        let mut effects: BTreeMap<(Option<usize>, Vec<usize>), BTreeMap<Vec<u32>, f64>> = BTreeMap::new();
+        let mut effects: BTreeMap<(Option<usize>, Vec<usize>), Slopes> = BTreeMap::new();
         for (column, coefficient) in self.columns.iter().zip(coefficients) {
             for part in &column.parts {
                 let (categories, levels) = part.raw.levels.iter().copied().unzip();
@@ -181,6 +181,9 @@ impl Layout {
     }
 }
 
+/// Slopes by combinations of levels.
+pub type Slopes = BTreeMap<Vec<u32>, f64>;
+
 /// A part of the prediction: a number (or 1) times what depends on the levels of some categories.
 #[derive(Clone, Debug)]
 pub struct Effect {
@@ -189,7 +192,7 @@ pub struct Effect {
     /// The categories.
     pub categories: Vec<usize>,
     /// The slope for every combination of their levels; 0 for those that are not there.
-    pub by_level: BTreeMap<Vec<u32>, f64>,
+    pub by_level: Slopes,
 }
 
 /// The term with the largest category that can be eliminated: alone, of all levels or beside the constant.
@@ -206,7 +209,10 @@ fn largest(design: &Design, coding: &Coding) -> Option<usize> {
 }
 
 /// A combination of monomials in rows of certain levels.
-type Combination = Vec<(Monomial, Vec<(usize, u32)>, f64)>;
+type Combination = Vec<Share>;
+
+/// A monomial, the levels of the rows in which it counts, and its factor.
+type Share = (Monomial, Vec<(usize, u32)>, f64);
 
 struct Builder<'a> {
     design: &'a Design,
@@ -395,7 +401,7 @@ impl Builder<'_> {
 
 fn multiply(a: &Combination, b: &Combination) -> Combination {
     let pairs = a.iter().flat_map(|x| b.iter().map(move |y| (x, y)));
-    let product = |(x, y): (&(Monomial, Vec<(usize, u32)>, f64), &(Monomial, Vec<(usize, u32)>, f64))| {
+    let product = |(x, y): (&Share, &Share)| {
         ([x.0.as_slice(), &y.0].concat(), [x.1.as_slice(), &y.1].concat(), x.2 * y.2)
     };
     pairs.map(product).collect()

@@ -94,8 +94,8 @@ impl Accumulator for Statistics {
 
 fn check_finite(rows: &DesignBlock<'_>) -> Result<(), BlockError> {
     for (variable, column) in rows.columns.iter().enumerate() {
-        // A difference with itself is zero for finite numbers alone; sums of zeros need no branch.
-        let all = column.values.iter().fold(0.0, |sum, x| sum + (x - x));
+        // Zero times a number is zero for finite ones alone; sums of zeros need no branch.
+        let all = column.values.iter().fold(0.0, |sum, x| sum + 0.0 * x);
         let finite = all == 0.0
             || (rows.mask.is_some()
                 && (0..rows.rows).all(|row| !rows.uses(row) || column.values[row].is_finite()));

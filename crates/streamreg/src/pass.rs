@@ -314,7 +314,7 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Taken::default();
         let mut seen = VecDeque::new();
-        while let Some(batch) = stream.batches.next() {
+        for batch in stream.batches.by_ref() {
             let batch = batch?;
             let enough = taken.add(project(&batch, design.columns())?);
             seen.push_back(batch);

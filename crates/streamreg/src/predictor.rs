@@ -56,9 +56,8 @@ impl TableEffect {
         }
         for (row, sum) in sums.iter_mut().enumerate() {
             let code = |&category: &usize| block.codes[category][row] as usize;
-            let at = self.categories.iter().map(code).zip(&self.sizes);
-            let at =
-                at.fold(Some(0), |at, (code, &size)| Some(at? * size + Some(code).filter(|&c| c < size)?));
+            let mut at = self.categories.iter().map(code).zip(&self.sizes);
+            let at = at.try_fold(0, |at, (code, &size)| (code < size).then_some(at * size + code));
             // A level that the model does not know adds nothing.
             if let Some(slope) = at.and_then(|at| self.slopes.get(at)) {
                 *sum += slope * values.map_or(1.0, |v| v[row]);
