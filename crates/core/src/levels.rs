@@ -514,7 +514,7 @@ mod tests {
 
     #[test]
     fn levels_sort_as_people_expect() {
-        let mut levels = vec![
+        let mut levels = [
             Level::Missing,
             Level::Text("b".into()),
             Level::Integer(10),
