@@ -258,3 +258,23 @@ fn missing_numbers_can_be_filled_and_flagged() {
     let predicted = dir.streamreg("predict m.json new.csv").success().csv();
     assert!(predicted[1..].iter().all(|row| row[0].parse::<f64>().is_ok()), "{predicted:?}");
 }
+
+#[test]
+fn arithmetic_does_not_hide_that_a_value_is_missing() {
+    let dir = Dir::new();
+    let rows = "1,1,1\n2,2,2\n4,4,1\n7,5,3\n5,3,5\n6,1,4\n";
+    for (bad, reason) in [("inf", "non_finite"), ("", "null")] {
+        dir.write("d.csv", format!("y,x,z\n{rows}9,{bad},2\n"));
+        for term in ["exp(-x)", "I(1/x)", "I(x^0)", "I(1^x)"] {
+            let formula = format!("y ~ 0 + {term} + z");
+            let report = fit(&dir, "d.csv --save-model m.json --formula", &[&formula]);
+            let dropped = serde_json::json!([{"column": "x", "reason": reason, "rows": 1}]);
+            assert_eq!(report["ledger"]["dropped"], dropped, "{formula} {bad}");
+            let predicted = dir.streamreg("predict m.json d.csv").success().csv();
+            assert_eq!(predicted[7][0], "", "{formula} {bad}");
+        }
+        let formula = "y ~ exp(-x) + z";
+        let report = fit(&dir, "d.csv --missing indicator --formula", &[formula]);
+        assert_eq!(report["ledger"]["filled"][0]["rows"], 1, "{bad}");
+    }
+}

@@ -8,6 +8,7 @@ use crate::block::{BlockError, Column, DesignBlock};
 use crate::convert::{fill, is_null, plain};
 use crate::design::{Check, Content, Design, Monomial, Piece, Polynomial};
 use crate::error::{Error, ErrorKind, Result};
+use crate::expression::Expr;
 use crate::levels::{Encoder, FIRST_UNSEEN, LevelSet, NULL_CODE};
 use crate::missing::{MissingReason, Tally};
 use crate::spec::{Missing, WeightType};
@@ -439,7 +440,7 @@ fn product(
     for piece in monomial {
         let values = match piece {
             Piece::Column(column) => numbers[*column].to_vec(),
-            Piece::Expr(expr) => expr.evaluate(rows, &by_name),
+            Piece::Expr(expr) => evaluate(expr, rows, &by_name),
             Piece::Power(index, exponent) => {
                 let base = arguments[*index]
                     .get_or_insert_with(|| shifted(&design.polynomials[*index], rows, &by_name));
@@ -458,9 +459,23 @@ fn product(
     product.unwrap_or_else(|| vec![1.0; rows])
 }
 
+/// The values of an expression, NaN wherever a column of it is not finite: arithmetic alone would make numbers of
+/// some of them (`x^0`, `1/x`, `exp(-x)`), and rows would count although a value is missing.
+fn evaluate<'a>(expr: &Expr, rows: usize, by_name: &impl Fn(&str) -> &'a [f64]) -> Vec<f64> {
+    let mut values = expr.evaluate(rows, by_name);
+    for name in expr.columns() {
+        for (value, x) in values.iter_mut().zip(by_name(name)) {
+            if !x.is_finite() {
+                *value = f64::NAN;
+            }
+        }
+    }
+    values
+}
+
 /// `(argument - shift) / scale`.
 fn shifted<'a>(polynomial: &Polynomial, rows: usize, by_name: &impl Fn(&str) -> &'a [f64]) -> Vec<f64> {
-    let mut values = polynomial.argument.evaluate(rows, by_name);
+    let mut values = evaluate(&polynomial.argument, rows, by_name);
     values.iter_mut().for_each(|v| *v = (*v - polynomial.shift) / polynomial.scale);
     values
 }
