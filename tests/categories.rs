@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int32Array, StringArray};
+use arrow_array::{
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int32Array, StringArray, UInt64Array,
+};
 use parquet::file::properties::WriterProperties;
 use serde_json::Value;
 use streamreg::Regression;
@@ -288,5 +290,23 @@ fn intervals_do_not_depend_on_how_a_category_is_solved_for() {
         for (a, b) in a.iter().zip(b) {
             close("end", a.parse().unwrap(), b.parse().unwrap(), 1e-8);
         }
+    }
+}
+
+#[test]
+fn large_numbers_that_float64_would_merge_are_levels_of_their_own() {
+    let dir = Dir::new();
+    let y: ArrayRef = Arc::new(Float64Array::from((0..20).map(|i| f64::from(i * i % 7)).collect::<Vec<_>>()));
+    let ids = UInt64Array::from((0..20).map(|i| (1u64 << 63) + 1 + i % 2).collect::<Vec<_>>());
+    let sums: Decimal128Array = (0..20).map(|i| Some((1i128 << 60) + 1 + i % 2)).collect();
+    let sums = sums.with_precision_and_scale(30, 0).unwrap();
+    for g in [Arc::new(ids) as ArrayRef, Arc::new(sums)] {
+        write_parquet(
+            &dir.path("d.parquet"),
+            &arrays([("g", g), ("y", Arc::clone(&y))]),
+            WriterProperties::default(),
+        );
+        let report = dir.streamreg("fit d.parquet --format json --formula").arg("y ~ C(g)").success().json();
+        assert_eq!(terms(&report).len(), 2, "{report:#}");
     }
 }

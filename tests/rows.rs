@@ -278,3 +278,43 @@ fn arithmetic_does_not_hide_that_a_value_is_missing() {
         assert_eq!(report["ledger"]["filled"][0]["rows"], 1, "{bad}");
     }
 }
+
+#[test]
+fn every_solver_gives_the_same_likelihood_with_weights() {
+    let dir = Dir::new();
+    let mut random = Random::new(8);
+    let body: String =
+        (0..80).map(|i| format!("{},{},{}\n", random.unit(), random.unit(), 1 + i % 5)).collect();
+    dir.write("d.csv", format!("y,x,w\n{body}"));
+    for kind in ["analytic", "frequency"] {
+        let of = |solver: &str| {
+            let line =
+                format!("d.csv --target y --features x --weights w --weight-type {kind} --solver {solver}");
+            fit(&dir, &line, &[])
+        };
+        let plain = of("cholesky");
+        for solver in ["auto", "qr", "svd"] {
+            for key in ["log_lik", "aic", "bic", "nobs", "sigma"] {
+                let path = format!("glance/{key}");
+                close(
+                    &format!("{kind} {solver} {key}"),
+                    number(&of(solver), &path),
+                    number(&plain, &path),
+                    1e-12,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn how_missing_values_were_treated_in_the_fit_does_not_bind_predictions() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,z\n1,1,2\n2,2,1\n4,3,5\n5,4,4\n5,6,4\n");
+    dir.streamreg("fit d.csv --target y --missing error --save-model m.json").success();
+    dir.write("new.csv", "y,x,z\n1,1,2\n2,,1\n");
+    let predicted = dir.streamreg("predict m.json new.csv").success().csv();
+    assert_eq!((predicted[2][0].as_str(), predicted.len()), ("", 3));
+    let evaluation = dir.streamreg("evaluate m.json new.csv --format json").success().json();
+    assert_eq!(number(&evaluation, "rows"), 1.0);
+}

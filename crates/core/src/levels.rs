@@ -444,7 +444,9 @@ impl Encoder {
                 self.set.code(None)?
             } else {
                 let text = formatter.value(from + row).try_to_string().map_err(failed)?;
-                match text.parse().ok().and_then(Level::number) {
+                // Beyond 2^53 different numbers are one float64: their text tells them apart.
+                let number = text.parse().ok().filter(|n: &f64| n.abs() < 9.0e15);
+                match number.and_then(Level::number) {
                     Some(number) => self.set.code(Some(number))?,
                     None => self.text_code(&text)?,
                 }

@@ -21,9 +21,9 @@
 //! |---|---|
 //! | [`formula`], [`expression`] | the language of terms; arithmetic on columns |
 //! | [`spec`] | responses, terms, weights, groups, treatment of missing values |
-//! | [`design`], `scope` | the model bound to a schema; how categories share columns |
+//! | [`design`], `bind`, `scope` | the model bound to a schema; how it is bound; how categories share columns |
 //! | [`levels`] | the levels of categories, found while streaming |
-//! | [`blocks`], [`block`] | logical blocks; plain slices of one |
+//! | [`blocks`], [`block`], `variables` | logical blocks; plain slices of one; the numbers computed for one |
 //! | `centred` | its centred form, which the kernels multiply |
 //! | [`missing`] | the ledger of rows |
 //! | [`accumulate`](mod@accumulate) | the trait, and the pass |
@@ -33,6 +33,7 @@
 
 pub mod accumulate;
 pub mod assemble;
+mod bind;
 pub mod block;
 pub mod blocks;
 mod centred;
@@ -52,6 +53,7 @@ mod scope;
 pub mod spec;
 pub mod statistics;
 pub mod triangular_factor;
+mod variables;
 
 pub use accumulate::{Accumulator, PassControl, accumulate};
 pub use assemble::{Group, Groups, LevelMeans};

@@ -51,8 +51,7 @@ pub struct ReplacedRows {
     pub rows: u64,
 }
 
-/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`. What a filter left out is not
-/// among those read.
+/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowLedger {
     /// Rows that came out of the files.
@@ -72,9 +71,6 @@ pub struct RowLedger {
     /// Columns that have no value in any row.
     #[serde(default)]
     pub all_null: Vec<String>,
-    /// Rows that did not pass the filter.
-    #[serde(default)]
-    pub rows_filtered: u64,
 }
 
 impl RowLedger {

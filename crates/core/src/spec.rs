@@ -177,6 +177,14 @@ impl ModelSpec {
         (features, left_out.collect())
     }
 
+    /// The model as it is applied to rows it was not fitted to: nobody weighs or groups them, and what lacks a
+    /// value has no prediction, unless the fit knows what to put in its place.
+    #[must_use]
+    pub fn for_new_rows(&self) -> Self {
+        let missing = if self.missing == Missing::Indicator { Missing::Indicator } else { Missing::Drop };
+        Self { missing, weights: None, by: Vec::new(), ..self.clone() }
+    }
+
     /// Names of the responses.
     pub fn response_names(&self) -> Vec<String> {
         self.responses.iter().map(factor_name).collect()

@@ -229,8 +229,8 @@ impl Model {
 
     /// The same, beside the response: for data that have one.
     pub(crate) fn evaluator(&self, unseen: Unseen) -> Result<Predictor> {
-        let spec = ModelSpec { weights: None, by: Vec::new(), ..self.0.spec.clone() };
-        self.bound_predictor(Design::new(&spec, &self.schema())?, unseen)
+        let design = Design::new(&self.0.spec.for_new_rows(), &self.schema())?;
+        self.bound_predictor(design, unseen)
     }
 
     fn bound_predictor(&self, design: Design, unseen: Unseen) -> Result<Predictor> {
@@ -329,7 +329,7 @@ impl Model {
     /// Checks that intervals of this level can be told.
     pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
         if self.0.covariance.is_none() {
-            let message = "the fit left no residual degrees of freedom, so there are no intervals";
+            let message = "the model has no covariance, so there are no intervals: the fit left no residual degrees of freedom, or a category has too many levels for it";
             return Err(Error::invalid_request(message));
         }
         if !(level > 0.0 && level < 1.0) {

@@ -58,20 +58,11 @@ pub struct Reading {
     pub bytes: u64,
     /// Row groups of Parquet files that were decoded.
     pub row_groups: u64,
-    /// Row groups that were passed over, because statistics rule out that a row passes the filter.
-    pub row_groups_skipped: u64,
-    /// Rows in them.
-    pub rows_skipped: u64,
 }
 
 impl From<ReadCounts> for Reading {
     fn from(counts: ReadCounts) -> Self {
-        Self {
-            bytes: counts.bytes,
-            row_groups: counts.row_groups,
-            row_groups_skipped: counts.row_groups_skipped,
-            rows_skipped: counts.rows_skipped,
-        }
+        Self { bytes: counts.bytes, row_groups: counts.row_groups }
     }
 }
 

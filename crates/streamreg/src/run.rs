@@ -127,8 +127,8 @@ impl<'a, R: Rows> Run<'a, R> {
             return Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them"));
         }
         let design = Design::new(&spec, &self.rows.schema())?;
-        if triangular && design.is_plain() && !design.needs_centre() {
-            // Nothing has to be known of the data before their columns are.
+        if triangular && spec.weights.is_none() && design.is_plain() && !design.needs_centre() {
+            // Nothing has to be known of the data before their columns are; weights are summed in a pass before.
             check_width(design.variables())?;
             let layout = Layout::new(&design, &Coding::default(), false)?;
             let (factor, ledger) = self.triangular_factor(&design, &layout, &Levels::default(), 1)?;
@@ -510,8 +510,7 @@ fn equation(spec: &ModelSpec, layout: &Layout, rows: u64, weight: &f64, log_weig
 /// The error for data of which no row can be used: it says why.
 fn no_rows(ledger: &RowLedger) -> Error {
     if ledger.rows_read == 0 {
-        let what = if ledger.rows_filtered > 0 { ": the filter lets none pass" } else { "" };
-        return Error::data(format!("there are no rows to fit{what}"));
+        return Error::data("there are no rows to fit");
     }
     let causes = ledger.dropped.iter().map(|d| {
         let what = match d.reason {
