@@ -310,3 +310,60 @@ fn large_numbers_that_float64_would_merge_are_levels_of_their_own() {
         assert_eq!(terms(&report).len(), 2, "{report:#}");
     }
 }
+
+#[test]
+fn predictions_repeat_the_fit_however_booleans_are_coded() {
+    let dir = Dir::new();
+    let rows: String = (0..60)
+        .map(|i| {
+            let (f, h) = (["false", "true"][i % 3 % 2], ["true", "false"][i * i % 5 % 2]);
+            let (y, x, z) = (i * i % 23, i * 7 % 11, i * 5 % 13);
+            format!("{y},{x},{z},{f},{h},{}\n", ["p", "q", "r"][i * 3 % 7 % 3])
+        })
+        .collect();
+    dir.write("d.csv", format!("y,x,z,f,h,a\n{rows}"));
+    for formula in [
+        "y ~ f - 1",
+        "y ~ 0 + f + x",
+        "y ~ x:f",
+        "y ~ x:f - 1",
+        "y ~ 0 + f:h",
+        "y ~ f:h + x:f:h",
+        "y ~ 0 + f + f:x + h",
+        "y ~ f:poly(x, 2)",
+        "y ~ poly(x, 2):f - 1",
+        "y ~ a:f",
+        "y ~ 0 + a + f:a:x",
+        "y ~ f*a*x",
+        "y ~ 0 + I(x^2):f + log1p(z):a",
+        "y ~ z:poly(x, 2) + f",
+        "y ~ C(f):x - 1",
+    ] {
+        for more in ["", "--contrasts sum", "--reference f=true"] {
+            if more.contains("reference") && formula.contains("C(f)") {
+                continue;
+            }
+            let line = format!("fit d.csv --format json --save-model m.json {more} --formula");
+            let rss = number(&dir.streamreg(&line).arg(formula).success().json(), "glance/deviance");
+            let rows = dir.streamreg("predict m.json d.csv --keep y").success().csv();
+            let error = |row: &Vec<String>| row[0].parse::<f64>().unwrap() - row[1].parse::<f64>().unwrap();
+            let predicted: f64 = rows[1..].iter().map(|row| error(row).powi(2)).sum();
+            close(&format!("{formula} {more}"), predicted, rss, 1e-9);
+            let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
+            close(&format!("{formula} {more}"), 60.0 * number(&evaluation, "mse"), rss, 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_boolean_without_an_effect_is_read_nevertheless() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,f\n1,false\n3,false\n1,true\n3,true\n");
+    dir.streamreg("fit d.csv --save-model m.json --formula").arg("y ~ 0 + f").success();
+    dir.write("new.csv", "f\ntrue\n\"\"\n");
+    let rows = dir.streamreg("predict m.json new.csv --quiet").success().csv();
+    close("both mean 2", rows[1][0].parse().unwrap(), 2.0, 1e-14);
+    assert_eq!(rows[2][0], "");
+    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    assert_eq!(model.features().unwrap(), ["f"]);
+}

@@ -1,6 +1,6 @@
 //! The columns of the design matrix: what the terms come to once the levels are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +163,13 @@ impl Layout {
                 }
             }
         }
+    }
+
+    /// The variables that the columns for which `wanted` is true are made of.
+    pub fn variables(&self, wanted: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+        let columns = self.columns.iter().enumerate().filter(|(position, _)| wanted(*position));
+        let parts = columns.flat_map(|(_, column)| &column.parts).filter(|part| part.factor != 0.0);
+        parts.filter_map(|part| part.raw.variable).collect()
     }
 
     /// What a value of every number adds to the prediction, by the levels of some categories: the sum of the
