@@ -318,3 +318,38 @@ fn how_missing_values_were_treated_in_the_fit_does_not_bind_predictions() {
     let evaluation = dir.streamreg("evaluate m.json new.csv --format json").success().json();
     assert_eq!(number(&evaluation, "rows"), 1.0);
 }
+
+#[test]
+fn polynomials_of_missing_numbers_are_those_of_the_others() {
+    let dir = Dir::new();
+    let mut random = Random::new(21);
+    let mut rows: Vec<String> = (0..6_000)
+        .map(|i| {
+            let x = f64::from(i) / 1000.0;
+            let cell = if i % 3 == 0 { String::new() } else { x.to_string() };
+            let w = 1 + random.below(3);
+            format!("{},{cell},{w},{}\n", x + random.unit(), ["u", "v"][random.below(2)])
+        })
+        .collect();
+    dir.write("sorted.csv", format!("y,x,w,g\n{}", rows.concat()));
+    rows.sort_by_key(|row| row.bytes().rev().fold(7u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)));
+    dir.write("mixed.csv", format!("y,x,w,g\n{}", rows.concat()));
+    for more in ["", "--weights w --weight-type analytic", "--weights w --weight-type frequency", "--by g"] {
+        // The indicator takes the rows without a number to itself, so the others decide the rest.
+        let of = |file: &str, missing: &str| {
+            let line = format!("{file} --missing {missing} {more} --formula");
+            let report = fit(&dir, &line, &["y ~ poly(x, 2)"]);
+            report["groups"].get(0).unwrap_or(&report).clone()
+        };
+        let present = column(&of("sorted.csv", "drop"), "estimate");
+        for file in ["sorted.csv", "mixed.csv"] {
+            let kept = of(file, "indicator");
+            for (at, (a, b)) in column(&kept, "estimate").iter().zip(&present).enumerate() {
+                close(&format!("{file} {more} {at}"), a.unwrap(), b.unwrap(), 1e-8);
+            }
+        }
+    }
+    let filled = fit(&dir, "sorted.csv --missing indicator --formula", &["y ~ poly(x, 2)"]);
+    let once = serde_json::json!([{"column": "poly(x, 2)", "rows": 2000}]);
+    assert_eq!(filled["ledger"]["filled"], once);
+}

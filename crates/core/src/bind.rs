@@ -203,7 +203,23 @@ impl<'s> Binder<'s> {
             }
             self.design.terms[index].scoped = scoped;
         }
+        self.add_powers();
         Ok(())
+    }
+
+    /// The powers that polynomials are made of: what makes them orthogonal are their own products, also where
+    /// they stand in no column alone.
+    fn add_powers(&mut self) {
+        let factors = self.design.terms.iter().flat_map(|t| &t.factors);
+        let labels = factors.filter_map(|factor| match factor {
+            TermFactor::Polynomial { label, index } => Some((label.clone(), *index)),
+            _ => None,
+        });
+        for (label, index) in labels.collect::<Vec<_>>() {
+            for k in 1..=self.design.polynomials[index].degree {
+                self.add_variable(label.clone(), vec![Piece::Power(index, k)]);
+            }
+        }
     }
 
     fn add_variable(&mut self, label: String, monomial: Monomial) {
@@ -393,11 +409,22 @@ fn tables(design: &Design) -> Vec<TableSpec> {
     // R's orthogonal polynomials are orthogonal over rows, not over weights.
     let analytic = design.spec.weights.as_ref().is_some_and(|w| w.kind == WeightType::Analytic);
     if analytic && !design.polynomials.is_empty() {
-        let variables: Vec<usize> = (0..design.variables.len())
-            .filter(|&v| matches!(&design.variables[v].content, Content::Product(m) if matches!(m.as_slice(), [Piece::Power(..)])))
-            .collect();
+        let variables = powers(design);
         let slopes = variables.len();
         tables.push(TableSpec { key: design.by.clone(), variables, slopes, weighted: false });
     }
     tables
+}
+
+/// The variables that polynomials are made of, with those that mark where they are missing.
+pub(crate) fn powers(design: &Design) -> Vec<usize> {
+    let is_power = |v: usize| match &design.variables[v].content {
+        Content::Product(monomial) => matches!(monomial.as_slice(), [Piece::Power(..)]),
+        Content::MissingFlag(_) => false,
+    };
+    let of_power = |v: usize| match design.variables[v].content {
+        Content::MissingFlag(of) => is_power(of),
+        Content::Product(_) => is_power(v),
+    };
+    (0..design.variables.len()).filter(|&v| of_power(v)).collect()
 }

@@ -167,7 +167,8 @@ impl Tally {
             if tally.dropped > 0 {
                 let reason = MissingReason::NonFinite;
                 ledger.dropped.push(DroppedRows { column, reason, rows: tally.dropped });
-            } else if tally.filled > 0 {
+            } else if tally.filled > 0 && !ledger.filled.iter().any(|f| f.column == column) {
+                // The powers of a polynomial have one name, and are missing together.
                 ledger.filled.push(ReplacedRows { column, rows: tally.filled });
             }
         }
