@@ -367,3 +367,106 @@ fn a_boolean_without_an_effect_is_read_nevertheless() {
     let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
     assert_eq!(model.features().unwrap(), ["f"]);
 }
+
+#[test]
+fn unknown_levels_are_taken_for_the_reference_however_it_is_coded() {
+    let dir = Dir::new();
+    let rows: String = (0..40)
+        .map(|i| format!("{},{},{}\n", i * i % 23, i * 7 % 11, ["p", "q", "r"][i * 3 % 7 % 3]))
+        .collect();
+    dir.write("d.csv", format!("y,x,a\n{rows}"));
+    for (formula, more, reference) in [
+        ("y ~ a", "", "p"),
+        ("y ~ 0 + a", "", "p"),
+        ("y ~ 0 + a", "--reference a=q", "q"),
+        ("y ~ 0 + x + a:x", "", "p"),
+        ("y ~ x:a", "--reference a=r", "r"),
+        ("y ~ a", "--contrasts sum", "r"),
+        ("y ~ a*x", "--contrasts sum --reference a=q", "q"),
+        ("y ~ 0 + a + x", "--contrasts sum", "r"),
+    ] {
+        let line = format!("fit d.csv --save-model m.json {more} --formula");
+        dir.streamreg(&line).arg(formula).success();
+        dir.write("new.csv", format!("y,x,a\n1,5,zzz\n1,5,{reference}\n1,5,q\n"));
+        let line = "predict m.json new.csv --unseen other --interval prediction --quiet";
+        let rows = dir.streamreg(line).success().csv();
+        assert_eq!(rows[1], rows[2], "{formula} {more}");
+        dir.write("unknown.csv", "y,x,a\n1,5,zzz\n");
+        dir.write("known.csv", format!("y,x,a\n1,5,{reference}\n"));
+        let line = |file: &str| format!("evaluate m.json {file} --unseen other --format json");
+        let [unknown, known] =
+            ["unknown.csv", "known.csv"].map(|file| dir.streamreg(&line(file)).success().json());
+        assert_eq!(unknown["mse"], known["mse"], "{formula} {more}");
+        let counted = serde_json::json!([{"column": "a", "rows": 1}]);
+        assert_eq!(unknown["ledger"]["unseen"], counted);
+    }
+}
+
+#[test]
+fn intervals_of_unknown_levels_are_the_reference_levels_where_it_is_eliminated() {
+    let dir = Dir::new();
+    many_levels(&dir, 250, 5_000);
+    let line = "fit many.parquet --target y --features x,id --reference id=level-007919 --save-model m.json";
+    dir.streamreg(line).success();
+    dir.write("new.csv", "x,id\n0.5,zzz\n0.5,level-007919\n");
+    let line = "predict m.json new.csv --unseen other --interval confidence --quiet";
+    let rows = dir.streamreg(line).success().csv();
+    assert_eq!(rows[1], rows[2]);
+}
+
+#[test]
+fn the_reference_of_a_boolean_counts_for_every_coding() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,f\n1,false\n2,false\n4,true\n8,true\n9,true\n");
+    let fit = |line: &str, formula: &str| {
+        dir.streamreg(&format!("fit d.csv --format json {line} --formula")).arg(formula).success().json()
+    };
+    for (line, name, mean_of_one) in [
+        ("--contrasts sum", "f[S.False]", 1.5),
+        ("--contrasts sum --reference f=True", "f[S.False]", 1.5),
+        ("--contrasts sum --reference f=False", "f[S.True]", 7.0),
+        ("--reference f=TRUE", "f[T.False]", 1.5),
+        ("--reference f=false", "f[T.True]", 7.0),
+    ] {
+        for (formula, label) in [("y ~ f", "f"), ("y ~ C(f)", "C(f)")] {
+            let report = fit(line, formula);
+            assert_eq!(terms(&report)[1], name.replacen('f', label, 1), "{line}");
+            let [constant, own] = [0, 1].map(|at| column(&report, "estimate")[at].unwrap());
+            close(line, constant + own, mean_of_one, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn infinite_numbers_are_no_levels() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,k\n1,1\n2,2\n9,inf\n3,1.5\n4,2\n8,-inf\n2,1\n7,\n5,1.5\n");
+    let report = dir.fit("d.csv --target y --categorical k --save-model m.json");
+    assert_eq!(terms(&report), ["(Intercept)", "k[T.1.5]", "k[T.2]"]);
+    let dropped = serde_json::json!([
+        {"column": "k", "reason": "null", "rows": 1},
+        {"column": "k", "reason": "non_finite", "rows": 2},
+    ]);
+    assert_eq!(report["ledger"]["dropped"], dropped);
+    let predicted = dir.streamreg("predict m.json d.csv --unseen other --quiet").success().csv();
+    assert_eq!((predicted[3][0].as_str(), predicted[8][0].as_str()), ("", ""));
+    let kept = dir.fit("d.csv --target y --categorical k --missing indicator");
+    assert_eq!(terms(&kept)[3], "k[T.(missing)]");
+    let refused = dir.streamreg("fit d.csv --target y --categorical k --missing error").run().code(3).stderr;
+    assert!(refused.contains("\"k\"") && refused.contains("row 3") && refused.contains("finite"), "{refused}");
+}
+
+#[test]
+fn columns_without_a_value_are_named_where_missing_values_are_kept() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,none,text,x\n1,,,1\n2,,,3\n4,,,2\n3,,,5\n");
+    let line = "d.csv --target y --features none,text,x --schema none=number --schema text=text";
+    let (kept, dropped) = (dir.fit(&format!("{line} --missing indicator")), dir.fit(line));
+    assert_eq!(terms(&kept), ["(Intercept)", "x"]);
+    let named = serde_json::json!([
+        {"column": "none", "reason": "no value in any row"},
+        {"column": "text", "reason": "no value in any row"},
+    ]);
+    assert_eq!((&kept["left_out"], &dropped["left_out"]), (&named, &named));
+    assert_eq!(kept["ledger"]["filled"], serde_json::json!([]));
+}

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expression::Expr;
 use crate::formula::Factor;
 use crate::scope::{Subject, scope};
-use crate::spec::{Columns, INTERCEPT, Missing, ModelSpec, WeightType, factor_name, is_category};
+use crate::spec::{Columns, Contrasts, INTERCEPT, Missing, ModelSpec, WeightType, factor_name, is_category};
 
 /// A design under construction.
 pub(crate) struct Binder<'s> {
@@ -191,7 +191,7 @@ impl<'s> Binder<'s> {
             self.design.terms.push(BoundTerm { name, factors, scoped: Vec::new() });
         }
         let scoped = scope(&subjects, self.spec.intercept);
-        let sum = self.spec.contrasts == crate::spec::Contrasts::Sum;
+        let sum = self.spec.contrasts == Contrasts::Sum;
         for (index, scoped) in scoped.into_iter().enumerate() {
             for part in &scoped {
                 for monomial in
@@ -247,7 +247,8 @@ impl<'s> Binder<'s> {
                 let named = self.spec.references.iter().find(|(column, _)| column == name);
                 if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
                     let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
-                        None => false,
+                        // Sum contrasts have a column for every level but the last.
+                        None => self.spec.contrasts == Contrasts::Sum,
                         Some(level) if level == "true" || level == "false" => level == "true",
                         Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
                     };
@@ -352,7 +353,7 @@ fn term_name(term: &crate::formula::Term) -> String {
 
 /// The sums that the design needs beside those over all rows.
 fn tables(design: &Design) -> Vec<TableSpec> {
-    let sum = design.spec.contrasts == crate::spec::Contrasts::Sum;
+    let sum = design.spec.contrasts == Contrasts::Sum;
     // For every set of categories that a term is spread over, the variables that are.
     let mut needs: BTreeMap<Vec<usize>, BTreeSet<usize>> = BTreeMap::new();
     for term in &design.terms {

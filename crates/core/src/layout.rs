@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, Column, DesignBlock};
-use crate::design::{Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised};
+use crate::design::{Category, Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised};
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::Level;
 use crate::scope::Scoped;
@@ -101,6 +101,10 @@ impl Layout {
     pub fn new(design: &Design, coding: &Coding, absorb: bool) -> Result<Self> {
         let absorbed = if absorb { largest(design, coding) } else { None };
         let builder = Builder { design, coding };
+        if design.by.is_empty() {
+            // Where all levels have a column nobody else asks; a group need not have the level then.
+            (0..design.categories.len()).try_for_each(|index| builder.reference(index).map(drop))?;
+        }
         let mut layout = Self::default();
         let mut flagged = Vec::new();
         for (index, term) in design.terms.iter().enumerate() {
@@ -312,8 +316,8 @@ impl Builder<'_> {
                         vec![(format!("{label}[T.{}]", name(!reference)), is(!reference, 1.0))]
                     }
                     (false, Contrasts::Sum) => {
-                        let parts = [is(false, 1.0), is(true, -1.0)].concat();
-                        vec![(format!("{label}[S.False]"), parts)]
+                        let parts = [is(!reference, 1.0), is(*reference, -1.0)].concat();
+                        vec![(format!("{label}[S.{}]", name(!reference)), parts)]
                     }
                 }
             }
@@ -343,18 +347,8 @@ impl Builder<'_> {
         })
     }
 
-    /// The level without a column: the one asked for, else the first, and the last for sum contrasts.
     fn reference(&self, index: usize) -> Result<usize> {
-        let levels = &self.coding.levels[index];
-        let category = &self.design.categories[index];
-        match &category.reference {
-            None if self.design.spec.contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
-            None => Ok(0),
-            Some(wanted) => levels.iter().position(|l| l.to_string() == *wanted).ok_or_else(|| {
-                let names: Vec<String> = levels.iter().map(ToString::to_string).collect();
-                no_level(&self.design.columns[category.column], wanted, &names)
-            }),
-        }
+        self.design.reference(index, &self.coding.levels[index])
     }
 
     fn absorbed(&self, factors: &[TermFactor], scoped: &Scoped, at: usize) -> Result<AbsorbedTerm> {
@@ -462,6 +456,28 @@ impl<A: Accumulator> Accumulator for Expanded<'_, A> {
 }
 
 impl Design {
+    /// The position, among its levels, of the level of a category that has no column where not all have one: the
+    /// level asked for, else the first, and the last for sum contrasts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for a level that does not exist.
+    pub fn reference(&self, category: usize, levels: &[Level]) -> Result<usize> {
+        let Category { reference, column, .. } = &self.categories[category];
+        let is = |level: &Level, wanted: &String| {
+            let name = level.to_string();
+            let boolean = matches!(level, Level::Boolean(_));
+            name == *wanted || (boolean && name.eq_ignore_ascii_case(wanted))
+        };
+        match reference {
+            None if self.spec.contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
+            None => Ok(0),
+            Some(wanted) => levels.iter().position(|level| is(level, wanted)).ok_or_else(|| {
+                let names: Vec<String> = levels.iter().map(ToString::to_string).collect();
+                no_level(&self.columns[*column], wanted, &names)
+            }),
+        }
+    }
+
     /// The same design with what a coding says of polynomials and fills, for data that the coding was not
     /// made from.
     ///

@@ -392,7 +392,7 @@ impl Width<'_> {
             constant = self.covariance.variance_at_means;
         }
         if let (Some(levels), Some(category)) = (&self.covariance.levels, self.category) {
-            // A level that the model does not know is taken for the first one.
+            // Rows of other levels are masked.
             let level = Some(block.codes[category][row] as usize).filter(|&l| l < levels.weights.len());
             let level = level.unwrap_or(0);
             constant = self.sigma * self.sigma / levels.weights[level];

@@ -272,7 +272,7 @@ impl<'a, R: Rows> Run<'a, R> {
             {
                 design.centre_on(&first)?;
             }
-            let levels = Levels { sets: design.level_sets(), unseen: Unseen::default() };
+            let levels = Levels { sets: design.level_sets(), ..Levels::default() };
             let (sums, ledger) = self.pass(&design, &levels, 1, || Sums::new(&design))?;
             let more = self.new_empty_columns(&ledger, &spec);
             if more.is_empty() {
@@ -321,7 +321,7 @@ impl<'a, R: Rows> Run<'a, R> {
         let layout = Layout::new(&summed.design, coding, false)?;
         // Every level of a used row is known; rows with others are dropped for something else.
         let sets = summed.design.fixed_level_sets(&coding.levels)?;
-        let levels = Levels { sets, unseen: Unseen::Null };
+        let levels = Levels { sets, unseen: Unseen::Null, ..Levels::default() };
         let (factor, _) = self.triangular_factor(&summed.design, &layout, &levels, 2)?;
         let weight = factor_weight(&factor);
         let equation = equation(&summed.spec, &layout, group.rows(), &weight, group.log_weights());
