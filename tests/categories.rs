@@ -470,3 +470,15 @@ fn columns_without_a_value_are_named_where_missing_values_are_kept() {
     assert_eq!((&kept["left_out"], &dropped["left_out"]), (&named, &named));
     assert_eq!(kept["ledger"]["filled"], serde_json::json!([]));
 }
+
+#[test]
+fn a_single_level_that_has_a_column_is_not_left_out() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,one,x\n1,only,1\n2,only,3\n4,only,2\n3,only,5\n");
+    for formula in ["y ~ 0 + one", "y ~ one:x", "y ~ one + one:x"] {
+        let report = dir.streamreg("fit d.csv --format json --formula").arg(formula).success().json();
+        assert_eq!(report["left_out"], serde_json::json!([]), "{formula}");
+    }
+    let report = dir.streamreg("fit d.csv --format json --formula").arg("y ~ one*x").success().json();
+    assert_eq!(report["left_out"][0]["column"], "one");
+}

@@ -353,3 +353,35 @@ fn polynomials_of_missing_numbers_are_those_of_the_others() {
     let once = serde_json::json!([{"column": "poly(x, 2)", "rows": 2000}]);
     assert_eq!(filled["ledger"]["filled"], once);
 }
+
+#[test]
+fn a_group_without_a_usable_row_says_so() {
+    let dir = Dir::new();
+    dir.write(
+        "d.csv",
+        "y,x,g,h\n1,2,A,1\n2,,B,1\n3,4.5,A,1\n4,4,A,1\n6,,B,1\n7,,B,2\n2,1,C,1\n,1,C,2\n9,3,,1\n",
+    );
+    let report = dir.fit("d.csv --target y --features x --by g");
+    let groups = report["groups"].as_array().unwrap();
+    let names: Vec<&str> = groups.iter().map(|g| g["by"]["g"].as_str().unwrap()).collect();
+    assert_eq!(names, ["A", "B", "C"]);
+    assert!(groups[1]["status"].as_str().unwrap().starts_with("error: no row"), "{}", groups[1]);
+    assert_eq!((number(&groups[1], "rows"), number(&report, "failed")), (0.0, 1.0));
+    let rows = dir.streamreg("fit d.csv --target y --features x --by h,g --format glance").success().csv();
+    let pairs: Vec<(&str, &str)> = rows[1..].iter().map(|r| (r[0].as_str(), r[1].as_str())).collect();
+    assert_eq!(pairs, [("1", "A"), ("1", "B"), ("1", "C"), ("2", "B"), ("2", "C")]);
+    let failed = |row: &Vec<String>| row.last().unwrap().starts_with("error: no row");
+    assert_eq!(rows.iter().filter(|row| failed(row)).count(), 3);
+}
+
+#[test]
+fn a_category_with_one_level_in_a_group_is_named_in_its_status() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,a,g\n1,1,p,A\n2,4,q,A\n4,3,p,A\n5,7,q,A\n3,1,p,B\n6,2,p,B\n1,5,p,B\n");
+    let report = dir.fit("d.csv --target y --features x,a --by g");
+    let groups = report["groups"].as_array().unwrap();
+    assert_eq!(groups[0]["status"], "ok");
+    assert_eq!(groups[1]["status"], "left out: a (a single level, \"p\")");
+    let report = dir.streamreg("fit d.csv --by g --format json --formula").arg("y ~ 0 + a").success().json();
+    assert_eq!(report["groups"][1]["status"], "ok");
+}

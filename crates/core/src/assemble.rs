@@ -1,6 +1,7 @@
 //! From the sums of a pass to the cross-products of the design matrix's columns.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::bind::powers;
 use crate::cross_products::CrossProducts;
@@ -9,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::groups::Record;
 use crate::layout::{Basis, Coding, Layout, Raw};
 use crate::levels::{Level, LevelSet};
+use crate::missing::RowLedger;
 use crate::moments::Moments;
 use crate::spec::LeftOut;
 use crate::statistics::Statistics;
@@ -58,8 +60,11 @@ pub struct Groups<'s> {
     design: &'s Design,
     statistics: &'s Statistics,
     sets: Vec<SortedSet>,
-    /// For every group its record in the table of the groups, in order.
+    /// For every group its record in the table of the groups, in order; numbers beyond these records are of
+    /// `empty`.
     order: Vec<u32>,
+    /// Groups of which no row could be used: numbers of their levels.
+    empty: Vec<Vec<u32>>,
     /// For every table, and every record of the table of the groups, its records.
     buckets: Vec<Vec<Vec<u32>>>,
 }
@@ -85,25 +90,42 @@ impl SortedSet {
 }
 
 impl<'s> Groups<'s> {
-    /// The groups of `statistics`, whose level numbers are those of `sets`; a single one where rows are not
-    /// split.
-    pub fn new(design: &'s Design, statistics: &'s Statistics, sets: &[std::sync::Arc<LevelSet>]) -> Self {
+    /// The groups of `statistics`, whose level numbers are those of `sets`, and those that have no other rows
+    /// than the dropped ones of `ledger`; a single one where rows are not split.
+    pub fn new(
+        design: &'s Design,
+        statistics: &'s Statistics,
+        sets: &[Arc<LevelSet>],
+        ledger: &RowLedger,
+    ) -> Self {
         let sets: Vec<SortedSet> = sets.iter().map(|set| SortedSet::new(set)).collect();
-        let mut groups = Self { design, statistics, sets, order: Vec::new(), buckets: Vec::new() };
+        let (order, buckets, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+        if let (false, Some(table)) = (design.by.is_empty(), statistics.tables.first()) {
+            let dropped = ledger.dropped_groups.iter();
+            empty.extend(dropped.filter(|group| table.position(group).is_none()).cloned());
+        }
+        let mut groups = Self { design, statistics, sets, order, empty, buckets };
         if !design.by.is_empty() {
             groups.split();
         }
         groups
     }
 
+    /// Numbers of the levels of a group.
+    fn codes(&self, group: u32) -> &[u32] {
+        let table = &self.statistics.tables[0];
+        let beyond = (group as usize).checked_sub(table.len());
+        beyond.map_or_else(|| table.codes(group as usize), |at| &self.empty[at])
+    }
+
     fn split(&mut self) {
         let table = &self.statistics.tables[0];
-        let rank = |record: u32| -> Vec<u32> {
-            let codes = table.codes(record as usize).iter().zip(&self.design.by);
+        let rank = |group: u32| -> Vec<u32> {
+            let codes = self.codes(group).iter().zip(&self.design.by);
             codes.map(|(&code, &category)| self.sets[category].ranks[code as usize]).collect()
         };
-        let mut order: Vec<u32> = (0..table.len() as u32).collect();
-        order.sort_by_cached_key(|&record| rank(record));
+        let mut order: Vec<u32> = (0..(table.len() + self.empty.len()) as u32).collect();
+        order.sort_by_cached_key(|&group| rank(group));
         self.order = order;
         let width = self.design.by.len();
         let further = self.statistics.tables.iter().skip(1).map(|other| {
@@ -130,8 +152,8 @@ impl<'s> Groups<'s> {
 
     /// The levels of the group at `position`.
     pub fn levels(&self, position: usize) -> Vec<Level> {
-        let Some(&record) = self.order.get(position) else { return Vec::new() };
-        let codes = self.statistics.tables[0].codes(record as usize).iter().zip(&self.design.by);
+        let Some(&group) = self.order.get(position) else { return Vec::new() };
+        let codes = self.codes(group).iter().zip(&self.design.by);
         codes.map(|(&code, &category)| self.sets[category].levels[code as usize].clone()).collect()
     }
 
@@ -139,7 +161,7 @@ impl<'s> Groups<'s> {
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`] for values whose squares float64 does not hold, [`ErrorKind::Model`] for a
-    /// polynomial of too few distinct values.
+    /// polynomial of too few distinct values and for a group without a usable row.
     pub fn group(&self, position: usize) -> Result<Group<'_>> {
         let (dense, by, records, log_weights) = match self.statistics.dense() {
             Some(dense) => {
@@ -149,6 +171,10 @@ impl<'s> Groups<'s> {
             None => {
                 let own = self.order[position];
                 let table = &self.statistics.tables[0];
+                if own as usize >= table.len() {
+                    let message = "no row is left to fit: all rows of the group were dropped";
+                    return Err(Error::new(ErrorKind::Model, message));
+                }
                 let record = table.record(own as usize);
                 let dense = dense_of(self.design, record)?;
                 let first = std::iter::once(Records::Some(&self.order[position..=position]));
@@ -307,7 +333,9 @@ impl<'s> Group<'s> {
         // all that they contribute.
         let mark = self.design.flag_of(powers[0]).filter(|&mark| products.centred(mark, mark) > 0.0);
         let present = |u: usize, v: usize| {
-            let of_mark = |mark: usize| products.centred(u, mark) * products.centred(v, mark) / products.centred(mark, mark);
+            let of_mark = |mark: usize| {
+                products.centred(u, mark) * products.centred(v, mark) / products.centred(mark, mark)
+            };
             products.centred(u, v) - mark.map_or(0.0, of_mark)
         };
         // Gram-Schmidt on the powers, in the inner product that the cross-products define.

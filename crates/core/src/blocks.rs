@@ -281,7 +281,23 @@ impl<'d> BlockCutter<'d> {
                 }
             }
         }
+        if !self.design.by.is_empty() {
+            self.note_dropped_groups(block);
+        }
         Ok(())
+    }
+
+    /// A group may have no other rows than those that are dropped.
+    fn note_dropped_groups(&mut self, block: &DesignBlock<'_>) {
+        let mut group = Vec::with_capacity(self.design.by.len());
+        for row in (0..block.rows).filter(|&row| !self.mask[row]) {
+            group.clear();
+            group.extend(self.design.by.iter().map(|&category| block.codes[category][row]));
+            let known = group.iter().all(|&code| code < FIRST_UNSEEN);
+            if known && !self.tally.dropped_groups.contains(&group) {
+                self.tally.dropped_groups.insert(group.clone());
+            }
+        }
     }
 
     fn count_nulls(&mut self, numbers: &[&[f64]], block: &DesignBlock<'_>) {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, Column, DesignBlock};
-use crate::design::{Category, Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised};
+use crate::design::{
+    BoundTerm, Category, Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::Level;
 use crate::scope::Scoped;
@@ -108,7 +110,6 @@ impl Layout {
         let mut layout = Self::default();
         let mut flagged = Vec::new();
         for (index, term) in design.terms.iter().enumerate() {
-            builder.note_single_levels(&term.factors, &mut layout.left_out);
             for scoped in &term.scoped {
                 if absorbed == Some(index) {
                     layout.absorbed = Some(builder.absorbed(&term.factors, scoped, layout.columns.len())?);
@@ -118,6 +119,7 @@ impl Layout {
                 layout.columns.extend(builder.flags(&term.factors, scoped, &mut flagged));
             }
         }
+        layout.left_out = builder.single_levels();
         Ok(layout)
     }
 
@@ -386,17 +388,26 @@ impl Builder<'_> {
         Some(LayoutColumn { name, parts: vec![Part { raw, factor: 1.0 }] })
     }
 
-    fn note_single_levels(&self, factors: &[TermFactor], notes: &mut Vec<LeftOut>) {
-        for factor in factors {
+    /// Categories with one level that no term has a column for.
+    fn single_levels(&self) -> Vec<LeftOut> {
+        let is = |factor: &TermFactor, category: usize| matches!(factor, TermFactor::Category { index, .. } if *index == category);
+        let has_column = |category: usize| {
+            let full = |term: &BoundTerm| {
+                let mut scoped = term.scoped.iter().flatten();
+                scoped.any(|&(position, full)| full && is(&term.factors[position], category))
+            };
+            self.design.terms.iter().any(full)
+        };
+        let mut notes: Vec<LeftOut> = Vec::new();
+        for factor in self.design.terms.iter().flat_map(|t| &t.factors) {
             let TermFactor::Category { label, index } = factor else { continue };
-            if notes.iter().any(|n| n.column == *label) {
-                continue;
-            }
-            if let [only] = self.coding.levels[*index].as_slice() {
+            let [only] = self.coding.levels[*index].as_slice() else { continue };
+            if !notes.iter().any(|n| n.column == *label) && !has_column(*index) {
                 let reason = format!("a single level, {:?}", only.to_string());
                 notes.push(LeftOut { column: label.clone(), reason });
             }
         }
+        notes
     }
 }
 

@@ -37,6 +37,8 @@ pub struct GroupFit {
     pub response: String,
     /// Rows used.
     pub rows: u64,
+    /// Categories without a column, because they have one level in the group.
+    pub left_out: Vec<LeftOut>,
     /// The fit, or why there is none.
     pub result: std::result::Result<Fit, String>,
 }
@@ -48,8 +50,10 @@ impl GroupFit {
             Ok(fit) => fit,
             Err(message) => return format!("error: {message}"),
         };
+        let left_out = self.left_out.iter().map(|l| format!("left out: {} ({})", l.column, l.reason));
         let dependent = fit.aliased.iter().map(|a| format!("dependent: {a}"));
-        let notes: Vec<String> = dependent.chain(fit.warnings.iter().map(|w| w.message.clone())).collect();
+        let warnings = fit.warnings.iter().map(|w| w.message.clone());
+        let notes: Vec<String> = left_out.chain(dependent).chain(warnings).collect();
         if notes.is_empty() { "ok".into() } else { notes.join("; ") }
     }
 }
@@ -142,7 +146,7 @@ impl<'a, R: Rows> Run<'a, R> {
         }
         let summed = self.sum()?;
         (spec, left_out) = (summed.spec.clone(), summed.left_out.clone());
-        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets);
+        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets, &summed.ledger);
         if summed.ledger.rows_used == 0 {
             return Err(no_rows(&summed.ledger));
         }
@@ -188,7 +192,7 @@ impl<'a, R: Rows> Run<'a, R> {
             return Err(no_rows(&summed.ledger));
         }
         let start = Instant::now();
-        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets);
+        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets, &summed.ledger);
         let next = std::sync::atomic::AtomicUsize::new(0);
         let take = || {
             let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -400,12 +404,19 @@ fn group_fits(
     let names = summed.spec.response_names();
     let group = groups.group(position).map_err(Error::from);
     let rows = group.as_ref().map_or(0, Group::rows);
-    let attempts = group.and_then(|group| Ok(attempts(options, &summed.design, &group, &summed.spec)?.1));
+    let attempts = group.and_then(|group| attempts(options, &summed.design, &group, &summed.spec));
+    let mut left_out = Vec::new();
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
-        Ok(attempts) => attempts.into_iter().map(|a| accept_group(a, options)).collect(),
+        Ok((layout, attempts)) => {
+            left_out.extend_from_slice(layout.left_out());
+            attempts.into_iter().map(|a| accept_group(a, options)).collect()
+        }
         Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
     };
-    let fit = |(response, result)| GroupFit { levels: levels.clone(), response, rows, result };
+    let fit = |(response, result)| {
+        let (levels, left_out) = (levels.clone(), left_out.clone());
+        GroupFit { levels, response, rows, left_out, result }
+    };
     names.into_iter().zip(results).map(fit).collect()
 }
 
