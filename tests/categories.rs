@@ -482,3 +482,32 @@ fn a_single_level_that_has_a_column_is_not_left_out() {
     let report = dir.streamreg("fit d.csv --format json --formula").arg("y ~ one*x").success().json();
     assert_eq!(report["left_out"][0]["column"], "one");
 }
+
+#[test]
+fn requests_about_categories_that_mean_nothing_are_refused() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,k,a\n1,1,1,p\n2,2,2,q\n4,3,1,p\n5,5,2,q\n3,7,2,p\n");
+    let refused = |line: &str, words: &[&str]| {
+        let command = dir.streamreg(&format!("fit d.csv --formula {line}"));
+        command.fails(3, words);
+    };
+    refused("y~a --reference a=q --reference a=p", &["\"a\"", "two reference levels"]);
+    refused("y~x --categorical k", &["\"k\"", "category"]);
+    refused("y~x+log(k) --categorical k", &["\"k\"", "category"]);
+    refused("y~k --reference k=1", &["\"k\"", "--categorical"]);
+    refused("y~x --by a --reference a=p", &["\"a\"", "not a category of the model"]);
+    refused("y~0+a --reference a=z", &["\"a\"", "no level \"z\""]);
+    dir.streamreg("fit d.csv --formula y~k --categorical k --reference k=2").success();
+    dir.streamreg("fit d.csv --formula y~C(k) --reference k=2").success();
+}
+
+#[test]
+fn coefficients_that_share_a_name_are_warned_of() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,a[T.q],a\n1,1,p\n2,2,q\n4,3,p\n5,5,q\n3,7,p\n");
+    let report = dir.streamreg("fit d.csv --format json --target y --features").arg("a[T.q],a");
+    let report = report.success().json();
+    assert_eq!(terms(&report), ["(Intercept)", "a[T.q]", "a[T.q]"]);
+    let warning = &report["warnings"][0];
+    assert!(warning["message"].as_str().unwrap().contains("a[T.q]"), "{report:#}");
+}

@@ -255,7 +255,7 @@ impl<'s> Binder<'s> {
                     let piece = Piece::Column(self.number(name));
                     return Ok(TermFactor::Boolean { label, piece, reference });
                 }
-                if is_category(kind) || declared || named.is_some() {
+                if is_category(kind) || declared {
                     self.schema.check_category(name, "feature")?;
                     return Ok(TermFactor::Category { label, index: self.category(name, false) });
                 }
@@ -281,20 +281,36 @@ impl<'s> Binder<'s> {
         }
     }
 
-    /// Every reference and declared category must be a column of the model's categories.
+    /// Every reference and declared category must be a category of the model's terms.
     fn check_references(&self) -> Result<()> {
-        for (column, _) in &self.spec.references {
+        let error =
+            |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
+        let boolean =
+            |f: &TermFactor, name: &str| matches!(f, TermFactor::Boolean { label, .. } if label == name);
+        let is_boolean = |name: &str| {
+            let mut factors = self.design.terms.iter().flat_map(|t| &t.factors);
+            factors.any(|f| boolean(f, name))
+        };
+        let is_category = |name: &str| {
+            let mut categories = self.design.categories.iter().filter(|c| !c.by);
+            categories.any(|c| self.design.columns[c.column] == name)
+        };
+        for (index, (column, _)) in self.spec.references.iter().enumerate() {
             self.schema.kind(column, "column of --reference")?;
-            let boolean = |f: &TermFactor| matches!(f, TermFactor::Boolean { label, .. } if label == column);
-            let is_boolean = self.design.terms.iter().any(|t| t.factors.iter().any(boolean));
-            let is_category = self.design.categories.iter().any(|c| self.design.columns[c.column] == *column);
-            if !is_boolean && !is_category {
-                let message = "a reference level is given, but the column is not a category of the model";
-                return Err(Error::new(ErrorKind::Model, message).in_column(column));
+            if !is_boolean(column) && !is_category(column) {
+                let message = "a reference level is given, but the column is not a category of the model; C() \
+                     or --categorical makes a number one";
+                return error(column, message);
+            }
+            if self.spec.references[..index].iter().any(|(other, _)| other == column) {
+                return error(column, "two reference levels are given; a category has one");
             }
         }
         for column in &self.spec.categorical {
             self.schema.kind(column, "category")?;
+            if !is_category(column) && !self.spec.by.contains(column) {
+                return error(column, "it is declared a category, but no term of the model has it as one");
+            }
         }
         Ok(())
     }

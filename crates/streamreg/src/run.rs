@@ -244,7 +244,9 @@ impl<'a, R: Rows> Run<'a, R> {
                 left_out.push(LeftOut { column: column.clone(), reason });
             }
         }
-        spec.references.retain(|(column, _)| !left_out.iter().any(|l| l.column == *column));
+        let empty = |column: &String| left_out.iter().any(|l| l.column == *column);
+        spec.references.retain(|(column, _)| !empty(column));
+        spec.categorical.retain(|column| !empty(column));
         Ok((spec, left_out))
     }
 
