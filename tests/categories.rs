@@ -233,7 +233,7 @@ fn prediction_applies_the_same_terms() {
     dir.write("d.csv", format!("y,g,x\n{body}"));
     dir.streamreg("fit d.csv --target y --features g --save-model m.json").success();
     dir.write("new.csv", "g\nb\na\nc\n");
-    let predicted = |line: &str| dir.streamreg(&format!("predict m.json {line}")).success().csv();
+    let predicted = |line: &str| dir.streamreg(&format!("predict m.json {line} --quiet")).success().csv();
     for (row, label) in predicted("new.csv")[1..].iter().zip(["b", "a", "c"]) {
         close(label, row[0].parse().unwrap(), group_mean(&rows, label), 1e-12);
     }
@@ -453,7 +453,10 @@ fn infinite_numbers_are_no_levels() {
     let kept = dir.fit("d.csv --target y --categorical k --missing indicator");
     assert_eq!(terms(&kept)[3], "k[T.(missing)]");
     let refused = dir.streamreg("fit d.csv --target y --categorical k --missing error").run().code(3).stderr;
-    assert!(refused.contains("\"k\"") && refused.contains("row 3") && refused.contains("finite"), "{refused}");
+    assert!(
+        refused.contains("\"k\"") && refused.contains("row 3") && refused.contains("finite"),
+        "{refused}"
+    );
 }
 
 #[test]

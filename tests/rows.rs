@@ -270,7 +270,7 @@ fn arithmetic_does_not_hide_that_a_value_is_missing() {
             let report = fit(&dir, "d.csv --save-model m.json --formula", &[&formula]);
             let dropped = serde_json::json!([{"column": "x", "reason": reason, "rows": 1}]);
             assert_eq!(report["ledger"]["dropped"], dropped, "{formula} {bad}");
-            let predicted = dir.streamreg("predict m.json d.csv").success().csv();
+            let predicted = dir.streamreg("predict m.json d.csv --quiet").success().csv();
             assert_eq!(predicted[7][0], "", "{formula} {bad}");
         }
         let formula = "y ~ exp(-x) + z";
@@ -313,7 +313,7 @@ fn how_missing_values_were_treated_in_the_fit_does_not_bind_predictions() {
     dir.write("d.csv", "y,x,z\n1,1,2\n2,2,1\n4,3,5\n5,4,4\n5,6,4\n");
     dir.streamreg("fit d.csv --target y --missing error --save-model m.json").success();
     dir.write("new.csv", "y,x,z\n1,1,2\n2,,1\n");
-    let predicted = dir.streamreg("predict m.json new.csv").success().csv();
+    let predicted = dir.streamreg("predict m.json new.csv --quiet").success().csv();
     assert_eq!((predicted[2][0].as_str(), predicted.len()), ("", 3));
     let evaluation = dir.streamreg("evaluate m.json new.csv --format json").success().json();
     assert_eq!(number(&evaluation, "rows"), 1.0);
@@ -332,7 +332,9 @@ fn polynomials_of_missing_numbers_are_those_of_the_others() {
         })
         .collect();
     dir.write("sorted.csv", format!("y,x,w,g\n{}", rows.concat()));
-    rows.sort_by_key(|row| row.bytes().rev().fold(7u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)));
+    rows.sort_by_key(|row| {
+        row.bytes().rev().fold(7u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+    });
     dir.write("mixed.csv", format!("y,x,w,g\n{}", rows.concat()));
     for more in ["", "--weights w --weight-type analytic", "--weights w --weight-type frequency", "--by g"] {
         // The indicator takes the rows without a number to itself, so the others decide the rest.
@@ -384,4 +386,19 @@ fn a_category_with_one_level_in_a_group_is_named_in_its_status() {
     assert_eq!(groups[1]["status"], "left out: a (a single level, \"p\")");
     let report = dir.streamreg("fit d.csv --by g --format json --formula").arg("y ~ 0 + a").success().json();
     assert_eq!(report["groups"][1]["status"], "ok");
+}
+
+#[test]
+fn evaluation_says_that_it_does_not_weigh() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,w\n1,1,1\n2,2,2\n4,4,1\n7,5,3\n5,3,5\n");
+    let line = "fit d.csv --target y --features x --weights w --weight-type analytic --save-model m.json";
+    dir.streamreg(line).success();
+    let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
+    assert_eq!(evaluation["warnings"][0]["code"], "unweighted");
+    let screen = dir.streamreg("evaluate m.json d.csv").success().stdout;
+    assert!(screen.contains("Warning: ") && screen.contains("\"w\""), "{screen}");
+    dir.streamreg("fit d.csv --target y --features x --save-model m.json").success();
+    let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
+    assert_eq!(evaluation["warnings"], serde_json::json!([]));
 }

@@ -208,6 +208,11 @@ impl Model {
         self.0.spec.responses.first().map(factor_name).unwrap_or_default()
     }
 
+    /// The column with the weights of the fit, if it had any.
+    pub(crate) fn weights(&self) -> Option<&str> {
+        self.0.spec.weights.as_ref().map(|weights| weights.column.as_str())
+    }
+
     /// The columns that predictions need: those of terms whose coefficient was estimated.
     ///
     /// # Errors
