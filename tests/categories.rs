@@ -233,7 +233,7 @@ fn prediction_applies_the_same_terms() {
     dir.write("d.csv", format!("y,g,x\n{body}"));
     dir.streamreg("fit d.csv --target y --features g --save-model m.json").success();
     dir.write("new.csv", "g\nb\na\nc\n");
-    let predicted = |line: &str| dir.streamreg(&format!("predict m.json {line}")).success().csv();
+    let predicted = |line: &str| dir.streamreg(&format!("predict m.json {line} --quiet")).success().csv();
     for (row, label) in predicted("new.csv")[1..].iter().zip(["b", "a", "c"]) {
         close(label, row[0].parse().unwrap(), group_mean(&rows, label), 1e-12);
     }
@@ -309,4 +309,208 @@ fn large_numbers_that_float64_would_merge_are_levels_of_their_own() {
         let report = dir.streamreg("fit d.parquet --format json --formula").arg("y ~ C(g)").success().json();
         assert_eq!(terms(&report).len(), 2, "{report:#}");
     }
+}
+
+#[test]
+fn predictions_repeat_the_fit_however_booleans_are_coded() {
+    let dir = Dir::new();
+    let rows: String = (0..60)
+        .map(|i| {
+            let (f, h) = (["false", "true"][i % 3 % 2], ["true", "false"][i * i % 5 % 2]);
+            let (y, x, z) = (i * i % 23, i * 7 % 11, i * 5 % 13);
+            format!("{y},{x},{z},{f},{h},{}\n", ["p", "q", "r"][i * 3 % 7 % 3])
+        })
+        .collect();
+    dir.write("d.csv", format!("y,x,z,f,h,a\n{rows}"));
+    for formula in [
+        "y ~ f - 1",
+        "y ~ 0 + f + x",
+        "y ~ x:f",
+        "y ~ x:f - 1",
+        "y ~ 0 + f:h",
+        "y ~ f:h + x:f:h",
+        "y ~ 0 + f + f:x + h",
+        "y ~ f:poly(x, 2)",
+        "y ~ poly(x, 2):f - 1",
+        "y ~ a:f",
+        "y ~ 0 + a + f:a:x",
+        "y ~ f*a*x",
+        "y ~ 0 + I(x^2):f + log1p(z):a",
+        "y ~ z:poly(x, 2) + f",
+        "y ~ C(f):x - 1",
+    ] {
+        for more in ["", "--contrasts sum", "--reference f=true"] {
+            if more.contains("reference") && formula.contains("C(f)") {
+                continue;
+            }
+            let line = format!("fit d.csv --format json --save-model m.json {more} --formula");
+            let rss = number(&dir.streamreg(&line).arg(formula).success().json(), "glance/deviance");
+            let rows = dir.streamreg("predict m.json d.csv --keep y").success().csv();
+            let error = |row: &Vec<String>| row[0].parse::<f64>().unwrap() - row[1].parse::<f64>().unwrap();
+            let predicted: f64 = rows[1..].iter().map(|row| error(row).powi(2)).sum();
+            close(&format!("{formula} {more}"), predicted, rss, 1e-9);
+            let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
+            close(&format!("{formula} {more}"), 60.0 * number(&evaluation, "mse"), rss, 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_boolean_without_an_effect_is_read_nevertheless() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,f\n1,false\n3,false\n1,true\n3,true\n");
+    dir.streamreg("fit d.csv --save-model m.json --formula").arg("y ~ 0 + f").success();
+    dir.write("new.csv", "f\ntrue\n\"\"\n");
+    let rows = dir.streamreg("predict m.json new.csv --quiet").success().csv();
+    close("both mean 2", rows[1][0].parse().unwrap(), 2.0, 1e-14);
+    assert_eq!(rows[2][0], "");
+    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    assert_eq!(model.features().unwrap(), ["f"]);
+}
+
+#[test]
+fn unknown_levels_are_taken_for_the_reference_however_it_is_coded() {
+    let dir = Dir::new();
+    let rows: String = (0..40)
+        .map(|i| format!("{},{},{}\n", i * i % 23, i * 7 % 11, ["p", "q", "r"][i * 3 % 7 % 3]))
+        .collect();
+    dir.write("d.csv", format!("y,x,a\n{rows}"));
+    for (formula, more, reference) in [
+        ("y ~ a", "", "p"),
+        ("y ~ 0 + a", "", "p"),
+        ("y ~ 0 + a", "--reference a=q", "q"),
+        ("y ~ 0 + x + a:x", "", "p"),
+        ("y ~ x:a", "--reference a=r", "r"),
+        ("y ~ a", "--contrasts sum", "r"),
+        ("y ~ a*x", "--contrasts sum --reference a=q", "q"),
+        ("y ~ 0 + a + x", "--contrasts sum", "r"),
+    ] {
+        let line = format!("fit d.csv --save-model m.json {more} --formula");
+        dir.streamreg(&line).arg(formula).success();
+        dir.write("new.csv", format!("y,x,a\n1,5,zzz\n1,5,{reference}\n1,5,q\n"));
+        let line = "predict m.json new.csv --unseen other --interval prediction --quiet";
+        let rows = dir.streamreg(line).success().csv();
+        assert_eq!(rows[1], rows[2], "{formula} {more}");
+        dir.write("unknown.csv", "y,x,a\n1,5,zzz\n");
+        dir.write("known.csv", format!("y,x,a\n1,5,{reference}\n"));
+        let line = |file: &str| format!("evaluate m.json {file} --unseen other --format json");
+        let [unknown, known] =
+            ["unknown.csv", "known.csv"].map(|file| dir.streamreg(&line(file)).success().json());
+        assert_eq!(unknown["mse"], known["mse"], "{formula} {more}");
+        let counted = serde_json::json!([{"column": "a", "rows": 1}]);
+        assert_eq!(unknown["ledger"]["unseen"], counted);
+    }
+}
+
+#[test]
+fn intervals_of_unknown_levels_are_the_reference_levels_where_it_is_eliminated() {
+    let dir = Dir::new();
+    many_levels(&dir, 250, 5_000);
+    let line = "fit many.parquet --target y --features x,id --reference id=level-007919 --save-model m.json";
+    dir.streamreg(line).success();
+    dir.write("new.csv", "x,id\n0.5,zzz\n0.5,level-007919\n");
+    let line = "predict m.json new.csv --unseen other --interval confidence --quiet";
+    let rows = dir.streamreg(line).success().csv();
+    assert_eq!(rows[1], rows[2]);
+}
+
+#[test]
+fn the_reference_of_a_boolean_counts_for_every_coding() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,f\n1,false\n2,false\n4,true\n8,true\n9,true\n");
+    let fit = |line: &str, formula: &str| {
+        dir.streamreg(&format!("fit d.csv --format json {line} --formula")).arg(formula).success().json()
+    };
+    for (line, name, mean_of_one) in [
+        ("--contrasts sum", "f[S.False]", 1.5),
+        ("--contrasts sum --reference f=True", "f[S.False]", 1.5),
+        ("--contrasts sum --reference f=False", "f[S.True]", 7.0),
+        ("--reference f=TRUE", "f[T.False]", 1.5),
+        ("--reference f=false", "f[T.True]", 7.0),
+    ] {
+        for (formula, label) in [("y ~ f", "f"), ("y ~ C(f)", "C(f)")] {
+            let report = fit(line, formula);
+            assert_eq!(terms(&report)[1], name.replacen('f', label, 1), "{line}");
+            let [constant, own] = [0, 1].map(|at| column(&report, "estimate")[at].unwrap());
+            close(line, constant + own, mean_of_one, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn infinite_numbers_are_no_levels() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,k\n1,1\n2,2\n9,inf\n3,1.5\n4,2\n8,-inf\n2,1\n7,\n5,1.5\n");
+    let report = dir.fit("d.csv --target y --categorical k --save-model m.json");
+    assert_eq!(terms(&report), ["(Intercept)", "k[T.1.5]", "k[T.2]"]);
+    let dropped = serde_json::json!([
+        {"column": "k", "reason": "null", "rows": 1},
+        {"column": "k", "reason": "non_finite", "rows": 2},
+    ]);
+    assert_eq!(report["ledger"]["dropped"], dropped);
+    let predicted = dir.streamreg("predict m.json d.csv --unseen other --quiet").success().csv();
+    assert_eq!((predicted[3][0].as_str(), predicted[8][0].as_str()), ("", ""));
+    let kept = dir.fit("d.csv --target y --categorical k --missing indicator");
+    assert_eq!(terms(&kept)[3], "k[T.(missing)]");
+    let refused = dir.streamreg("fit d.csv --target y --categorical k --missing error").run().code(3).stderr;
+    assert!(
+        refused.contains("\"k\"") && refused.contains("row 3") && refused.contains("finite"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn columns_without_a_value_are_named_where_missing_values_are_kept() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,none,text,x\n1,,,1\n2,,,3\n4,,,2\n3,,,5\n");
+    let line = "d.csv --target y --features none,text,x --schema none=number --schema text=text";
+    let (kept, dropped) = (dir.fit(&format!("{line} --missing indicator")), dir.fit(line));
+    assert_eq!(terms(&kept), ["(Intercept)", "x"]);
+    let named = serde_json::json!([
+        {"column": "none", "reason": "no value in any row"},
+        {"column": "text", "reason": "no value in any row"},
+    ]);
+    assert_eq!((&kept["left_out"], &dropped["left_out"]), (&named, &named));
+    assert_eq!(kept["ledger"]["filled"], serde_json::json!([]));
+}
+
+#[test]
+fn a_single_level_that_has_a_column_is_not_left_out() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,one,x\n1,only,1\n2,only,3\n4,only,2\n3,only,5\n");
+    for formula in ["y ~ 0 + one", "y ~ one:x", "y ~ one + one:x"] {
+        let report = dir.streamreg("fit d.csv --format json --formula").arg(formula).success().json();
+        assert_eq!(report["left_out"], serde_json::json!([]), "{formula}");
+    }
+    let report = dir.streamreg("fit d.csv --format json --formula").arg("y ~ one*x").success().json();
+    assert_eq!(report["left_out"][0]["column"], "one");
+}
+
+#[test]
+fn requests_about_categories_that_mean_nothing_are_refused() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,k,a\n1,1,1,p\n2,2,2,q\n4,3,1,p\n5,5,2,q\n3,7,2,p\n");
+    let refused = |line: &str, words: &[&str]| {
+        let command = dir.streamreg(&format!("fit d.csv --formula {line}"));
+        command.fails(3, words);
+    };
+    refused("y~a --reference a=q --reference a=p", &["\"a\"", "two reference levels"]);
+    refused("y~x --categorical k", &["\"k\"", "category"]);
+    refused("y~x+log(k) --categorical k", &["\"k\"", "category"]);
+    refused("y~k --reference k=1", &["\"k\"", "--categorical"]);
+    refused("y~x --by a --reference a=p", &["\"a\"", "not a category of the model"]);
+    refused("y~0+a --reference a=z", &["\"a\"", "no level \"z\""]);
+    dir.streamreg("fit d.csv --formula y~k --categorical k --reference k=2").success();
+    dir.streamreg("fit d.csv --formula y~C(k) --reference k=2").success();
+}
+
+#[test]
+fn coefficients_that_share_a_name_are_warned_of() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,a[T.q],a\n1,1,p\n2,2,q\n4,3,p\n5,5,q\n3,7,p\n");
+    let report = dir.streamreg("fit d.csv --format json --target y --features").arg("a[T.q],a");
+    let report = report.success().json();
+    assert_eq!(terms(&report), ["(Intercept)", "a[T.q]", "a[T.q]"]);
+    let warning = &report["warnings"][0];
+    assert!(warning["message"].as_str().unwrap().contains("a[T.q]"), "{report:#}");
 }

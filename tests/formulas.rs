@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::util::{Dir, close, golden, golden_json, number};
+use crate::util::{Dir, close, column, golden, golden_json, number};
 
 fn cases() -> Vec<Value> {
     golden_json("formulas.json")["cases"].as_array().unwrap().clone()
@@ -203,4 +203,34 @@ fn a_formula_may_have_only_a_right_side_and_a_dot() {
     );
     assert_eq!(fit("--exclude i*", "log(y) ~ . - b"), ["(Intercept)", "a"]);
     assert_eq!(fit("--no-intercept", "y ~ a"), ["a"]);
+}
+
+#[test]
+fn orthogonal_polynomials_that_only_meet_numbers_are_their_own() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,z,g\n1,1,2,u\n2,2,3,u\n4,3,1,u\n3,5,4,u\n6,7,2,u\n5,9,6,u\n");
+    // formulaic's model matrices, solved by numpy.
+    for (formula, estimates, std_errors) in [
+        (
+            "y ~ z:poly(x, 1)",
+            &[3.2042513863216273, 0.6794355515509658][..],
+            &[0.6536142151310332, 0.37506831965076187][..],
+        ),
+        (
+            "y ~ z + z:poly(x, 2)",
+            &[5.506810844984055, -0.8642060057742535, 1.5931579450938766, -0.4623031990136256],
+            &[1.2367135744929894, 0.42918597647873913, 0.4552872860116539, 0.33617658115038296],
+        ),
+    ] {
+        for more in ["", "--by g", "--missing indicator", "--solver qr"] {
+            let line = format!("fit d.csv --format json {more} --formula");
+            let report = dir.streamreg(&line).arg(formula).success().json();
+            let own = report["groups"].get(0).unwrap_or(&report);
+            for (field, wanted) in [("estimate", estimates), ("std_error", std_errors)] {
+                for (found, wanted) in column(own, field).iter().zip(wanted) {
+                    close(&format!("{formula} {more} {field}"), found.unwrap(), *wanted, 1e-10);
+                }
+            }
+        }
+    }
 }

@@ -167,9 +167,9 @@ fn a_single_column_of_nulls_is_still_a_row() {
 }
 
 #[test]
-fn nothing_on_stderr_unless_it_is_a_terminal() {
+fn no_progress_on_stderr_unless_it_is_a_terminal() {
     let dir = small();
-    dir.write("new.csv", "x\n1\nNA\n");
+    dir.write("new.csv", "x\n1\n2\n");
     dir.streamreg("predict m.json new.csv -o out.csv").success();
 }
 
@@ -356,6 +356,22 @@ fn a_feature_without_any_value_gives_nulls() {
     dir.write("d.csv", "x,z,y\n1,5,7\n2,3,6\n4,9,15\n3,1,5\n");
     dir.streamreg("fit d.csv --target y --save-model m.json").success();
     dir.write("blank.csv", "x,z\n,1\nNA,2\n");
-    let out = dir.streamreg("predict m.json blank.csv --keep z").success();
+    let out = dir.streamreg("predict m.json blank.csv --keep z --quiet").success();
     assert_eq!(out.stdout, "z,prediction\n1,\n2,\n");
+}
+
+#[test]
+fn rows_without_a_prediction_and_unknown_levels_are_told_of() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,g\n1,a\n2,b\n4,a\n3,b\n");
+    dir.streamreg("fit d.csv --target y --features g --save-model m.json").success();
+    dir.write("new.csv", "g\na\nz\n\"\"\n");
+    let notice = |line: &str| dir.streamreg(&format!("predict m.json {line}")).run().code(0).stderr;
+    let null = notice("new.csv --unseen null -o out.csv");
+    assert!(null.starts_with("2 of 3 rows have no prediction") && null.lines().count() == 1, "{null}");
+    assert!(null.contains("1 cell") && null.contains("does not know"), "{null}");
+    let other = notice("new.csv --unseen other");
+    assert!(other.starts_with("1 of 3 rows") && other.contains("reference level"), "{other}");
+    assert_eq!(notice("new.csv --unseen null -o out.csv --quiet"), "");
+    assert_eq!(notice("d.csv"), "");
 }

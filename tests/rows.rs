@@ -270,7 +270,7 @@ fn arithmetic_does_not_hide_that_a_value_is_missing() {
             let report = fit(&dir, "d.csv --save-model m.json --formula", &[&formula]);
             let dropped = serde_json::json!([{"column": "x", "reason": reason, "rows": 1}]);
             assert_eq!(report["ledger"]["dropped"], dropped, "{formula} {bad}");
-            let predicted = dir.streamreg("predict m.json d.csv").success().csv();
+            let predicted = dir.streamreg("predict m.json d.csv --quiet").success().csv();
             assert_eq!(predicted[7][0], "", "{formula} {bad}");
         }
         let formula = "y ~ exp(-x) + z";
@@ -313,8 +313,92 @@ fn how_missing_values_were_treated_in_the_fit_does_not_bind_predictions() {
     dir.write("d.csv", "y,x,z\n1,1,2\n2,2,1\n4,3,5\n5,4,4\n5,6,4\n");
     dir.streamreg("fit d.csv --target y --missing error --save-model m.json").success();
     dir.write("new.csv", "y,x,z\n1,1,2\n2,,1\n");
-    let predicted = dir.streamreg("predict m.json new.csv").success().csv();
+    let predicted = dir.streamreg("predict m.json new.csv --quiet").success().csv();
     assert_eq!((predicted[2][0].as_str(), predicted.len()), ("", 3));
     let evaluation = dir.streamreg("evaluate m.json new.csv --format json").success().json();
     assert_eq!(number(&evaluation, "rows"), 1.0);
+}
+
+#[test]
+fn polynomials_of_missing_numbers_are_those_of_the_others() {
+    let dir = Dir::new();
+    let mut random = Random::new(21);
+    let mut rows: Vec<String> = (0..6_000)
+        .map(|i| {
+            let x = f64::from(i) / 1000.0;
+            let cell = if i % 3 == 0 { String::new() } else { x.to_string() };
+            let w = 1 + random.below(3);
+            format!("{},{cell},{w},{}\n", x + random.unit(), ["u", "v"][random.below(2)])
+        })
+        .collect();
+    dir.write("sorted.csv", format!("y,x,w,g\n{}", rows.concat()));
+    rows.sort_by_key(|row| {
+        row.bytes().rev().fold(7u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
+    });
+    dir.write("mixed.csv", format!("y,x,w,g\n{}", rows.concat()));
+    for more in ["", "--weights w --weight-type analytic", "--weights w --weight-type frequency", "--by g"] {
+        // The indicator takes the rows without a number to itself, so the others decide the rest.
+        let of = |file: &str, missing: &str| {
+            let line = format!("{file} --missing {missing} {more} --formula");
+            let report = fit(&dir, &line, &["y ~ poly(x, 2)"]);
+            report["groups"].get(0).unwrap_or(&report).clone()
+        };
+        let present = column(&of("sorted.csv", "drop"), "estimate");
+        for file in ["sorted.csv", "mixed.csv"] {
+            let kept = of(file, "indicator");
+            for (at, (a, b)) in column(&kept, "estimate").iter().zip(&present).enumerate() {
+                close(&format!("{file} {more} {at}"), a.unwrap(), b.unwrap(), 1e-8);
+            }
+        }
+    }
+    let filled = fit(&dir, "sorted.csv --missing indicator --formula", &["y ~ poly(x, 2)"]);
+    let once = serde_json::json!([{"column": "poly(x, 2)", "rows": 2000}]);
+    assert_eq!(filled["ledger"]["filled"], once);
+}
+
+#[test]
+fn a_group_without_a_usable_row_says_so() {
+    let dir = Dir::new();
+    dir.write(
+        "d.csv",
+        "y,x,g,h\n1,2,A,1\n2,,B,1\n3,4.5,A,1\n4,4,A,1\n6,,B,1\n7,,B,2\n2,1,C,1\n,1,C,2\n9,3,,1\n",
+    );
+    let report = dir.fit("d.csv --target y --features x --by g");
+    let groups = report["groups"].as_array().unwrap();
+    let names: Vec<&str> = groups.iter().map(|g| g["by"]["g"].as_str().unwrap()).collect();
+    assert_eq!(names, ["A", "B", "C"]);
+    assert!(groups[1]["status"].as_str().unwrap().starts_with("error: no row"), "{}", groups[1]);
+    assert_eq!((number(&groups[1], "rows"), number(&report, "failed")), (0.0, 1.0));
+    let rows = dir.streamreg("fit d.csv --target y --features x --by h,g --format glance").success().csv();
+    let pairs: Vec<(&str, &str)> = rows[1..].iter().map(|r| (r[0].as_str(), r[1].as_str())).collect();
+    assert_eq!(pairs, [("1", "A"), ("1", "B"), ("1", "C"), ("2", "B"), ("2", "C")]);
+    let failed = |row: &Vec<String>| row.last().unwrap().starts_with("error: no row");
+    assert_eq!(rows.iter().filter(|row| failed(row)).count(), 3);
+}
+
+#[test]
+fn a_category_with_one_level_in_a_group_is_named_in_its_status() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,a,g\n1,1,p,A\n2,4,q,A\n4,3,p,A\n5,7,q,A\n3,1,p,B\n6,2,p,B\n1,5,p,B\n");
+    let report = dir.fit("d.csv --target y --features x,a --by g");
+    let groups = report["groups"].as_array().unwrap();
+    assert_eq!(groups[0]["status"], "ok");
+    assert_eq!(groups[1]["status"], "left out: a (a single level, \"p\")");
+    let report = dir.streamreg("fit d.csv --by g --format json --formula").arg("y ~ 0 + a").success().json();
+    assert_eq!(report["groups"][1]["status"], "ok");
+}
+
+#[test]
+fn evaluation_says_that_it_does_not_weigh() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,w\n1,1,1\n2,2,2\n4,4,1\n7,5,3\n5,3,5\n");
+    let line = "fit d.csv --target y --features x --weights w --weight-type analytic --save-model m.json";
+    dir.streamreg(line).success();
+    let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
+    assert_eq!(evaluation["warnings"][0]["code"], "unweighted");
+    let screen = dir.streamreg("evaluate m.json d.csv").success().stdout;
+    assert!(screen.contains("Warning: ") && screen.contains("\"w\""), "{screen}");
+    dir.streamreg("fit d.csv --target y --features x --save-model m.json").success();
+    let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
+    assert_eq!(evaluation["warnings"], serde_json::json!([]));
 }

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Predict with a saved model: one output row for every input row, in order.
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArgs),
-    /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias.
+    /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias; every row weighs the same.
     Evaluate(EvaluateArgs),
     /// Show the columns, rows and predicted memory of files, or verify all of their bytes.
     Inspect(InspectArgs),
@@ -92,7 +92,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Running")]
     pub(crate) progress: ProgressStyle,
 
-    /// Same as --progress none
+    /// Neither progress nor notices: of rows without a prediction, for one
     #[arg(long, short, help_heading = "Running")]
     pub(crate) quiet: bool,
 }

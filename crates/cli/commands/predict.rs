@@ -1,11 +1,11 @@
 //! `streamreg predict`
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use streamreg::{Model, PredictOptions, same_file};
+use streamreg::{Model, PredictOptions, PredictSummary, same_file};
 
-use crate::args::PredictArgs;
+use crate::args::{PredictArgs, UnseenArg};
 use crate::exit::Exit;
 use crate::report::count;
 use crate::settings;
@@ -26,16 +26,25 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,
     };
-    if !args.run.quiet && std::io::stderr().is_terminal() {
-        let (nulls, unseen, rows) = (count(summary.nulls), count(summary.unseen), count(summary.rows));
+    if let Some(notice) = notice(&summary, args.unseen).filter(|_| !args.run.quiet) {
         // A closed stderr is no reason to fail.
-        if summary.nulls > 0 {
-            let why = "an input is missing or unknown";
-            let _ = writeln!(std::io::stderr(), "{nulls} of {rows} rows have no prediction: {why}");
-        }
-        if summary.unseen > 0 {
-            let _ = writeln!(std::io::stderr(), "{unseen} cells have a level that the model does not know");
-        }
+        let _ = writeln!(std::io::stderr(), "{notice}");
     }
     Ok(Exit::code(0))
+}
+
+/// What is remarkable about the predictions, in a line.
+fn notice(summary: &PredictSummary, unseen: UnseenArg) -> Option<String> {
+    let mut parts = Vec::new();
+    if summary.nulls > 0 {
+        let (nulls, rows) = (count(summary.nulls), count(summary.rows));
+        parts.push(format!("{nulls} of {rows} rows have no prediction: an input is missing or unknown"));
+    }
+    if summary.unseen > 0 {
+        let cells = if summary.unseen == 1 { "cell has" } else { "cells have" };
+        let taken = if unseen == UnseenArg::Other { ", taken for the reference level" } else { "" };
+        let unseen = count(summary.unseen);
+        parts.push(format!("{unseen} {cells} a level that the model does not know{taken}"));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }

@@ -18,7 +18,8 @@ pub(crate) fn evaluation(e: &Evaluation) -> String {
     if e.ledger.rows_dropped() > 0 {
         rows.push(vec!["Rows dropped".into(), count(e.ledger.rows_dropped())]);
     }
-    aligned(&rows)
+    let warnings = e.warnings.iter().map(|w| format!("Warning: {}\n", printable(&w.message)));
+    aligned(&rows) + &warnings.collect::<String>()
 }
 
 pub(crate) fn inspection(i: &Inspection) -> String {

@@ -1,13 +1,16 @@
 //! From the sums of a pass to the cross-products of the design matrix's columns.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use crate::bind::powers;
 use crate::cross_products::CrossProducts;
-use crate::design::{Content, Design, Piece};
+use crate::design::{Design, Piece};
 use crate::error::{Error, ErrorKind, Result};
 use crate::groups::Record;
 use crate::layout::{Basis, Coding, Layout, Raw};
 use crate::levels::{Level, LevelSet};
+use crate::missing::RowLedger;
 use crate::moments::Moments;
 use crate::spec::LeftOut;
 use crate::statistics::Statistics;
@@ -57,8 +60,11 @@ pub struct Groups<'s> {
     design: &'s Design,
     statistics: &'s Statistics,
     sets: Vec<SortedSet>,
-    /// For every group its record in the table of the groups, in order.
+    /// For every group its record in the table of the groups, in order; numbers beyond these records are of
+    /// `empty`.
     order: Vec<u32>,
+    /// Groups of which no row could be used: numbers of their levels.
+    empty: Vec<Vec<u32>>,
     /// For every table, and every record of the table of the groups, its records.
     buckets: Vec<Vec<Vec<u32>>>,
 }
@@ -84,25 +90,42 @@ impl SortedSet {
 }
 
 impl<'s> Groups<'s> {
-    /// The groups of `statistics`, whose level numbers are those of `sets`; a single one where rows are not
-    /// split.
-    pub fn new(design: &'s Design, statistics: &'s Statistics, sets: &[std::sync::Arc<LevelSet>]) -> Self {
+    /// The groups of `statistics`, whose level numbers are those of `sets`, and those that have no other rows
+    /// than the dropped ones of `ledger`; a single one where rows are not split.
+    pub fn new(
+        design: &'s Design,
+        statistics: &'s Statistics,
+        sets: &[Arc<LevelSet>],
+        ledger: &RowLedger,
+    ) -> Self {
         let sets: Vec<SortedSet> = sets.iter().map(|set| SortedSet::new(set)).collect();
-        let mut groups = Self { design, statistics, sets, order: Vec::new(), buckets: Vec::new() };
+        let (order, buckets, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+        if let (false, Some(table)) = (design.by.is_empty(), statistics.tables.first()) {
+            let dropped = ledger.dropped_groups.iter();
+            empty.extend(dropped.filter(|group| table.position(group).is_none()).cloned());
+        }
+        let mut groups = Self { design, statistics, sets, order, empty, buckets };
         if !design.by.is_empty() {
             groups.split();
         }
         groups
     }
 
+    /// Numbers of the levels of a group.
+    fn codes(&self, group: u32) -> &[u32] {
+        let table = &self.statistics.tables[0];
+        let beyond = (group as usize).checked_sub(table.len());
+        beyond.map_or_else(|| table.codes(group as usize), |at| &self.empty[at])
+    }
+
     fn split(&mut self) {
         let table = &self.statistics.tables[0];
-        let rank = |record: u32| -> Vec<u32> {
-            let codes = table.codes(record as usize).iter().zip(&self.design.by);
+        let rank = |group: u32| -> Vec<u32> {
+            let codes = self.codes(group).iter().zip(&self.design.by);
             codes.map(|(&code, &category)| self.sets[category].ranks[code as usize]).collect()
         };
-        let mut order: Vec<u32> = (0..table.len() as u32).collect();
-        order.sort_by_cached_key(|&record| rank(record));
+        let mut order: Vec<u32> = (0..(table.len() + self.empty.len()) as u32).collect();
+        order.sort_by_cached_key(|&group| rank(group));
         self.order = order;
         let width = self.design.by.len();
         let further = self.statistics.tables.iter().skip(1).map(|other| {
@@ -129,8 +152,8 @@ impl<'s> Groups<'s> {
 
     /// The levels of the group at `position`.
     pub fn levels(&self, position: usize) -> Vec<Level> {
-        let Some(&record) = self.order.get(position) else { return Vec::new() };
-        let codes = self.statistics.tables[0].codes(record as usize).iter().zip(&self.design.by);
+        let Some(&group) = self.order.get(position) else { return Vec::new() };
+        let codes = self.codes(group).iter().zip(&self.design.by);
         codes.map(|(&code, &category)| self.sets[category].levels[code as usize].clone()).collect()
     }
 
@@ -138,7 +161,7 @@ impl<'s> Groups<'s> {
     ///
     /// # Errors
     /// [`ErrorKind::Overflow`] for values whose squares float64 does not hold, [`ErrorKind::Model`] for a
-    /// polynomial of too few distinct values.
+    /// polynomial of too few distinct values and for a group without a usable row.
     pub fn group(&self, position: usize) -> Result<Group<'_>> {
         let (dense, by, records, log_weights) = match self.statistics.dense() {
             Some(dense) => {
@@ -148,6 +171,10 @@ impl<'s> Groups<'s> {
             None => {
                 let own = self.order[position];
                 let table = &self.statistics.tables[0];
+                if own as usize >= table.len() {
+                    let message = "no row is left to fit: all rows of the group were dropped";
+                    return Err(Error::new(ErrorKind::Model, message));
+                }
                 let record = table.record(own as usize);
                 let dense = dense_of(self.design, record)?;
                 let first = std::iter::once(Records::Some(&self.order[position..=position]));
@@ -262,18 +289,20 @@ impl<'s> Group<'s> {
     /// The mean of every variable that is missing somewhere, over the rows where it is not.
     fn fills(&self) -> Vec<(usize, f64)> {
         let moments = self.dense().moments();
-        let mean_of_present = |variable: usize| {
-            let flag = self.design.flag_of(variable)?;
-            let missing = moments.mean(flag);
-            if missing <= 0.0 {
-                return None;
-            }
-            let fill = self.design.fills[variable];
-            let present = 1.0 - missing;
-            let mean = fill + ((moments.mean(variable) - fill) + moments.mean_low(variable)) / present;
-            Some((variable, if mean.is_finite() && present > 1e-12 { mean } else { fill }))
+        let filled = |variable: usize| {
+            let flag = self.design.flag_of(variable).filter(|&flag| moments.mean(flag) > 0.0)?;
+            Some((variable, self.mean_of_present(moments, variable, flag)))
         };
-        (0..self.design.first_response()).filter_map(mean_of_present).collect()
+        (0..self.design.first_response()).filter_map(filled).collect()
+    }
+
+    /// The mean of a variable over the rows where it is not missing, which `flag` marks; the fill where there is
+    /// no such row.
+    fn mean_of_present(&self, moments: &Moments, variable: usize, flag: usize) -> f64 {
+        let fill = self.design.fills[variable];
+        let present = 1.0 - moments.mean(flag);
+        let mean = fill + ((moments.mean(variable) - fill) + moments.mean_low(variable)) / present;
+        if mean.is_finite() && present > 1e-12 { mean } else { fill }
     }
 
     fn polynomials(&self) -> Result<Vec<(Basis, f64)>> {
@@ -289,18 +318,30 @@ impl<'s> Group<'s> {
         (0..self.design.polynomials.len()).map(|index| self.basis(index, products)).collect()
     }
 
-    /// Polynomials that are orthogonal to the constant and to each other over the rows, of unit length, with
-    /// positive leading coefficients, as R's `poly` has them: the rows of the inverse of the Cholesky factor
-    /// of the powers' cross-products. With it comes how much the powers exceed the polynomials.
+    /// Polynomials that are orthogonal to the constant and to each other over the rows that have a value, of
+    /// unit length, with positive leading coefficients, as R's `poly` has them: the rows of the inverse of the
+    /// Cholesky factor of the powers' cross-products. With it comes how much the powers exceed the polynomials.
     fn basis(&self, index: usize, products: &CrossProducts) -> Result<(Basis, f64)> {
         let polynomial = &self.design.polynomials[index];
         let k = polynomial.degree as usize;
-        let power = |e: usize| self.design.variable(&vec![Piece::Power(index, e as u32)]).unwrap_or(0);
-        let powers: Vec<usize> = (1..=k).map(power).collect();
+        let power = |e: usize| {
+            let unknown = || Error::new(ErrorKind::Model, "a polynomial needs a power that was not computed");
+            self.design.variable(&vec![Piece::Power(index, e as u32)]).ok_or_else(unknown)
+        };
+        let powers: Vec<usize> = (1..=k).map(power).collect::<Result<_>>()?;
+        // Rows without a value all hold the fill: what the mark of these rows explains of the cross-products is
+        // all that they contribute.
+        let mark = self.design.flag_of(powers[0]).filter(|&mark| products.centred(mark, mark) > 0.0);
+        let present = |u: usize, v: usize| {
+            let of_mark = |mark: usize| {
+                products.centred(u, mark) * products.centred(v, mark) / products.centred(mark, mark)
+            };
+            products.centred(u, v) - mark.map_or(0.0, of_mark)
+        };
         // Gram-Schmidt on the powers, in the inner product that the cross-products define.
         let inner = |a: &[f64], b: &[f64]| -> f64 {
             let pairs = (0..k).flat_map(|i| (0..k).map(move |j| (i, j)));
-            pairs.map(|(i, j)| a[i] * b[j] * products.centred(powers[i], powers[j])).sum()
+            pairs.map(|(i, j)| a[i] * b[j] * present(powers[i], powers[j])).sum()
         };
         let mut columns: Vec<Vec<f64>> = Vec::with_capacity(k);
         for j in 0..k {
@@ -326,7 +367,11 @@ impl<'s> Group<'s> {
             column.iter_mut().for_each(|c| *c /= length);
             columns.push(column);
         }
-        let mean = |i: usize| products.moments().mean(powers[i]);
+        let moments = products.moments();
+        let mean = |i: usize| match mark {
+            None => moments.mean(powers[i]),
+            Some(mark) => self.mean_of_present(moments, powers[i], mark),
+        };
         let with_constant = |column: Vec<f64>| {
             let constant = -column.iter().enumerate().map(|(i, c)| c * mean(i)).sum::<f64>();
             [constant].into_iter().chain(column).collect()
@@ -488,15 +533,14 @@ fn joint(a: &[(usize, u32)], b: &[(usize, u32)]) -> Option<Vec<(usize, u32)>> {
     levels.windows(2).all(|pair| pair[0].0 != pair[1].0).then_some(levels)
 }
 
-/// The cross-products of the powers over the rows, without weights.
+/// The cross-products of the powers and of their missing values over the rows, without weights.
 fn polynomial_moments(design: &Design, record: Record<'_>) -> CrossProducts {
     let m = design.variables.len();
     let mut moments = Moments::new(m);
     let (centre, sums): (Vec<f64>, Vec<f64>) = (0..m).map(|v| record.sum(v)).unzip();
     moments.begin(record.rows() as u64, record.weight(), &centre, &sums);
     let mut products = vec![0.0; m * m];
-    let is_power = |v: usize| matches!(&design.variables[v].content, Content::Product(p) if matches!(p.as_slice(), [Piece::Power(..)]));
-    let powers: Vec<usize> = (0..m).filter(|&v| is_power(v)).collect();
+    let powers = powers(design);
     for &j in &powers {
         for &i in powers.iter().filter(|&&i| i >= j) {
             products[j * m + i] = record.product(i, j) - sums[i] * (sums[j] / record.weight());

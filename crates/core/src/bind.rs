@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expression::Expr;
 use crate::formula::Factor;
 use crate::scope::{Subject, scope};
-use crate::spec::{Columns, INTERCEPT, Missing, ModelSpec, WeightType, factor_name, is_category};
+use crate::spec::{Columns, Contrasts, INTERCEPT, Missing, ModelSpec, WeightType, factor_name, is_category};
 
 /// A design under construction.
 pub(crate) struct Binder<'s> {
@@ -191,7 +191,7 @@ impl<'s> Binder<'s> {
             self.design.terms.push(BoundTerm { name, factors, scoped: Vec::new() });
         }
         let scoped = scope(&subjects, self.spec.intercept);
-        let sum = self.spec.contrasts == crate::spec::Contrasts::Sum;
+        let sum = self.spec.contrasts == Contrasts::Sum;
         for (index, scoped) in scoped.into_iter().enumerate() {
             for part in &scoped {
                 for monomial in
@@ -203,7 +203,23 @@ impl<'s> Binder<'s> {
             }
             self.design.terms[index].scoped = scoped;
         }
+        self.add_powers();
         Ok(())
+    }
+
+    /// The powers that polynomials are made of: what makes them orthogonal are their own products, also where
+    /// they stand in no column alone.
+    fn add_powers(&mut self) {
+        let factors = self.design.terms.iter().flat_map(|t| &t.factors);
+        let labels = factors.filter_map(|factor| match factor {
+            TermFactor::Polynomial { label, index } => Some((label.clone(), *index)),
+            _ => None,
+        });
+        for (label, index) in labels.collect::<Vec<_>>() {
+            for k in 1..=self.design.polynomials[index].degree {
+                self.add_variable(label.clone(), vec![Piece::Power(index, k)]);
+            }
+        }
     }
 
     fn add_variable(&mut self, label: String, monomial: Monomial) {
@@ -231,14 +247,15 @@ impl<'s> Binder<'s> {
                 let named = self.spec.references.iter().find(|(column, _)| column == name);
                 if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
                     let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
-                        None => false,
+                        // Sum contrasts have a column for every level but the last.
+                        None => self.spec.contrasts == Contrasts::Sum,
                         Some(level) if level == "true" || level == "false" => level == "true",
                         Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
                     };
                     let piece = Piece::Column(self.number(name));
                     return Ok(TermFactor::Boolean { label, piece, reference });
                 }
-                if is_category(kind) || declared || named.is_some() {
+                if is_category(kind) || declared {
                     self.schema.check_category(name, "feature")?;
                     return Ok(TermFactor::Category { label, index: self.category(name, false) });
                 }
@@ -264,20 +281,36 @@ impl<'s> Binder<'s> {
         }
     }
 
-    /// Every reference and declared category must be a column of the model's categories.
+    /// Every reference and declared category must be a category of the model's terms.
     fn check_references(&self) -> Result<()> {
-        for (column, _) in &self.spec.references {
+        let error =
+            |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
+        let boolean =
+            |f: &TermFactor, name: &str| matches!(f, TermFactor::Boolean { label, .. } if label == name);
+        let is_boolean = |name: &str| {
+            let mut factors = self.design.terms.iter().flat_map(|t| &t.factors);
+            factors.any(|f| boolean(f, name))
+        };
+        let is_category = |name: &str| {
+            let mut categories = self.design.categories.iter().filter(|c| !c.by);
+            categories.any(|c| self.design.columns[c.column] == name)
+        };
+        for (index, (column, _)) in self.spec.references.iter().enumerate() {
             self.schema.kind(column, "column of --reference")?;
-            let boolean = |f: &TermFactor| matches!(f, TermFactor::Boolean { label, .. } if label == column);
-            let is_boolean = self.design.terms.iter().any(|t| t.factors.iter().any(boolean));
-            let is_category = self.design.categories.iter().any(|c| self.design.columns[c.column] == *column);
-            if !is_boolean && !is_category {
-                let message = "a reference level is given, but the column is not a category of the model";
-                return Err(Error::new(ErrorKind::Model, message).in_column(column));
+            if !is_boolean(column) && !is_category(column) {
+                let message = "a reference level is given, but the column is not a category of the model; C() \
+                     or --categorical makes a number one";
+                return error(column, message);
+            }
+            if self.spec.references[..index].iter().any(|(other, _)| other == column) {
+                return error(column, "two reference levels are given; a category has one");
             }
         }
         for column in &self.spec.categorical {
             self.schema.kind(column, "category")?;
+            if !is_category(column) && !self.spec.by.contains(column) {
+                return error(column, "it is declared a category, but no term of the model has it as one");
+            }
         }
         Ok(())
     }
@@ -336,7 +369,7 @@ fn term_name(term: &crate::formula::Term) -> String {
 
 /// The sums that the design needs beside those over all rows.
 fn tables(design: &Design) -> Vec<TableSpec> {
-    let sum = design.spec.contrasts == crate::spec::Contrasts::Sum;
+    let sum = design.spec.contrasts == Contrasts::Sum;
     // For every set of categories that a term is spread over, the variables that are.
     let mut needs: BTreeMap<Vec<usize>, BTreeSet<usize>> = BTreeMap::new();
     for term in &design.terms {
@@ -393,11 +426,22 @@ fn tables(design: &Design) -> Vec<TableSpec> {
     // R's orthogonal polynomials are orthogonal over rows, not over weights.
     let analytic = design.spec.weights.as_ref().is_some_and(|w| w.kind == WeightType::Analytic);
     if analytic && !design.polynomials.is_empty() {
-        let variables: Vec<usize> = (0..design.variables.len())
-            .filter(|&v| matches!(&design.variables[v].content, Content::Product(m) if matches!(m.as_slice(), [Piece::Power(..)])))
-            .collect();
+        let variables = powers(design);
         let slopes = variables.len();
         tables.push(TableSpec { key: design.by.clone(), variables, slopes, weighted: false });
     }
     tables
+}
+
+/// The variables that polynomials are made of, with those that mark where they are missing.
+pub(crate) fn powers(design: &Design) -> Vec<usize> {
+    let is_power = |v: usize| match &design.variables[v].content {
+        Content::Product(monomial) => matches!(monomial.as_slice(), [Piece::Power(..)]),
+        Content::MissingFlag(_) => false,
+    };
+    let of_power = |v: usize| match design.variables[v].content {
+        Content::MissingFlag(of) => is_power(of),
+        Content::Product(_) => is_power(v),
+    };
+    (0..design.variables.len()).filter(|&v| of_power(v)).collect()
 }

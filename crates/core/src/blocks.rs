@@ -8,7 +8,7 @@ use crate::block::{BlockError, Column, DesignBlock};
 use crate::convert::{fill, is_null, plain};
 use crate::design::{Check, Content, Design};
 use crate::error::{Error, ErrorKind, Result};
-use crate::levels::{Encoder, FIRST_UNSEEN, LevelSet, NULL_CODE};
+use crate::levels::{Encoder, FIRST_UNSEEN, LevelSet, NON_FINITE_CODE, NULL_CODE};
 use crate::missing::{MissingReason, Tally};
 use crate::spec::{Missing, WeightType};
 use crate::variables::{compute, values_of};
@@ -29,7 +29,7 @@ pub enum Unseen {
     Error,
     /// The row counts as one with a missing value.
     Null,
-    /// No column of the category applies to the row: it is taken for one of the reference level.
+    /// The row is taken for one of the reference level, also where all levels have a column.
     Other,
 }
 
@@ -40,6 +40,8 @@ pub struct Levels {
     pub sets: Vec<Arc<LevelSet>>,
     /// What happens to levels that a fixed set does not have.
     pub unseen: Unseen,
+    /// For [`Unseen::Other`]: the number of every category's reference level.
+    pub references: Vec<u32>,
 }
 
 /// What takes blocks, or refuses them for a value that it cannot use.
@@ -52,6 +54,7 @@ impl<F: FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError>> Sink for
 pub(crate) struct BlockCutter<'d> {
     design: &'d Design,
     unseen: Unseen,
+    references: Vec<u32>,
     encoders: Vec<Encoder>,
     buffers: Buffers,
     filled: usize,
@@ -90,6 +93,7 @@ impl<'d> BlockCutter<'d> {
         Self {
             design,
             unseen: levels.unseen,
+            references: levels.references.clone(),
             encoders,
             buffers: Buffers {
                 numbers: design.numbers.iter().map(number).collect(),
@@ -210,8 +214,18 @@ impl<'d> BlockCutter<'d> {
         let weights = design.weights.map(|column| numbers[column]);
         let mut block = DesignBlock { columns: &columns, codes: &codes, weights, mask: None, rows };
         let doubtful = buffers.gaps || weights.is_some_and(|w| !self.are_weights(w));
-        if doubtful || sink(&block).is_err() {
+        let (known, known_codes): (Vec<Vec<u32>>, Vec<&[u32]>);
+        let refused = doubtful || sink(&block).is_err();
+        if refused || design.spec.missing == Missing::Indicator {
+            self.count_nulls(numbers, &block);
+        }
+        if refused {
             self.mark_missing(numbers, &block)?;
+            if buffers.gaps && self.unseen == Unseen::Other {
+                known = codes.iter().zip(&self.references).map(|(c, r)| as_known(c, *r)).collect();
+                known_codes = known.iter().map(Vec::as_slice).collect();
+                block.codes = &known_codes;
+            }
             block.mask = Some(&self.mask);
             sink(&block).map_err(|refused| self.refusal(refused))?;
         }
@@ -254,7 +268,6 @@ impl<'d> BlockCutter<'d> {
     fn mark_missing(&mut self, numbers: &[&[f64]], block: &DesignBlock<'_>) -> Result<()> {
         self.mask.clear();
         self.mask.resize(block.rows, true);
-        self.count_nulls(numbers, block);
         for &check in &self.design.checks {
             for row in 0..block.rows {
                 if !self.mask[row] {
@@ -268,7 +281,23 @@ impl<'d> BlockCutter<'d> {
                 }
             }
         }
+        if !self.design.by.is_empty() {
+            self.note_dropped_groups(block);
+        }
         Ok(())
+    }
+
+    /// A group may have no other rows than those that are dropped.
+    fn note_dropped_groups(&mut self, block: &DesignBlock<'_>) {
+        let mut group = Vec::with_capacity(self.design.by.len());
+        for row in (0..block.rows).filter(|&row| !self.mask[row]) {
+            group.clear();
+            group.extend(self.design.by.iter().map(|&category| block.codes[category][row]));
+            let known = group.iter().all(|&code| code < FIRST_UNSEEN);
+            if known && !self.tally.dropped_groups.contains(&group) {
+                self.tally.dropped_groups.insert(group.clone());
+            }
+        }
     }
 
     fn count_nulls(&mut self, numbers: &[&[f64]], block: &DesignBlock<'_>) {
@@ -278,7 +307,8 @@ impl<'d> BlockCutter<'d> {
             } else {
                 let category = self.design.categories.iter().position(|c| c.column == column);
                 let codes = category.map_or(&[][..], |index| block.codes[index]);
-                codes.iter().filter(|&&c| c == NULL_CODE).count()
+                let missing = category.and_then(|index| self.encoders[index].missing_level());
+                codes.iter().filter(|&&c| c == NULL_CODE || Some(c) == missing).count()
             };
             tally.nulls += nulls as u64;
         }
@@ -318,6 +348,13 @@ impl<'d> BlockCutter<'d> {
             NULL_CODE => {
                 self.refuse_missing(&self.design.columns[column], crate::convert::NULL, row)?;
                 self.drop_row(column, MissingReason::Null, row);
+            }
+            NON_FINITE_CODE => {
+                if self.design.spec.missing == Missing::Error {
+                    let row = self.tally.rows_read + row as u64;
+                    return Err(Error::missing(&self.design.columns[column], "not finite", row));
+                }
+                self.drop_row(column, MissingReason::NonFinite, row);
             }
             FIRST_UNSEEN.. => match self.unseen {
                 Unseen::Other => self.tally.columns[column].unseen += 1,
@@ -403,6 +440,12 @@ impl<'d> RowReader<'d> {
         let design = self.cutter.design;
         self.cutter.tally.into_ledger(design)
     }
+}
+
+/// Level numbers with that of the reference level in the place of unknown levels.
+fn as_known(codes: &[u32], reference: u32) -> Vec<u32> {
+    let unknown = FIRST_UNSEEN..NON_FINITE_CODE;
+    codes.iter().map(|code| if unknown.contains(code) { reference } else { *code }).collect()
 }
 
 /// Counts the used rows in which a variable was missing.

@@ -1,12 +1,14 @@
 //! The columns of the design matrix: what the terms come to once the levels are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, Column, DesignBlock};
-use crate::design::{Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised};
+use crate::design::{
+    BoundTerm, Category, Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::Level;
 use crate::scope::Scoped;
@@ -101,10 +103,13 @@ impl Layout {
     pub fn new(design: &Design, coding: &Coding, absorb: bool) -> Result<Self> {
         let absorbed = if absorb { largest(design, coding) } else { None };
         let builder = Builder { design, coding };
+        if design.by.is_empty() {
+            // Where all levels have a column nobody else asks; a group need not have the level then.
+            (0..design.categories.len()).try_for_each(|index| builder.reference(index).map(drop))?;
+        }
         let mut layout = Self::default();
         let mut flagged = Vec::new();
         for (index, term) in design.terms.iter().enumerate() {
-            builder.note_single_levels(&term.factors, &mut layout.left_out);
             for scoped in &term.scoped {
                 if absorbed == Some(index) {
                     layout.absorbed = Some(builder.absorbed(&term.factors, scoped, layout.columns.len())?);
@@ -114,6 +119,7 @@ impl Layout {
                 layout.columns.extend(builder.flags(&term.factors, scoped, &mut flagged));
             }
         }
+        layout.left_out = builder.single_levels();
         Ok(layout)
     }
 
@@ -163,6 +169,13 @@ impl Layout {
                 }
             }
         }
+    }
+
+    /// The variables that the columns for which `wanted` is true are made of.
+    pub fn variables(&self, wanted: impl Fn(usize) -> bool) -> BTreeSet<usize> {
+        let columns = self.columns.iter().enumerate().filter(|(position, _)| wanted(*position));
+        let parts = columns.flat_map(|(_, column)| &column.parts).filter(|part| part.factor != 0.0);
+        parts.filter_map(|part| part.raw.variable).collect()
     }
 
     /// What a value of every number adds to the prediction, by the levels of some categories: the sum of the
@@ -305,8 +318,8 @@ impl Builder<'_> {
                         vec![(format!("{label}[T.{}]", name(!reference)), is(!reference, 1.0))]
                     }
                     (false, Contrasts::Sum) => {
-                        let parts = [is(false, 1.0), is(true, -1.0)].concat();
-                        vec![(format!("{label}[S.False]"), parts)]
+                        let parts = [is(!reference, 1.0), is(*reference, -1.0)].concat();
+                        vec![(format!("{label}[S.{}]", name(!reference)), parts)]
                     }
                 }
             }
@@ -336,18 +349,8 @@ impl Builder<'_> {
         })
     }
 
-    /// The level without a column: the one asked for, else the first, and the last for sum contrasts.
     fn reference(&self, index: usize) -> Result<usize> {
-        let levels = &self.coding.levels[index];
-        let category = &self.design.categories[index];
-        match &category.reference {
-            None if self.design.spec.contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
-            None => Ok(0),
-            Some(wanted) => levels.iter().position(|l| l.to_string() == *wanted).ok_or_else(|| {
-                let names: Vec<String> = levels.iter().map(ToString::to_string).collect();
-                no_level(&self.design.columns[category.column], wanted, &names)
-            }),
-        }
+        self.design.reference(index, &self.coding.levels[index])
     }
 
     fn absorbed(&self, factors: &[TermFactor], scoped: &Scoped, at: usize) -> Result<AbsorbedTerm> {
@@ -385,17 +388,26 @@ impl Builder<'_> {
         Some(LayoutColumn { name, parts: vec![Part { raw, factor: 1.0 }] })
     }
 
-    fn note_single_levels(&self, factors: &[TermFactor], notes: &mut Vec<LeftOut>) {
-        for factor in factors {
+    /// Categories with one level that no term has a column for.
+    fn single_levels(&self) -> Vec<LeftOut> {
+        let is = |factor: &TermFactor, category: usize| matches!(factor, TermFactor::Category { index, .. } if *index == category);
+        let has_column = |category: usize| {
+            let full = |term: &BoundTerm| {
+                let mut scoped = term.scoped.iter().flatten();
+                scoped.any(|&(position, full)| full && is(&term.factors[position], category))
+            };
+            self.design.terms.iter().any(full)
+        };
+        let mut notes: Vec<LeftOut> = Vec::new();
+        for factor in self.design.terms.iter().flat_map(|t| &t.factors) {
             let TermFactor::Category { label, index } = factor else { continue };
-            if notes.iter().any(|n| n.column == *label) {
-                continue;
-            }
-            if let [only] = self.coding.levels[*index].as_slice() {
+            let [only] = self.coding.levels[*index].as_slice() else { continue };
+            if !notes.iter().any(|n| n.column == *label) && !has_column(*index) {
                 let reason = format!("a single level, {:?}", only.to_string());
                 notes.push(LeftOut { column: label.clone(), reason });
             }
         }
+        notes
     }
 }
 
@@ -455,6 +467,28 @@ impl<A: Accumulator> Accumulator for Expanded<'_, A> {
 }
 
 impl Design {
+    /// The position, among its levels, of the level of a category that has no column where not all have one: the
+    /// level asked for, else the first, and the last for sum contrasts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for a level that does not exist.
+    pub fn reference(&self, category: usize, levels: &[Level]) -> Result<usize> {
+        let Category { reference, column, .. } = &self.categories[category];
+        let is = |level: &Level, wanted: &String| {
+            let name = level.to_string();
+            let boolean = matches!(level, Level::Boolean(_));
+            name == *wanted || (boolean && name.eq_ignore_ascii_case(wanted))
+        };
+        match reference {
+            None if self.spec.contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
+            None => Ok(0),
+            Some(wanted) => levels.iter().position(|level| is(level, wanted)).ok_or_else(|| {
+                let names: Vec<String> = levels.iter().map(ToString::to_string).collect();
+                no_level(&self.columns[*column], wanted, &names)
+            }),
+        }
+    }
+
     /// The same design with what a coding says of polynomials and fills, for data that the coding was not
     /// made from.
     ///

@@ -39,12 +39,12 @@ pub enum Level {
 }
 
 impl Level {
-    /// A number as a level; `None` for NaN.
+    /// A number as a level; `None` for NaN and the infinities.
     fn number(value: f64) -> Option<Self> {
         // Below 2^63 the conversion of a whole number is exact.
         let whole = value.trunc() == value && value.abs() < 9.2e18;
         match () {
-            () if value.is_nan() => None,
+            () if !value.is_finite() => None,
             () if whole => Some(Self::Integer(value as i64)),
             () => Some(Self::Number(value)),
         }
@@ -118,7 +118,9 @@ impl fmt::Display for Level {
 
 /// Code of a cell without a value.
 pub const NULL_CODE: u32 = u32::MAX;
-/// Codes from here on, but for [`NULL_CODE`], are of levels that the model does not know. They tell these
+/// Code of a NaN or an infinity.
+pub const NON_FINITE_CODE: u32 = u32::MAX - 1;
+/// Codes from here on, but for these two, are of levels that the model does not know. They tell these
 /// apart as long as they are few, for messages.
 pub const FIRST_UNSEEN: u32 = u32::MAX - 2_000;
 
@@ -322,6 +324,12 @@ impl Encoder {
         Ok(out.iter().any(|&code| code >= FIRST_UNSEEN))
     }
 
+    /// The number of the missing level, where there is one.
+    pub(crate) fn missing_level(&self) -> Option<u32> {
+        let known = self.set.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.codes.get(&Level::Missing).copied()
+    }
+
     /// The level behind a code.
     pub(crate) fn level(&self, code: u32) -> Level {
         self.set.level(code)
@@ -418,17 +426,15 @@ impl Encoder {
         Ok(code)
     }
 
-    /// Floating-point numbers, as CSV files have them; NaN has no level.
+    /// Floating-point numbers, as CSV files have them; NaN and the infinities have no level.
     fn numbers(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
         let mut values = vec![0.0; out.len()];
         fill(array, from, &mut values)?;
         for (code, &value) in out.iter_mut().zip(&values) {
             *code = match Level::number(value) {
                 Some(Level::Integer(whole)) => self.integer_code(whole)?,
-                level => {
-                    debug_assert!(level.is_some() || value.is_nan() || is_null(value));
-                    self.set.code(level)?
-                }
+                None if !is_null(value) && !self.set.missing => NON_FINITE_CODE,
+                level => self.set.code(level)?,
             };
         }
         Ok(())
@@ -534,7 +540,7 @@ mod tests {
         let flags = BooleanArray::from(vec![true, false]);
         assert_eq!(encode(&flags), (["True", "False"].map(str::to_owned).to_vec(), false));
         let numbers = Float64Array::from(vec![2.0, -0.0, 2.5, f64::NAN, f64::INFINITY]);
-        assert_eq!(encode(&numbers), (["2", "0", "2.5", "-", "inf"].map(str::to_owned).to_vec(), true));
+        assert_eq!(encode(&numbers), (["2", "0", "2.5", "-", "-"].map(str::to_owned).to_vec(), true));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The ledger: what became of every row that was read.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::design::Design;
@@ -71,6 +73,9 @@ pub struct RowLedger {
     /// Columns that have no value in any row.
     #[serde(default)]
     pub all_null: Vec<String>,
+    /// The groups that rows were dropped from: numbers of their levels.
+    #[serde(skip)]
+    pub(crate) dropped_groups: HashSet<Vec<u32>>,
 }
 
 impl RowLedger {
@@ -87,6 +92,8 @@ pub(crate) struct Tally {
     pub(crate) rows_used: u64,
     pub(crate) columns: Vec<ColumnTally>,
     pub(crate) variables: Vec<VariableTally>,
+    /// The groups that rows were dropped from: numbers of their levels.
+    pub(crate) dropped_groups: HashSet<Vec<u32>>,
 }
 
 /// Counts of a column.
@@ -127,6 +134,7 @@ impl Tally {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
+        self.dropped_groups.extend(other.dropped_groups.iter().cloned());
         self.rows_read += other.rows_read;
         self.rows_used += other.rows_used;
         for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
@@ -167,10 +175,12 @@ impl Tally {
             if tally.dropped > 0 {
                 let reason = MissingReason::NonFinite;
                 ledger.dropped.push(DroppedRows { column, reason, rows: tally.dropped });
-            } else if tally.filled > 0 {
+            } else if tally.filled > 0 && !ledger.filled.iter().any(|f| f.column == column) {
+                // The powers of a polynomial have one name, and are missing together.
                 ledger.filled.push(ReplacedRows { column, rows: tally.filled });
             }
         }
+        ledger.dropped_groups = self.dropped_groups;
         ledger
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use streamreg_core::{Accumulator, BlockError, DesignBlock, RowLedger, Unseen};
 use streamreg_reader::DatasetOptions;
+use streamreg_solve::Warning;
 
 use crate::error::{Error, Result};
 use crate::input::open;
@@ -39,6 +40,8 @@ pub struct Evaluation {
     pub r_squared: Option<f64>,
     /// Mean of prediction minus response.
     pub bias: f64,
+    /// What the reader should know.
+    pub warnings: Vec<Warning>,
     /// What became of the rows.
     pub ledger: RowLedger,
 }
@@ -63,7 +66,16 @@ impl Model {
         if errors.rows == 0 {
             return Err(Error::data(format!("no row can be used: {} were read", ledger.rows_read)));
         }
-        Ok(errors.into_evaluation(ledger))
+        Ok(errors.into_evaluation(self.evaluation_warnings(), ledger))
+    }
+
+    fn evaluation_warnings(&self) -> Vec<Warning> {
+        let message = |column: &str| {
+            let what =
+                format!("the model was fitted with the weights {column:?}; here every row weighs the same");
+            Warning::new("unweighted", what)
+        };
+        self.weights().map(message).into_iter().collect()
     }
 }
 
@@ -93,7 +105,7 @@ impl<'m> PredictionErrors<'m> {
         self.rows += rows;
     }
 
-    fn into_evaluation(self, ledger: RowLedger) -> Evaluation {
+    fn into_evaluation(self, warnings: Vec<Warning>, ledger: RowLedger) -> Evaluation {
         let n = self.rows as f64;
         let mse = self.squares / n;
         Evaluation {
@@ -103,6 +115,7 @@ impl<'m> PredictionErrors<'m> {
             mae: self.absolute / n,
             r_squared: Some(1.0 - self.squares / self.spread).filter(|r| r.is_finite()),
             bias: self.sum / n,
+            warnings,
             ledger,
         }
     }

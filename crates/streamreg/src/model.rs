@@ -208,6 +208,11 @@ impl Model {
         self.0.spec.responses.first().map(factor_name).unwrap_or_default()
     }
 
+    /// The column with the weights of the fit, if it had any.
+    pub(crate) fn weights(&self) -> Option<&str> {
+        self.0.spec.weights.as_ref().map(|weights| weights.column.as_str())
+    }
+
     /// The columns that predictions need: those of terms whose coefficient was estimated.
     ///
     /// # Errors
@@ -392,7 +397,7 @@ impl Width<'_> {
             constant = self.covariance.variance_at_means;
         }
         if let (Some(levels), Some(category)) = (&self.covariance.levels, self.category) {
-            // A level that the model does not know is taken for the first one.
+            // Rows of other levels are masked.
             let level = Some(block.codes[category][row] as usize).filter(|&l| l < levels.weights.len());
             let level = level.unwrap_or(0);
             constant = self.sigma * self.sigma / levels.weights[level];

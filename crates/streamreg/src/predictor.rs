@@ -58,7 +58,7 @@ impl TableEffect {
             let code = |&category: &usize| block.codes[category][row] as usize;
             let mut at = self.categories.iter().map(code).zip(&self.sizes);
             let at = at.try_fold(0, |at, (code, &size)| (code < size).then_some(at * size + code));
-            // A level that the model does not know adds nothing.
+            // Rows of levels that the model does not know are masked, or taken for others.
             if let Some(slope) = at.and_then(|at| self.slopes.get(at)) {
                 *sum += slope * values.map_or(1.0, |v| v[row]);
             }
@@ -76,18 +76,25 @@ impl Predictor {
         constant: f64,
         coefficients: &[Option<f64>],
     ) -> Result<Self> {
-        let estimated: Vec<f64> = coefficients.iter().map(|b| f64::from(u8::from(b.is_some()))).collect();
-        let matters = |e: &Effect| e.by_level.values().any(|share| *share != 0.0);
-        let of_estimated: Vec<Effect> = layout.effects(&estimated).into_iter().filter(matters).collect();
-        let used = |v: usize| of_estimated.iter().any(|e| e.variable == Some(v));
+        // What two columns add may cancel (`f` and `1 - f`): their parts count, not the sum.
+        let estimated = |column: usize| coefficients.get(column).is_some_and(Option::is_some);
+        let of_estimated = layout.variables(estimated);
+        let used = |v: usize| of_estimated.contains(&v);
         let flag_used = |v: usize| design.flag_of(v).is_some_and(used);
         let needed: Vec<bool> = (0..design.variables()).map(|v| used(v) || flag_used(v)).collect();
         design.retain(|v| needed[v]);
         let sets = design.fixed_level_sets(levels)?;
+        let references = (levels.iter().enumerate()).map(|(c, own)| Ok(design.reference(c, own)? as u32));
+        let references = references.collect::<streamreg_core::Result<_>>()?;
         let values: Vec<f64> = coefficients.iter().map(|b| b.unwrap_or(0.0)).collect();
+        // A slope of zero must not hide that its value is missing.
+        let matters = |e: &Effect| match e.variable {
+            Some(v) => used(v),
+            None => e.by_level.values().any(|share| *share != 0.0),
+        };
         let effects = layout.effects(&values).into_iter().filter(matters);
         let effects = effects.map(|e| TableEffect::new(e, levels)).collect::<Result<_>>()?;
-        Ok(Self { design, levels: Levels { sets, unseen }, layout, constant, effects })
+        Ok(Self { design, levels: Levels { sets, unseen, references }, layout, constant, effects })
     }
 
     /// The prediction for every row of a block. What stands in masked rows is unspecified.

@@ -1,5 +1,6 @@
 //! The result of a fit, as programs read it.
 
+use std::collections::HashSet;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -173,6 +174,7 @@ impl FitReport {
             );
             warnings.push(Warning::new("rounded_integers", message));
         }
+        warnings.extend(shared_name(&fit.coefficients));
         Self {
             schema_version: REPORT_SCHEMA_VERSION,
             response: factor_name(&spec.responses[0]),
@@ -206,6 +208,15 @@ impl FitReport {
     pub fn estimate(&self, term: &str) -> Option<f64> {
         self.coefficients.iter().find(|c| c.term == term)?.estimate
     }
+}
+
+/// The warning for a name that two coefficients have, such as a column `a[T.q]` beside a category `a`.
+fn shared_name(coefficients: &[TermEstimate]) -> Option<Warning> {
+    let mut seen = HashSet::new();
+    let again = coefficients.iter().find(|c| !seen.insert(&c.term))?;
+    let message =
+        format!("two coefficients are called {:?}; they come in the order of the terms", again.term);
+    Some(Warning::new("shared_name", message))
 }
 
 /// The model as a formula, with all its terms.

@@ -37,6 +37,8 @@ pub struct GroupFit {
     pub response: String,
     /// Rows used.
     pub rows: u64,
+    /// Categories without a column, because they have one level in the group.
+    pub left_out: Vec<LeftOut>,
     /// The fit, or why there is none.
     pub result: std::result::Result<Fit, String>,
 }
@@ -48,8 +50,10 @@ impl GroupFit {
             Ok(fit) => fit,
             Err(message) => return format!("error: {message}"),
         };
+        let left_out = self.left_out.iter().map(|l| format!("left out: {} ({})", l.column, l.reason));
         let dependent = fit.aliased.iter().map(|a| format!("dependent: {a}"));
-        let notes: Vec<String> = dependent.chain(fit.warnings.iter().map(|w| w.message.clone())).collect();
+        let warnings = fit.warnings.iter().map(|w| w.message.clone());
+        let notes: Vec<String> = left_out.chain(dependent).chain(warnings).collect();
         if notes.is_empty() { "ok".into() } else { notes.join("; ") }
     }
 }
@@ -142,7 +146,7 @@ impl<'a, R: Rows> Run<'a, R> {
         }
         let summed = self.sum()?;
         (spec, left_out) = (summed.spec.clone(), summed.left_out.clone());
-        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets);
+        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets, &summed.ledger);
         if summed.ledger.rows_used == 0 {
             return Err(no_rows(&summed.ledger));
         }
@@ -188,7 +192,7 @@ impl<'a, R: Rows> Run<'a, R> {
             return Err(no_rows(&summed.ledger));
         }
         let start = Instant::now();
-        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets);
+        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets, &summed.ledger);
         let next = std::sync::atomic::AtomicUsize::new(0);
         let take = || {
             let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -240,7 +244,9 @@ impl<'a, R: Rows> Run<'a, R> {
                 left_out.push(LeftOut { column: column.clone(), reason });
             }
         }
-        spec.references.retain(|(column, _)| !left_out.iter().any(|l| l.column == *column));
+        let empty = |column: &String| left_out.iter().any(|l| l.column == *column);
+        spec.references.retain(|(column, _)| !empty(column));
+        spec.categorical.retain(|column| !empty(column));
         Ok((spec, left_out))
     }
 
@@ -272,7 +278,7 @@ impl<'a, R: Rows> Run<'a, R> {
             {
                 design.centre_on(&first)?;
             }
-            let levels = Levels { sets: design.level_sets(), unseen: Unseen::default() };
+            let levels = Levels { sets: design.level_sets(), ..Levels::default() };
             let (sums, ledger) = self.pass(&design, &levels, 1, || Sums::new(&design))?;
             let more = self.new_empty_columns(&ledger, &spec);
             if more.is_empty() {
@@ -321,7 +327,7 @@ impl<'a, R: Rows> Run<'a, R> {
         let layout = Layout::new(&summed.design, coding, false)?;
         // Every level of a used row is known; rows with others are dropped for something else.
         let sets = summed.design.fixed_level_sets(&coding.levels)?;
-        let levels = Levels { sets, unseen: Unseen::Null };
+        let levels = Levels { sets, unseen: Unseen::Null, ..Levels::default() };
         let (factor, _) = self.triangular_factor(&summed.design, &layout, &levels, 2)?;
         let weight = factor_weight(&factor);
         let equation = equation(&summed.spec, &layout, group.rows(), &weight, group.log_weights());
@@ -400,12 +406,19 @@ fn group_fits(
     let names = summed.spec.response_names();
     let group = groups.group(position).map_err(Error::from);
     let rows = group.as_ref().map_or(0, Group::rows);
-    let attempts = group.and_then(|group| Ok(attempts(options, &summed.design, &group, &summed.spec)?.1));
+    let attempts = group.and_then(|group| attempts(options, &summed.design, &group, &summed.spec));
+    let mut left_out = Vec::new();
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
-        Ok(attempts) => attempts.into_iter().map(|a| accept_group(a, options)).collect(),
+        Ok((layout, attempts)) => {
+            left_out.extend_from_slice(layout.left_out());
+            attempts.into_iter().map(|a| accept_group(a, options)).collect()
+        }
         Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
     };
-    let fit = |(response, result)| GroupFit { levels: levels.clone(), response, rows, result };
+    let fit = |(response, result)| {
+        let (levels, left_out) = (levels.clone(), left_out.clone());
+        GroupFit { levels, response, rows, left_out, result }
+    };
     names.into_iter().zip(results).map(fit).collect()
 }
 
