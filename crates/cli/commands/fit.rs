@@ -7,7 +7,7 @@ use streamreg::{FitReport, Regression, Source, refuse_input_as_output, same_file
 
 use crate::args::FitArgs;
 use crate::exit::{CONDITION, Exit};
-use crate::report::GroupWriter;
+use crate::report::{GroupForm, GroupWriter};
 use crate::{report, settings};
 
 /// Digits below which no result passes for one.
@@ -101,11 +101,13 @@ fn write_groups(
     remarkable: &mut u64,
 ) -> Result<()> {
     let (spec, _) = regression.spec(source.schema())?;
-    let mut writer = GroupWriter::new(args.format, spec.by, spec.responses.len() > 1, args.conf_level, out);
+    let form = GroupForm::new(args.format, spec.by, spec.responses.len() > 1, args.conf_level);
+    let mut writer = GroupWriter::new(&form, out);
     let mut failure = None;
-    let summary = regression.fit_groups(source, |fit| {
-        *remarkable += u64::from(fit.status() != "ok");
-        writer.write(&fit).map_err(|e| {
+    let render = |fit: streamreg::GroupFit| (form.render(&fit), fit.status() != "ok");
+    let summary = regression.fit_groups_with(source, render, |(text, is_remarkable)| {
+        *remarkable += u64::from(is_remarkable);
+        text.and_then(|text| writer.write(&text)).map_err(|e| {
             failure = Some(e);
             // The error that is reported is the one kept above.
             streamreg::Error::invalid_request("the output cannot be written")

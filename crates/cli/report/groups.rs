@@ -11,13 +11,18 @@ use super::table::coefficients;
 use super::{broom, dropped_rows, left_out, printable};
 use crate::args::Format;
 
-/// Writes one fit after the other, then what they have in common.
-pub(crate) struct GroupWriter<'w> {
+/// What fits of groups look like.
+pub(crate) struct GroupForm {
     format: Format,
     by: Vec<String>,
     /// Whether a group has several fits, one a response.
     several: bool,
     level: f64,
+}
+
+/// Writes one fit after the other, then what they have in common.
+pub(crate) struct GroupWriter<'w> {
+    form: &'w GroupForm,
     written: u64,
     out: &'w mut (dyn Write + Send),
 }
@@ -37,15 +42,9 @@ struct JsonFit<'f> {
     warnings: Option<&'f [Warning]>,
 }
 
-impl<'w> GroupWriter<'w> {
-    pub(crate) fn new(
-        format: Format,
-        by: Vec<String>,
-        several: bool,
-        level: f64,
-        out: &'w mut (dyn Write + Send),
-    ) -> Self {
-        Self { format, by, several, level, written: 0, out }
+impl GroupForm {
+    pub(crate) fn new(format: Format, by: Vec<String>, several: bool, level: f64) -> Self {
+        Self { format, by, several, level }
     }
 
     /// The columns that identify a fit.
@@ -54,33 +53,41 @@ impl<'w> GroupWriter<'w> {
         self.by.iter().cloned().chain(response).collect()
     }
 
-    fn begin(&mut self) -> Result<()> {
+    fn begin(&self, out: &mut dyn Write) -> Result<()> {
         match self.format {
             Format::Table => Ok(()),
-            Format::Json => writeln!(self.out, "{{\n\"schema_version\": 1,\n\"groups\": ["),
-            Format::Tidy => writeln!(self.out, "{}", broom::header(broom::TIDY, &self.prefix(), true)),
-            Format::Glance => writeln!(self.out, "{}", broom::header(broom::GLANCE, &self.prefix(), true)),
+            Format::Json => writeln!(out, "{{\n\"schema_version\": 1,\n\"groups\": ["),
+            Format::Tidy => writeln!(out, "{}", broom::header(broom::TIDY, &self.prefix(), true)),
+            Format::Glance => writeln!(out, "{}", broom::header(broom::GLANCE, &self.prefix(), true)),
             Format::Markdown => {
                 let prefix: Vec<String> = self.prefix().iter().map(|name| escape(&printable(name))).collect();
                 let level = (self.level * 1e4).round() / 1e2;
                 let own = format!("term | estimate | std. error | t | p | {level} % interval | status");
-                writeln!(self.out, "| {} | {own} |", prefix.join(" | "))?;
-                writeln!(self.out, "{}|---|---:|---:|---:|---:|---|---|", "|---".repeat(prefix.len()))
+                writeln!(out, "| {} | {own} |", prefix.join(" | "))?;
+                writeln!(out, "{}|---|---:|---:|---:|---:|---|---|", "|---".repeat(prefix.len()))
             }
         }
     }
 
-    pub(crate) fn write(&mut self, fit: &GroupFit) -> Result<()> {
-        if self.written == 0 {
-            self.begin()?;
-        }
-        self.written += 1;
+    /// The text of a fit.
+    pub(crate) fn render(&self, fit: &GroupFit) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
         match self.format {
-            Format::Table => self.table(fit),
-            Format::Json => self.json(fit),
-            Format::Tidy => self.tidy(fit),
-            Format::Glance => self.glance(fit),
-            Format::Markdown => self.markdown(fit),
+            Format::Table => self.table(fit, &mut text),
+            Format::Json => self.json(fit, &mut text),
+            Format::Tidy => self.tidy(fit, &mut text),
+            Format::Glance => self.glance(fit, &mut text),
+            Format::Markdown => self.markdown(fit, &mut text),
+        }?;
+        Ok(text)
+    }
+
+    /// What stands between two fits.
+    fn separator(&self) -> &'static str {
+        match self.format {
+            Format::Table => "\n",
+            Format::Json => ",\n",
+            _ => "",
         }
     }
 
@@ -89,58 +96,57 @@ impl<'w> GroupWriter<'w> {
         fit.levels.iter().map(level_text).chain(response).collect()
     }
 
-    fn csv_row(&mut self, fit: &GroupFit, own: &str) -> Result<()> {
+    fn csv_row(&self, fit: &GroupFit, own: &str, out: &mut Vec<u8>) -> Result<()> {
         let prefix: Vec<String> = self.cells(fit).iter().map(|cell| csv_field(cell)).collect();
-        writeln!(self.out, "{},{own},{}", prefix.join(","), csv_field(&fit.status()))
+        writeln!(out, "{},{own},{}", prefix.join(","), csv_field(&fit.status()))
     }
 
-    fn tidy(&mut self, fit: &GroupFit) -> Result<()> {
+    fn tidy(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
         match &fit.result {
-            Ok(own) => own.coefficients.iter().try_for_each(|c| self.csv_row(fit, &broom::tidy_row(c))),
-            Err(_) => self.csv_row(fit, &empty(broom::TIDY)),
+            Ok(own) => own.coefficients.iter().try_for_each(|c| self.csv_row(fit, &broom::tidy_row(c), out)),
+            Err(_) => self.csv_row(fit, &empty(broom::TIDY), out),
         }
     }
 
-    fn glance(&mut self, fit: &GroupFit) -> Result<()> {
+    fn glance(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
         match &fit.result {
-            Ok(own) => self.csv_row(fit, &broom::glance_row(&own.glance)),
-            Err(_) => self.csv_row(fit, &empty(broom::GLANCE)),
+            Ok(own) => self.csv_row(fit, &broom::glance_row(&own.glance), out),
+            Err(_) => self.csv_row(fit, &empty(broom::GLANCE), out),
         }
     }
 
-    fn markdown(&mut self, fit: &GroupFit) -> Result<()> {
+    fn markdown(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
         let prefix: Vec<String> = self.cells(fit).iter().map(|cell| escape(&printable(cell))).collect();
         let (prefix, status) = (prefix.join(" | "), escape(&printable(&fit.status())));
         match &fit.result {
             Ok(own) => own
                 .coefficients
                 .iter()
-                .try_for_each(|c| writeln!(self.out, "| {prefix} | {} | {status} |", markdown_row(c))),
-            Err(_) => writeln!(self.out, "| {prefix} | | | | | | | {status} |"),
+                .try_for_each(|c| writeln!(out, "| {prefix} | {} | {status} |", markdown_row(c))),
+            Err(_) => writeln!(out, "| {prefix} | | | | | | | {status} |"),
         }
     }
 
-    fn table(&mut self, fit: &GroupFit) -> Result<()> {
+    fn table(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
         let cells = self.cells(fit);
         let names = self.prefix();
         let pairs = names.iter().zip(&cells).map(|(n, c)| format!("{} = {}", printable(n), printable(c)));
-        let gap = if self.written > 1 { "\n" } else { "" };
         let title = pairs.collect::<Vec<_>>().join(", ");
-        writeln!(self.out, "{gap}{title}  ({} rows)", count(fit.rows))?;
+        writeln!(out, "{title}  ({} rows)", count(fit.rows))?;
         if let Ok(own) = &fit.result {
-            write!(self.out, "{}", coefficients(&own.coefficients))?;
+            write!(out, "{}", coefficients(&own.coefficients))?;
             let sigma = own.glance.sigma.map_or("NA".into(), short);
             let r_squared = optional(own.glance.r_squared);
             let df = count(own.glance.df_residual);
-            writeln!(self.out, "R-squared: {r_squared},  residual standard error: {sigma} on {df} DF")?;
+            writeln!(out, "R-squared: {r_squared},  residual standard error: {sigma} on {df} DF")?;
         }
         match fit.status().as_str() {
             "ok" => Ok(()),
-            status => writeln!(self.out, "Status: {}", printable(status)),
+            status => writeln!(out, "Status: {}", printable(status)),
         }
     }
 
-    fn json(&mut self, fit: &GroupFit) -> Result<()> {
+    fn json(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
         let own = fit.result.as_ref().ok();
         let levels = fit.levels.iter().map(|l| serde_json::to_value(l).unwrap_or_default());
         let fit = JsonFit {
@@ -155,19 +161,33 @@ impl<'w> GroupWriter<'w> {
             condition_number: own.map(|f| f.condition_number),
             warnings: own.map(|f| f.warnings.as_slice()),
         };
-        if self.written > 1 {
-            writeln!(self.out, ",")?;
-        }
-        serde_json::to_writer(&mut self.out, &fit)?;
+        serde_json::to_writer(out, &fit)?;
         Ok(())
+    }
+}
+
+impl<'w> GroupWriter<'w> {
+    pub(crate) fn new(form: &'w GroupForm, out: &'w mut (dyn Write + Send)) -> Self {
+        Self { form, written: 0, out }
+    }
+
+    /// Writes what [`GroupForm::render`] made of a fit.
+    pub(crate) fn write(&mut self, text: &[u8]) -> Result<()> {
+        if self.written == 0 {
+            self.form.begin(self.out)?;
+        } else {
+            self.out.write_all(self.form.separator().as_bytes())?;
+        }
+        self.written += 1;
+        self.out.write_all(text)
     }
 
     /// What all fits have in common.
-    pub(crate) fn finish(mut self, summary: &GroupSummary) -> Result<()> {
+    pub(crate) fn finish(self, summary: &GroupSummary) -> Result<()> {
         if self.written == 0 {
-            self.begin()?;
+            self.form.begin(self.out)?;
         }
-        match self.format {
+        match self.form.format {
             Format::Tidy | Format::Glance => Ok(()),
             Format::Json => {
                 let common = serde_json::json!({
@@ -194,7 +214,7 @@ impl<'w> GroupWriter<'w> {
                 );
                 lines.extend(dropped_rows(&summary.ledger));
                 lines.extend(left_out(&summary.left_out));
-                let bullet = if self.format == Format::Markdown { "- " } else { "" };
+                let bullet = if self.form.format == Format::Markdown { "- " } else { "" };
                 writeln!(self.out)?;
                 lines.iter().try_for_each(|line| writeln!(self.out, "{bullet}{line}"))
             }

@@ -14,7 +14,7 @@ use anyhow::Result;
 use serde::Serialize;
 use streamreg::{FitReport, LeftOut, RowLedger};
 
-pub(crate) use self::groups::GroupWriter;
+pub(crate) use self::groups::{GroupForm, GroupWriter};
 pub(crate) use self::number::count;
 pub(crate) use self::plain::{evaluation, inspection};
 use crate::args::Format;

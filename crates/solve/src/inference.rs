@@ -1,5 +1,8 @@
 //! Standard errors, tests, intervals and the statistics of a fit as a whole.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::absorb::Coefficient;
@@ -101,10 +104,26 @@ pub(crate) fn glance(factor: &Factor, weight: f64, equation: &Equation) -> Glanc
     }
 }
 
+/// [`student_t_quantile_two_sided`], remembered: many groups have the same number of rows.
+fn quantile(alpha: f64, df: f64) -> f64 {
+    /// More different numbers than this are not worth remembering.
+    const MOST: usize = 4_096;
+    thread_local! {
+        static KNOWN: RefCell<HashMap<[u64; 2], f64>> = RefCell::default();
+    }
+    let key = [alpha, df].map(f64::to_bits);
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() >= MOST {
+            known.clear();
+        }
+        *known.entry(key).or_insert_with(|| student_t_quantile_two_sided(alpha, df))
+    })
+}
+
 /// The coefficient table.
 pub(crate) fn estimates(coefficients: Vec<Coefficient>, glance: &Glance, level: f64) -> Vec<TermEstimate> {
     let df = glance.df_residual as f64;
-    let quantile = glance.sigma.map(|_| student_t_quantile_two_sided(1.0 - level, df));
+    let quantile = glance.sigma.map(|_| quantile(1.0 - level, df));
     let row = |(term, estimate, unit_error): Coefficient| {
         let std_error = estimate.and(glance.sigma).map(|sigma| sigma * unit_error);
         let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));

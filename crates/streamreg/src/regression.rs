@@ -302,7 +302,21 @@ impl Regression {
         source: &dyn Source,
         each: impl FnMut(GroupFit) -> Result<()> + Send,
     ) -> Result<GroupSummary> {
-        Run::new(self, &SourceRows(source), source.inputs(), Some(source)).groups(each)
+        self.fit_groups_with(source, |fit| fit, each)
+    }
+
+    /// [`Regression::fit_groups`], where the threads that solve also make something of every fit, such as the
+    /// text that is written of it; `each` is called by one thread at a time.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_groups`].
+    pub fn fit_groups_with<T: Send>(
+        &self,
+        source: &dyn Source,
+        make: impl Fn(GroupFit) -> T + Sync,
+        each: impl FnMut(T) -> Result<()> + Send,
+    ) -> Result<GroupSummary> {
+        Run::new(self, &SourceRows(source), source.inputs(), Some(source)).groups(make, each)
     }
 
     /// Fits to record batches of the given schema, in one pass. [`Solver::Auto`] cannot read them again:

@@ -173,10 +173,11 @@ impl<'a, R: Rows> Run<'a, R> {
         self.finish(spec, left_out, &summed.design, coding, summed.ledger.clone(), fits)
     }
 
-    /// The fits of all groups.
-    pub(crate) fn groups(
+    /// The fits of all groups, each made something of where it was solved.
+    pub(crate) fn groups<T: Send>(
         mut self,
-        mut each: impl FnMut(GroupFit) -> Result<()> + Send,
+        make: impl Fn(GroupFit) -> T + Sync,
+        mut each: impl FnMut(T) -> Result<()> + Send,
     ) -> Result<GroupSummary> {
         self.options().validate()?;
         if matches!(self.options().solver, Solver::Qr | Solver::Svd) {
@@ -202,13 +203,13 @@ impl<'a, R: Rows> Run<'a, R> {
         let options = self.options();
         let work = |range: std::ops::Range<usize>| {
             let fits = range.flat_map(|position| group_fits(options, &summed, &groups, position));
-            Ok::<_, Error>(fits.collect::<Vec<_>>())
+            Ok::<_, Error>(fits.map(|fit| (fit.result.is_err(), make(fit))).collect::<Vec<_>>())
         };
         let mut failed = 0;
-        in_order(self.regression.execution.resolved_threads()?, take, work, |fits: Vec<GroupFit>| {
-            for fit in fits {
-                failed += u64::from(fit.result.is_err());
-                each(fit)?;
+        in_order(self.regression.execution.resolved_threads()?, take, work, |made: Vec<(bool, T)>| {
+            for (has_failed, made) in made {
+                failed += u64::from(has_failed);
+                each(made)?;
             }
             Ok(())
         })?;
