@@ -21,8 +21,9 @@ struct Step {
     /// that were not met.
     table: Vec<u32>,
     width: usize,
-    /// Otherwise a map for every run of rows: whoever comes with sorted rows finds theirs in the cache.
-    maps: Vec<HashMap<u64, u32>>,
+    /// Otherwise a map for every tile of the table: whoever comes with rows that are sorted by one of the two
+    /// numbers finds theirs in the cache.
+    maps: Vec<Vec<HashMap<u64, u32>>>,
     given: u32,
 }
 
@@ -31,8 +32,8 @@ const NONE: u32 = u32::MAX;
 /// Most cells of a step's table.
 const MAX_CELLS: usize = 1 << 18;
 
-/// Rows that share a map.
-const RUN_BITS: u32 = 10;
+/// Rows and columns of a tile, as a power of two.
+const TILE_BITS: u32 = 10;
 
 impl Index {
     /// An index of keys of `length` numbers. The empty key has one record.
@@ -88,7 +89,8 @@ impl Step {
 
     #[inline]
     fn mapped(&self, before: u32, code: u32) -> Option<u32> {
-        self.maps.get((before >> RUN_BITS) as usize)?.get(&pair(before, code)).copied()
+        let tiles = self.maps.get((before >> TILE_BITS) as usize)?;
+        tiles.get((code >> TILE_BITS) as usize)?.get(&pair(before, code)).copied()
     }
 
     #[cold]
@@ -131,11 +133,15 @@ impl Step {
     }
 
     fn put(&mut self, before: u32, code: u32, id: u32) {
-        let run = (before >> RUN_BITS) as usize;
-        if run >= self.maps.len() {
-            self.maps.resize_with(run + 1, HashMap::new);
+        let (row, column) = ((before >> TILE_BITS) as usize, (code >> TILE_BITS) as usize);
+        if row >= self.maps.len() {
+            self.maps.resize_with(row + 1, Vec::new);
         }
-        self.maps[run].insert(pair(before, code), id);
+        let tiles = &mut self.maps[row];
+        if column >= tiles.len() {
+            tiles.resize_with(column + 1, HashMap::new);
+        }
+        tiles[column].insert(pair(before, code), id);
     }
 }
 

@@ -52,14 +52,22 @@ impl Rows {
         )
     }
 
-    fn first_codes(&self) -> impl Iterator<Item = u32> {
-        self.codes.iter().step_by(self.key.max(1)).copied()
+    /// The level numbers of the rows at one place of the key.
+    fn numbers(&self, place: usize) -> impl Iterator<Item = u32> {
+        self.codes.iter().skip(place).step_by(self.key.max(1)).copied()
+    }
+
+    /// The place with the largest number, and this number.
+    fn widest(&self) -> Option<(usize, u32)> {
+        let largest = (0..self.key).filter_map(|place| Some((place, self.numbers(place).max()?)));
+        largest.max_by_key(|&(_, largest)| largest)
     }
 
     /// Whether there are more than `limit` different keys.
     pub(super) fn has_more_keys(&self, limit: usize) -> bool {
-        let mut seen = vec![0u64; self.first_codes().max().map_or(0, |code| code as usize / 64 + 1)];
-        self.first_codes().for_each(|code| seen[code as usize / 64] |= 1 << (code % 64));
+        let Some((place, largest)) = self.widest() else { return false };
+        let mut seen = vec![0u64; largest as usize / 64 + 1];
+        self.numbers(place).for_each(|code| seen[code as usize / 64] |= 1 << (code % 64));
         if seen.iter().map(|word| word.count_ones() as usize).sum::<usize>() > limit {
             return true;
         }
@@ -72,23 +80,23 @@ impl Rows {
         self.count * (4 * self.key + 8 * self.width)
     }
 
-    /// Sorts the rows by their first level numbers, coarsely where these are many, and leaves rows with the
-    /// same number in their order: whoever takes them in one by one finds in the cache what it needs.
+    /// Sorts the rows by one of their level numbers, coarsely where there are many, and leaves rows with the same
+    /// number in their order: whoever takes them in one by one finds in the cache what it needs.
     pub(super) fn sort(&mut self) {
-        let Some(largest) = self.first_codes().max() else { return };
+        let Some((place, largest)) = self.widest() else { return };
         let shift = (0..).find(|shift| largest >> shift < MAX_BUCKETS).unwrap_or_default();
         let mut next = [0u32; MAX_BUCKETS as usize];
-        self.first_codes().for_each(|code| next[(code >> shift) as usize] += 1);
+        self.numbers(place).for_each(|code| next[(code >> shift) as usize] += 1);
         let mut total = 0;
         for start in &mut next {
             total += std::mem::replace(start, total);
         }
-        let place = |code: u32| {
+        let take = |code: u32| {
             let next = &mut next[(code >> shift) as usize];
             *next += 1;
             *next - 1
         };
-        let places: Vec<u32> = self.first_codes().map(place).collect();
+        let places: Vec<u32> = self.numbers(place).map(take).collect();
         self.codes = scatter(&places, &self.codes, self.key);
         self.cells = scatter(&places, &self.cells, self.width);
     }
