@@ -1,7 +1,7 @@
 //! The contract between files and everything else: a [`Source`] is scanned, a [`Scan`] hands out
 //! [`Partition`]s in order, a partition is an iterator of Arrow record batches.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -155,6 +155,30 @@ pub struct InputFile {
     pub modified: Option<SystemTime>,
     /// Rows, where the format says so without reading the data.
     pub rows: Option<u64>,
+}
+
+impl InputFile {
+    /// The file as it is now.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let modified = found.modified().ok();
+        Ok(Self { path: path.to_path_buf(), bytes: found.len(), modified, rows: None })
+    }
+
+    /// Fails when the file is no longer the one that was opened.
+    pub(crate) fn verify_unchanged(&self) -> Result<()> {
+        let path = &self.path;
+        let now = Self { rows: self.rows, ..Self::of(path)? };
+        if now == *self {
+            return Ok(());
+        }
+        let message = if now.bytes == self.bytes {
+            "the file was modified after it was opened".to_string()
+        } else {
+            format!("the file changed from {} to {} bytes after it was opened", self.bytes, now.bytes)
+        };
+        Err(Error::new(ErrorKind::Changed, message).at_path(path))
+    }
 }
 
 /// Pages that were read, and those among them whose bytes a checksum protects.
