@@ -43,7 +43,7 @@ pub struct IpcFile {
     stored: SchemaRef,
     version: MetadataVersion,
     dictionaries: Vec<Block>,
-    batches: Vec<Batch>,
+    batches: Arc<[Batch]>,
     bytes_read: Arc<AtomicU64>,
 }
 
@@ -99,7 +99,7 @@ impl IpcFile {
             stored: Arc::new(stored),
             version: footer.version(),
             dictionaries,
-            batches,
+            batches: batches.into(),
             bytes_read: Arc::default(),
         })
     }
@@ -371,7 +371,8 @@ impl Scan for IpcScan<'_> {
             plan: Arc::clone(&self.plan),
             bytes_read: Arc::clone(&self.ipc.bytes_read),
             file,
-            left: self.ipc.batches[piece.clone()].to_vec().into_iter(),
+            batches: Arc::clone(&self.ipc.batches),
+            left: piece.clone(),
             current: None,
         };
         Some(Ok(Partition { index, path: Arc::clone(&self.plan.path), batches: Box::new(batches) }))
@@ -383,7 +384,9 @@ struct IpcBatches {
     plan: Arc<Plan>,
     bytes_read: Arc<AtomicU64>,
     file: File,
-    left: std::vec::IntoIter<Batch>,
+    batches: Arc<[Batch]>,
+    /// Those that are still to be read.
+    left: Range<usize>,
     current: Option<RecordBatch>,
 }
 
@@ -395,7 +398,8 @@ impl IpcBatches {
                 self.current = Some(batch.slice(rows, batch.num_rows() - rows));
                 return self.plan.deliver(&batch.slice(0, rows)).map(Some);
             }
-            let Some(Batch { block, rows }) = self.left.next() else { return Ok(None) };
+            let next = self.left.next().and_then(|index| self.batches.get(index));
+            let Some(&Batch { block, rows }) = next else { return Ok(None) };
             let bytes = read_block(&mut self.file, &block)?;
             self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             let batch = self.plan.decoder.read_record_batch(&block, &bytes).map_err(|e| of_arrow(&e))?;
@@ -414,7 +418,7 @@ impl Iterator for IpcBatches {
     fn next(&mut self) -> Option<Self::Item> {
         let outcome = contain(|| self.step());
         if outcome.is_err() {
-            self.left = Vec::new().into_iter();
+            self.left = 0..0;
             self.current = None;
         }
         outcome.map_err(|e| e.at_path(Path::new(self.plan.path.as_ref()))).transpose()

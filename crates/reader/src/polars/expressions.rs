@@ -13,7 +13,7 @@ use polars_expr::prelude::ExecutionState;
 use super::bridge::{booleans, polars_type, to_arrow, to_polars};
 use super::formula::Formula;
 use super::known::predicate;
-use super::{failed, quiet};
+use super::{failed, quiet, with_room};
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::Predicate;
 use crate::source::{
@@ -46,17 +46,13 @@ struct Derived {
     formula: Formula,
 }
 
-impl Expressions {
-    /// Adds the columns `with`, pairs of a name and an expression; a later one may use an earlier one. Keeps
-    /// the rows for which `filter`, which may use them all, is true.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Request`] for an expression that is not valid, needs more than one row, or is not true
-    /// or false where a filter is wanted; [`ErrorKind::Column`] for a name that does not exist, with those
-    /// that do, or that exists already; [`ErrorKind::Unsupported`] for a column whose type polars
-    /// lacks.
-    pub fn new(inner: Box<dyn Source>, with: &[(String, String)], filter: Option<&str>) -> Result<Self> {
-        let base = Arc::clone(inner.schema());
+impl Program {
+    /// Compiles everything: the columns with those that are derived, the program, what it prunes.
+    fn new(
+        base: &Schema,
+        with: &[(String, String)],
+        filter: Option<&str>,
+    ) -> Result<(SchemaRef, Self, Option<Predicate>)> {
         let mut fields: Vec<FieldRef> = base.fields().iter().cloned().collect();
         let mut derived = Vec::new();
         for (name, text) in with {
@@ -81,9 +77,24 @@ impl Expressions {
             let message = format!("the filter {:?} is {}, not true or false", filter.text, filter.polars);
             return Err(Error::new(ErrorKind::Request, message).with_help("compare it with something"));
         }
-        let prune = filter.as_ref().map(|filter| Arc::new(predicate(&filter.expr, &base)));
-        let program = Arc::new(Program { derived, filter, rows_filtered: AtomicU64::new(0) });
-        Ok(Self { inner, schema, program, prune })
+        let prune = filter.as_ref().map(|filter| predicate(&filter.expr, base));
+        Ok((schema, Self { derived, filter, rows_filtered: AtomicU64::new(0) }, prune))
+    }
+}
+
+impl Expressions {
+    /// Adds the columns `with`, pairs of a name and an expression; a later one may use an earlier one. Keeps
+    /// the rows for which `filter`, which may use them all, is true.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Request`] for an expression that is not valid, needs more than one row, or is not true
+    /// or false where a filter is wanted; [`ErrorKind::Column`] for a name that does not exist, with those
+    /// that do, or that exists already; [`ErrorKind::Unsupported`] for a column whose type polars
+    /// lacks.
+    pub fn new(inner: Box<dyn Source>, with: &[(String, String)], filter: Option<&str>) -> Result<Self> {
+        let base = Arc::clone(inner.schema());
+        let (schema, program, prune) = with_room(|| Program::new(&base, with, filter))?;
+        Ok(Self { inner, schema, program: Arc::new(program), prune: prune.map(Arc::new) })
     }
 
     /// What is passed over without reading: the filter's part, and what is asked for besides.

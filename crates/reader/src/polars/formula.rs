@@ -47,11 +47,12 @@ impl Formula {
             let kind = schema.field_with_name(name).ok().and_then(|field| polars_type(field.data_type()));
             kind.map(|kind| pl::Field::new(name.as_str().into(), kind))
         };
-        let fields: pl::Schema = inputs.iter().filter_map(types).collect();
-        let fields = Arc::new(fields);
+        let mut fields: pl::Schema = inputs.iter().filter_map(types).collect();
         let invalid = |e: &pl::PolarsError| sql::not_valid(text, e);
-        // A name that no column has.
-        let name: String = inputs.concat() + "=";
+        // Names that no input has. A constant needs some column beside it to be a column.
+        let (name, other) = (inputs.concat() + "=", inputs.concat() + "==");
+        fields.with_column(other.as_str().into(), pl::DataType::Boolean);
+        let fields = Arc::new(fields);
         // The optimiser settles the types of literals; that of a plan with this one column does no more.
         let plan = pl::DataFrame::empty_with_schema(&fields)
             .lazy()
@@ -86,8 +87,10 @@ impl Formula {
         let compiled =
             create_physical_expr(column, &mut arena, &fields, &mut state).map_err(|e| invalid(&e))?;
         let formula = Self { text: text.to_owned(), inputs, expr, polars: polars.clone(), kind, compiled };
-        // Constants that cannot be computed show themselves without data.
-        formula.evaluate(&pl::DataFrame::empty_with_schema(&fields), &ExecutionState::new())?;
+        // Types that do not go together, and constants that cannot be computed, show themselves without data.
+        let nothing = pl::DataFrame::empty_with_schema(&fields);
+        let tried = formula.evaluate(&nothing, &ExecutionState::new());
+        tried.map_err(|e| Error::new(ErrorKind::Request, e.to_string()))?;
         Ok(formula)
     }
 

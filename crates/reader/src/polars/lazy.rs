@@ -141,6 +141,12 @@ struct Plan {
     path: Arc<str>,
 }
 
+impl Plan {
+    fn at_path(&self, error: Error) -> Error {
+        if self.path.is_empty() { error } else { error.at_path(self.path.as_ref().as_ref()) }
+    }
+}
+
 struct LazyScan {
     plan: Arc<Plan>,
     queue: Mutex<Queue>,
@@ -170,7 +176,7 @@ impl Scan for LazyScan {
         {
             match start(*query) {
                 Ok(running) => *queue = Queue::Running(running),
-                Err(e) => return Some(Err(e)),
+                Err(e) => return Some(Err(self.plan.at_path(e))),
             }
         }
         let Queue::Running(running) = &mut *queue else { return None };
@@ -183,7 +189,7 @@ impl Scan for LazyScan {
             Ok(frames) => Some(Ok(partition(index, frames, &self.plan))),
             Err(e) => {
                 *queue = Queue::Done;
-                Some(Err(e))
+                Some(Err(self.plan.at_path(e)))
             }
         }
     }
@@ -253,7 +259,7 @@ fn partition(index: usize, frames: Vec<pl::DataFrame>, plan: &Arc<Plan>) -> Part
     });
     let batches = slices.map(move |frame| {
         let batch = quiet(|| record_batch(&frame, &plan.columns));
-        if plan.path.is_empty() { batch } else { batch.map_err(|e| e.at_path(plan.path.as_ref().as_ref())) }
+        batch.map_err(|e| plan.at_path(e))
     });
     Partition { index, path, batches: Box::new(batches) }
 }

@@ -15,7 +15,8 @@
 //! polars parses and evaluates. Reading stays with the source underneath: its order, its memory, its counts,
 //! its errors. An expression is compiled once, when it is given; a batch costs a few microseconds to hand
 //! over, and then what the expression costs. polars is not asked to use threads: batches are evaluated
-//! where they are decoded.
+//! where they are decoded. Its warnings, which go to stderr, are switched off for the process when the first
+//! expression is compiled.
 //!
 //! # The SQL
 //! Whatever polars calls an expression in SQL: arithmetic, comparisons, `AND`, `OR`, `NOT`, `IN`, `BETWEEN`,
@@ -36,6 +37,8 @@ pub use self::expressions::Expressions;
 pub use self::lazy::LazyFrameSource;
 pub(crate) use self::ndjson::NdJsonFile;
 
+use std::sync::Once;
+
 use polars::prelude::PolarsError;
 
 use crate::contain::contain_as;
@@ -45,6 +48,23 @@ use crate::error::{Error, ErrorKind, Result};
 fn quiet<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     contain_as("polars cannot evaluate this: it panicked", work)
 }
+
+/// Runs `work` of polars where its recursion has room: parser and optimiser go as deep as an expression
+/// has operators, and unoptimised they take tens of kilobytes for each.
+fn with_room<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    static SILENCE: Once = Once::new();
+    // A library writes nothing to stderr; polars would, of casts that it means to rename.
+    SILENCE.call_once(|| polars::error::set_warning_function(|_, _| {}));
+    let no_thread = |e: std::io::Error| Error::new(ErrorKind::Io, format!("no thread for polars: {e}"));
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("polars-parse".into()).stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, || quiet(work)).map_err(no_thread)?;
+        thread.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Decoder, "polars panicked")))
+    })
+}
+
+/// Address space of the thread that parses; pages that are not touched cost nothing.
+const STACK_BYTES: usize = 256 << 20;
 
 /// The error for values that an expression cannot be computed of.
 fn failed(error: &PolarsError) -> Error {

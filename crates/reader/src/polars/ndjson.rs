@@ -1,4 +1,7 @@
 //! NDJSON files: an object of JSON on every line. polars reads them.
+//!
+//! The columns and their types are those of the first 10,000 lines. A later value of another type is an
+//! error. A key that first occurs later is no column; a key that a line lacks is null.
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -3,11 +3,13 @@
 //! polars parses. What is checked here is that an expression says something about a single row: a batch is
 //! not the data, so sums, ranks and subqueries would be computed of the wrong rows.
 
+use std::sync::Arc;
+
 use arrow_schema::Schema;
 use polars::prelude as pl;
 use polars::prelude::{Expr, IntoLazy};
 use polars::sql::sql_expr;
-use polars_plan::dsl::{AggExpr, BooleanFunction, FunctionExpr};
+use polars_plan::dsl::{AggExpr, BooleanFunction, FunctionExpr, Operator};
 use polars_plan::plans::{DynLiteralValue, LiteralValue};
 
 use super::bridge::polars_type;
@@ -15,8 +17,12 @@ use super::quiet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::position;
 
-/// Longest text of an expression, in bytes. The parser's work and depth grow with it.
-const MAX_SQL_BYTES: usize = 64 << 10;
+/// Longest text of an expression, in bytes.
+const MAX_SQL_BYTES: usize = 1 << 20;
+
+/// Most operators of an expression. Parser and optimiser go as deep as they may nest, and the work of the
+/// optimiser grows faster than their number.
+const MAX_OPERATORS: usize = 1_000;
 
 /// Parses `text`, whose columns must be those of `schema`.
 pub(super) fn parse(text: &str, schema: &Schema) -> Result<Expr> {
@@ -24,13 +30,23 @@ pub(super) fn parse(text: &str, schema: &Schema) -> Result<Expr> {
         let message = format!("an expression of {} bytes is beyond the limit of {MAX_SQL_BYTES}", text.len());
         return Err(Error::new(ErrorKind::Limit, message));
     }
+    let operators = operators(text);
+    if operators > MAX_OPERATORS {
+        let message =
+            format!("an expression of {operators} operators is beyond the limit of {MAX_OPERATORS}");
+        let help = "a column is compared with many values by IN (…)";
+        return Err(Error::new(ErrorKind::Limit, message).with_help(help));
+    }
     let expr = quiet(|| sql_expr(text).map_err(|e| not_valid(text, &e)))?;
     for node in &expr {
-        if let Expr::Column(name) = node {
-            check_column(text, schema, name)?;
+        match node {
+            // What is inside has other columns.
+            Expr::SubPlan(..) => return Err(needs_other_rows(text, "a subquery")),
+            Expr::Column(name) => check_column(text, schema, name)?,
+            _ => {}
         }
     }
-    let expr = expr.map_expr(|node| typed_times(node, schema));
+    let expr = expr.map_expr(|node| as_sql_means(node, schema));
     if let Some(what) = (&expr).into_iter().find_map(not_of_a_row) {
         return Err(needs_other_rows(text, what));
     }
@@ -41,6 +57,47 @@ pub(super) fn parse(text: &str, schema: &Schema) -> Result<Expr> {
         }
         expr => Ok(expr),
     }
+}
+
+/// How many operators, parentheses and words like `AND` stand in a text outside of quotes, roughly: never
+/// fewer than can be nested.
+fn operators(text: &str) -> usize {
+    let mut count = 0;
+    let mut quote = None;
+    let (mut symbols, mut sign) = (false, true);
+    let mut word = String::new();
+    for c in text.chars().chain([' ']) {
+        if let Some(open) = quote {
+            quote = (c != open).then_some(open);
+            continue;
+        }
+        if c.is_alphanumeric() || c == '_' {
+            word.extend(c.to_lowercase());
+            (symbols, sign) = (false, false);
+            continue;
+        }
+        let joins = ["and", "or", "xor", "not", "case", "when", "is", "in", "like", "between"];
+        count += usize::from(joins.contains(&word.as_str()));
+        word.clear();
+        match c {
+            '\'' | '"' | '`' => quote = Some(c),
+            // Every one nests; what follows it may be the sign of a number.
+            '(' | '[' => {
+                count += 1;
+                (symbols, sign) = (false, true);
+            }
+            ',' => (symbols, sign) = (false, true),
+            '+' | '-' if sign => sign = false,
+            '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=' | '|' | '&' | '^' | '~' | '!' | ':' | '#' | '@' => {
+                // `>=` is one operator; a sign after one is another.
+                count += usize::from(!symbols || matches!(c, '+' | '-' | '~' | '!'));
+                (symbols, sign) = (true, false);
+            }
+            c if c.is_whitespace() => symbols = false,
+            _ => (symbols, sign) = (false, false),
+        }
+    }
+    count
 }
 
 /// The error for an expression that a row alone does not determine.
@@ -77,7 +134,6 @@ fn not_of_a_row(node: &Expr) -> Option<&'static str> {
     Some(match node {
         Expr::Agg(_) | Expr::Len => "an aggregate",
         Expr::Over { .. } => "a window function",
-        Expr::SubPlan(..) => "a subquery",
         Expr::Selector(_) => "a wildcard",
         Expr::Explode { .. }
         | Expr::Filter { .. }
@@ -89,23 +145,40 @@ fn not_of_a_row(node: &Expr) -> Option<&'static str> {
     })
 }
 
-/// Gives text beside a column of dates or times its type, as SQL does: `day >= '2024-02-29'`. What cannot be
-/// read stays text, which the comparison then refuses.
-fn typed_times(node: Expr, schema: &Schema) -> Expr {
+/// Settles what polars's parser leaves open without the types of the columns:
+/// - text beside a column of dates or times is one, too: `day >= '2024-02-29'`. What cannot be read stays
+///   text, which the comparison then refuses;
+/// - a comparison with `NULL` is null;
+/// - unsigned numbers beside a negative one are compared as what they are. polars makes signed numbers of
+///   them, and nulls of those that are too large.
+fn as_sql_means(node: Expr, schema: &Schema) -> Expr {
     let kind_of = |side: &Expr| match side {
-        Expr::Column(name) => {
-            let kind = polars_type(schema.field_with_name(name).ok()?.data_type())?;
-            kind.is_temporal().then_some(kind)
-        }
+        Expr::Column(name) => polars_type(schema.field_with_name(name).ok()?.data_type()),
         _ => None,
     };
     match node {
         Expr::BinaryExpr { left, op, right } if op.is_comparison() => {
+            let missing = matches!(op, Operator::EqValidity | Operator::NotEqValidity);
+            if !missing && (is_null(&left) || is_null(&right)) {
+                return Expr::Literal(LiteralValue::Scalar(pl::Scalar::null(pl::DataType::Boolean)));
+            }
             let (of_left, of_right) = (kind_of(&left), kind_of(&right));
-            let typed = |side: std::sync::Arc<Expr>, kind: Option<pl::DataType>| {
-                kind.and_then(|kind| typed_text(&side, &kind)).map_or(side, std::sync::Arc::new)
+            let wide = |side: &Expr, own: &Option<pl::DataType>, other: &Expr| {
+                let unsigned = *own == Some(pl::DataType::UInt64) && is_negative(other);
+                unsigned.then(|| side.clone().cast(pl::DataType::Int128))
             };
-            Expr::BinaryExpr { left: typed(left, of_right), op, right: typed(right, of_left) }
+            let settled =
+                |side: &Expr, own: &Option<pl::DataType>, other: &Expr, beside: &Option<pl::DataType>| {
+                    let text = beside.as_ref().and_then(|kind| typed_text(side, kind));
+                    text.or_else(|| wide(side, own, other)).unwrap_or_else(|| side.clone())
+                };
+            let (new_left, new_right) =
+                (settled(&left, &of_left, &right, &of_right), settled(&right, &of_right, &left, &of_left));
+            Expr::BinaryExpr { left: Arc::new(new_left), op, right: Arc::new(new_right) }
+        }
+        // `DATE '2024-02-29'`
+        Expr::Cast { ref expr, ref dtype, .. } => {
+            dtype.as_literal().and_then(|kind| typed_text(expr, kind)).unwrap_or(node)
         }
         Expr::Function {
             input,
@@ -120,7 +193,15 @@ fn typed_times(node: Expr, schema: &Schema) -> Expr {
     }
 }
 
-/// A text literal as one of the type `kind`.
+fn is_null(side: &Expr) -> bool {
+    matches!(side, Expr::Literal(LiteralValue::Scalar(scalar)) if scalar.is_null())
+}
+
+fn is_negative(side: &Expr) -> bool {
+    matches!(side, Expr::Literal(LiteralValue::Dyn(DynLiteralValue::Int(value))) if *value < 0)
+}
+
+/// A text literal as one of the type `kind`, if that is one of dates or times.
 fn typed_text(side: &Expr, kind: &pl::DataType) -> Option<Expr> {
     let Expr::Literal(literal) = side else { return None };
     let text = match literal {
@@ -174,4 +255,24 @@ fn times(texts: &[Option<&str>], kind: &pl::DataType) -> Option<pl::Series> {
     let parsed = quiet(|| frame.lazy().select([parsed]).collect().map_err(|e| super::failed(&e))).ok()?;
     let series = parsed.columns().first()?.as_materialized_series().clone();
     (series.dtype() == kind).then_some(series)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_are_counted() {
+        for (text, count) in [
+            ("a", 0),
+            ("a >= 1 and b <> 'x = y and z'", 3),
+            ("\"a-b\" in (-1, +2, -3)", 2),
+            ("- - -a", 2),
+            ("not(not(a))", 4),
+            ("a||b", 1),
+            ("case when a then -1 else 2 end", 3),
+        ] {
+            assert_eq!(operators(text), count, "{text}");
+        }
+    }
 }
