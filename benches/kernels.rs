@@ -3,7 +3,7 @@
 //! `cargo bench --bench kernels`
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use streamreg_core::design::block_rows;
+use streamreg_core::blocks::block_rows;
 use streamreg_core::{Accumulator, Column, CrossProducts, DesignBlock, TriangularFactor};
 
 /// Numbers that are cheap to make and not special.
@@ -27,7 +27,7 @@ fn accumulate<A: Accumulator>(
         let rows = block_rows(width);
         let data = values(rows, width);
         let columns: Vec<Column<'_>> = data.iter().map(|c| Column::from(c.as_slice())).collect();
-        let block = DesignBlock { columns: &columns, weights: None, mask: None, rows };
+        let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows };
         group.throughput(Throughput::Bytes((rows * width * 8) as u64));
         group.bench_with_input(BenchmarkId::from_parameter(width), &width, |bencher, &width| {
             let mut state = make(width);

@@ -138,7 +138,10 @@ fn hive_keys_of_text_and_nulls() {
     dir.write("d/city=S%C3%A3o%20Paulo/k=1/a.csv", rows);
     dir.write("d/city=Oslo/k=__HIVE_DEFAULT_PARTITION__/a.csv", rows);
     let report = dir.fit("d --target y --exclude k");
-    assert_eq!(report["left_out"], json!([{"column": "city", "reason": "text"}]));
+    assert_eq!(
+        report["left_out"],
+        json!([{"column": "city", "reason": "text; name it as a feature to use it as a category"}])
+    );
     let report = dir.fit("d --target y --features x,k --collinear drop");
     assert_eq!(report["ledger"]["dropped"], json!([{"column": "k", "reason": "null", "rows": 4}]));
     dir.streamreg("fit d --target y --features x --save-model m.json").success();

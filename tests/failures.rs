@@ -57,7 +57,7 @@ fn a_missing_column_lists_the_valid_ones() {
 }
 
 #[test]
-fn text_is_no_feature() {
+fn text_is_no_number() {
     let dir = Dir::new();
     dir.write("d.csv", "word,x,y\na,1,2\nb,2,3\nc,3,5\n");
     let columns = arrays([
@@ -67,13 +67,12 @@ fn text_is_no_feature() {
     ]);
     write_parquet(&dir.path("d.parquet"), &columns, WriterProperties::default());
     for file in ["d.csv", "d.parquet"] {
-        dir.streamreg(&format!("fit {file} --target y --features x,word"))
-            .fails(3, &["\"word\"", "feature", "text"]);
+        dir.streamreg(&format!("fit {file} --formula")).arg("y ~ log(word)").fails(3, &["\"word\"", "text"]);
         dir.streamreg(&format!("fit {file} --target word")).fails(3, &["\"word\"", "response", "text"]);
         assert_eq!(dir.fit(&format!("{file} --target y"))["left_out"][0]["column"], "word");
     }
     dir.write("only.csv", "word,y\na,2\nb,3\n");
-    dir.streamreg("fit only.csv --target y").fails(3, &["\"word\" (text)"]);
+    dir.streamreg("fit only.csv --target y").fails(3, &["\"word\" (text; name it"]);
 }
 
 #[test]

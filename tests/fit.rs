@@ -94,8 +94,12 @@ fn json_has_every_key() {
     }
     assert_eq!(
         report["ledger"],
-        json!({"rows_read": 200, "rows_used": 200, "dropped": [], "rounded_integers": []})
+        json!({
+            "rows_read": 200, "rows_used": 200, "dropped": [], "filled": [], "unseen": [],
+            "rounded_integers": [], "all_null": []
+        })
     );
+    assert!(number(&report, "reading/bytes") > 0.0);
     assert_eq!(report["inputs"][0]["path"], "d.csv");
     assert_eq!(report["inputs"][0]["bytes"], std::fs::metadata(dir.path("d.csv")).unwrap().len());
     assert!(report["inputs"][0]["modified"].is_u64());
@@ -341,9 +345,9 @@ fn the_ledger_counts_by_column_and_reason() {
     dir.write("d.csv", format!("a,b,y\n{good},1,2\n,,2\n1,inf,3\n1,2,\n1,2,NA\n-inf,1,NA\n"));
     let report = dir.fit("d.csv --target y");
     let wanted = json!([
+        {"column": "y", "reason": "null", "rows": 3},
         {"column": "a", "reason": "null", "rows": 2},
         {"column": "b", "reason": "non_finite", "rows": 1},
-        {"column": "y", "reason": "null", "rows": 3},
     ]);
     assert_eq!(report["ledger"]["dropped"], wanted);
     assert_eq!((&report["ledger"]["rows_read"], &report["ledger"]["rows_used"]), (&json!(56), &json!(50)));
@@ -383,11 +387,14 @@ fn output_and_model_files() {
     assert_eq!(dir.read("fit.csv"), printed);
     assert_eq!(dir.files(), ["d.csv", "fit.csv", "m.json"]);
     let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
-    assert_eq!((model.response(), model.features()), ("y", vec!["x1", "x2"]));
+    assert_eq!(
+        (model.response().as_str(), model.features().unwrap()),
+        ("y", vec!["x1".to_owned(), "x2".to_owned()])
+    );
     let computed = Regression::new("y").fit_paths(&[dir.path("d.csv")]).unwrap();
     assert_eq!(model.coefficients(), &computed.coefficients[..]);
     let saved: Value = serde_json::from_str(&dir.read("m.json")).unwrap();
-    assert_eq!((&saved["streamreg_model"], &saved["ledger"]["rows_used"]), (&json!(1), &json!(200)));
+    assert_eq!((&saved["streamreg_model"], &saved["ledger"]["rows_used"]), (&json!(2), &json!(200)));
 }
 
 #[test]

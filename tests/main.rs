@@ -6,6 +6,8 @@
 //! | `flights` | a real table with nulls, a constant and an exact collinearity, against statsmodels |
 //! | `nist` | the NIST StRD sets, digits against the certified values |
 //! | `reference` | published regressions of R, fixest and scikit-learn's data, and minimum norm |
+//! | `formulas`, `categories` | the language of terms against formulaic and statsmodels; levels, codings, prediction |
+//! | `rows` | weights, groups, missing values |
 //! | `algebra` | what must hold for any data |
 //! | `bits` | the same bits for any threads, batches and cuts |
 //! | `types` | every column type, encoding, codec and page version |
@@ -18,15 +20,18 @@
 
 mod algebra;
 mod bits;
+mod categories;
 mod datasets;
 mod extremes;
 mod failures;
 mod fit;
 mod flights;
+mod formulas;
 mod hostile;
 mod inspect;
 mod nist;
 mod predict;
 mod reference;
+mod rows;
 mod types;
 mod util;

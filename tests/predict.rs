@@ -299,7 +299,8 @@ fn a_model_file_must_be_one() {
     refused("{\"streamreg_model\": 99}", "version 99");
     let model = dir.read("m.json");
     refused(&model.replacen("\"estimate\"", "\"estimated\"", 1), "damaged");
-    refused(&model.replacen("\"features\": [\n      \"x\"", "\"features\": [\n      \"z\"", 1), "damaged");
+    refused(&model.replacen("\"terms\": [\n      \"x\"", "\"terms\": [\n      \"z\"", 1), "damaged");
+    refused(&model.replacen("\"terms\": [\n      \"x\"", "\"terms\": [\n      \"x + \"", 1), "damaged");
     dir.streamreg("predict missing.json train.csv").fails(3, &["missing.json"]);
 }
 

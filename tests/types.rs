@@ -115,7 +115,11 @@ fn booleans() {
     for nullable in [false, true] {
         let values = whole(0, nullable);
         let x: BooleanArray = values.iter().map(|v| v.map(|v| v < 30)).collect();
-        same_fit("Boolean", Arc::new(x), &floats(&values, |v| f64::from(u8::from(v < 30))));
+        let numbers = floats(&values, |v| f64::from(u8::from(v < 30)));
+        let dir = Dir::new();
+        let fit_of = |x: ArrayRef| numbers_only(&fit(&dir, x, WriterProperties::default()));
+        let (one, other) = (fit_of(Arc::new(x)), fit_of(Arc::new(numbers)));
+        assert_eq!(one.replace("x[T.True]", "x"), other, "Boolean");
     }
 }
 
@@ -196,7 +200,8 @@ fn encodings_codecs_and_page_versions() {
                     for (encoding, found) in found {
                         let what =
                             format!("{kind} {encoding} {:?} {version:?} nullable: {nullable}", codec());
-                        assert_eq!(numbers_only(&found), expected, "{what}");
+                        // Booleans are categories, and named as such.
+                        assert_eq!(numbers_only(&found).replace("x[T.True]", "x"), expected, "{what}");
                     }
                 }
             }

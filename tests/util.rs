@@ -220,7 +220,9 @@ pub(crate) fn close(name: &str, got: f64, wanted: f64, tolerance: f64) {
 /// shortest decimal that reads back, so equal text is equal bits.
 pub(crate) fn fingerprint(report: &FitReport) -> String {
     let mut value = serde_json::to_value(report).unwrap();
-    value.as_object_mut().unwrap().remove("timings");
+    let object = value.as_object_mut().unwrap();
+    object.remove("timings");
+    object.remove("reading");
     let bits = |c: &streamreg::Covariance| c.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     format!("{value:#}\n{:?}", report.covariance.as_ref().map(bits))
 }
@@ -228,7 +230,7 @@ pub(crate) fn fingerprint(report: &FitReport) -> String {
 /// [`fingerprint`] without what names the files and how they were read.
 pub(crate) fn numbers_only(report: &FitReport) -> String {
     let mut value = serde_json::to_value(report).unwrap();
-    for key in ["timings", "inputs", "left_out"] {
+    for key in ["timings", "inputs", "left_out", "reading"] {
         value.as_object_mut().unwrap().remove(key);
     }
     format!("{value:#}")

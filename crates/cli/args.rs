@@ -19,7 +19,9 @@ const FIT_EXAMPLES: &str = "\
 Examples:
   streamreg fit big.parquet --target y
   streamreg fit 'sales/year=*/*.parquet' --target revenue --features price,year
-  streamreg fit big.csv.gz --target y --exclude id --format json --output fit.json
+  streamreg fit big.csv.gz --target y --exclude 'id*' --format json --output fit.json
+  streamreg fit flights.parquet --formula 'arr_delay ~ dep_delay*origin + C(month) + poly(distance, 2)'
+  streamreg fit sales.parquet -t revenue -f price,weekday --by store --format tidy --output stores.csv
   streamreg fit big.parquet --target y --save-model model.json
   streamreg fit survey.csv --target 'net income' --features '\"age, years\",height'";
 
@@ -108,26 +110,62 @@ pub(crate) struct FitArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// The column to explain
-    #[arg(long, short, value_name = "COLUMN")]
-    pub(crate) target: String,
+    /// The column to explain; several, separated by commas, are fitted in one pass
+    #[arg(long, short, value_name = "COLUMNS", required_unless_present = "formula")]
+    pub(crate) target: Vec<String>,
 
-    /// The columns that explain it, separated by commas; quote a name that has a comma ("a, b")
-    /// [default: all numeric and boolean columns]
-    #[arg(long, short, value_name = "COLUMNS")]
+    /// The columns that explain it, separated by commas; quote a name that has a comma ("a, b"); globs are
+    /// possible ('x*'); text and booleans are categories [default: all numeric and boolean columns]
+    #[arg(long, short, value_name = "COLUMNS", conflicts_with = "formula")]
     pub(crate) features: Vec<String>,
 
-    /// Columns to leave out, separated by commas
+    /// Columns to leave out, separated by commas; globs are possible
     #[arg(long, value_name = "COLUMNS")]
     pub(crate) exclude: Vec<String>,
+
+    /// The model as a formula, 'y ~ a*b + C(month) + poly(x, 3) + log(z) - 1', or its right side alone beside
+    /// --target; `.` stands for all other numeric and boolean columns
+    #[arg(long, value_name = "FORMULA")]
+    pub(crate) formula: Option<String>,
 
     /// Fit without a constant
     #[arg(long)]
     pub(crate) no_intercept: bool,
 
-    /// Rows with a null or non-finite value in a used column: drop and count them, or stop
+    /// Rows with a null or non-finite value in a used column: drop and count them, stop, or keep them with
+    /// an indicator (a level of its own for categories; the mean and a 0/1 column for numbers)
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub(crate) missing: MissingArg,
+
+    /// Numeric columns that are categories, separated by commas
+    #[arg(long, value_name = "COLUMNS", help_heading = "Categories")]
+    pub(crate) categorical: Vec<String>,
+
+    /// The level that the others of a category are compared with [default: the first in order]; may be
+    /// repeated
+    #[arg(long = "reference", value_name = "COLUMN=LEVEL", help_heading = "Categories")]
+    pub(crate) references: Vec<String>,
+
+    /// Coding of categories: against the reference level, or against the mean of the levels
+    #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = "Categories")]
+    pub(crate) contrasts: ContrastsArg,
+
+    /// Most levels a category may have
+    #[arg(long, value_name = "N", default_value_t = streamreg::DEFAULT_MAX_LEVELS, help_heading = "Categories")]
+    pub(crate) max_levels: usize,
+
+    /// The column with the weights of the rows; --weight-type says what they mean
+    #[arg(long, value_name = "COLUMN", requires = "weight_type", help_heading = "Rows")]
+    pub(crate) weights: Option<String>,
+
+    /// What a weight means: the row stands for so many equal rows (frequency), or its variance is inversely
+    /// proportional to it (analytic)
+    #[arg(long, value_enum, value_name = "MEANING", requires = "weights", help_heading = "Rows")]
+    pub(crate) weight_type: Option<WeightArg>,
+
+    /// Fit every group of rows that share the values of these columns, separated by commas, in one pass
+    #[arg(long, value_name = "COLUMNS", help_heading = "Rows")]
+    pub(crate) by: Vec<String>,
 
     /// How to solve: Cholesky on cross-products where it leaves 8 digits and else QR on a second pass
     /// (auto), or one of them, or the singular value decomposition
@@ -177,6 +215,30 @@ pub(crate) enum MissingArg {
     #[default]
     Drop,
     Error,
+    Indicator,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ContrastsArg {
+    #[default]
+    Treatment,
+    Sum,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WeightArg {
+    Frequency,
+    Analytic,
+    #[value(help = "not yet: it needs robust standard errors")]
+    Probability,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnseenArg {
+    #[default]
+    Error,
+    Null,
+    Other,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -222,6 +284,11 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "COLUMNS")]
     pub(crate) keep: Vec<String>,
 
+    /// Rows with a level that the model was not fitted to: stop, leave the prediction empty (null), or take them for ones of the
+    /// reference level (other)
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) unseen: UnseenArg,
+
     /// Add the ends of an interval: of the mean response, or of a new observation
     #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) interval: Option<IntervalArg>,
@@ -247,6 +314,11 @@ pub(crate) struct EvaluateArgs {
 
     #[command(flatten)]
     pub(crate) input: InputArgs,
+
+    /// Rows with a level that the model was not fitted to: stop, drop and count them (null), or take them for ones of the
+    /// reference level (other)
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) unseen: UnseenArg,
 
     /// Form of the result
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]

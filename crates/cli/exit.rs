@@ -22,17 +22,24 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) struct Exit {
     code: u8,
     message: Option<String>,
+    /// Lines that show the place; safe for a terminal.
+    excerpt: Option<String>,
 }
 
 impl Exit {
     /// Done, with a code.
     pub(crate) fn code(code: u8) -> Self {
-        Self { code, message: None }
+        Self { code, message: None, excerpt: None }
     }
 
     /// Failed, with a line for stderr.
     pub(crate) fn with_message(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()) }
+        Self { code, message: Some(message.into()), excerpt: None }
+    }
+
+    /// Whether the code is 0.
+    pub(crate) fn is_success(&self) -> bool {
+        self.code == 0
     }
 
     /// The code for an error, and one line that says what went wrong. An error of the library already says
@@ -55,7 +62,7 @@ impl Exit {
             ErrorKind::Interrupted => INTERRUPTED,
             _ => FAILED,
         };
-        Self::with_message(code, own.to_string())
+        Self { excerpt: own.excerpt().map(str::to_owned), ..Self::with_message(code, own.message()) }
     }
 
     /// Prints the message, if there is one, and gives the code to the system.
@@ -63,6 +70,9 @@ impl Exit {
         if let Some(message) = self.message {
             // Nothing can be done about a closed stderr.
             let _ = writeln!(std::io::stderr(), "streamreg: {}", crate::report::printable(&message));
+        }
+        if let Some(excerpt) = self.excerpt {
+            let _ = writeln!(std::io::stderr(), "{excerpt}");
         }
         ExitCode::from(self.code)
     }

@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use streamreg::{
-    Collinear, ColumnType, CsvOptions, DatasetOptions, Execution, Interval, Missing, Regression, Solver,
+    Collinear, ColumnType, Contrasts, CsvOptions, DatasetOptions, Execution, Interval, Missing, Regression,
+    Solver, Unseen, WeightType,
 };
 
-use crate::args::{CollinearArg, FitArgs, InputArgs, IntervalArg, MissingArg, RunArgs, SolverArg};
+use crate::args::{
+    CollinearArg, ContrastsArg, FitArgs, InputArgs, IntervalArg, MissingArg, RunArgs, SolverArg, UnseenArg,
+    WeightArg,
+};
 use crate::exit::INTERRUPTED;
 use crate::progress;
 
@@ -19,7 +23,20 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 
 /// The regression that the arguments describe.
 pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
-    let mut regression = Regression::new(&args.target)
+    let targets = names("--target", &args.target)?;
+    let start = match &args.formula {
+        Some(formula) => Regression::formula(formula).targets(targets),
+        None => Regression::of_targets(targets),
+    };
+    let mut regression = start
+        .categorical(names("--categorical", &args.categorical)?)
+        .by(names("--by", &args.by)?)
+        .max_levels(args.max_levels)
+        .contrasts(match args.contrasts {
+            ContrastsArg::Treatment => Contrasts::Treatment,
+            ContrastsArg::Sum => Contrasts::Sum,
+        })
+        .dataset_options(dataset(&args.input)?)
         .intercept(!args.no_intercept)
         .exclude(names("--exclude", &args.exclude)?)
         .escalate(!args.no_escalate)
@@ -27,6 +44,7 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
         .missing(match args.missing {
             MissingArg::Drop => Missing::Drop,
             MissingArg::Error => Missing::Error,
+            MissingArg::Indicator => Missing::Indicator,
         })
         .solver(match args.solver {
             SolverArg::Auto => Solver::Auto,
@@ -46,7 +64,40 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
     if let Some(tolerance) = args.rank_tol {
         regression = regression.rank_tol(tolerance);
     }
+    for text in &args.references {
+        let (column, level) = pair("--reference", "COLUMN=LEVEL", text)?;
+        regression = regression.reference(column, level);
+    }
+    if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
+        regression = regression.weights(column, weight_type(kind)?);
+    }
     Ok(regression)
+}
+
+/// What stands before and behind the first `=`, without blanks around.
+fn pair<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
+    let parts = text.split_once('=').map(|(a, b)| (a.trim(), b.trim()));
+    parts.filter(|(a, _)| !a.is_empty()).ok_or_else(|| usage(format!("{flag} takes {form}, not {text:?}")))
+}
+
+fn weight_type(kind: WeightArg) -> Result<WeightType> {
+    match kind {
+        WeightArg::Frequency => Ok(WeightType::Frequency),
+        WeightArg::Analytic => Ok(WeightType::Analytic),
+        WeightArg::Probability => Err(usage(
+            "probability weights need robust standard errors, which are not there yet; the coefficients are \
+             those of --weight-type analytic",
+        )),
+    }
+}
+
+/// What happens to levels that a model does not know.
+pub(crate) fn unseen(how: UnseenArg) -> Unseen {
+    match how {
+        UnseenArg::Error => Unseen::Error,
+        UnseenArg::Null => Unseen::Null,
+        UnseenArg::Other => Unseen::Other,
+    }
 }
 
 /// How the files are read.

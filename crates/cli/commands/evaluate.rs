@@ -1,7 +1,7 @@
 //! `streamreg evaluate`
 
 use anyhow::Result;
-use streamreg::Model;
+use streamreg::{EvaluateOptions, Model};
 
 use crate::args::{EvaluateArgs, PlainFormat};
 use crate::exit::Exit;
@@ -9,8 +9,12 @@ use crate::{report, settings};
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
-    let dataset = settings::dataset(&args.input)?;
-    let evaluation = model.evaluate_paths(&args.input.files, &dataset, &settings::execution(&args.run)?)?;
+    let options = EvaluateOptions {
+        unseen: settings::unseen(args.unseen),
+        dataset: settings::dataset(&args.input)?,
+        execution: settings::execution(&args.run)?,
+    };
+    let evaluation = model.evaluate_paths(&args.input.files, &options)?;
     let text = match args.format {
         PlainFormat::Json => report::json(&evaluation)?,
         PlainFormat::Table => report::evaluation(&evaluation),

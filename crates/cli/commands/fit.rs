@@ -1,12 +1,13 @@
 //! `streamreg fit`
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use streamreg::{Dataset, FitReport, refuse_input_as_output, same_file, write_atomically};
+use streamreg::{FitReport, Regression, Source, refuse_input_as_output, same_file, write_atomically};
 
 use crate::args::FitArgs;
 use crate::exit::{CONDITION, Exit};
+use crate::report::GroupWriter;
 use crate::{report, settings};
 
 /// Digits below which no result passes for one.
@@ -20,21 +21,30 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     if args.output.as_ref().zip(args.save_model.as_ref()).is_some_and(|(a, b)| same_file(a, b)) {
         return Err(settings::usage("--output and --save-model name the same file"));
     }
-    let dataset =
-        Dataset::open(&args.input.files, &settings::dataset(&args.input)?).map_err(streamreg::Error::from)?;
+    let source = regression.open(&args.input.files)?;
     for output in args.output.iter().chain(&args.save_model) {
-        refuse_input_as_output(&dataset, output)?;
+        refuse_input_as_output(source.as_ref(), output)?;
     }
-    let fitted = regression.fit_source(&dataset)?;
-    let text = report::fit(&fitted, args.format)?;
+    if !args.by.is_empty() {
+        if args.save_model.is_some() {
+            return Err(settings::usage("--save-model takes one fit, and --by makes many"));
+        }
+        return run_groups(args, &regression, source.as_ref());
+    }
+    let fitted = regression.fit_targets(source.as_ref())?;
+    if args.save_model.is_some() && fitted.len() > 1 {
+        return Err(settings::usage("--save-model takes one target; fit them one by one"));
+    }
+    let text = report::fits(&fitted, args.format)?;
     match &args.output {
         Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
         None => report::print(&text)?,
     }
-    if let Some(path) = &args.save_model {
-        fitted.model().save(path)?;
+    if let (Some(path), [only]) = (&args.save_model, fitted.as_slice()) {
+        only.model().save(path)?;
     }
-    Ok(verdict(&fitted, args.strict))
+    let verdicts = fitted.iter().map(|f| verdict(f, args.strict));
+    Ok(verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0)))
 }
 
 /// The exit code for a fit that succeeded as a computation.
@@ -49,5 +59,60 @@ fn verdict(fitted: &FitReport, strict: bool) -> Exit {
     match fitted.warnings.iter().find(|w| STRICT_WARNINGS.contains(&w.code.as_str())) {
         Some(warning) if strict => Exit::with_message(CONDITION, format!("{} (--strict)", warning.message)),
         _ => Exit::code(0),
+    }
+}
+
+/// Groups are written as they come: there may be more than memory holds as text.
+fn run_groups(args: &FitArgs, regression: &Regression, source: &dyn Source) -> Result<Exit> {
+    let mut remarkable = 0;
+    match &args.output {
+        Some(path) => {
+            let mut failure = None;
+            let written = write_atomically(path, |file| {
+                write_groups(args, regression, source, file, &mut remarkable).map_err(|e| {
+                    let shown = std::io::Error::other(e.to_string());
+                    failure = Some(e);
+                    shown
+                })
+            });
+            match (failure, written) {
+                (Some(failure), _) => return Err(failure),
+                (None, written) => written?,
+            }
+        }
+        None => {
+            let mut out = BufWriter::new(std::io::stdout());
+            write_groups(args, regression, source, &mut out, &mut remarkable)?;
+            out.flush()?;
+        }
+    }
+    if args.strict && remarkable > 0 {
+        let message = format!("{remarkable} fits are not without remark: see their status (--strict)");
+        return Ok(Exit::with_message(CONDITION, message));
+    }
+    Ok(Exit::code(0))
+}
+
+fn write_groups(
+    args: &FitArgs,
+    regression: &Regression,
+    source: &dyn Source,
+    out: &mut (dyn Write + Send),
+    remarkable: &mut u64,
+) -> Result<()> {
+    let (spec, _) = regression.spec(source.schema())?;
+    let mut writer = GroupWriter::new(args.format, spec.by, spec.responses.len() > 1, args.conf_level, out);
+    let mut failure = None;
+    let summary = regression.fit_groups(source, |fit| {
+        *remarkable += u64::from(fit.status() != "ok");
+        writer.write(&fit).map_err(|e| {
+            failure = Some(e);
+            // The error that is reported is the one kept above.
+            streamreg::Error::invalid_request("the output cannot be written")
+        })
+    });
+    match (failure, summary) {
+        (Some(failure), _) => Err(failure.into()),
+        (None, summary) => Ok(writer.finish(&summary?)?),
     }
 }

@@ -17,6 +17,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     }
     let options = PredictOptions {
         keep: settings::names("--keep", &args.keep)?,
+        unseen: settings::unseen(args.unseen),
         interval: settings::interval(args.interval, args.conf_level),
         dataset: settings::dataset(&args.input)?,
         execution: settings::execution(&args.run)?,
@@ -25,10 +26,16 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,
     };
-    if summary.nulls > 0 && !args.run.quiet && std::io::stderr().is_terminal() {
-        let (nulls, rows) = (count(summary.nulls), count(summary.rows));
+    if !args.run.quiet && std::io::stderr().is_terminal() {
+        let (nulls, unseen, rows) = (count(summary.nulls), count(summary.unseen), count(summary.rows));
         // A closed stderr is no reason to fail.
-        let _ = writeln!(std::io::stderr(), "{nulls} of {rows} rows have no prediction: an input is missing");
+        if summary.nulls > 0 {
+            let why = "an input is missing or unknown";
+            let _ = writeln!(std::io::stderr(), "{nulls} of {rows} rows have no prediction: {why}");
+        }
+        if summary.unseen > 0 {
+            let _ = writeln!(std::io::stderr(), "{unseen} cells have a level that the model does not know");
+        }
     }
     Ok(Exit::code(0))
 }

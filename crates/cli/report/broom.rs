@@ -1,40 +1,71 @@
 //! CSV with the column names of R's broom package. Missing numbers are empty, all others read back
 //! exactly.
 
-use streamreg::{FitReport, csv_field};
+use streamreg::{FitReport, Glance, TermEstimate, csv_field};
 
-pub(crate) fn tidy(report: &FitReport) -> String {
-    let mut out = String::from("term,estimate,std.error,statistic,p.value,conf.low,conf.high\n");
-    for c in &report.coefficients {
-        let numbers = [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high];
-        out.push_str(&csv_field(&c.term));
-        for value in numbers {
-            out.push(',');
-            out.push_str(&exact(value));
-        }
-        out.push('\n');
-    }
-    out
+/// What identifies a fit among several: a cell for each of these columns stands before its own.
+pub(crate) fn header(of: &str, prefix: &[String], status: bool) -> String {
+    let prefix = prefix.iter().map(|name| csv_field(name));
+    let own = of.split(',').map(str::to_owned);
+    let status = status.then(|| "status".to_owned());
+    prefix.chain(own).chain(status).collect::<Vec<_>>().join(",")
 }
 
-pub(crate) fn glance(report: &FitReport) -> String {
-    let g = &report.glance;
-    let cells: [(&str, String); 12] = [
-        ("r.squared", exact(g.r_squared)),
-        ("adj.r.squared", exact(g.adj_r_squared)),
-        ("sigma", exact(g.sigma)),
-        ("statistic", exact(g.statistic)),
-        ("p.value", exact(g.p_value)),
-        ("df", g.df.to_string()),
-        ("logLik", exact(g.log_lik)),
-        ("AIC", exact(g.aic)),
-        ("BIC", exact(g.bic)),
-        ("deviance", exact(Some(g.deviance))),
-        ("df.residual", g.df_residual.to_string()),
-        ("nobs", g.nobs.to_string()),
-    ];
-    let (names, values): (Vec<&str>, Vec<String>) = cells.into_iter().unzip();
-    format!("{}\n{}\n", names.join(","), values.join(","))
+/// Columns of [`tidy_row`].
+pub(crate) const TIDY: &str = "term,estimate,std.error,statistic,p.value,conf.low,conf.high";
+
+/// Columns of [`glance_row`].
+pub(crate) const GLANCE: &str =
+    "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
+
+pub(crate) fn tidy_row(c: &TermEstimate) -> String {
+    let numbers = [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high];
+    let cells: Vec<String> = std::iter::once(csv_field(&c.term)).chain(numbers.map(exact)).collect();
+    cells.join(",")
+}
+
+pub(crate) fn glance_row(g: &Glance) -> String {
+    [
+        exact(g.r_squared),
+        exact(g.adj_r_squared),
+        exact(g.sigma),
+        exact(g.statistic),
+        exact(g.p_value),
+        g.df.to_string(),
+        exact(g.log_lik),
+        exact(g.aic),
+        exact(g.bic),
+        exact(Some(g.deviance)),
+        g.df_residual.to_string(),
+        g.nobs.to_string(),
+    ]
+    .join(",")
+}
+
+pub(crate) fn tidy(reports: &[FitReport]) -> String {
+    table(reports, TIDY, |r| r.coefficients.iter().map(tidy_row).collect())
+}
+
+pub(crate) fn glance(reports: &[FitReport]) -> String {
+    table(reports, GLANCE, |r| vec![glance_row(&r.glance)])
+}
+
+/// The rows of all reports; where there are several, the response stands first in each.
+fn table(reports: &[FitReport], columns: &str, rows: impl Fn(&FitReport) -> Vec<String>) -> String {
+    let several = reports.len() > 1;
+    let prefix = if several { vec!["response".to_owned()] } else { Vec::new() };
+    let mut out = header(columns, &prefix, false) + "\n";
+    for report in reports {
+        for row in rows(report) {
+            if several {
+                out.push_str(&csv_field(&report.response));
+                out.push(',');
+            }
+            out.push_str(&row);
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// The shortest decimal that reads back as the same float64.

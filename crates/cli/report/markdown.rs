@@ -1,6 +1,6 @@
 //! Markdown, for reports and issue threads.
 
-use streamreg::FitReport;
+use streamreg::{FitReport, TermEstimate};
 
 use super::number::{optional, p_value, t_value};
 use super::table::{model, summary};
@@ -13,18 +13,7 @@ pub(crate) fn fit(report: &FitReport) -> String {
         "| term | estimate | std. error | t | p | {level} % interval |\n|---|---:|---:|---:|---:|---|\n"
     ));
     for c in &report.coefficients {
-        let interval = match (c.conf_low, c.conf_high) {
-            (Some(low), Some(high)) => format!("{} to {}", optional(Some(low)), optional(Some(high))),
-            _ => "NA".into(),
-        };
-        out.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {interval} |\n",
-            escape(&printable(&c.term)),
-            optional(c.estimate),
-            optional(c.std_error),
-            t_value(c.statistic),
-            p_value(c.p_value)
-        ));
+        out.push_str(&format!("| {} |\n", row(c)));
     }
     out.push('\n');
     let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
@@ -34,8 +23,24 @@ pub(crate) fn fit(report: &FitReport) -> String {
     out
 }
 
+/// The cells of a coefficient.
+pub(super) fn row(c: &TermEstimate) -> String {
+    let interval = match (c.conf_low, c.conf_high) {
+        (Some(low), Some(high)) => format!("{} to {}", optional(Some(low)), optional(Some(high))),
+        _ => "NA".into(),
+    };
+    format!(
+        "{} | {} | {} | {} | {} | {interval}",
+        escape(&printable(&c.term)),
+        optional(c.estimate),
+        optional(c.std_error),
+        t_value(c.statistic),
+        p_value(c.p_value)
+    )
+}
+
 /// Text that Markdown must not read as markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if matches!(c, '|' | '*' | '_' | '`' | '<' | '[' | '\\') {

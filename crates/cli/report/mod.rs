@@ -2,6 +2,7 @@
 
 mod broom;
 mod columns;
+mod groups;
 mod markdown;
 mod number;
 mod plain;
@@ -11,20 +12,23 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde::Serialize;
-use streamreg::FitReport;
+use streamreg::{FitReport, LeftOut, RowLedger};
 
+pub(crate) use self::groups::GroupWriter;
 pub(crate) use self::number::count;
 pub(crate) use self::plain::{evaluation, inspection};
 use crate::args::Format;
 
-/// A fit in the form that was asked for.
-pub(crate) fn fit(report: &FitReport, format: Format) -> Result<String> {
-    Ok(match format {
-        Format::Table => table::fit(report),
-        Format::Json => json(report)?,
-        Format::Tidy => broom::tidy(report),
-        Format::Glance => broom::glance(report),
-        Format::Markdown => markdown::fit(report),
+/// Fits, one a response, in the form that was asked for.
+pub(crate) fn fits(reports: &[FitReport], format: Format) -> Result<String> {
+    let each = |one: fn(&FitReport) -> String| reports.iter().map(one).collect::<Vec<_>>().join("\n");
+    Ok(match (format, reports) {
+        (Format::Table, _) => each(table::fit),
+        (Format::Markdown, _) => each(markdown::fit),
+        (Format::Json, [only]) => json(only)?,
+        (Format::Json, _) => json(&serde_json::json!({ "schema_version": 1, "targets": reports }))?,
+        (Format::Tidy, _) => broom::tidy(reports),
+        (Format::Glance, _) => broom::glance(reports),
     })
 }
 
@@ -53,7 +57,16 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// What became of the rows, a line each.
 fn ledger_lines(report: &FitReport) -> Vec<String> {
-    let ledger = &report.ledger;
+    let mut lines = dropped_rows(&report.ledger);
+    lines.extend(left_out(&report.left_out));
+    if let Some(reason) = &report.solver.escalation {
+        lines.push(format!("Solved by QR on a second pass: {}", printable(reason)));
+    }
+    lines.extend(report.warnings.iter().map(|w| format!("Warning: {}", printable(&w.message))));
+    lines
+}
+
+fn dropped_rows(ledger: &RowLedger) -> Vec<String> {
     let mut lines = Vec::new();
     if ledger.rows_dropped() > 0 {
         let causes: Vec<String> = ledger
@@ -63,6 +76,7 @@ fn ledger_lines(report: &FitReport) -> Vec<String> {
                 let what = match d.reason {
                     streamreg::MissingReason::Null => "null",
                     streamreg::MissingReason::NonFinite => "not finite",
+                    streamreg::MissingReason::ZeroWeight => "zero",
                     _ => "unusable",
                 };
                 format!("{} for {} {what}", number::count(d.rows), printable(&d.column))
@@ -75,14 +89,16 @@ fn ledger_lines(report: &FitReport) -> Vec<String> {
             causes.join(", ")
         ));
     }
-    if !report.left_out.is_empty() {
-        let columns: Vec<String> =
-            report.left_out.iter().map(|l| format!("{} ({})", printable(&l.column), l.reason)).collect();
-        lines.push(format!("Left out: {}", columns.join(", ")));
+    if !ledger.filled.is_empty() {
+        let filled = ledger.filled.iter();
+        let filled = filled.map(|f| format!("{} of {}", number::count(f.rows), printable(&f.column)));
+        lines
+            .push(format!("Missing numbers filled with the mean: {}", filled.collect::<Vec<_>>().join(", ")));
     }
-    if let Some(reason) = &report.solver.escalation {
-        lines.push(format!("Solved by QR on a second pass: {}", printable(reason)));
-    }
-    lines.extend(report.warnings.iter().map(|w| format!("Warning: {}", printable(&w.message))));
     lines
+}
+
+fn left_out(columns: &[LeftOut]) -> Option<String> {
+    let each = columns.iter().map(|l| format!("{} ({})", printable(&l.column), printable(&l.reason)));
+    (!columns.is_empty()).then(|| format!("Left out: {}", each.collect::<Vec<_>>().join(", ")))
 }

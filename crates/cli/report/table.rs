@@ -1,6 +1,6 @@
 //! The coefficient table, in the order of R's `summary.lm`.
 
-use streamreg::FitReport;
+use streamreg::{FitReport, TermEstimate};
 
 use super::columns::aligned;
 use super::number::{count, optional, p_value, short, stars, t_value};
@@ -8,7 +8,7 @@ use super::{ledger_lines, printable};
 
 pub(crate) fn fit(report: &FitReport) -> String {
     let mut out = format!("{}\n\nCoefficients:\n", model(report));
-    out.push_str(&coefficients(report));
+    out.push_str(&coefficients(&report.coefficients));
     if report.coefficients.iter().any(|c| !stars(c.p_value).is_empty()) {
         out.push_str("---\nSignif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n");
     }
@@ -29,7 +29,7 @@ pub(crate) fn fit(report: &FitReport) -> String {
 
 /// `y ~ a + b`.
 pub(super) fn model(report: &FitReport) -> String {
-    let mut terms: Vec<String> = report.spec.features.iter().map(|f| printable(f)).collect();
+    let mut terms: Vec<String> = report.spec.terms.iter().map(|t| printable(&term_text(t))).collect();
     if terms.len() > 12 {
         let hidden = terms.len() - 11;
         terms.splice(10..terms.len() - 1, [format!("… {hidden} more …")]);
@@ -42,10 +42,22 @@ pub(super) fn model(report: &FitReport) -> String {
     format!("{} ~ {}", printable(&report.response), terms.join(" + "))
 }
 
-fn coefficients(report: &FitReport) -> String {
+/// Names as they are, without the backticks that a formula needs.
+fn term_text(term: &streamreg::Term) -> String {
+    match term.factors() {
+        [streamreg::Factor::Column(name)] => name.clone(),
+        _ => term.to_string(),
+    }
+}
+
+/// Rows of a table for people; the other forms have all of them.
+const MOST_ROWS: usize = 500;
+
+pub(super) fn coefficients(all: &[TermEstimate]) -> String {
     let header = ["", "Estimate", "Std. Error", "t value", "Pr(>|t|)", ""];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for c in &report.coefficients {
+    let shown = if all.len() > MOST_ROWS { MOST_ROWS / 5 } else { all.len() };
+    for c in &all[..shown] {
         rows.push(vec![
             printable(&c.term),
             optional(c.estimate),
@@ -55,7 +67,12 @@ fn coefficients(report: &FitReport) -> String {
             format!("{:<3}", stars(c.p_value)),
         ]);
     }
-    aligned(&rows)
+    let mut out = aligned(&rows);
+    if shown < all.len() {
+        let hidden = count((all.len() - shown) as u64);
+        out.push_str(&format!("… {hidden} more coefficients: --format tidy has them all\n"));
+    }
+    out
 }
 
 /// The lines below the table.
@@ -64,12 +81,12 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     let mut lines = Vec::new();
     match g.sigma {
         Some(sigma) => lines.push(format!(
-            "Residual standard error: {} on {} degrees of freedom ({} rows)",
+            "Residual standard error: {} on {} degrees of freedom ({})",
             short(sigma),
             count(g.df_residual),
-            count(g.nobs)
+            rows(report)
         )),
-        None => lines.push(format!("No residual degrees of freedom ({} rows)", count(g.nobs))),
+        None => lines.push(format!("No residual degrees of freedom ({})", rows(report))),
     }
     lines.push(format!(
         "Multiple R-squared: {},  Adjusted R-squared: {}",
@@ -88,4 +105,21 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     }
     lines.push(format!("Condition number: {}", short(report.condition_number)));
     lines
+}
+
+/// The rows, and what they stand for where they are weighted.
+fn rows(report: &FitReport) -> String {
+    let used = count(report.ledger.rows_used);
+    match &report.spec.weights {
+        None => format!("{used} rows"),
+        Some(weights) => {
+            let column = printable(&weights.column);
+            match weights.kind {
+                streamreg::WeightType::Frequency => {
+                    format!("{} observations in {used} rows, counted by {column}", count(report.glance.nobs))
+                }
+                _ => format!("{used} rows, weighted by {column}"),
+            }
+        }
+    }
 }

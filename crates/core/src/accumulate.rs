@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow_array::RecordBatch;
 
 use crate::block::{BlockError, DesignBlock};
-use crate::design::{BlockCutter, Design};
+use crate::blocks::{BlockCutter, Levels};
+use crate::design::Design;
 use crate::error::{Error, ErrorKind};
 use crate::missing::{RowLedger, Tally};
 use crate::ordered::in_order;
@@ -67,12 +68,14 @@ impl PassControl<'_> {
 /// Runs one pass: every partition that `next` hands out gets an accumulator of its own, and these are
 /// merged in the order of the partitions, so the result has the same bits for any number of threads.
 ///
-/// `make` gives an empty accumulator. For `next` see [`in_order`].
+/// `levels` number the cells of the design's categories. `make` gives an empty accumulator. For `next` see
+/// [`in_order`].
 ///
 /// # Errors
 /// The error of the earliest partition that failed.
 pub fn accumulate<A, B, E>(
     design: &Design,
+    levels: &Levels,
     control: &PassControl<'_>,
     make: impl Fn() -> A + Sync,
     next: impl Fn() -> Option<Result<(usize, B), E>> + Sync,
@@ -83,13 +86,13 @@ where
     E: From<Error> + Send,
 {
     let mut total = make();
-    let mut tally = Tally::new(design.columns().len());
+    let mut tally = Tally::new(design);
     let done = in_order(
         control.threads,
         || next().map(|partition| partition.map_err(Failure::Outer)),
         |batches| {
             let mut accumulator = make();
-            let tally = consume(design, control, batches, &mut accumulator)?;
+            let tally = consume(design, levels, control, batches, &mut accumulator)?;
             Ok((accumulator, tally))
         },
         |(accumulator, part)| {
@@ -100,7 +103,7 @@ where
         },
     );
     match done {
-        Ok(()) => Ok((total, tally.into_ledger(design.columns()))),
+        Ok(()) => Ok((total, tally.into_ledger(design))),
         Err(Failure::Outer(error)) => Err(error),
         // All partitions before the one that failed are merged: their rows come before its own.
         Err(Failure::Own(error)) => Err(error.after_rows(tally.rows_read).into()),
@@ -122,11 +125,12 @@ impl<E> From<Error> for Failure<E> {
 /// Feeds the batches of one partition to its accumulator.
 fn consume<A: Accumulator, E>(
     design: &Design,
+    levels: &Levels,
     control: &PassControl<'_>,
     batches: impl Iterator<Item = Result<RecordBatch, E>>,
     accumulator: &mut A,
 ) -> Result<Tally, Failure<E>> {
-    let mut cutter = BlockCutter::new(design);
+    let mut cutter = BlockCutter::new(design, levels);
     let mut sink = |block: &DesignBlock<'_>| accumulator.update(block);
     for batch in batches {
         let batch = batch.map_err(Failure::Outer)?;

@@ -21,8 +21,10 @@ impl<'a> From<&'a [f64]> for Column<'a> {
 /// All slices have [`DesignBlock::rows`] elements.
 #[derive(Clone, Copy, Debug)]
 pub struct DesignBlock<'a> {
-    /// The variables: features in order, then the response.
+    /// The variables: features in order, then the responses.
     pub columns: &'a [Column<'a>],
+    /// The level numbers of the categories, one slice a category.
+    pub codes: &'a [&'a [u32]],
     /// Non-negative weights of the rows; all one where absent.
     pub weights: Option<&'a [f64]>,
     /// False for rows that do not take part; their values are never looked at.
@@ -46,6 +48,11 @@ impl DesignBlock<'_> {
         if self.weights.is_none() { self.rows_used() as f64 } else { self.used_weights().sum() }
     }
 
+    /// Whether a row takes part.
+    pub fn uses(&self, row: usize) -> bool {
+        self.mask.is_none_or(|m| m[row]) && self.weights.is_none_or(|w| w[row] > 0.0)
+    }
+
     /// The weights of the rows that are not masked.
     fn used_weights(&self) -> impl Iterator<Item = f64> {
         let weights = self.weights.unwrap_or_default().iter().enumerate();
@@ -60,7 +67,9 @@ impl DesignBlock<'_> {
         let fits = |length: usize| length == self.rows;
         let columns =
             self.columns.iter().all(|c| fits(c.values.len()) && c.low.is_none_or(|l| fits(l.len())));
-        let others = self.weights.is_none_or(|w| fits(w.len())) && self.mask.is_none_or(|m| fits(m.len()));
+        let others = self.weights.is_none_or(|w| fits(w.len()))
+            && self.mask.is_none_or(|m| fits(m.len()))
+            && self.codes.iter().all(|c| fits(c.len()));
         if self.columns.len() != variables || !columns || !others {
             return Err(BlockError::Shape);
         }

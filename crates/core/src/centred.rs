@@ -264,7 +264,7 @@ mod tests {
     fn centring_keeps_every_bit() {
         let values: Vec<f64> = (0..100).map(|i| 1e9 + f64::from(i * i % 37) * 0.125).collect();
         let columns = [Column::from(values.as_slice())];
-        let block = DesignBlock { columns: &columns, weights: None, mask: None, rows: 100 };
+        let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 100 };
         let mut centred = Centred::new(1, 128);
         centred.load(&block).unwrap();
         for (cell, value) in centred.column(0, 100).iter().zip(&values) {
@@ -280,7 +280,8 @@ mod tests {
                 let mut values = vec![1.0; 100];
                 values[at] = bad;
                 let columns = [Column::from(values.as_slice())];
-                let block = DesignBlock { columns: &columns, weights: None, mask: None, rows: 100 };
+                let block =
+                    DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 100 };
                 assert_eq!(
                     Centred::new(1, 128).load(&block),
                     Err(BlockError::Value { variable: 0 }),
@@ -294,8 +295,13 @@ mod tests {
     fn masked_rows_vanish_whatever_they_hold() {
         let values = [1.0, f64::NAN, 3.0];
         let columns = [Column::from(values.as_slice())];
-        let block =
-            DesignBlock { columns: &columns, weights: None, mask: Some(&[true, false, true]), rows: 3 };
+        let block = DesignBlock {
+            columns: &columns,
+            codes: &[],
+            weights: None,
+            mask: Some(&[true, false, true]),
+            rows: 3,
+        };
         let mut centred = Centred::new(1, 8);
         centred.load(&block).unwrap();
         assert_eq!(centred.column(0, 3)[1], 0.0);

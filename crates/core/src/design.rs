@@ -1,290 +1,342 @@
-//! A model bound to a schema, and the cutting of record batches into logical blocks.
+//! A model bound to a schema: which columns are read, what is computed of them, and which sums are needed.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
 use arrow_schema::Schema;
 
-use crate::block::{BlockError, Column, DesignBlock};
-use crate::convert::{fill, is_null, plain};
+use crate::bind::Binder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::missing::Tally;
-use crate::spec::{Columns, INTERCEPT, Missing, ModelSpec};
+use crate::expression::{Expr, Operator};
+use crate::levels::{Level, LevelSet};
+use crate::scope::Scoped;
+use crate::spec::{Missing, ModelSpec};
 
-/// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
-/// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
-/// product wants longer ones.
-pub fn block_rows(variables: usize) -> usize {
-    if variables < 256 { 1_024 } else { 2_048 }
+/// Most groups that `by` may split the rows into.
+const MAX_GROUPS: usize = 50_000_000;
+
+/// A number that is multiplied in a variable.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Piece {
+    /// A column as it is, by its position.
+    Column(usize),
+    /// Arithmetic on columns.
+    Expr(Expr),
+    /// A power of a polynomial's argument, shifted and scaled: polynomial and exponent.
+    Power(usize, u32),
 }
 
-/// A model whose columns were found in a schema: the variables are the features, then the response.
+/// What is computed of every row: a product of numbers. No pieces are the constant.
+pub(crate) type Monomial = Vec<Piece>;
+
+/// A numeric variable of the sums.
+#[derive(Clone, Debug)]
+pub(crate) struct Variable {
+    /// What ledgers call it.
+    pub(crate) label: String,
+    pub(crate) content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Product(Monomial),
+    /// 1 where the variable at this position is missing, else 0.
+    MissingFlag(usize),
+}
+
+/// An orthogonal polynomial, to be made from powers of `(argument - shift) / scale` after the pass.
+#[derive(Clone, Debug)]
+pub(crate) struct Polynomial {
+    pub(crate) argument: Expr,
+    pub(crate) degree: u32,
+    pub(crate) shift: f64,
+    /// A power of two.
+    pub(crate) scale: f64,
+}
+
+/// A categorical column.
+#[derive(Clone, Debug)]
+pub(crate) struct Category {
+    /// Position among the columns.
+    pub(crate) column: usize,
+    /// The reference level that was asked for, as text.
+    pub(crate) reference: Option<String>,
+    /// Whether it only splits the rows into groups.
+    pub(crate) by: bool,
+}
+
+/// One factor of a term.
+#[derive(Clone, Debug)]
+pub(crate) enum TermFactor {
+    /// A number.
+    Number { label: String, piece: Piece },
+    /// `poly(x, k)`, orthogonal.
+    Polynomial { label: String, index: usize },
+    /// `poly(x, k, raw=TRUE)`.
+    Powers { label: String, argument: Expr, degree: u32 },
+    /// A boolean column, whose levels are known beforehand: 0 and 1 are all there is to it.
+    Boolean { label: String, piece: Piece, reference: bool },
+    /// A category, by its position.
+    Category { label: String, index: usize },
+}
+
+impl TermFactor {
+    pub(crate) fn is_category(&self) -> bool {
+        matches!(self, Self::Category { .. } | Self::Boolean { .. })
+    }
+}
+
+/// `argument ^ k`.
+pub(crate) fn raised(argument: &Expr, k: u32) -> Piece {
+    let power =
+        || Expr::Binary(Operator::Pow, Box::new(argument.clone()), Box::new(Expr::Number(f64::from(k))));
+    Piece::Expr(if k == 1 { argument.clone() } else { power() })
+}
+
+/// A term with the columns it contributes.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundTerm {
+    pub(crate) name: String,
+    pub(crate) factors: Vec<TermFactor>,
+    pub(crate) scoped: Vec<Scoped>,
+}
+
+/// Sums over the rows that share the levels of some categories.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TableSpec {
+    /// The categories, by position.
+    pub(crate) key: Vec<usize>,
+    /// The variables that are summed; the products with all others are summed for the first `slopes`.
+    pub(crate) variables: Vec<usize>,
+    pub(crate) slopes: usize,
+    /// Whether the weights count.
+    pub(crate) weighted: bool,
+}
+
+/// What must be there for a row to be used, in the order in which it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    Number(usize),
+    Weight(usize),
+    Category(usize),
+    Variable(usize),
+}
+
+/// A model whose columns were found in a schema.
 #[derive(Clone, Debug)]
 pub struct Design {
-    columns: Vec<String>,
-    missing: Missing,
+    pub(crate) spec: ModelSpec,
+    /// Columns that are read.
+    pub(crate) columns: Vec<String>,
+    /// Which of them are used as numbers.
+    pub(crate) numbers: Vec<bool>,
+    pub(crate) categories: Vec<Category>,
+    /// Numeric variables: those of the terms, then the responses.
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) polynomials: Vec<Polynomial>,
+    pub(crate) terms: Vec<BoundTerm>,
+    /// Position of the column with the weights.
+    pub(crate) weights: Option<usize>,
+    /// Categories that split the rows into groups.
+    pub(crate) by: Vec<usize>,
+    pub(crate) tables: Vec<TableSpec>,
+    pub(crate) checks: Vec<Check>,
+    /// What a missing number is replaced by until the mean is known, one a variable.
+    pub(crate) fills: Vec<f64>,
 }
 
 impl Design {
-    /// Binds `model` to the columns of `schema`.
+    /// Binds `spec` to the columns of `schema`.
     ///
     /// # Errors
-    /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or not numeric, and for a
-    /// model with nothing to estimate.
-    pub fn new(model: &ModelSpec, schema: &Schema) -> Result<Self> {
-        let columns = Columns::new(schema);
-        columns.check_numeric(&model.response, "response")?;
-        let mut seen = HashSet::new();
-        for feature in &model.features {
-            let again = |message: &str| Err(Error::new(ErrorKind::Model, message).in_column(feature));
-            if *feature == model.response {
-                return again("the response is also a feature");
-            }
-            if model.intercept && feature == INTERCEPT {
-                return again(
-                    "the name belongs to the constant; rename the column or fit without an intercept",
-                );
-            }
-            if !seen.insert(feature) {
-                return again("the feature is named twice");
-            }
-            columns.check_numeric(feature, "feature")?;
+    /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or of a type that its role
+    /// does not allow, and for a model with nothing to estimate.
+    pub fn new(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
+        if spec.responses.is_empty() {
+            return Err(Error::new(ErrorKind::Model, "the model has no response"));
         }
-        if model.features.is_empty() && !model.intercept {
-            return Err(Error::new(ErrorKind::Model, "the model has neither a feature nor an intercept"));
-        }
-        let columns = model.features.iter().chain([&model.response]).cloned().collect();
-        Ok(Self { columns, missing: model.missing })
+        Binder::new(spec, schema).bind()
     }
 
-    /// Names of the variables. Batches must have these columns, in this order.
+    /// Binds the terms of `spec` alone, for predictions: no response, weight or group is needed.
+    ///
+    /// # Errors
+    /// As [`Design::new`].
+    pub fn of_terms(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
+        let responses = Vec::new();
+        Binder::new(&ModelSpec { responses, ..spec.for_new_rows() }, schema).bind()
+    }
+
+    /// Forgets the variables for which `needed` is false, and with them the columns that nothing else needs;
+    /// the responses stay.
+    pub fn retain(&mut self, needed: impl Fn(usize) -> bool) {
+        let first_response = self.first_response();
+        for (v, variable) in self.variables.iter_mut().enumerate().take(first_response) {
+            if !needed(v) && !matches!(variable.content, Content::MissingFlag(of) if needed(of)) {
+                variable.content = Content::Product(Vec::new());
+            }
+        }
+        let used = |name: &str, column: usize| {
+            self.weights == Some(column)
+                || self.categories.iter().any(|c| c.column == column)
+                || self.variables.iter().any(|v| self.reads(v, name, column))
+        };
+        let keep: Vec<bool> = self.columns.iter().enumerate().map(|(i, name)| used(name, i)).collect();
+        let moved: Vec<usize> = (0..keep.len()).map(|i| keep[..i].iter().filter(|&&k| k).count()).collect();
+        for variable in &mut self.variables {
+            let Content::Product(monomial) = &mut variable.content else { continue };
+            for piece in monomial {
+                if let Piece::Column(column) = piece {
+                    *column = moved[*column];
+                }
+            }
+        }
+        self.categories.iter_mut().for_each(|c| c.column = moved[c.column]);
+        self.weights = self.weights.map(|column| moved[column]);
+        self.checks.retain(|check| match check {
+            Check::Number(column) | Check::Weight(column) => keep[*column],
+            Check::Variable(v) => *v >= first_response || needed(*v),
+            Check::Category(_) => true,
+        });
+        for check in &mut self.checks {
+            if let Check::Number(column) | Check::Weight(column) = check {
+                *column = moved[*column];
+            }
+        }
+        let mut kept = keep.iter();
+        self.columns.retain(|_| *kept.next().unwrap_or(&true));
+        let mut kept = keep.iter();
+        self.numbers.retain(|_| *kept.next().unwrap_or(&true));
+    }
+
+    /// Whether a variable is computed from a column.
+    fn reads(&self, variable: &Variable, name: &str, column: usize) -> bool {
+        let Content::Product(monomial) = &variable.content else { return false };
+        monomial.iter().any(|piece| match piece {
+            Piece::Column(own) => *own == column,
+            Piece::Expr(expr) => expr.columns().contains(&name),
+            Piece::Power(index, _) => self.polynomials[*index].argument.columns().contains(&name),
+        })
+    }
+
+    /// Names of the columns that are needed. Batches must have them, in this order.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
-}
 
-/// What takes blocks, or refuses them for a value that it cannot use.
-pub(crate) trait Sink: FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError> {}
-
-impl<F: FnMut(&DesignBlock<'_>) -> std::result::Result<(), BlockError>> Sink for F {}
-
-/// Cuts the rows of one partition into logical blocks, whatever the sizes of its batches, and marks the
-/// rows that cannot be used.
-pub(crate) struct BlockCutter<'d> {
-    design: &'d Design,
-    /// Rows of a block that is not full yet, or converted columns of the current one.
-    buffers: Vec<Vec<f64>>,
-    filled: usize,
-    rows: usize,
-    mask: Vec<bool>,
-    pub(crate) tally: Tally,
-}
-
-impl<'d> BlockCutter<'d> {
-    pub(crate) fn new(design: &'d Design) -> Self {
-        let variables = design.columns.len();
-        let rows = block_rows(variables);
-        Self {
-            design,
-            buffers: vec![vec![0.0; rows]; variables],
-            filled: 0,
-            rows,
-            mask: Vec::with_capacity(rows),
-            tally: Tally::new(variables),
-        }
+    /// The model.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
     }
 
-    /// Takes in a batch and hands every block that is complete to `sink`.
-    pub(crate) fn push(&mut self, batch: &RecordBatch, sink: &mut impl Sink) -> Result<()> {
-        if batch.num_columns() != self.design.columns.len() {
-            let message = format!("{} columns instead of {}", batch.num_columns(), self.design.columns.len());
-            return Err(Error::new(ErrorKind::Batch, message));
-        }
-        let mut at = 0;
-        while at < batch.num_rows() {
-            let take = (self.rows - self.filled).min(batch.num_rows() - at);
-            if take == self.rows {
-                self.whole_block(batch, at, sink)?;
-            } else {
-                for (j, array) in batch.columns().iter().enumerate() {
-                    self.convert(j, array, at, self.filled, take)?;
-                }
-                self.filled += take;
-                if self.filled == self.rows {
-                    self.flush(sink)?;
-                }
-            }
-            at += take;
-        }
-        Ok(())
+    /// Those of [`Design::columns`] that are categories and no numbers: dictionaries serve them best.
+    pub fn dictionaries(&self) -> Vec<String> {
+        let of_category = |c: &&Category| !self.numbers[c.column];
+        self.categories.iter().filter(of_category).map(|c| self.columns[c.column].clone()).collect()
     }
 
-    /// Hands over the last, shorter block.
-    pub(crate) fn flush(&mut self, sink: &mut impl Sink) -> Result<()> {
-        let rows = std::mem::take(&mut self.filled);
-        if rows > 0 {
-            let buffers = std::mem::take(&mut self.buffers);
-            let slices: Vec<&[f64]> = buffers.iter().map(|b| &b[..rows]).collect();
-            let done = self.emit(&slices, sink);
-            self.buffers = buffers;
-            done?;
-        }
-        Ok(())
+    /// Number of numeric variables, the responses included.
+    pub fn variables(&self) -> usize {
+        self.variables.len()
     }
 
-    /// A block that lies in one batch: float64 columns without nulls are used where they are.
-    fn whole_block(&mut self, batch: &RecordBatch, at: usize, sink: &mut impl Sink) -> Result<()> {
-        let rows = self.rows;
-        let mut in_place = Vec::with_capacity(batch.num_columns());
-        for (j, array) in batch.columns().iter().enumerate() {
-            in_place.push(plain(array));
-            if in_place[j].is_none() {
-                self.convert(j, array, at, 0, rows)?;
-            }
-        }
-        let buffers = std::mem::take(&mut self.buffers);
-        let columns = in_place.iter().zip(&buffers);
-        let slices: Vec<&[f64]> =
-            columns.map(|(p, b)| p.map_or(b.as_slice(), |p| &p[at..at + rows])).collect();
-        let done = self.emit(&slices, sink);
-        self.buffers = buffers;
-        done
+    /// Number of responses: the last variables.
+    pub fn responses(&self) -> usize {
+        self.spec.responses.len()
     }
 
-    fn convert(&mut self, j: usize, array: &dyn Array, from: usize, to: usize, rows: usize) -> Result<()> {
-        let rounded = fill(array, from, &mut self.buffers[j][to..to + rows])
-            .map_err(|e| e.in_column(&self.design.columns[j]))?;
-        self.tally.columns[j][2] += rounded;
-        Ok(())
+    /// Position of the first response among the variables.
+    pub(crate) fn first_response(&self) -> usize {
+        self.variables.len() - self.responses()
     }
 
-    /// Hands a block over. Only when it is refused are the missing values looked for.
-    fn emit(&mut self, slices: &[&[f64]], sink: &mut impl Sink) -> Result<()> {
-        let rows = slices.first().map_or(0, |s| s.len());
-        let columns: Vec<Column<'_>> = slices.iter().map(|&s| Column::from(s)).collect();
-        let mut block = DesignBlock { columns: &columns, weights: None, mask: None, rows };
-        if sink(&block).is_err() {
-            self.mark_missing(slices, rows)?;
-            block.mask = Some(&self.mask);
-            sink(&block).map_err(|refused| self.refusal(refused))?;
-        }
-        self.tally.rows_read += rows as u64;
-        self.tally.rows_used += block.rows_used() as u64;
-        Ok(())
+    /// Whether every term is a number, so that no category, weight or group has to be looked after.
+    pub fn is_plain(&self) -> bool {
+        self.categories.is_empty()
     }
 
-    /// Fills the mask, and counts each row that is missing something for its first such column.
-    fn mark_missing(&mut self, slices: &[&[f64]], rows: usize) -> Result<()> {
-        self.mask.clear();
-        self.mask.resize(rows, true);
-        let response_first = (0..slices.len()).rev().take(1).chain(0..slices.len().saturating_sub(1));
-        for j in response_first {
-            for (row, &value) in slices[j].iter().enumerate() {
-                if value.is_finite() || !self.mask[row] {
-                    continue;
-                }
-                if self.design.missing == Missing::Error {
-                    return Err(self.missing_error(j, row, value));
-                }
-                self.mask[row] = false;
-                self.tally.columns[j][usize::from(!is_null(value))] += 1;
-            }
-        }
-        Ok(())
+    /// Whether the first rows have to be seen before a pass: see [`Design::centre_on`].
+    pub fn needs_centre(&self) -> bool {
+        !self.polynomials.is_empty() || self.spec.missing == Missing::Indicator
     }
 
-    /// The error for a block whose values are all finite.
-    fn refusal(&self, refused: BlockError) -> Error {
-        match refused {
-            BlockError::Value { variable } => {
-                let message = "the squares of its values are beyond float64's range; rescale the column";
-                Error::new(ErrorKind::Overflow, message).in_column(&self.design.columns[variable])
-            }
-            other => Error::new(ErrorKind::Batch, format!("a block of rows was refused: {other:?}")),
-        }
-    }
-
-    fn missing_error(&self, j: usize, row: usize, value: f64) -> Error {
-        let what = if is_null(value) { "null".to_owned() } else { value.to_string() };
-        Error::missing(&self.design.columns[j], &what, self.tally.rows_read + row as u64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use arrow_array::{ArrayRef, Float64Array};
-
-    use super::*;
-
-    fn batch(x: Vec<Option<f64>>, y: Vec<Option<f64>>) -> RecordBatch {
-        let columns: [(&str, ArrayRef); 2] =
-            [("x", Arc::new(Float64Array::from(x))), ("y", Arc::new(Float64Array::from(y)))];
-        RecordBatch::try_from_iter(columns).unwrap()
-    }
-
-    fn model(missing: Missing) -> ModelSpec {
-        ModelSpec { response: "y".into(), features: vec!["x".into()], intercept: true, missing }
-    }
-
-    #[test]
-    fn blocks_do_not_depend_on_batches() {
-        let n = 3 * 1024 + 100;
-        let x: Vec<_> = (0..n).map(|i| if i % 97 == 0 { None } else { Some(f64::from(i)) }).collect();
-        let y: Vec<_> = (0..n).map(|i| Some(if i % 89 == 0 { f64::INFINITY } else { 1.0 })).collect();
-        let whole = batch(x, y);
-        let design = Design::new(&model(Missing::Drop), &whole.schema()).unwrap();
-        let cut = |rows: usize| {
-            let mut cutter = BlockCutter::new(&design);
-            let mut blocks = Vec::new();
-            let mut sink = |b: &DesignBlock<'_>| {
-                let used = |row: &usize| b.mask.is_none_or(|m| m[*row]);
-                if b.columns.iter().any(|c| (0..b.rows).filter(used).any(|row| !c.values[row].is_finite())) {
-                    return Err(BlockError::Value { variable: 0 });
-                }
-                let bits: Vec<u64> =
-                    b.columns.iter().flat_map(|c| c.values.iter().map(|v| v.to_bits())).collect();
-                blocks.push((b.rows, bits, b.mask.map(<[bool]>::to_vec)));
-                Ok(())
-            };
-            for from in (0..whole.num_rows()).step_by(rows) {
-                cutter.push(&whole.slice(from, rows.min(whole.num_rows() - from)), &mut sink).unwrap();
-            }
-            cutter.flush(&mut sink).unwrap();
-            (blocks, format!("{:?}", cutter.tally))
+    /// Empty sets for the levels of the categories.
+    pub fn level_sets(&self) -> Vec<Arc<LevelSet>> {
+        let indicator = self.spec.missing == Missing::Indicator;
+        let set = |c: &Category| {
+            let max = if c.by { MAX_GROUPS } else { self.spec.max_levels };
+            Arc::new(LevelSet::new(&self.columns[c.column], max, indicator && !c.by))
         };
-        let expected = cut(usize::MAX >> 1);
-        assert_eq!(expected.0.len(), 4);
-        for rows in [1, 7, 1023, 1024, 1025, 8192] {
-            assert_eq!(cut(rows), expected, "batches of {rows}");
+        self.categories.iter().map(set).collect()
+    }
+
+    /// The levels that a model has, one list a category.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] when there are not as many lists as categories.
+    pub fn fixed_level_sets(&self, levels: &[Vec<Level>]) -> Result<Vec<Arc<LevelSet>>> {
+        if levels.len() != self.categories.len() {
+            return Err(Error::new(ErrorKind::Model, "the levels do not belong to the model's categories"));
         }
-    }
-
-    #[test]
-    fn missing_values_can_be_refused() {
-        let rows = batch(vec![Some(1.0), Some(2.0), None], vec![Some(1.0); 3]);
-        let design = Design::new(&model(Missing::Error), &rows.schema()).unwrap();
-        let mut cutter = BlockCutter::new(&design);
-        let mut refuse = |_: &DesignBlock<'_>| Err(BlockError::Value { variable: 0 });
-        let pushed = cutter.push(&rows, &mut refuse).and_then(|()| cutter.flush(&mut refuse));
-        let error = pushed.unwrap_err();
-        assert_eq!((error.kind(), error.column()), (ErrorKind::Missing, Some("x")));
-        assert!(error.to_string().contains("row 3"), "{error}");
-    }
-
-    #[test]
-    fn models_are_checked() {
-        let schema = batch(vec![], vec![]).schema();
-        let check = |response: &str, features: &[&str]| {
-            let features = features.iter().map(|&f| f.into()).collect();
-            let model =
-                ModelSpec { response: response.into(), features, intercept: true, missing: Missing::Drop };
-            Design::new(&model, &schema).map(|_| ()).map_err(|e| e.to_string())
+        let set = |(c, levels): (&Category, &Vec<Level>)| {
+            Arc::new(LevelSet::fixed(&self.columns[c.column], levels))
         };
-        assert_eq!(check("y", &["x"]), Ok(()));
-        assert!(check("z", &["x"]).unwrap_err().contains(r#"its columns are "x", "y""#));
-        assert!(check("y", &["x", "x"]).unwrap_err().contains("twice"));
-        assert!(check("y", &["y"]).unwrap_err().contains("also a feature"));
+        Ok(self.categories.iter().zip(levels).map(set).collect())
     }
+
+    /// The columns of the groups, in order.
+    pub fn by(&self) -> &[usize] {
+        &self.by
+    }
+
+    /// The position of a variable, by its content.
+    pub(crate) fn variable(&self, monomial: &Monomial) -> Option<usize> {
+        self.variables.iter().position(|v| matches!(&v.content, Content::Product(m) if m == monomial))
+    }
+
+    /// The variable that marks where another one is missing.
+    pub fn flag_of(&self, variable: usize) -> Option<usize> {
+        self.variables.iter().position(|v| matches!(v.content, Content::MissingFlag(of) if of == variable))
+    }
+}
+
+/// The error for a reference level that does not exist.
+pub(crate) fn no_level(column: &str, level: &str, levels: &[String]) -> Error {
+    let mut shown: Vec<String> = levels.iter().take(20).map(|l| format!("{l:?}")).collect();
+    if levels.len() > shown.len() {
+        shown.push(format!("… ({} in all)", levels.len()));
+    }
+    let message =
+        format!("there is no level {level:?} to be the reference; the levels are {}", shown.join(", "));
+    Error::new(ErrorKind::Model, message).in_column(column)
+}
+
+/// The monomials of a scoped term: products of those of its factors.
+pub(crate) fn monomials(
+    factors: &[TermFactor],
+    scoped: &Scoped,
+    sum_contrasts: bool,
+    polynomials: &[Polynomial],
+) -> Vec<Monomial> {
+    let mut products: Vec<Monomial> = vec![Vec::new()];
+    for &(position, full) in scoped {
+        let own: Vec<Monomial> = match &factors[position] {
+            TermFactor::Number { piece, .. } => vec![vec![piece.clone()]],
+            TermFactor::Powers { argument, degree, .. } => {
+                (1..=*degree).map(|k| vec![raised(argument, k)]).collect()
+            }
+            // The constant part of a polynomial matters where it meets something else.
+            TermFactor::Polynomial { index, .. } => {
+                let powers = (1..=polynomials[*index].degree).map(|k| vec![Piece::Power(*index, k)]);
+                [Vec::new()].into_iter().chain(powers).collect()
+            }
+            TermFactor::Boolean { piece, reference, .. } => {
+                let own = vec![piece.clone()];
+                if full || *reference || sum_contrasts { vec![Vec::new(), own] } else { vec![own] }
+            }
+            TermFactor::Category { .. } => vec![Vec::new()],
+        };
+        products =
+            own.iter().flat_map(|m| products.iter().map(move |p| [p.as_slice(), m].concat())).collect();
+    }
+    products
 }

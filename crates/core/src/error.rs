@@ -15,6 +15,10 @@ pub enum ErrorKind {
     Missing,
     /// The batches do not have the columns that the design was bound to.
     Batch,
+    /// A weight is negative, or no count where counts are needed.
+    Weight,
+    /// A level is not one that the model was fitted to.
+    Unseen,
     /// Values are so large or small that their squares leave float64's range.
     Overflow,
     /// The pass was told to stop.

@@ -2,50 +2,77 @@
 //!
 //! A linear model `y = Xw + b` needs, of all rows, only counts, means and second moments. A [`Design`] is a
 //! [`ModelSpec`] bound to a schema; [`accumulate()`] cuts the batches of every partition into logical blocks of
-//! rows ([`DesignBlock`]), drops and counts rows with missing values ([`RowLedger`]), and feeds one of two
-//! [`Accumulator`]s:
+//! rows ([`DesignBlock`]), drops and counts rows that cannot be used ([`RowLedger`]), and feeds an
+//! [`Accumulator`]:
 //!
 //! | accumulator | holds | costs | good for |
 //! |---|---|---|---|
-//! | [`CrossProducts`] | means and centred `[X y]'[X y]` | `n p²` flops | well-conditioned data |
+//! | [`Statistics`] | all that a design needs: [`CrossProducts`] of its numbers, sums by level for its categories | `n p²` flops for `p` numbers, a few sums a category | everything |
 //! | [`TriangularFactor`] | means and `R` of centred `[X y] = QR` | about `2 n p²` flops, slower ones | ill-conditioned data |
 //!
-//! Both merge. Blocks and partitions are cut by the content of the data and merged in order, so results
-//! have the same bits for any number of threads and any batch size.
+//! After the pass the levels of the categories are known. A [`Layout`] says which columns the terms come to,
+//! and a [`Group`] (all rows, or those of one group) gives their cross-products without ever having made a
+//! column of a category.
+//!
+//! All accumulators merge. Blocks and partitions are cut by the content of the data and merged in order, so
+//! results have the same bits for any number of threads and any batch size.
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`spec`] | response, features, treatment of missing values |
-//! | [`design`] | the model bound to a schema; logical blocks |
-//! | [`block`] | plain slices of a block |
+//! | [`formula`], [`expression`] | the language of terms; arithmetic on columns |
+//! | [`spec`] | responses, terms, weights, groups, treatment of missing values |
+//! | [`design`], `bind`, `scope` | the model bound to a schema; how it is bound; how categories share columns |
+//! | [`levels`] | the levels of categories, found while streaming |
+//! | [`blocks`], [`block`], `variables` | logical blocks; plain slices of one; the numbers computed for one |
 //! | `centred` | its centred form, which the kernels multiply |
 //! | [`missing`] | the ledger of rows |
 //! | [`accumulate`](mod@accumulate) | the trait, and the pass |
 //! | [`ordered`] | partitions in parallel, results in order |
-//! | [`cross_products`], [`triangular_factor`], [`moments`] | the statistics |
+//! | [`statistics`], [`cross_products`], `groups`, [`triangular_factor`], [`moments`] | the statistics |
+//! | [`layout`], [`assemble`] | the columns of the design matrix; their cross-products from the sums |
 
 pub mod accumulate;
+pub mod assemble;
+mod bind;
 pub mod block;
+pub mod blocks;
 mod centred;
 mod convert;
 pub mod cross_products;
 pub mod design;
 pub mod error;
+pub mod expression;
+pub mod formula;
+mod groups;
+pub mod layout;
+pub mod levels;
 pub mod missing;
 pub mod moments;
 pub mod ordered;
+mod scope;
 pub mod spec;
+pub mod statistics;
 pub mod triangular_factor;
+mod variables;
 
 pub use accumulate::{Accumulator, PassControl, accumulate};
+pub use assemble::{Group, Groups, LevelMeans};
 pub use block::{BlockError, Column, DesignBlock};
+pub use blocks::{Levels, RowReader, Unseen};
 pub use convert::to_float64;
 pub use cross_products::CrossProducts;
 pub use design::Design;
 pub use error::{Error, ErrorKind, Result};
-pub use missing::{DroppedRows, MissingReason, RoundedIntegers, RowLedger};
+pub use expression::Expr;
+pub use formula::{Factor, Formula, FormulaError, Term};
+pub use layout::{Coding, Effect, Expanded, Layout};
+pub use levels::{Level, LevelSet};
+pub use missing::{DroppedRows, MissingReason, ReplacedRows, RoundedIntegers, RowLedger};
 pub use moments::Moments;
 pub use ordered::in_order;
 pub use spec::usable_as_number;
-pub use spec::{INTERCEPT, LeftOut, Missing, ModelSpec};
+pub use spec::{
+    Contrasts, DEFAULT_MAX_LEVELS, INTERCEPT, LeftOut, Missing, ModelSpec, WeightType, Weights, factor_name,
+};
+pub use statistics::Statistics;
 pub use triangular_factor::TriangularFactor;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a cell cannot be used.
+use crate::design::Design;
+
+/// Why a row cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -11,15 +13,19 @@ pub enum MissingReason {
     Null,
     /// The value is NaN or infinite.
     NonFinite,
+    /// The weight is zero.
+    ZeroWeight,
+    /// The level is not one of the model's.
+    UnseenLevel,
 }
 
 /// Rows left out because of one column.
 ///
-/// A row that lacks several values counts once, for the first of the used columns (response first, then
-/// the features in order), so the counts add up to the number of dropped rows.
+/// A row that lacks several values counts once, for the first of the used columns (response, weight and
+/// groups first, then the features in order), so the counts add up to the number of dropped rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DroppedRows {
-    /// The column.
+    /// The column, or the arithmetic whose result is not finite.
     pub column: String,
     /// What is wrong with its value.
     pub reason: MissingReason,
@@ -36,6 +42,15 @@ pub struct RoundedIntegers {
     pub cells: u64,
 }
 
+/// Used rows in which a column had no value of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedRows {
+    /// The column, or the arithmetic.
+    pub column: String,
+    /// How many rows.
+    pub rows: u64,
+}
+
 /// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowLedger {
@@ -43,10 +58,19 @@ pub struct RowLedger {
     pub rows_read: u64,
     /// Rows in the fit.
     pub rows_used: u64,
-    /// Rows left out, by column and reason, in the order of the columns.
+    /// Rows left out, by column and reason, in the order in which columns are looked at.
     pub dropped: Vec<DroppedRows>,
+    /// Missing numbers that were replaced by the mean of the others.
+    #[serde(default)]
+    pub filled: Vec<ReplacedRows>,
+    /// Levels unknown to the model that were taken for the reference level.
+    #[serde(default)]
+    pub unseen: Vec<ReplacedRows>,
     /// Columns with integers beyond 2^53, which were rounded to the nearest float64.
     pub rounded_integers: Vec<RoundedIntegers>,
+    /// Columns that have no value in any row.
+    #[serde(default)]
+    pub all_null: Vec<String>,
 }
 
 impl RowLedger {
@@ -56,41 +80,95 @@ impl RowLedger {
     }
 }
 
-/// Counts of one pass, by position of the column; cheap to keep for every partition.
+/// Counts of one pass; cheap to keep for every partition.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) rows_read: u64,
     pub(crate) rows_used: u64,
-    /// For every column: rows dropped for a null, rows dropped for a non-finite value, integers rounded.
-    pub(crate) columns: Vec<[u64; 3]>,
+    pub(crate) columns: Vec<ColumnTally>,
+    pub(crate) variables: Vec<VariableTally>,
 }
 
+/// Counts of a column.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ColumnTally {
+    /// Rows dropped for it: null, not finite, weight zero, level unseen.
+    pub(crate) dropped: [u64; 4],
+    pub(crate) rounded: u64,
+    /// Cells that are null, in used rows or not.
+    pub(crate) nulls: u64,
+    /// Rows with an unknown level that were not dropped for it.
+    pub(crate) unseen: u64,
+}
+
+/// Counts of a variable.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct VariableTally {
+    /// Rows dropped because the result of arithmetic is not finite.
+    pub(crate) dropped: u64,
+    /// Used rows in which it was replaced.
+    pub(crate) filled: u64,
+}
+
+const REASONS: [MissingReason; 4] =
+    [MissingReason::Null, MissingReason::NonFinite, MissingReason::ZeroWeight, MissingReason::UnseenLevel];
+
 impl Tally {
-    pub(crate) fn new(columns: usize) -> Self {
-        Self { columns: vec![[0; 3]; columns], ..Self::default() }
+    pub(crate) fn new(design: &Design) -> Self {
+        Self {
+            columns: vec![ColumnTally::default(); design.columns.len()],
+            variables: vec![VariableTally::default(); design.variables.len()],
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn drop_for(&mut self, column: usize, reason: MissingReason) {
+        self.columns[column].dropped[reason as usize] += 1;
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.rows_read += other.rows_read;
         self.rows_used += other.rows_used;
         for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
-            for (a, b) in mine.iter_mut().zip(theirs) {
+            for (a, b) in mine.dropped.iter_mut().zip(theirs.dropped) {
                 *a += b;
             }
+            mine.rounded += theirs.rounded;
+            mine.nulls += theirs.nulls;
+            mine.unseen += theirs.unseen;
+        }
+        for (mine, theirs) in self.variables.iter_mut().zip(&other.variables) {
+            mine.dropped += theirs.dropped;
+            mine.filled += theirs.filled;
         }
     }
 
-    pub(crate) fn into_ledger(self, names: &[String]) -> RowLedger {
+    pub(crate) fn into_ledger(self, design: &Design) -> RowLedger {
         let mut ledger =
             RowLedger { rows_read: self.rows_read, rows_used: self.rows_used, ..RowLedger::default() };
-        for (name, &[null, non_finite, rounded]) in names.iter().zip(&self.columns) {
-            for (reason, rows) in [(MissingReason::Null, null), (MissingReason::NonFinite, non_finite)] {
+        for (name, tally) in design.columns.iter().zip(&self.columns) {
+            for (reason, rows) in REASONS.into_iter().zip(tally.dropped) {
                 if rows > 0 {
                     ledger.dropped.push(DroppedRows { column: name.clone(), reason, rows });
                 }
             }
-            if rounded > 0 {
-                ledger.rounded_integers.push(RoundedIntegers { column: name.clone(), cells: rounded });
+            if tally.rounded > 0 {
+                ledger.rounded_integers.push(RoundedIntegers { column: name.clone(), cells: tally.rounded });
+            }
+            if tally.unseen > 0 {
+                ledger.unseen.push(ReplacedRows { column: name.clone(), rows: tally.unseen });
+            }
+            if tally.nulls == self.rows_read && self.rows_read > 0 {
+                ledger.all_null.push(name.clone());
+            }
+        }
+        for (variable, tally) in design.variables.iter().zip(&self.variables) {
+            let column = variable.label.clone();
+            if tally.dropped > 0 {
+                let reason = MissingReason::NonFinite;
+                ledger.dropped.push(DroppedRows { column, reason, rows: tally.dropped });
+            } else if tally.filled > 0 {
+                ledger.filled.push(ReplacedRows { column, rows: tally.filled });
             }
         }
         ledger

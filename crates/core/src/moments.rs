@@ -15,6 +15,17 @@ impl Moments {
         Self { rows: 0, weight: 0.0, mean: vec![0.0; variables], low: vec![0.0; variables] }
     }
 
+    /// Given counts and means.
+    pub(crate) fn from_parts(rows: u64, weight: f64, mean: Vec<f64>, low: Vec<f64>) -> Self {
+        Self { rows, weight, mean, low }
+    }
+
+    /// Those of some of the variables.
+    pub(crate) fn select(&self, variables: &[usize]) -> Self {
+        let pick = |values: &[f64]| variables.iter().map(|&v| values[v]).collect();
+        Self::from_parts(self.rows, self.weight, pick(&self.mean), pick(&self.low))
+    }
+
     /// Number of variables, the response included.
     pub fn variables(&self) -> usize {
         self.mean.len()

@@ -6,6 +6,7 @@ use arrow_schema::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::formula::{Factor, Term};
 
 /// What to do with a row that has a null or a non-finite number in a used column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,19 +18,116 @@ pub enum Missing {
     Drop,
     /// Stop with an error that names the column and the row.
     Error,
+    /// Keep the row: a missing category is a level of its own, a missing number is the mean of the others
+    /// and marked by a 0/1 column beside it. A missing response, weight or group still drops the row.
+    Indicator,
 }
 
-/// A linear model `response ~ features`, each feature a column of the data.
+/// How the levels of a category become columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Contrasts {
+    /// A 0/1 column for every level but the reference.
+    #[default]
+    Treatment,
+    /// A column for every level but the last, which is -1 in all of them.
+    Sum,
+}
+
+/// What the weight of a row means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum WeightType {
+    /// The row stands for so many equal rows: degrees of freedom count the weights.
+    Frequency,
+    /// The row's variance is inversely proportional to it: degrees of freedom count the rows, and the
+    /// scale of the weights does not matter to coefficients and standard errors.
+    Analytic,
+}
+
+/// The column with the weights, and their meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weights {
+    /// The column.
+    pub column: String,
+    /// What its values mean.
+    pub kind: WeightType,
+}
+
+/// Most levels of a category, unless said otherwise.
+pub const DEFAULT_MAX_LEVELS: usize = 100_000;
+
+/// A linear model: responses, the terms that explain them, and what is done with the rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelSpec {
-    /// The column that is explained.
-    pub response: String,
-    /// The columns that explain it, in the order of the coefficients.
-    pub features: Vec<String>,
+    /// What is explained: a column, or arithmetic on columns. More than one share all terms.
+    #[serde(with = "as_text")]
+    pub responses: Vec<Factor>,
+    /// The terms, in the order of the coefficients.
+    #[serde(with = "as_text")]
+    pub terms: Vec<Term>,
     /// Whether a constant is estimated too.
     pub intercept: bool,
     /// Treatment of missing values.
     pub missing: Missing,
+    /// Numeric columns that are categories wherever they are named.
+    pub categorical: Vec<String>,
+    /// Reference levels of categories, column and level; the first level in order where absent.
+    pub references: Vec<(String, String)>,
+    /// Coding of categories.
+    pub contrasts: Contrasts,
+    /// Most levels that a category may have.
+    pub max_levels: usize,
+    /// Weights of the rows.
+    pub weights: Option<Weights>,
+    /// Columns whose values split the rows into groups with a fit each.
+    pub by: Vec<String>,
+}
+
+/// Factors and terms are saved as they are written in a formula.
+mod as_text {
+    use std::fmt::Display;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::formula::{Factor, Formula, Term};
+
+    pub(super) trait FromText: Sized {
+        fn from_term(term: Term) -> Option<Self>;
+    }
+
+    impl FromText for Term {
+        fn from_term(term: Term) -> Option<Self> {
+            Some(term)
+        }
+    }
+
+    impl FromText for Factor {
+        fn from_term(term: Term) -> Option<Self> {
+            let [factor] = term.factors() else { return None };
+            Some(factor.clone())
+        }
+    }
+
+    fn parse<T: FromText>(text: &str) -> Option<T> {
+        let mut terms = Formula::parse(text).and_then(|f| f.expand(&[])).ok()?.terms;
+        let only = terms.pop().filter(|_| terms.is_empty())?;
+        T::from_term(only)
+    }
+
+    pub(super) fn serialize<T: Display, S: Serializer>(items: &[T], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(items.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, T: FromText, D: Deserializer<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+        let texts = Vec::<String>::deserialize(d)?;
+        let each =
+            |text: &String| parse(text).ok_or_else(|| D::Error::custom(format!("{text:?} is not a term")));
+        texts.iter().map(each).collect()
+    }
 }
 
 /// A column that is not a feature although nobody excluded it.
@@ -42,22 +140,62 @@ pub struct LeftOut {
 }
 
 impl ModelSpec {
-    /// A model of `response` on all numeric and boolean columns of `schema`, with an intercept; columns
-    /// of other types come back as left out.
-    pub fn all_features(response: &str, schema: &Schema) -> (Self, Vec<LeftOut>) {
-        let others = schema.fields().iter().filter(|f| f.name() != response);
-        let (features, left): (Vec<_>, Vec<_>) = others.partition(|f| is_feature_by_default(f.data_type()));
+    /// A model of the column `response` on the given terms, with an intercept.
+    pub fn new(response: &str, terms: Vec<Term>) -> Self {
+        Self {
+            responses: vec![Factor::Column(response.into())],
+            terms,
+            intercept: true,
+            missing: Missing::Drop,
+            categorical: Vec::new(),
+            references: Vec::new(),
+            contrasts: Contrasts::Treatment,
+            max_levels: DEFAULT_MAX_LEVELS,
+            weights: None,
+            by: Vec::new(),
+        }
+    }
+
+    /// A model of the column `response` on the named columns, with an intercept.
+    pub fn of_columns<S: Into<String>>(response: &str, features: impl IntoIterator<Item = S>) -> Self {
+        let term = |name: S| Term::from(Factor::Column(name.into()));
+        Self::new(response, features.into_iter().map(term).collect())
+    }
+
+    /// The columns that are features unless somebody says otherwise: numbers and booleans, and categories
+    /// that were declared. The others come back as left out. `taken` are those with another role.
+    pub fn default_features(&self, taken: &[String], schema: &Schema) -> (Vec<String>, Vec<LeftOut>) {
+        let others = schema.fields().iter().filter(|f| !taken.contains(f.name()));
+        let declared = |name: &String| {
+            self.categorical.contains(name) || self.references.iter().any(|(column, _)| column == name)
+        };
+        let (features, left): (Vec<_>, Vec<_>) =
+            others.partition(|f| is_feature_by_default(f.data_type()) || declared(f.name()));
         let features = features.iter().map(|f| f.name().clone()).collect();
         let left_out =
             left.iter().map(|f| LeftOut { column: f.name().clone(), reason: why_left_out(f.data_type()) });
-        let left_out = left_out.collect();
-        (Self { response: response.into(), features, intercept: true, missing: Missing::Drop }, left_out)
+        (features, left_out.collect())
     }
 
-    /// Names of the coefficients, `(Intercept)` first where there is one.
-    pub fn terms(&self) -> Vec<String> {
-        let intercept = self.intercept.then(|| INTERCEPT.to_owned());
-        intercept.into_iter().chain(self.features.iter().cloned()).collect()
+    /// The model as it is applied to rows it was not fitted to: nobody weighs or groups them, and what lacks a
+    /// value has no prediction, unless the fit knows what to put in its place.
+    #[must_use]
+    pub fn for_new_rows(&self) -> Self {
+        let missing = if self.missing == Missing::Indicator { Missing::Indicator } else { Missing::Drop };
+        Self { missing, weights: None, by: Vec::new(), ..self.clone() }
+    }
+
+    /// Names of the responses.
+    pub fn response_names(&self) -> Vec<String> {
+        self.responses.iter().map(factor_name).collect()
+    }
+}
+
+/// The name of a factor in tables: a column's own name, without the backticks of a formula.
+pub fn factor_name(factor: &Factor) -> String {
+    match factor {
+        Factor::Column(name) => name.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -85,10 +223,29 @@ pub fn usable_as_number(kind: &DataType) -> bool {
     is_feature_by_default(kind) || is_time(kind) || *kind == DataType::Null
 }
 
-fn type_name(kind: &DataType) -> String {
-    use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Utf8, Utf8View};
+/// Text, or a dictionary of it.
+pub(crate) fn is_text(kind: &DataType) -> bool {
     match kind {
-        Utf8 | LargeUtf8 | Utf8View => "text".into(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+/// Whether a column is a category wherever it is named: text, dictionaries and booleans.
+pub(crate) fn is_category(kind: &DataType) -> bool {
+    is_text(kind) || *kind == DataType::Boolean || matches!(kind, DataType::Dictionary(..))
+}
+
+/// Whether the cells of a column can be levels.
+fn usable_as_category(kind: &DataType) -> bool {
+    is_category(kind) || usable_as_number(kind)
+}
+
+fn type_name(kind: &DataType) -> String {
+    use DataType::{Binary, BinaryView, LargeBinary};
+    match kind {
+        kind if is_text(kind) => "text".into(),
         Binary | LargeBinary | BinaryView | DataType::FixedSizeBinary(_) => "binary".into(),
         DataType::Timestamp(..) => "timestamp".into(),
         DataType::Null => "no value to tell its type from".into(),
@@ -100,7 +257,11 @@ fn type_name(kind: &DataType) -> String {
 
 fn why_left_out(kind: &DataType) -> String {
     let name = type_name(kind);
-    if is_time(kind) { format!("{name}; name it as a feature to use it as a number") } else { name }
+    match kind {
+        kind if is_time(kind) => format!("{name}; name it as a feature to use it as a number"),
+        kind if is_text(kind) => format!("{name}; name it as a feature to use it as a category"),
+        _ => name,
+    }
 }
 
 /// The columns of a schema, to be found by name.
@@ -120,8 +281,11 @@ impl<'s> Columns<'s> {
         Self { schema, by_name }
     }
 
-    /// Checks that a column exists once and holds numbers.
-    pub(crate) fn check_numeric(&self, column: &str, role: &str) -> Result<()> {
+    /// The type of a column.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] when it does not exist, or twice.
+    pub(crate) fn kind(&self, column: &str, role: &str) -> Result<&'s DataType> {
         let model = |message: String| Err(Error::new(ErrorKind::Model, message).in_column(column));
         match self.by_name.get(column) {
             None => {
@@ -131,11 +295,29 @@ impl<'s> Columns<'s> {
                 model(format!("the {role} is not in the data; its columns are {}{more}", valid.join(", ")))
             }
             Some((_, false)) => model(format!("the {role} is ambiguous: two columns have this name")),
-            Some((kind, true)) if !usable_as_number(kind) => {
-                let kind = type_name(kind);
-                model(format!("the {role} must be a number, boolean, date or timestamp, not {kind}"))
-            }
-            Some(_) => Ok(()),
+            Some((kind, true)) => Ok(kind),
         }
+    }
+
+    /// Checks that a column exists once and holds numbers.
+    pub(crate) fn check_numeric(&self, column: &str, role: &str) -> Result<()> {
+        let kind = self.kind(column, role)?;
+        if usable_as_number(kind) {
+            return Ok(());
+        }
+        let kind = type_name(kind);
+        let message = format!("the {role} must be a number, boolean, date or timestamp, not {kind}");
+        Err(Error::new(ErrorKind::Model, message).in_column(column))
+    }
+
+    /// Checks that a column exists once and can be a category.
+    pub(crate) fn check_category(&self, column: &str, role: &str) -> Result<()> {
+        let kind = self.kind(column, role)?;
+        if usable_as_category(kind) {
+            return Ok(());
+        }
+        let message =
+            format!("the {role} must be text, a boolean, a number or a date, not {}", type_name(kind));
+        Err(Error::new(ErrorKind::Model, message).in_column(column))
     }
 }

@@ -7,8 +7,8 @@ use faer::{Mat, Par};
 
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, DesignBlock};
+use crate::blocks::block_rows;
 use crate::centred::Centred;
-use crate::design::block_rows;
 use crate::moments::Moments;
 
 /// Counts, means and the factor `R` of the centred data, `R'R` = the centred cross-products.
@@ -43,6 +43,22 @@ impl TriangularFactor {
     /// Counts and means.
     pub fn moments(&self) -> &Moments {
         &self.moments
+    }
+
+    /// The factor of the first `kept` variables and one behind them.
+    pub fn with_last(&self, kept: usize, last: usize) -> Self {
+        let mut variables: Vec<usize> = (0..kept).collect();
+        variables.push(last);
+        let mut factor = Mat::zeros(kept + 1, kept + 1);
+        for (j, &v) in variables.iter().enumerate() {
+            for i in 0..=j.min(kept.saturating_sub(1)) {
+                factor[(i, j)] = self.centred(i, v);
+            }
+        }
+        // The rows below carry the last variable alone: a rotation makes one entry of them.
+        factor[(kept, kept)] =
+            (kept..=last).map(|i| self.centred(i, last)).fold(0.0, |norm: f64, x| norm.hypot(x));
+        Self { moments: self.moments.select(&variables), factor, work: None }
     }
 
     /// Entry of the upper triangular factor of the centred, weighted rows.
@@ -200,6 +216,7 @@ mod tests {
             let columns = [Column::from(&x[from..to]), Column::from(&y[from..to])];
             state(&DesignBlock {
                 columns: &columns,
+                codes: &[],
                 weights: Some(&weights[from..to]),
                 mask: None,
                 rows: to - from,

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{INTERCEPT, ModelSpec, Moments};
+use streamreg_core::{INTERCEPT, Moments};
 
+use crate::equation::Equation;
 use crate::factor::{Aside, Factor};
 
 /// A column that is an exact linear combination of others, as far as the rank tolerance tells.
@@ -12,17 +13,23 @@ use crate::factor::{Aside, Factor};
 pub struct Aliased {
     /// The column.
     pub term: String,
-    /// The terms it depends on, in the order of the model.
+    /// The terms it depends on, in the order of the equation.
     pub depends_on: Vec<String>,
     /// Their factors: `term = sum of coefficient x depends_on`.
     pub coefficients: Vec<f64>,
     /// Norm of what is left of the column beside those before it, as a share of its own.
     pub relative_residual: f64,
+    /// A category whose levels it depends on besides: a constant for each of them has to be added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels_of: Option<String>,
 }
 
 impl fmt::Display for Aliased {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.depends_on.as_slice(), self.coefficients.as_slice()) {
+            ([], _) if self.levels_of.is_some() => {
+                return write!(f, "{} is constant within the levels of {}", self.term, self.levels_text());
+            }
             ([], _) => return write!(f, "{} = 0", self.term),
             ([only], [value]) if only == INTERCEPT => {
                 return write!(f, "{} is constant ({value})", self.term);
@@ -40,7 +47,16 @@ impl fmt::Display for Aliased {
                 name => write!(f, "{size} {name}")?,
             }
         }
+        if self.levels_of.is_some() {
+            write!(f, " + a constant for each level of {}", self.levels_text())?;
+        }
         Ok(())
+    }
+}
+
+impl Aliased {
+    fn levels_text(&self) -> &str {
+        self.levels_of.as_deref().unwrap_or_default()
     }
 }
 
@@ -55,7 +71,7 @@ pub(crate) struct Relation {
 }
 
 impl Relation {
-    pub(crate) fn new(aside: &Aside, factor: &Factor, moments: &Moments, model: &ModelSpec) -> Self {
+    pub(crate) fn new(aside: &Aside, factor: &Factor, moments: &Moments, intercept: bool) -> Self {
         let j = aside.column;
         let shares = factor.solve_upper(&aside.coordinates);
         let (mut constant, mut size) = (moments.mean(j), moments.mean(j).abs());
@@ -66,15 +82,30 @@ impl Relation {
             size = size.max((value * moments.mean(k)).abs());
             parts.push((k, value, *share));
         }
-        let constant = if model.intercept { (constant, size) } else { (0.0, 0.0) };
+        let constant = if intercept { (constant, size) } else { (0.0, 0.0) };
         Self { column: j, residual: aside.residual, parts, constant }
     }
 
+    /// The vector of the column less what it consists of, over the columns alone.
+    pub(crate) fn remainder(&self, columns: usize) -> Vec<f64> {
+        let mut vector = vec![0.0; columns];
+        for (k, value, _) in &self.parts {
+            vector[*k] = -value;
+        }
+        vector[self.column] = 1.0;
+        vector
+    }
+
+    /// The position of the column.
+    pub(crate) fn column(&self) -> usize {
+        self.column
+    }
+
     /// The vector of the null space, over all terms: the column less what it consists of.
-    pub(crate) fn null_vector(&self, model: &ModelSpec) -> Vec<f64> {
-        let first = usize::from(model.intercept);
-        let mut vector = vec![0.0; model.features.len() + first];
-        if model.intercept {
+    pub(crate) fn null_vector(&self, equation: &Equation) -> Vec<f64> {
+        let first = usize::from(equation.intercept);
+        let mut vector = vec![0.0; equation.features.len() + first];
+        if equation.intercept {
             vector[0] = -self.constant.0;
         }
         for (k, value, _) in &self.parts {
@@ -85,7 +116,7 @@ impl Relation {
     }
 
     /// The relation in words, without the parts that are rounding noise at this condition number.
-    pub(crate) fn describe(&self, model: &ModelSpec, condition: f64) -> Aliased {
+    pub(crate) fn describe(&self, equation: &Equation, condition: f64) -> Aliased {
         let noise = (1e-14 * condition).clamp(1e-12, 1e-7);
         let mut depends_on = Vec::new();
         let mut coefficients = Vec::new();
@@ -96,11 +127,11 @@ impl Relation {
         }
         for (k, value, share) in &self.parts {
             if share.abs() > noise {
-                depends_on.push(model.features[*k].clone());
+                depends_on.push(equation.features[*k].clone());
                 coefficients.push(*value);
             }
         }
-        let term = model.features[self.column].clone();
-        Aliased { term, depends_on, coefficients, relative_residual: self.residual }
+        let term = equation.features[self.column].clone();
+        Aliased { term, depends_on, coefficients, relative_residual: self.residual, levels_of: None }
     }
 }

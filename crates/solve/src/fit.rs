@@ -1,9 +1,11 @@
 //! From sufficient statistics to a [`Fit`].
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{CrossProducts, ModelSpec, Moments, TriangularFactor};
+use streamreg_core::{CrossProducts, INTERCEPT, Moments, TriangularFactor};
 
+use crate::absorb::{Absorbed, Coefficient};
 use crate::aliased::{Aliased, Relation};
+use crate::equation::Equation;
 use crate::error::{Error, Result};
 use crate::factor::svd::extremes;
 use crate::factor::{Factor, cholesky, qr};
@@ -19,6 +21,8 @@ pub enum Statistics<'a> {
     CrossProducts(&'a CrossProducts),
     /// For QR and SVD.
     TriangularFactor(&'a TriangularFactor),
+    /// For the normal equations that are left when a category is eliminated.
+    Absorbed(Absorbed<'a>),
 }
 
 impl Statistics<'_> {
@@ -26,6 +30,7 @@ impl Statistics<'_> {
         match self {
             Self::CrossProducts(c) => c.moments(),
             Self::TriangularFactor(t) => t.moments(),
+            Self::Absorbed(a) => a.means.products().moments(),
         }
     }
 }
@@ -106,39 +111,35 @@ impl Attempt {
 ///
 /// # Errors
 /// [`Error::NoRows`], [`Error::Overflow`], [`Error::Option`].
-pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions) -> Result<Attempt> {
+pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptions) -> Result<Attempt> {
     options.validate()?;
     let moments = statistics.moments();
     if moments.rows() == 0 {
         return Err(Error::NoRows);
     }
     let factor = match statistics {
-        Statistics::CrossProducts(c) => cholesky::factor(c, model.intercept, options.rank_tol),
-        Statistics::TriangularFactor(t) => qr::factor(t, model.intercept, options.rank_tol),
+        Statistics::CrossProducts(c) => cholesky::factor(c, equation.intercept, options.rank_tol),
+        Statistics::TriangularFactor(t) => qr::factor(t, equation.intercept, options.rank_tol),
+        Statistics::Absorbed(a) => a.factor(equation.intercept, options.rank_tol),
     };
-    check_finite(&factor, model)?;
+    check_finite(&factor, equation)?;
     let (largest, smallest) = extremes(&factor)?;
     let condition = largest / smallest;
-    let relations: Vec<_> = factor.aside.iter().map(|a| Relation::new(a, &factor, moments, model)).collect();
-    let aliased = relations.iter().map(|r| r.describe(model, condition)).collect();
     let precision = Precision::new(statistics, &factor, largest, smallest);
     let doubt = match statistics {
-        Statistics::CrossProducts(_) => precision.doubt(&factor, model),
         Statistics::TriangularFactor(_) => None,
+        _ => precision.doubt(&factor, equation),
     };
     let solver = match (statistics, options.solver) {
-        (Statistics::CrossProducts(_), _) => Solver::Cholesky,
-        (_, Solver::Svd) => Solver::Svd,
-        _ => Solver::Qr,
+        (Statistics::TriangularFactor(_), Solver::Svd) => Solver::Svd,
+        (Statistics::TriangularFactor(_), _) => Solver::Qr,
+        _ => Solver::Cholesky,
     };
-    let mut solution = Solution::new(&factor, moments, model, solver)?;
-    if options.collinear == Collinear::MinNorm {
-        solution.minimise_norm(&relations, model);
-    }
-    let rank = factor.rank() + usize::from(model.intercept);
-    let glance = glance(&factor, moments, model.intercept);
-    let coefficients = estimates(&model.terms(), &solution, &glance, options.conf_level);
-    let covariance = glance.sigma.and_then(|sigma| solution.covariance(sigma));
+    let Solved { coefficients, solution, covariance_of, aliased } =
+        solve(statistics, &factor, equation, options, solver, condition)?;
+    let glance = glance(&factor, moments.weight(), equation);
+    let coefficients = estimates(coefficients, &glance, options.conf_level);
+    let covariance = glance.sigma.and_then(|sigma| solution.covariance(sigma)).and_then(covariance_of);
     let mut warnings = precision.warnings(&factor);
     if factor.tss == 0.0 {
         warnings
@@ -151,8 +152,8 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
     let fit = Fit {
         coefficients,
         covariance,
+        rank: factor.coefficients(equation.intercept),
         glance,
-        rank,
         aliased,
         condition_number: condition,
         solver,
@@ -163,8 +164,93 @@ pub fn fit(statistics: Statistics<'_>, model: &ModelSpec, options: &SolveOptions
     Ok(Attempt { fit, doubt })
 }
 
-fn check_finite(factor: &Factor, model: &ModelSpec) -> Result<()> {
-    let names = model.features.iter().chain([&model.response]);
+/// What comes out of a factor.
+struct Solved {
+    coefficients: Vec<Coefficient>,
+    solution: Solution,
+    /// Completes the covariance of the solution to that of all coefficients.
+    covariance_of: Box<dyn FnOnce(Covariance) -> Option<Covariance>>,
+    aliased: Vec<Aliased>,
+}
+
+fn solve(
+    statistics: Statistics<'_>,
+    factor: &Factor,
+    equation: &Equation,
+    options: &SolveOptions,
+    solver: Solver,
+    condition: f64,
+) -> Result<Solved> {
+    let moments = statistics.moments();
+    if let Statistics::Absorbed(absorbed) = statistics {
+        return solve_absorbed(absorbed, factor, equation, condition);
+    }
+    let intercept = equation.intercept;
+    let relations: Vec<_> =
+        factor.aside.iter().map(|a| Relation::new(a, factor, moments, intercept)).collect();
+    let aliased = relations.iter().map(|r| r.describe(equation, condition)).collect();
+    let mut solution = Solution::new(factor, moments, intercept, solver)?;
+    if options.collinear == Collinear::MinNorm {
+        solution.minimise_norm(&relations, equation);
+    }
+    let named = equation.terms().into_iter().enumerate();
+    let coefficients = named.map(|(t, name)| (name, solution.values[t], solution.unit_error(t))).collect();
+    Ok(Solved { coefficients, solution, covariance_of: Box::new(Some), aliased })
+}
+
+/// The coefficients where a category was eliminated, in the order of the terms.
+fn solve_absorbed(
+    absorbed: Absorbed<'_>,
+    factor: &Factor,
+    equation: &Equation,
+    condition: f64,
+) -> Result<Solved> {
+    let products = absorbed.means.products();
+    let without = Equation { intercept: false, ..equation.clone() };
+    let aliased = factor.aside.iter().map(|aside| {
+        let relation = Relation::new(aside, factor, products.moments(), false);
+        let mut aliased = relation.describe(&without, condition);
+        // What the other columns leave of it is constant within levels. Is there more than rounding?
+        let vector = relation.remainder(equation.features.len());
+        let terms = vector.iter().enumerate().filter(|(_, v)| **v != 0.0);
+        let terms: Vec<(usize, f64)> = terms.map(|(k, v)| (absorbed.columns[k], *v)).collect();
+        let pairs = terms.iter().flat_map(|a| terms.iter().map(move |b| (a, b)));
+        let square: f64 = pairs.map(|(a, b)| a.1 * b.1 * products.centred(a.0, b.0)).sum();
+        let own = factor.scale[relation.column()];
+        if square > 1e-12 * own * own || aliased.depends_on.is_empty() {
+            aliased.levels_of = Some(absorbed.term.label.clone());
+        }
+        aliased
+    });
+    let aliased = aliased.collect();
+    let solution = Solution::new(factor, products.moments(), false, Solver::Cholesky)?;
+    let effects = absorbed.effects(&solution);
+    let (constant, levels) = effects.coefficients(absorbed.term);
+    let rest = equation.features.iter().enumerate();
+    let mut coefficients: Vec<Coefficient> =
+        rest.map(|(t, name)| (name.clone(), solution.values[t], solution.unit_error(t))).collect();
+    let (at, width) = (absorbed.term.at, levels.len());
+    coefficients.splice(at..at, levels);
+    let first = usize::from(constant.is_some());
+    if let Some((value, error)) = constant {
+        coefficients.insert(0, (INTERCEPT.to_owned(), Some(value), error));
+    }
+    let kept: Vec<usize> = factor.kept.clone();
+    let covariance_of = move |mut covariance: Covariance| {
+        // Positions among all terms: the levels stand in between.
+        covariance.terms.iter_mut().for_each(|t| *t += first + if *t >= at { width } else { 0 });
+        let mut levels = effects.for_intervals()?;
+        let all = levels.means.len().checked_div(levels.weights.len()).unwrap_or(0);
+        let rows = levels.means.chunks_exact(all.max(1));
+        levels.means = rows.flat_map(|row| kept.iter().map(|&k| row[k])).collect();
+        covariance.levels = Some(levels);
+        Some(covariance)
+    };
+    Ok(Solved { coefficients, solution, covariance_of: Box::new(covariance_of), aliased })
+}
+
+fn check_finite(factor: &Factor, equation: &Equation) -> Result<()> {
+    let names = equation.features.iter().chain([&equation.response]);
     let response = factor.tss + factor.rss + factor.explained.iter().sum::<f64>();
     let sizes = factor.scale.iter().chain([&response]);
     match names.zip(sizes).find(|(_, size)| !size.is_finite()) {

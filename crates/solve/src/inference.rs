@@ -1,11 +1,11 @@
 //! Standard errors, tests, intervals and the statistics of a fit as a whole.
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::Moments;
 
+use crate::absorb::Coefficient;
 use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
+use crate::equation::Equation;
 use crate::factor::Factor;
-use crate::solution::Solution;
 
 /// One row of the coefficient table. Fields are `None` where the number does not exist: all of them for
 /// a column that was set aside, all but the estimate without residual degrees of freedom.
@@ -42,7 +42,7 @@ pub struct Glance {
     pub p_value: Option<f64>,
     /// Numerator degrees of freedom of F: independent columns beside the constant.
     pub df: usize,
-    /// Gaussian log-likelihood at the maximum.
+    /// Gaussian log-likelihood at the maximum; analytic weights are inverse variances.
     pub log_lik: Option<f64>,
     /// `-2 log_lik + 2 k`; `k` counts the coefficients and the variance.
     pub aic: Option<f64>,
@@ -52,9 +52,9 @@ pub struct Glance {
     pub deviance: f64,
     /// `n - rank`.
     pub df_residual: u64,
-    /// Rows in the fit.
+    /// Rows in the fit; the sum of the weights where these are frequencies.
     pub nobs: u64,
-    /// `RSS / n`.
+    /// `RSS / n`, or the weighted mean of squared residuals.
     pub mse: f64,
     /// Its square root.
     pub rmse: f64,
@@ -64,23 +64,25 @@ fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-pub(crate) fn glance(factor: &Factor, moments: &Moments, intercept: bool) -> Glance {
-    let (n, rows) = (moments.rows(), moments.rows() as f64);
-    let df = factor.rank();
-    let rank = df + usize::from(intercept);
+pub(crate) fn glance(factor: &Factor, weight: f64, equation: &Equation) -> Glance {
+    let (n, rows) = (equation.nobs, equation.nobs as f64);
+    let intercept = equation.intercept;
+    let rank = factor.coefficients(intercept);
+    let df = rank - usize::from(intercept);
     let df_residual = n.saturating_sub(rank as u64);
     let resid = df_residual as f64;
     let (rss, tss) = (factor.rss, factor.tss);
-    let explained: f64 = factor.explained.iter().map(|v| v * v).sum();
+    let explained: f64 = factor.explained.iter().map(|v| v * v).sum::<f64>() + factor.absorbed_explained;
     let has_resid = df_residual > 0;
     let variance = has_resid.then(|| rss / resid);
     let r_squared = finite(1.0 - rss / tss);
     let total_df = rows - f64::from(u8::from(intercept));
     let adj_r_squared = variance.and_then(|v| finite(1.0 - v / (tss / total_df)));
     let statistic = variance.filter(|_| df > 0).and_then(|v| finite(explained / df as f64 / v));
-    let log_lik = finite(-0.5 * rows * ((2.0 * std::f64::consts::PI * rss / rows).ln() + 1.0));
+    let unweighted = -0.5 * rows * ((2.0 * std::f64::consts::PI * rss / rows).ln() + 1.0);
+    let log_lik = finite(unweighted + 0.5 * equation.log_weights);
     let k = rank as f64 + 1.0;
-    let mse = rss / rows;
+    let mse = rss / weight;
     Glance {
         r_squared,
         adj_r_squared,
@@ -100,21 +102,15 @@ pub(crate) fn glance(factor: &Factor, moments: &Moments, intercept: bool) -> Gla
 }
 
 /// The coefficient table.
-pub(crate) fn estimates(
-    terms: &[String],
-    solution: &Solution,
-    glance: &Glance,
-    level: f64,
-) -> Vec<TermEstimate> {
+pub(crate) fn estimates(coefficients: Vec<Coefficient>, glance: &Glance, level: f64) -> Vec<TermEstimate> {
     let df = glance.df_residual as f64;
     let quantile = glance.sigma.map(|_| student_t_quantile_two_sided(1.0 - level, df));
-    let row = |(index, term): (usize, &String)| {
-        let estimate = solution.values[index];
-        let std_error = estimate.and(glance.sigma).map(|sigma| sigma * solution.unit_error(index));
+    let row = |(term, estimate, unit_error): Coefficient| {
+        let std_error = estimate.and(glance.sigma).map(|sigma| sigma * unit_error);
         let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
         let half_width = std_error.zip(quantile).map(|(se, q)| se * q);
         TermEstimate {
-            term: term.clone(),
+            term,
             estimate,
             std_error,
             statistic,
@@ -123,5 +119,5 @@ pub(crate) fn estimates(
             conf_high: estimate.zip(half_width).map(|(b, h)| b + h),
         }
     };
-    terms.iter().enumerate().map(row).collect()
+    coefficients.into_iter().map(row).collect()
 }

@@ -12,14 +12,18 @@
 //! |---|---|
 //! | [`fit`](mod@fit) | statistics to [`Fit`]: the place to start |
 //! | `factor` | `cholesky`, `qr`, `svd` of the equilibrated columns; the rank decision |
+//! | [`equation`] | names of the columns, what a row stands for |
+//! | `absorb` | a large category, eliminated before the rest is solved for |
 //! | `solution` | coefficients and covariance from a factor; the minimum norm |
 //! | `aliased`, `precision` | what depends on what; how many digits are left |
 //! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
 //! | [`options`] | solver, collinear columns, rank tolerance |
 
+mod absorb;
 mod aliased;
 pub mod distributions;
+pub mod equation;
 pub mod error;
 mod factor;
 pub mod fit;
@@ -28,7 +32,9 @@ pub mod options;
 mod precision;
 mod solution;
 
+pub use absorb::{Absorbed, LevelCovariance};
 pub use aliased::Aliased;
+pub use equation::Equation;
 pub use error::{Error, Result};
 pub use fit::{Attempt, Fit, Statistics, Warning, fit};
 pub use inference::{Glance, TermEstimate};

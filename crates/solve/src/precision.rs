@@ -1,7 +1,6 @@
 //! How many digits the arithmetic leaves, and what is said about it.
 
-use streamreg_core::ModelSpec;
-
+use crate::equation::Equation;
 use crate::factor::{Factor, cholesky};
 use crate::fit::{Statistics, Warning};
 
@@ -29,7 +28,9 @@ impl Precision {
         let condition = largest / smallest;
         let of_rss = factor.rss / factor.tss;
         let (coefficients, residual) = match statistics {
-            Statistics::CrossProducts(_) => (eps * condition * condition, eps / of_rss),
+            Statistics::CrossProducts(_) | Statistics::Absorbed(_) => {
+                (eps * condition * condition, eps / of_rss)
+            }
             Statistics::TriangularFactor(_) => {
                 let scaled = factor.solve_upper(&factor.explained);
                 let size = scaled.iter().map(|v| v * v).sum::<f64>().sqrt();
@@ -42,9 +43,13 @@ impl Precision {
     }
 
     /// Why cross-products should not be relied on, if they should not.
-    pub(crate) fn doubt(&self, factor: &Factor, model: &ModelSpec) -> Option<Warning> {
-        let undecided: Vec<&str> =
-            factor.aside.iter().filter(|a| a.undecided).map(|a| model.features[a.column].as_str()).collect();
+    pub(crate) fn doubt(&self, factor: &Factor, equation: &Equation) -> Option<Warning> {
+        let undecided: Vec<&str> = factor
+            .aside
+            .iter()
+            .filter(|a| a.undecided)
+            .map(|a| equation.features[a.column].as_str())
+            .collect();
         if !undecided.is_empty() {
             let message = format!(
                 "float64 cross-products cannot tell whether {} depends on the columns before (relative residual below {:e})",

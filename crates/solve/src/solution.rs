@@ -2,9 +2,11 @@
 
 use faer::Mat;
 use serde::{Deserialize, Serialize};
-use streamreg_core::{ModelSpec, Moments};
+use streamreg_core::Moments;
 
+use crate::absorb::LevelCovariance;
 use crate::aliased::Relation;
+use crate::equation::Equation;
 use crate::error::Result;
 use crate::factor::svd::Singular;
 use crate::factor::{Factor, norm};
@@ -23,6 +25,9 @@ pub struct Covariance {
     pub means: Option<Vec<f64>>,
     /// Variance of the fitted value at those means, `sigma² / n`.
     pub variance_at_means: f64,
+    /// Where a category was eliminated, what its levels add.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<LevelCovariance>,
 }
 
 /// Coefficients, and a matrix `A` such that `sigma² A A'` is their covariance.
@@ -30,22 +35,23 @@ pub(crate) struct Solution {
     /// One a term; `None` for a column that was set aside.
     pub(crate) values: Vec<Option<f64>>,
     /// Rows are terms.
-    root: Mat<f64>,
+    pub(crate) root: Mat<f64>,
     /// Means of the features beside an intercept, unless the norm was minimised.
     means: Option<Vec<f64>>,
     weight: f64,
 }
 
 impl Solution {
-    pub(crate) fn new(factor: &Factor, moments: &Moments, model: &ModelSpec, solver: Solver) -> Result<Self> {
+    /// The solution for the columns; with `intercept`, for the constant too.
+    pub(crate) fn new(factor: &Factor, moments: &Moments, intercept: bool, solver: Solver) -> Result<Self> {
         let (scaled, inverse) = if solver == Solver::Svd && factor.rank() > 0 {
             let singular = Singular::new(factor)?;
             (singular.solve(&factor.explained), singular.inverse())
         } else {
             (factor.solve_upper(&factor.explained), factor.inverse())
         };
-        let first = usize::from(model.intercept);
-        let mut values = vec![None; model.features.len() + first];
+        let first = usize::from(intercept);
+        let mut values = vec![None; factor.scale.len() + first];
         let mut root = Mat::zeros(values.len(), factor.rank() + first);
         for (c, &k) in factor.kept.iter().enumerate() {
             values[first + k] = Some(scaled[c] / factor.scale[k]);
@@ -53,28 +59,28 @@ impl Solution {
                 root[(first + k, first + column)] = inverse[(c, column)] / factor.scale[k];
             }
         }
-        if model.intercept {
-            values[0] = Some(intercept(&values[1..], moments));
+        if intercept {
+            values[0] = Some(constant(&values[1..], moments));
             root[(0, 0)] = 1.0 / moments.weight().sqrt();
             for column in 1..root.ncols() {
                 root[(0, column)] =
                     -factor.kept.iter().map(|&k| moments.mean(k) * root[(1 + k, column)]).sum::<f64>();
             }
         }
-        let means = (0..model.features.len()).map(|k| moments.mean(k)).collect();
-        let means = model.intercept.then_some(means);
+        let means = (0..factor.scale.len()).map(|k| moments.mean(k)).collect();
+        let means = intercept.then_some(means);
         Ok(Self { values, root, means, weight: moments.weight() })
     }
 
     /// Takes from the solution its part in the null space of the design, which changes no fitted value;
     /// what remains is the Moore-Penrose solution. The null space is known from the columns set aside, so
     /// it rests on the same rank decision as everything else.
-    pub(crate) fn minimise_norm(&mut self, relations: &[Relation], model: &ModelSpec) {
+    pub(crate) fn minimise_norm(&mut self, relations: &[Relation], equation: &Equation) {
         if relations.is_empty() {
             return;
         }
         self.means = None;
-        let vectors: Vec<Vec<f64>> = relations.iter().map(|r| r.null_vector(model)).collect();
+        let vectors: Vec<Vec<f64>> = relations.iter().map(|r| r.null_vector(equation)).collect();
         let terms = self.values.len();
         let basis = Mat::from_fn(terms, vectors.len(), |t, d| vectors[d][t]).qr().compute_thin_Q();
         let basic = Mat::from_fn(terms, 1, |t, _| self.values[t].unwrap_or(0.0));
@@ -99,13 +105,13 @@ impl Solution {
         let means = self.means.as_ref().map(|m| terms.iter().skip(1).map(|&t| m[t - 1]).collect());
         let variance_at_means = sigma * sigma / self.weight;
         let finite = values.iter().all(|v| v.is_finite());
-        finite.then_some(Covariance { terms, values, means, variance_at_means })
+        finite.then_some(Covariance { terms, values, means, variance_at_means, levels: None })
     }
 }
 
 /// `mean(y) - sum of b_j mean(x_j)`, as if computed with twice the precision (Ogita, Rump & Oishi 2005,
 /// "Accurate sum and dot product").
-fn intercept(slopes: &[Option<f64>], moments: &Moments) -> f64 {
+fn constant(slopes: &[Option<f64>], moments: &Moments) -> f64 {
     let y = moments.variables() - 1;
     let (mut sum, mut low) = (moments.mean(y), moments.mean_low(y));
     for (k, slope) in slopes.iter().enumerate() {

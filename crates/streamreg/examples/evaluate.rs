@@ -1,7 +1,7 @@
 //! Measures how well a model predicts: `cargo run -p streamreg --example evaluate`
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use streamreg::{DatasetOptions, Error, Execution, Regression};
+use streamreg::{Error, EvaluateOptions, Regression};
 
 const FLIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/flights.parquet");
 
@@ -9,8 +9,7 @@ fn main() -> Result<(), Error> {
     let by_distance = Regression::new("air_time").features(["distance"]).fit_paths(&[FLIGHTS])?.model();
 
     // The same files here; other ones with the same columns will do as well.
-    let evaluation =
-        by_distance.evaluate_paths(&[FLIGHTS], &DatasetOptions::default(), &Execution::default())?;
+    let evaluation = by_distance.evaluate_paths(&[FLIGHTS], &EvaluateOptions::default())?;
     println!("RMSE {:.3}, MAE {:.3}, bias {:.1e}", evaluation.rmse, evaluation.mae, evaluation.bias);
     println!("R² {:?} on {} rows", evaluation.r_squared, evaluation.rows);
     println!("{} rows lack a value", evaluation.ledger.rows_dropped());

@@ -5,6 +5,9 @@ use std::fmt;
 use std::path::Path;
 
 use arrow_schema::ArrowError;
+use streamreg_core::FormulaError;
+
+use crate::pass::Failure;
 
 /// Result of the library's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -32,13 +35,15 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    /// Lines that show the place.
+    excerpt: Option<String>,
     broken_pipe: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), broken_pipe: false, source: None }
+        Self { kind, message: message.into(), excerpt: None, broken_pipe: false, source: None }
     }
 
     /// An error of a program that found a request invalid before the library saw it.
@@ -55,7 +60,7 @@ impl Error {
         let message = format!("{}: cannot write: {source}", path.display());
         let io = (&source as &dyn std::any::Any).downcast_ref::<std::io::Error>();
         let broken_pipe = io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-        Self { kind: ErrorKind::Output, message, broken_pipe, source: Some(Box::new(source)) }
+        Self { kind: ErrorKind::Output, message, excerpt: None, broken_pipe, source: Some(Box::new(source)) }
     }
 
     /// Puts where it happened in front of the message.
@@ -65,7 +70,23 @@ impl Error {
     }
 
     fn caused_by(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Self {
-        Self { kind, message: source.to_string(), broken_pipe: false, source: Some(Box::new(source)) }
+        Self {
+            kind,
+            message: source.to_string(),
+            excerpt: None,
+            broken_pipe: false,
+            source: Some(Box::new(source)),
+        }
+    }
+
+    /// What is wrong, in one line, without [`Error::excerpt`].
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Lines that show where, such as a formula with a mark below; control characters are escaped.
+    pub fn excerpt(&self) -> Option<&str> {
+        self.excerpt.as_deref()
     }
 
     /// Whether the reader of the output went away, which is no failure for a filter in a pipeline.
@@ -81,7 +102,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.excerpt.iter().try_for_each(|excerpt| write!(f, "\n{excerpt}"))
     }
 }
 
@@ -92,6 +114,14 @@ impl StdError for Error {
     }
 }
 
+impl From<FormulaError> for Error {
+    fn from(error: FormulaError) -> Self {
+        let text = error.to_string();
+        let excerpt = text.strip_prefix(error.message()).map(|e| e.trim_start_matches('\n').to_owned());
+        Self { excerpt, ..Self::new(ErrorKind::Request, format!("the formula: {}", error.message())) }
+    }
+}
+
 impl From<streamreg_reader::Error> for Error {
     fn from(error: streamreg_reader::Error) -> Self {
         let kind = match error.kind() {
@@ -99,6 +129,15 @@ impl From<streamreg_reader::Error> for Error {
             _ => ErrorKind::Data,
         };
         Self::caused_by(kind, error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Core(error) => error.into(),
+            Failure::Other(error) => error,
+        }
     }
 }
 
@@ -114,6 +153,7 @@ impl From<streamreg_core::Error> for Error {
         let kind = match error.kind() {
             streamreg_core::ErrorKind::Interrupted => ErrorKind::Interrupted,
             streamreg_core::ErrorKind::Threads => ErrorKind::System,
+            // What the error says is about the data, whatever it is.
             _ => ErrorKind::Data,
         };
         Self::caused_by(kind, error)

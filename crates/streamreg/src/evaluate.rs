@@ -3,12 +3,25 @@
 use std::path::Path;
 
 use serde::Serialize;
-use streamreg_core::{Accumulator, BlockError, Design, DesignBlock, Missing, ModelSpec, RowLedger};
-use streamreg_reader::{Dataset, DatasetOptions, Source};
+use streamreg_core::{Accumulator, BlockError, DesignBlock, RowLedger, Unseen};
+use streamreg_reader::DatasetOptions;
 
 use crate::error::{Error, Result};
+use crate::input::open;
 use crate::model::Model;
 use crate::pass::{Execution, Rows, SourceRows};
+use crate::predictor::Predictor;
+
+/// How a model is evaluated.
+#[derive(Clone, Default)]
+pub struct EvaluateOptions {
+    /// What happens to rows with a level that the model does not know.
+    pub unseen: Unseen,
+    /// How files are read.
+    pub dataset: DatasetOptions,
+    /// Threads, progress, interruption.
+    pub execution: Execution,
+}
 
 /// Measures of prediction error.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,28 +44,22 @@ pub struct Evaluation {
 }
 
 impl Model {
-    /// Predicts the response of files and compares with what they hold.
+    /// Predicts the response of files and compares with what they hold. All rows weigh the same.
     ///
     /// # Errors
     /// When the data cannot be read or lack a column, or no row can be used.
     pub fn evaluate_paths<P: AsRef<Path>>(
         &self,
         paths: &[P],
-        dataset: &DatasetOptions,
-        execution: &Execution,
+        options: &EvaluateOptions,
     ) -> Result<Evaluation> {
-        let dataset = Dataset::open(paths, dataset)?;
-        self.check_columns(dataset.schema())?;
-        let spec = ModelSpec {
-            response: self.response().to_owned(),
-            features: self.features().into_iter().map(str::to_owned).collect(),
-            intercept: self.has_intercept(),
-            missing: Missing::Drop,
-        };
-        let design = Design::new(&spec, dataset.schema())?;
-        let (slopes, constant) = (self.slopes(), self.constant());
-        let make = || PredictionErrors::new(&slopes, constant);
-        let (errors, ledger) = SourceRows(&dataset).accumulate(&design, execution, 1, make)?;
+        let source = open(paths, &options.dataset)?;
+        let predictor = self.evaluator(options.unseen)?;
+        self.check_columns(predictor.design.columns(), source.schema())?;
+        let make = || PredictionErrors::new(&predictor);
+        let rows = SourceRows(source.as_ref());
+        let (errors, ledger) =
+            rows.accumulate(&predictor.design, &predictor.levels, &options.execution, 1, make)?;
         if errors.rows == 0 {
             return Err(Error::data(format!("no row can be used: {} were read", ledger.rows_read)));
         }
@@ -62,9 +69,7 @@ impl Model {
 
 /// Sums of prediction errors.
 struct PredictionErrors<'m> {
-    slopes: &'m [f64],
-    constant: f64,
-    residuals: Vec<f64>,
+    predictor: &'m Predictor,
     rows: u64,
     sum: f64,
     absolute: f64,
@@ -75,19 +80,8 @@ struct PredictionErrors<'m> {
 }
 
 impl<'m> PredictionErrors<'m> {
-    fn new(slopes: &'m [f64], constant: f64) -> Self {
-        let residuals = Vec::new();
-        Self {
-            slopes,
-            constant,
-            residuals,
-            rows: 0,
-            sum: 0.0,
-            absolute: 0.0,
-            squares: 0.0,
-            mean: 0.0,
-            spread: 0.0,
-        }
+    fn new(predictor: &'m Predictor) -> Self {
+        Self { predictor, rows: 0, sum: 0.0, absolute: 0.0, squares: 0.0, mean: 0.0, spread: 0.0 }
     }
 
     /// Takes in the mean and spread of the response in further rows (Chan, Golub & LeVeque 1979).
@@ -116,29 +110,25 @@ impl<'m> PredictionErrors<'m> {
 
 impl Accumulator for PredictionErrors<'_> {
     fn variables(&self) -> usize {
-        self.slopes.len() + 1
+        self.predictor.design.variables()
     }
 
     fn update(&mut self, block: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
-        let Some((response, features)) = block.columns.split_last() else { return Ok(()) };
-        self.residuals.clear();
-        self.residuals.resize(block.rows, self.constant);
-        for (column, slope) in features.iter().zip(self.slopes) {
-            self.residuals.iter_mut().zip(column.values).for_each(|(p, x)| *p += slope * x);
-        }
+        let Some(response) = block.columns.last() else { return Ok(()) };
+        let predictions = self.predictor.predict(block);
         let used = || (0..block.rows).filter(|&row| block.mask.is_none_or(|m| m[row]));
         let rows = block.rows_used();
         if rows == 0 {
             return Ok(());
         }
-        if used().any(|row| !(self.residuals[row] - response.values[row]).is_finite()) {
+        if used().any(|row| !(predictions[row] - response.values[row]).is_finite()) {
             return Err(BlockError::Value { variable: 0 });
         }
         let origin = used().next().map_or(0.0, |row| response.values[row]);
         let mean = origin + used().map(|row| response.values[row] - origin).sum::<f64>() / rows as f64;
         let mut spread = 0.0;
         for row in used() {
-            let (y, error) = (response.values[row], self.residuals[row] - response.values[row]);
+            let (y, error) = (response.values[row], predictions[row] - response.values[row]);
             spread += (y - mean) * (y - mean);
             self.sum += error;
             self.absolute += error.abs();

@@ -72,8 +72,8 @@ pub fn inspect<P: AsRef<Path>>(
     let dataset = Dataset::open(paths, options)?;
     let summary = dataset.summary();
     let schema = dataset.schema();
-    let (spec, _) = ModelSpec::all_features("", schema);
-    let features: HashSet<&String> = spec.features.iter().collect();
+    let (names, _) = ModelSpec::new("", Vec::new()).default_features(&[], schema);
+    let features: HashSet<&String> = names.iter().collect();
     let columns = schema.fields().iter().zip(&summary.null_counts).map(|(field, &nulls)| ColumnSummary {
         name: field.name().clone(),
         kind: type_name(field.data_type()),
@@ -87,11 +87,8 @@ pub fn inspect<P: AsRef<Path>>(
         .zip(&summary.decode_bytes)
         .filter(|(f, _)| features.contains(f.name()))
         .map(|(_, b)| b);
-    let predicted_memory = predict_memory(
-        threads as u64,
-        spec.features.len() as u64,
-        decode.sum::<u64>() + summary.partition_bytes,
-    );
+    let predicted_memory =
+        predict_memory(threads as u64, names.len() as u64, decode.sum::<u64>() + summary.partition_bytes);
     let verified = if verify { Some(verify_all(&dataset, summary.rows, execution)?) } else { None };
     Ok(Inspection {
         columns: columns.collect(),
@@ -110,7 +107,7 @@ pub fn inspect<P: AsRef<Path>>(
 fn predict_memory(threads: u64, variables: u64, decode: u64) -> u64 {
     const PROCESS: u64 = 8 << 20;
     let batch = streamreg_reader::source::DEFAULT_BATCH_ROWS as u64 * variables * 8;
-    let block = streamreg_core::design::block_rows(variables as usize) as u64 * variables * 8;
+    let block = streamreg_core::blocks::block_rows(variables as usize) as u64 * variables * 8;
     let matrix = variables * variables * 8;
     PROCESS + threads * (decode + 2 * batch + 2 * block + 4 * matrix)
 }

@@ -25,16 +25,19 @@
 
 mod error;
 mod evaluate;
+mod input;
 mod inspect;
 mod model;
 mod output;
 mod pass;
 mod predict;
+mod predictor;
 mod regression;
 mod report;
+mod run;
 
 pub use error::{Error, ErrorKind, Result};
-pub use evaluate::Evaluation;
+pub use evaluate::{EvaluateOptions, Evaluation};
 pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
@@ -42,10 +45,13 @@ pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically}
 pub use pass::{Execution, Progress, ProgressFn};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
-pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings};
+pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};
+pub use run::{GroupFit, GroupSummary};
 
 pub use streamreg_core::{
-    DroppedRows, LeftOut, Missing, MissingReason, ModelSpec, RoundedIntegers, RowLedger,
+    Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, Factor, Formula, LeftOut, Level, Missing,
+    MissingReason, ModelSpec, ReplacedRows, RoundedIntegers, RowLedger, Term, Unseen, WeightType, Weights,
+    formula,
 };
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;
@@ -53,5 +59,5 @@ pub use streamreg_reader::csv::{ColumnType, CsvOptions};
 pub use streamreg_reader::source;
 pub use streamreg_reader::{Dataset, DatasetOptions, Source};
 
-pub use streamreg_solve::{Aliased, Collinear, Covariance, Glance, Solver, TermEstimate, Warning};
+pub use streamreg_solve::{Aliased, Collinear, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 pub use {arrow_array, arrow_schema};

@@ -3,19 +3,24 @@
 use std::path::Path;
 
 use arrow_array::{Float64Array, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use serde::{Deserialize, Serialize};
-use streamreg_core::{ModelSpec, RowLedger, to_float64, usable_as_number};
+use streamreg_core::{
+    Coding, Design, DesignBlock, INTERCEPT, Layout, ModelSpec, RowLedger, RowReader, Unseen, factor_name,
+    usable_as_number,
+};
 use streamreg_reader::source::position;
 use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
 use crate::error::{Error, Result};
 use crate::output::write_atomically;
+use crate::pass::{Failure, project};
+use crate::predictor::Predictor;
 use crate::report::{FitReport, InputRecord};
 
 /// Version of the model file. A reader of this version refuses any other.
-pub const MODEL_SCHEMA_VERSION: u32 = 1;
+pub const MODEL_SCHEMA_VERSION: u32 = 2;
 
 /// A fitted model, as it is saved: a JSON file with the coefficients, their covariance, and where they
 /// come from.
@@ -27,45 +32,83 @@ pub const MODEL_SCHEMA_VERSION: u32 = 1;
 /// # std::fs::write(&data, "x,y\n1,1.5\n2,2.5\n3,3.25\n")?;
 /// Regression::new("y").fit_paths(&[&data])?.model().save(&path)?;
 /// let model = Model::load(&path)?;
-/// assert_eq!(model.features(), ["x"]);
+/// assert_eq!(model.features()?, ["x"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Model(Contents);
 
-/// What kind of values a feature has: the same number means something else as days than as seconds.
+/// What kind of values a column has: the same number means something else as days than as seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum FeatureKind {
+pub(crate) enum ColumnKind {
     Number,
+    Boolean,
     Date,
     Timestamp,
+    Text,
 }
 
-impl std::fmt::Display for FeatureKind {
+impl std::fmt::Display for ColumnKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Number => "a number",
+            Self::Boolean => "a boolean",
             Self::Date => "a date",
             Self::Timestamp => "a timestamp",
+            Self::Text => "a text",
         })
     }
 }
 
-/// The kinds of the named columns.
-pub(crate) fn feature_kinds(features: &[String], schema: &Schema) -> Vec<FeatureKind> {
-    let kind =
-        |name: &String| schema.field_with_name(name).map_or(FeatureKind::Number, |f| kind_of(f.data_type()));
-    features.iter().map(kind).collect()
+impl ColumnKind {
+    fn of(kind: &DataType) -> Self {
+        match kind {
+            DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Timestamp(..) => Self::Timestamp,
+            DataType::Boolean => Self::Boolean,
+            kind if usable_as_number(kind) => Self::Number,
+            _ => Self::Text,
+        }
+    }
+
+    /// A type of this kind, for binding.
+    fn example(self) -> DataType {
+        match self {
+            Self::Number => DataType::Float64,
+            Self::Boolean => DataType::Boolean,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Second, None),
+            Self::Text => DataType::Utf8,
+        }
+    }
+
+    /// Whether data of type `found` can take the place of this kind.
+    fn accepts(self, found: &DataType) -> bool {
+        let other = Self::of(found);
+        // A column without a value has no type, and 0 and 1 are what booleans are computed with.
+        *found == DataType::Null || other == self || (self == Self::Number && other == Self::Boolean)
+    }
 }
 
-fn kind_of(kind: &DataType) -> FeatureKind {
-    match kind {
-        DataType::Date32 | DataType::Date64 => FeatureKind::Date,
-        DataType::Timestamp(..) => FeatureKind::Timestamp,
-        _ => FeatureKind::Number,
-    }
+/// A column that the model was fitted to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ModelColumn {
+    name: String,
+    kind: ColumnKind,
+}
+
+/// The columns of a design, with their kinds.
+pub(crate) fn model_columns(design: &Design, schema: &Schema) -> Vec<ModelColumn> {
+    let kind = |name: &String| {
+        let field = schema.field_with_name(name);
+        ModelColumn {
+            name: name.clone(),
+            kind: field.map_or(ColumnKind::Number, |f| ColumnKind::of(f.data_type())),
+        }
+    };
+    design.columns().iter().map(kind).collect()
 }
 
 /// The model file.
@@ -73,7 +116,8 @@ fn kind_of(kind: &DataType) -> FeatureKind {
 struct Contents {
     streamreg_model: u32,
     spec: ModelSpec,
-    kinds: Vec<FeatureKind>,
+    columns: Vec<ModelColumn>,
+    coding: Coding,
     coefficients: Vec<TermEstimate>,
     covariance: Option<Covariance>,
     glance: Glance,
@@ -107,7 +151,8 @@ impl Model {
         Self(Contents {
             streamreg_model: MODEL_SCHEMA_VERSION,
             spec: report.spec.clone(),
-            kinds: report.kinds.clone(),
+            columns: report.columns.clone(),
+            coding: report.coding.clone(),
             coefficients: report.coefficients.clone(),
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
@@ -158,42 +203,51 @@ impl Model {
         Ok(Self(model))
     }
 
-    /// The column that is explained.
-    pub fn response(&self) -> &str {
-        &self.0.spec.response
+    /// What is explained.
+    pub fn response(&self) -> String {
+        self.0.spec.responses.first().map(factor_name).unwrap_or_default()
     }
 
-    /// The columns that predictions need: those whose coefficient was estimated.
-    pub fn features(&self) -> Vec<&str> {
-        self.estimated().map(|(_, c)| c.term.as_str()).collect()
+    /// The columns that predictions need: those of terms whose coefficient was estimated.
+    ///
+    /// # Errors
+    /// When the model file does not fit together.
+    pub fn features(&self) -> Result<Vec<String>> {
+        Ok(self.predictor(Unseen::Error)?.design.columns().to_vec())
     }
 
-    /// The features whose coefficient was estimated, with their positions among the features.
-    fn estimated(&self) -> impl Iterator<Item = (usize, &TermEstimate)> {
-        let features = self.0.coefficients.iter().skip(usize::from(self.0.spec.intercept));
-        features.enumerate().filter(|(_, c)| c.estimate.is_some())
+    /// The columns the model was fitted to, as a schema.
+    fn schema(&self) -> Schema {
+        let field = |c: &ModelColumn| Field::new(&c.name, c.kind.example(), true);
+        Schema::new(self.0.columns.iter().map(field).collect::<Vec<_>>())
     }
 
-    /// Checks that a schema has the features, as numbers of the kinds they had in the fit.
-    pub(crate) fn check_columns(&self, schema: &Schema) -> Result<()> {
-        self.check_kinds(schema)?;
-        for name in self.features() {
+    /// The model's terms, ready to be applied.
+    pub(crate) fn predictor(&self, unseen: Unseen) -> Result<Predictor> {
+        self.bound_predictor(Design::of_terms(&self.0.spec, &self.schema())?, unseen)
+    }
+
+    /// The same, beside the response: for data that have one.
+    pub(crate) fn evaluator(&self, unseen: Unseen) -> Result<Predictor> {
+        let design = Design::new(&self.0.spec.for_new_rows(), &self.schema())?;
+        self.bound_predictor(design, unseen)
+    }
+
+    fn bound_predictor(&self, design: Design, unseen: Unseen) -> Result<Predictor> {
+        let coding = &self.0.coding;
+        let design = design.with_coding(coding)?;
+        let layout = Layout::new(&design, coding, false)?;
+        let first = usize::from(self.0.spec.intercept);
+        let slopes: Vec<Option<f64>> = self.0.coefficients.iter().skip(first).map(|c| c.estimate).collect();
+        Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes)
+    }
+
+    /// Checks that a schema has the columns, with values of the kinds they had in the fit.
+    pub(crate) fn check_columns(&self, columns: &[String], schema: &Schema) -> Result<()> {
+        for name in columns {
             let found = schema.field(position(schema, name)?).data_type();
-            if !usable_as_number(found) {
-                return Err(Error::data(format!("column {name:?}: {found} where the model needs numbers")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that dates are still dates and timestamps timestamps: their numbers mean different things.
-    fn check_kinds(&self, schema: &Schema) -> Result<()> {
-        for (index, coefficient) in self.estimated() {
-            let name = &coefficient.term;
-            let found = schema.field(position(schema, name)?).data_type();
-            let fitted = self.0.kinds[index];
-            let is_number = usable_as_number(found) && *found != DataType::Null;
-            if is_number && kind_of(found) != fitted {
+            let fitted = self.0.columns.iter().find(|c| c.name == *name).map(|c| c.kind);
+            if let Some(fitted) = fitted.filter(|kind| !kind.accepts(found)) {
                 let message =
                     format!("column {name:?}: {found} here, but the model was fitted to {fitted} column");
                 return Err(Error::data(message));
@@ -212,26 +266,17 @@ impl Model {
         &self.0.glance
     }
 
-    /// Whether the model has a constant.
-    pub(crate) fn has_intercept(&self) -> bool {
-        self.0.spec.intercept
-    }
-
     /// The constant; 0 where there is none.
     pub(crate) fn constant(&self) -> f64 {
         let first = self.0.coefficients.first().filter(|_| self.0.spec.intercept);
         first.and_then(|c| c.estimate).unwrap_or(0.0)
     }
 
-    /// One coefficient for each of [`Model::features`].
-    pub(crate) fn slopes(&self) -> Vec<f64> {
-        self.estimated().filter_map(|(_, c)| c.estimate).collect()
-    }
-
-    /// Predicts the response for every row of `batch`, `b0 + sum of b_j x_j`. Columns are found by name.
+    /// Predicts the response for every row of `batch`, `b0 + sum of b_j x_j`. Columns are found by name. A
+    /// level that the model does not know is an error.
     ///
     /// # Errors
-    /// When a feature is missing from the batch or not numeric.
+    /// When a column is missing from the batch or of another kind than in the fit.
     pub fn predict(&self, batch: &RecordBatch) -> Result<Float64Array> {
         Ok(self.predict_interval(batch, None)?.fit)
     }
@@ -245,33 +290,46 @@ impl Model {
         batch: &RecordBatch,
         interval: Option<(Interval, f64)>,
     ) -> Result<Prediction> {
-        self.check_kinds(batch.schema_ref())?;
-        let mut columns = Vec::new();
-        for name in self.features() {
-            let array = batch.column(position(batch.schema_ref(), name)?);
-            columns.push(to_float64(array).map_err(|e| Error::data(format!("column {name:?}: {e}")))?);
-        }
-        let slopes = self.slopes();
-        let mut fit = vec![self.constant(); batch.num_rows()];
-        for (column, slope) in columns.iter().zip(&slopes) {
-            fit.iter_mut().zip(column).for_each(|(sum, x)| *sum += slope * x);
-        }
-        let interval = match interval {
-            None => None,
-            Some((kind, level)) => Some(self.bounds(&columns, &fit, kind, level)?),
-        };
-        let null = |row: usize| columns.iter().any(|c| !c[row].is_finite());
-        let valid = |values: Vec<f64>| -> Float64Array {
-            values.into_iter().enumerate().map(|(row, v)| (!null(row)).then_some(v)).collect()
-        };
-        let interval = interval.map(|(low, high)| (valid(low), valid(high)));
-        Ok(Prediction { fit: valid(fit), interval })
+        let predictor = self.predictor(Unseen::Error)?;
+        self.check_columns(predictor.design.columns(), batch.schema_ref())?;
+        let batch = project(batch, predictor.design.columns())?;
+        Ok(self.predict_with(&predictor, &mut predictor.reader(), &batch, interval)?)
+    }
+
+    /// Predicts for a batch that has the columns of the predictor's design.
+    pub(crate) fn predict_with(
+        &self,
+        predictor: &Predictor,
+        reader: &mut RowReader<'_>,
+        batch: &RecordBatch,
+        interval: Option<(Interval, f64)>,
+    ) -> std::result::Result<Prediction, Failure> {
+        let rows = batch.num_rows();
+        let width = interval.map(|(kind, level)| self.width(kind, level)).transpose()?;
+        let mut fit: Vec<Option<f64>> = Vec::with_capacity(rows);
+        let mut half_widths: Vec<Option<f64>> = Vec::new();
+        predictor.blocks(reader, batch, |block, predictions| {
+            let used = |row: usize| block.uses(row);
+            fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
+            if let Some(width) = &width {
+                let own = width.of(predictor.layout(), block);
+                half_widths.extend(own.into_iter().enumerate().map(|(row, w)| used(row).then_some(w)));
+            }
+        })?;
+        let interval = width.is_some().then(|| {
+            let end = |sign: f64| -> Float64Array {
+                let pairs = fit.iter().zip(&half_widths);
+                pairs.map(|(f, w)| f.zip(*w).map(|(f, w)| f + sign * w)).collect()
+            };
+            (end(-1.0), end(1.0))
+        });
+        Ok(Prediction { fit: Float64Array::from(fit), interval })
     }
 
     /// Checks that intervals of this level can be told.
     pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
         if self.0.covariance.is_none() {
-            let message = "the fit left no residual degrees of freedom, so there are no intervals";
+            let message = "the model has no covariance, so there are no intervals: the fit left no residual degrees of freedom, or a category has too many levels for it";
             return Err(Error::invalid_request(message));
         }
         if !(level > 0.0 && level < 1.0) {
@@ -281,47 +339,87 @@ impl Model {
         Ok(())
     }
 
-    /// Lower and upper ends: `fit ± t sqrt(x' V x [+ sigma²])`.
-    fn bounds(
-        &self,
-        columns: &[Vec<f64>],
-        fit: &[f64],
-        kind: Interval,
-        level: f64,
-    ) -> Result<(Vec<f64>, Vec<f64>)> {
+    /// What the half-width of an interval is computed from.
+    fn width(&self, kind: Interval, level: f64) -> Result<Width<'_>> {
         self.check_interval(level)?;
-        let (Some(covariance), Some(sigma)) = (&self.0.covariance, self.0.glance.sigma) else {
-            return Ok((Vec::new(), Vec::new()));
-        };
+        let no_interval = || Error::invalid_request("the fit has no covariance");
+        let covariance = self.0.covariance.as_ref().ok_or_else(no_interval)?;
+        let sigma = self.0.glance.sigma.ok_or_else(no_interval)?;
         let quantile = student_t_quantile_two_sided(1.0 - level, self.0.glance.df_residual as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
-        let k = covariance.terms.len();
-        let first = k - columns.len();
+        let first = usize::from(self.0.spec.intercept);
+        let terms = covariance.terms.iter().filter(|&&t| t >= first);
+        let columns: Vec<usize> = terms.map(|t| t - first).collect();
+        let design = Design::of_terms(&self.0.spec, &self.schema())?;
+        let layout = Layout::new(&design, &self.0.coding, true)?;
+        let category = layout.absorbed().map(streamreg_core::layout::AbsorbedTerm::category);
+        Ok(Width { covariance, columns, category, quantile, own, sigma })
+    }
+}
+
+/// The half-width of an interval: `t sqrt(x' V x [+ sigma²])`.
+struct Width<'m> {
+    covariance: &'m Covariance,
+    /// The layout's columns that the covariance is of.
+    columns: Vec<usize>,
+    /// The category whose levels were eliminated.
+    category: Option<usize>,
+    quantile: f64,
+    own: f64,
+    sigma: f64,
+}
+
+impl Width<'_> {
+    fn of(&self, layout: &Layout, block: &DesignBlock<'_>) -> Vec<f64> {
+        let cells: Vec<Vec<f64>> = (self.columns.iter())
+            .map(|&column| {
+                let mut cells = vec![0.0; block.rows];
+                layout.fill(column, block, &mut cells);
+                cells
+            })
+            .collect();
+        (0..block.rows).map(|row| self.of_row(row, &cells, block)).collect()
+    }
+
+    fn of_row(&self, row: usize, cells: &[Vec<f64>], block: &DesignBlock<'_>) -> f64 {
+        let (k, q) = (self.covariance.terms.len(), cells.len());
         let mut x = vec![1.0; k];
-        let half_width = |row: usize| {
-            for (j, column) in columns.iter().enumerate() {
-                x[first + j] = column[row] - covariance.means.as_ref().map_or(0.0, |m| m[j]);
-            }
-            // About the means the constant has no covariance with the rest: its own variance is enough.
-            let (from, constant) =
-                if covariance.means.is_some() { (1, covariance.variance_at_means) } else { (0, 0.0) };
-            let dot = |v: &[f64]| -> f64 { v[from..].iter().zip(&x[from..]).map(|(a, b)| a * b).sum() };
-            let lines = covariance.values.chunks_exact(k).zip(&x).skip(from);
-            let variance: f64 = constant + lines.map(|(line, xi)| xi * dot(line)).sum::<f64>();
-            quantile * (variance.max(0.0) + own).sqrt()
-        };
-        let widths: Vec<f64> = (0..fit.len()).map(half_width).collect();
-        let low = fit.iter().zip(&widths).map(|(f, w)| f - w).collect();
-        let high = fit.iter().zip(&widths).map(|(f, w)| f + w).collect();
-        Ok((low, high))
+        let mut constant = 0.0;
+        let mut means = self.covariance.means.as_deref();
+        // About the means the constant has no covariance with the rest: its own variance is enough.
+        let from = usize::from(means.is_some());
+        if means.is_some() {
+            constant = self.covariance.variance_at_means;
+        }
+        if let (Some(levels), Some(category)) = (&self.covariance.levels, self.category) {
+            // A level that the model does not know is taken for the first one.
+            let level = Some(block.codes[category][row] as usize).filter(|&l| l < levels.weights.len());
+            let level = level.unwrap_or(0);
+            constant = self.sigma * self.sigma / levels.weights[level];
+            means = Some(&levels.means[level * q..(level + 1) * q]);
+        }
+        for (j, column) in cells.iter().enumerate() {
+            x[k - q + j] = column[row] - means.map_or(0.0, |m| m[j]);
+        }
+        let dot = |v: &[f64]| -> f64 { v[from..].iter().zip(&x[from..]).map(|(a, b)| a * b).sum() };
+        let lines = self.covariance.values.chunks_exact(k.max(1)).zip(&x).skip(from);
+        let variance: f64 = constant + lines.map(|(line, xi)| xi * dot(line)).sum::<f64>();
+        self.quantile * (variance.max(0.0) + self.own).sqrt()
     }
 }
 
 impl Contents {
     /// Whether the parts fit together, so that predictions cannot go wrong later.
     fn check(&self) -> std::result::Result<(), String> {
+        let schema = Schema::new(
+            self.columns.iter().map(|c| Field::new(&c.name, c.kind.example(), true)).collect::<Vec<_>>(),
+        );
+        let design = Design::of_terms(&self.spec, &schema).and_then(|d| d.with_coding(&self.coding));
+        let layout = design.and_then(|d| Layout::new(&d, &self.coding, false)).map_err(|e| e.to_string())?;
+        let constant = self.spec.intercept.then(|| INTERCEPT.to_owned());
+        let expected = constant.into_iter().chain(layout.names());
         let names: Vec<&str> = self.coefficients.iter().map(|c| c.term.as_str()).collect();
-        if self.spec.terms() != names {
+        if !expected.eq(names.iter().copied()) {
             return Err("the coefficients do not belong to the model's terms".into());
         }
         let lost = self
@@ -331,13 +429,20 @@ impl Contents {
         if let Some(c) = lost {
             return Err(format!("the estimate of {:?} is missing", c.term));
         }
-        if self.kinds.len() != self.spec.features.len() {
-            return Err("the kinds do not belong to the model's features".into());
-        }
         if let Some(c) = &self.covariance {
-            let estimated = (0..names.len()).filter(|&t| self.coefficients[t].estimate.is_some());
-            let means = c.means.as_ref().is_none_or(|m| self.spec.intercept && m.len() + 1 == c.terms.len());
-            if c.terms != estimated.collect::<Vec<_>>() || c.values.len() != c.terms.len().pow(2) || !means {
+            let estimated: Vec<usize> =
+                (0..names.len()).filter(|&t| self.coefficients[t].estimate.is_some()).collect();
+            let k = c.terms.len();
+            let means = c.means.as_ref().is_none_or(|m| self.spec.intercept && m.len() + 1 == k);
+            let terms = match &c.levels {
+                None => c.terms == estimated,
+                Some(levels) => {
+                    c.terms.iter().all(|t| estimated.contains(t))
+                        && levels.means.len() == levels.weights.len() * k
+                        && self.coding.levels.iter().any(|l| l.len() == levels.weights.len())
+                }
+            };
+            if !terms || c.values.len() != k * k || !means {
                 return Err("the covariance does not belong to the coefficients".into());
             }
             if self.glance.df_residual == 0 || self.glance.sigma.is_none() {

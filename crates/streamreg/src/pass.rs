@@ -1,11 +1,12 @@
 //! Where the rows of a pass come from: a [`Source`], or batches that a caller hands over.
 
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use streamreg_core::{Accumulator, Design, PassControl, RowLedger, accumulate};
+use streamreg_core::{Accumulator, Design, Levels, PassControl, RowLedger, accumulate};
 use streamreg_reader::{ScanRequest, Source};
 
 use crate::error::{Error, Result};
@@ -79,6 +80,11 @@ impl Execution {
         outcome
     }
 
+    /// A scan request for the columns of a design.
+    pub(crate) fn request_for(&self, design: &Design) -> ScanRequest {
+        ScanRequest { dictionaries: design.dictionaries(), ..self.request(design.columns()) }
+    }
+
     /// A scan request for `columns`.
     pub(crate) fn request(&self, columns: &[String]) -> ScanRequest {
         let mut request = ScanRequest::new(columns);
@@ -94,10 +100,14 @@ pub(crate) trait Rows {
     /// Whether another pass is possible.
     fn reopens(&self) -> bool;
 
-    /// Runs pass number `pass` over the columns of `design`.
+    /// The first rows of the columns of `design`: some, unless there is none.
+    fn first(&self, design: &Design, execution: &Execution) -> Result<Option<RecordBatch>>;
+
+    /// Runs pass number `pass` over the columns of `design`, whose categories `levels` numbers.
     fn accumulate<A: Accumulator>(
         &self,
         design: &Design,
+        levels: &Levels,
         execution: &Execution,
         pass: usize,
         make: impl Fn() -> A + Sync,
@@ -116,14 +126,28 @@ impl Rows for SourceRows<'_> {
         self.0.reopens()
     }
 
+    fn first(&self, design: &Design, execution: &Execution) -> Result<Option<RecordBatch>> {
+        let scan = self.0.scan(&execution.request_for(design))?;
+        let mut taken = Taken::default();
+        while let Some(partition) = scan.next_partition() {
+            for batch in partition?.batches {
+                if taken.add(batch?) {
+                    return taken.join();
+                }
+            }
+        }
+        taken.join()
+    }
+
     fn accumulate<A: Accumulator>(
         &self,
         design: &Design,
+        levels: &Levels,
         execution: &Execution,
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
-        let scan = self.0.scan(&execution.request(design.columns()))?;
+        let scan = self.0.scan(&execution.request_for(design))?;
         let next = || {
             let partition = scan.next_partition()?;
             Some(
@@ -133,19 +157,19 @@ impl Rows for SourceRows<'_> {
             )
         };
         let total = self.0.inputs().iter().map(|input| input.rows).sum();
-        let result = execution.control(pass, total, |control| {
-            accumulate(design, control, make, next).map_err(|failure| match failure {
+        let (state, ledger) = execution.control(pass, total, |control| {
+            accumulate(design, levels, control, make, next).map_err(|failure| match failure {
                 Failure::Core(error) => self.locate(error),
                 Failure::Other(error) => error,
             })
         })?;
         self.0.verify_unchanged()?;
-        Ok(result)
+        Ok((state, ledger))
     }
 }
 
 /// Why a pass over files failed: while a row was used, or before.
-enum Failure {
+pub(crate) enum Failure {
     Core(streamreg_core::Error),
     Other(Error),
 }
@@ -162,7 +186,24 @@ impl From<streamreg_reader::Error> for Failure {
     }
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl SourceRows<'_> {
+    /// The error of a partition before which `rows` rows were read.
+    pub(crate) fn locate_after(&self, rows: u64, failure: Failure) -> Error {
+        match failure {
+            Failure::Other(error) => error,
+            Failure::Core(error) => match error.row() {
+                Some(row) => self.locate(error.at_row(row + rows)),
+                None => error.into(),
+            },
+        }
+    }
+
     /// Says which file a row is in, as far as the numbers of rows of the files before it are known.
     fn locate(&self, error: streamreg_core::Error) -> Error {
         let Some(mut row) = error.row() else { return error.into() };
@@ -179,6 +220,32 @@ impl SourceRows<'_> {
     }
 }
 
+/// Rows that [`Rows::first`] wants.
+const FIRST_ROWS: usize = 1_024;
+
+/// The first rows of the data, in one batch, whatever the batches they came in.
+#[derive(Default)]
+struct Taken {
+    batches: Vec<RecordBatch>,
+    rows: usize,
+}
+
+impl Taken {
+    /// Takes what is needed of a batch; true once there is enough.
+    fn add(&mut self, batch: RecordBatch) -> bool {
+        let count = batch.num_rows().min(FIRST_ROWS - self.rows);
+        self.rows += count;
+        self.batches.push(batch.slice(0, count));
+        self.rows == FIRST_ROWS
+    }
+
+    fn join(self) -> Result<Option<RecordBatch>> {
+        let Some(first) = self.batches.first() else { return Ok(None) };
+        let schema = first.schema();
+        Ok(Some(arrow_select::concat::concat_batches(&schema, &self.batches)?))
+    }
+}
+
 /// Rows of a partition that is cut from a stream of batches.
 const STREAM_PARTITION_ROWS: usize = 1 << 16;
 
@@ -190,15 +257,18 @@ pub(crate) struct StreamRows<I> {
 
 struct Stream<I> {
     batches: I,
-    /// What is left of the batch that the last partition ended in.
-    rest: Option<RecordBatch>,
+    /// Batches that were looked at, and what is left of the one that the last partition ended in.
+    rest: VecDeque<RecordBatch>,
     index: usize,
     failed: bool,
 }
 
 impl<I> StreamRows<I> {
     pub(crate) fn new(schema: SchemaRef, batches: I) -> Self {
-        Self { schema, stream: Mutex::new(Stream { batches, rest: None, index: 0, failed: false }) }
+        Self {
+            schema,
+            stream: Mutex::new(Stream { batches, rest: VecDeque::new(), index: 0, failed: false }),
+        }
     }
 }
 
@@ -207,12 +277,13 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Stream<I> {
     fn take(&mut self) -> Result<Vec<RecordBatch>> {
         let (mut taken, mut rows) = (Vec::new(), 0);
         while rows < STREAM_PARTITION_ROWS {
-            let Some(batch) = self.rest.take().map(Ok).or_else(|| self.batches.next()).transpose()? else {
+            let Some(batch) = self.rest.pop_front().map(Ok).or_else(|| self.batches.next()).transpose()?
+            else {
                 break;
             };
             let count = batch.num_rows().min(STREAM_PARTITION_ROWS - rows);
             if count < batch.num_rows() {
-                self.rest = Some(batch.slice(count, batch.num_rows() - count));
+                self.rest.push_front(batch.slice(count, batch.num_rows() - count));
             }
             taken.push(batch.slice(0, count));
             rows += count;
@@ -230,9 +301,26 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
         false
     }
 
+    fn first(&self, design: &Design, _: &Execution) -> Result<Option<RecordBatch>> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Taken::default();
+        let mut seen = VecDeque::new();
+        for batch in stream.batches.by_ref() {
+            let batch = batch?;
+            let enough = taken.add(project(&batch, design.columns())?);
+            seen.push_back(batch);
+            if enough {
+                break;
+            }
+        }
+        stream.rest.extend(seen);
+        taken.join()
+    }
+
     fn accumulate<A: Accumulator>(
         &self,
         design: &Design,
+        levels: &Levels,
         execution: &Execution,
         pass: usize,
         make: impl Fn() -> A + Sync,
@@ -255,7 +343,7 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
             let columns = design.columns().to_vec();
             Some(Ok((index, taken.into_iter().map(move |batch| project(&batch, &columns)))))
         };
-        execution.control(pass, None, |control| accumulate(design, control, make, next))
+        execution.control(pass, None, |control| accumulate(design, levels, control, make, next))
     }
 }
 

@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use streamreg_core::in_order;
-use streamreg_reader::{Dataset, DatasetOptions, Source};
+use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order};
+use streamreg_reader::{DatasetOptions, ScanRequest, Source};
 
 use crate::error::{Error, Result};
+use crate::input::open;
 use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
-use crate::pass::Execution;
+use crate::pass::{Execution, Failure, SourceRows};
+use crate::predictor::Predictor;
 
 /// Name of the column with the predictions.
 pub const PREDICTION: &str = "prediction";
@@ -24,6 +26,8 @@ pub struct PredictOptions {
     pub keep: Vec<String>,
     /// Interval around each prediction, with its confidence level.
     pub interval: Option<(Interval, f64)>,
+    /// What happens to rows with a level that the model does not know.
+    pub unseen: Unseen,
     /// How files are read.
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
@@ -35,8 +39,10 @@ pub struct PredictOptions {
 pub struct PredictSummary {
     /// Rows read, and written.
     pub rows: u64,
-    /// Rows without a prediction, because an input is null or not finite.
+    /// Rows without a prediction, because an input is null or not finite, or a level unknown.
     pub nulls: u64,
+    /// Cells with a level that the model does not know.
+    pub unseen: u64,
 }
 
 impl Model {
@@ -51,10 +57,11 @@ impl Model {
         output: &Path,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let dataset = Dataset::open(paths, &options.dataset)?;
-        refuse_input_as_output(&dataset, output)?;
-        let schema = self.output_schema(&dataset, options)?;
-        self.predict_to(&dataset, &schema, options, || TableWriter::file(output, &schema))
+        let source = open(paths, &options.dataset)?;
+        refuse_input_as_output(source.as_ref(), output)?;
+        let predictor = self.predictor(options.unseen)?;
+        let schema = self.output_schema(&predictor, source.as_ref(), options)?;
+        self.predict_to(&predictor, source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
     }
 
     /// Predicts for files and writes CSV to a stream.
@@ -67,14 +74,21 @@ impl Model {
         output: impl Write + Send,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let dataset = Dataset::open(paths, &options.dataset)?;
-        let schema = self.output_schema(&dataset, options)?;
-        self.predict_to(&dataset, &schema, options, || TableWriter::stream(Box::new(output), &schema))
+        let source = open(paths, &options.dataset)?;
+        let predictor = self.predictor(options.unseen)?;
+        let schema = self.output_schema(&predictor, source.as_ref(), options)?;
+        let writer = || TableWriter::stream(Box::new(output), &schema);
+        self.predict_to(&predictor, source.as_ref(), &schema, options, writer)
     }
 
     /// Kept columns, prediction, interval.
-    fn output_schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
-        self.check_columns(source.schema())?;
+    fn output_schema(
+        &self,
+        predictor: &Predictor,
+        source: &dyn Source,
+        options: &PredictOptions,
+    ) -> Result<SchemaRef> {
+        self.check_columns(predictor.design.columns(), source.schema())?;
         let mut fields = Vec::new();
         for name in &options.keep {
             let index = streamreg_reader::source::position(source.schema(), name)?;
@@ -101,37 +115,41 @@ impl Model {
     /// Streams predictions to what `open` opens, once the request has proved valid.
     fn predict_to<'w>(
         &self,
+        predictor: &Predictor,
         source: &dyn Source,
         schema: &SchemaRef,
         options: &PredictOptions,
         open: impl FnOnce() -> Result<TableWriter<'w>>,
     ) -> Result<PredictSummary> {
-        let features: Vec<String> = self.features().into_iter().map(str::to_owned).collect();
-        let mut request = options.execution.request(&features);
-        request.verbatim.clone_from(&options.keep);
+        let request = options.execution.request_for(&predictor.design);
+        let request = ScanRequest { verbatim: options.keep.clone(), ..request };
         let scan = source.scan(&request)?;
         let mut writer = open()?;
-        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
+        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
         let mut summary = PredictSummary::default();
         let total = source.inputs().iter().map(|input| input.rows).sum();
         options.execution.control(1, total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
                 let mut out = Vec::new();
+                let mut reader = predictor.reader();
                 for batch in batches {
                     let batch = batch?;
                     control.checkpoint(batch.num_rows())?;
-                    out.push(self.output_batch(&batch, features.len(), schema, options)?);
+                    out.push(self.output_batch(predictor, &mut reader, &batch, schema, options)?);
                 }
-                Ok(out)
+                Ok((out, unseen_levels(&reader.into_ledger())))
             };
-            in_order(control.threads, next, work, |batches: Vec<RecordBatch>| {
+            let done = in_order(control.threads, next, work, |(batches, unseen): (Vec<RecordBatch>, u64)| {
+                summary.unseen += unseen;
                 for batch in batches {
                     summary.rows += batch.num_rows() as u64;
                     summary.nulls += batch.column(options.keep.len()).null_count() as u64;
                     writer.write(&batch)?;
                 }
                 Ok(())
-            })
+            });
+            // All partitions before the one that failed are written: their rows come before its own.
+            done.map_err(|failure| SourceRows(source).locate_after(summary.rows, failure))
         })?;
         source.verify_unchanged()?;
         writer.finish()?;
@@ -140,12 +158,16 @@ impl Model {
 
     fn output_batch(
         &self,
+        predictor: &Predictor,
+        reader: &mut RowReader<'_>,
         batch: &RecordBatch,
-        features: usize,
         schema: &SchemaRef,
         options: &PredictOptions,
-    ) -> Result<RecordBatch> {
-        let prediction = self.predict_interval(batch, options.interval)?;
+    ) -> std::result::Result<RecordBatch, Failure> {
+        let features = predictor.design.columns().len();
+        let own: Vec<usize> = (0..features).collect();
+        let inputs = batch.project(&own).map_err(Error::from)?;
+        let prediction = self.predict_with(predictor, reader, &inputs, options.interval)?;
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for (index, field) in schema.fields().iter().take(options.keep.len()).enumerate() {
             let kept = batch.column(features + index);
@@ -156,6 +178,12 @@ impl Model {
         if let Some((low, high)) = prediction.interval {
             columns.extend([Arc::new(low) as ArrayRef, Arc::new(high)]);
         }
-        RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::data(e.to_string()))
+        Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)?)
     }
+}
+
+/// Cells with a level that the model does not know, dropped or taken for the reference.
+fn unseen_levels(ledger: &RowLedger) -> u64 {
+    let dropped = ledger.dropped.iter().filter(|d| d.reason == MissingReason::UnseenLevel);
+    dropped.map(|d| d.rows).chain(ledger.unseen.iter().map(|u| u.rows)).sum()
 }

@@ -3,20 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::{
-    CrossProducts, Design, LeftOut, Missing, MissingReason, ModelSpec, RowLedger, TriangularFactor,
+    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Term, WeightType, Weights,
 };
-use streamreg_reader::{Dataset, DatasetOptions, InputFile, Source};
-use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions, Solver, Statistics, fit as solve};
+use streamreg_reader::{DatasetOptions, Source};
+use streamreg_solve::{Collinear, SolveOptions, Solver};
 
 use crate::error::{Error, Result};
-use crate::model::feature_kinds;
-use crate::pass::{Execution, ProgressFn, Rows, SourceRows, StreamRows};
-use crate::report::{FitReport, SolverReport, Timings};
+use crate::input::open;
+use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
+use crate::report::FitReport;
+use crate::run::{GroupFit, GroupSummary, Run};
 
 /// A linear regression to be fitted: what to explain, by what, and how.
 ///
@@ -34,26 +34,66 @@ use crate::report::{FitReport, SolverReport, Timings};
 /// ```
 #[derive(Clone)]
 pub struct Regression {
-    response: String,
+    responses: Vec<String>,
+    formula: Option<String>,
     features: Option<Vec<String>>,
     exclude: Vec<String>,
     intercept: bool,
     missing: Missing,
-    options: SolveOptions,
-    escalate: bool,
-    dataset: DatasetOptions,
-    execution: Execution,
+    categorical: Vec<String>,
+    references: Vec<(String, String)>,
+    contrasts: Contrasts,
+    max_levels: usize,
+    weights: Option<Weights>,
+    by: Vec<String>,
+    pub(crate) options: SolveOptions,
+    pub(crate) escalate: bool,
+    pub(crate) dataset: DatasetOptions,
+    pub(crate) execution: Execution,
 }
 
 impl Regression {
     /// A regression of the column `response` on all other numeric and boolean columns.
     pub fn new(response: impl Into<String>) -> Self {
+        Self { responses: vec![response.into()], ..Self::of_nothing() }
+    }
+
+    /// A regression that a formula describes: `log(price) ~ carat * cut + C(month) + poly(x, 3) - 1`, in the
+    /// language of R and formulaic; see [`streamreg_core::formula`].
+    ///
+    /// ```
+    /// use streamreg::Regression;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("d.csv");
+    /// # std::fs::write(&path, "y,x,g\n1,1,a\n2.5,2,b\n3,3,a\n4.4,4,b\n5,5,a\n6.5,6,b\n")?;
+    /// let report = Regression::formula("y ~ x + g").fit_paths(&[&path])?;
+    /// let terms: Vec<&str> = report.coefficients.iter().map(|c| c.term.as_str()).collect();
+    /// assert_eq!(terms, ["(Intercept)", "x", "g[T.b]"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn formula(formula: impl Into<String>) -> Self {
+        Self { formula: Some(formula.into()), ..Self::of_nothing() }
+    }
+
+    /// A regression of several columns on all others that are numeric or boolean.
+    pub fn of_targets<S: Into<String>>(responses: impl IntoIterator<Item = S>) -> Self {
+        Self::of_nothing().targets(responses)
+    }
+
+    fn of_nothing() -> Self {
         Self {
-            response: response.into(),
+            responses: Vec::new(),
+            formula: None,
             features: None,
             exclude: Vec::new(),
             intercept: true,
             missing: Missing::Drop,
+            categorical: Vec::new(),
+            references: Vec::new(),
+            contrasts: Contrasts::Treatment,
+            max_levels: DEFAULT_MAX_LEVELS,
+            weights: None,
+            by: Vec::new(),
             options: SolveOptions::default(),
             escalate: true,
             dataset: DatasetOptions::default(),
@@ -61,17 +101,68 @@ impl Regression {
         }
     }
 
-    /// Names the features, in the order of the coefficients.
+    /// Further responses, explained by the same terms in the same pass. A row must have all of them.
+    #[must_use]
+    pub fn targets<S: Into<String>>(mut self, responses: impl IntoIterator<Item = S>) -> Self {
+        self.responses.extend(responses.into_iter().map(Into::into));
+        self
+    }
+
+    /// Names the features, in the order of the coefficients: columns, or globs (`x*`) that match some. Text
+    /// and booleans are categories.
     #[must_use]
     pub fn features<S: Into<String>>(mut self, features: impl IntoIterator<Item = S>) -> Self {
         self.features = Some(features.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Leaves columns out where all would be features.
+    /// Leaves columns out where all would be features, or a glob or the `.` of a formula names them; globs
+    /// are possible here too.
     #[must_use]
     pub fn exclude<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.exclude.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Numeric columns that are categories wherever they are named.
+    #[must_use]
+    pub fn categorical<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.categorical.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// The level of a category that the others are compared with; the first in order unless said otherwise.
+    #[must_use]
+    pub fn reference(mut self, column: impl Into<String>, level: impl Into<String>) -> Self {
+        self.references.push((column.into(), level.into()));
+        self
+    }
+
+    /// How categories are coded; by treatment contrasts unless said otherwise.
+    #[must_use]
+    pub fn contrasts(mut self, contrasts: Contrasts) -> Self {
+        self.contrasts = contrasts;
+        self
+    }
+
+    /// Most levels a category may have; more are an error.
+    #[must_use]
+    pub fn max_levels(mut self, levels: usize) -> Self {
+        self.max_levels = levels;
+        self
+    }
+
+    /// The column with the weights of the rows, and what they mean.
+    #[must_use]
+    pub fn weights(mut self, column: impl Into<String>, kind: WeightType) -> Self {
+        self.weights = Some(Weights { column: column.into(), kind });
+        self
+    }
+
+    /// Splits the rows into groups by the values of some columns: see [`Regression::fit_groups`].
+    #[must_use]
+    pub fn by<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.by = columns.into_iter().map(Into::into).collect();
         self
     }
 
@@ -166,13 +257,21 @@ impl Regression {
         self
     }
 
+    /// Opens files as this regression reads them.
+    ///
+    /// # Errors
+    /// When a file cannot be opened.
+    pub fn open<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Box<dyn Source>> {
+        open(paths, &self.dataset)
+    }
+
     /// Fits to files: paths, directories, glob patterns.
     ///
     /// # Errors
-    /// When the data cannot be read, columns are missing or not numeric, no row is left, or an option is
+    /// When the data cannot be read, columns are missing or of a wrong type, no row is left, or an option is
     /// out of range.
     pub fn fit_paths<P: AsRef<Path>>(&self, paths: &[P]) -> Result<FitReport> {
-        self.fit_source(&Dataset::open(paths, &self.dataset)?)
+        self.fit_source(self.open(paths)?.as_ref())
     }
 
     /// Fits to any source.
@@ -180,7 +279,30 @@ impl Regression {
     /// # Errors
     /// As [`Regression::fit_paths`].
     pub fn fit_source(&self, source: &dyn Source) -> Result<FitReport> {
-        self.run(&SourceRows(source), source.inputs())
+        only(self.fit_targets(source)?)
+    }
+
+    /// Fits every response to a source, in one pass: a report each, in order.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_paths`].
+    pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
+        Run::new(self, &SourceRows(source), source.inputs(), Some(source)).reports()
+    }
+
+    /// Fits every group of rows that [`Regression::by`] splits off, in one pass, and hands the fits to `each`
+    /// in the order of the groups (and of the responses within a group). A group that cannot be fitted says
+    /// why; the others go on. With the default solver a group is fitted from its cross-products; it is not
+    /// read a second time.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_paths`], and the first error of `each`.
+    pub fn fit_groups(
+        &self,
+        source: &dyn Source,
+        each: impl FnMut(GroupFit) -> Result<()> + Send,
+    ) -> Result<GroupSummary> {
+        Run::new(self, &SourceRows(source), source.inputs(), Some(source)).groups(each)
     }
 
     /// Fits to record batches of the given schema, in one pass. [`Solver::Auto`] cannot read them again:
@@ -205,147 +327,166 @@ impl Regression {
         I: IntoIterator<Item = Result<RecordBatch>>,
         I::IntoIter: Send,
     {
-        self.run(&StreamRows::new(schema, batches.into_iter()), Vec::new())
+        only(Run::new(self, &StreamRows::new(schema, batches.into_iter()), Vec::new(), None).reports()?)
     }
 
     /// The model that these settings mean for data of the given schema.
     ///
     /// # Errors
-    /// When an excluded column does not exist or is needed, or nothing is left to explain the response.
+    /// When a formula is not valid, an excluded column does not exist or is needed, or nothing is left to
+    /// explain the response.
     pub fn spec(&self, schema: &Schema) -> Result<(ModelSpec, Vec<LeftOut>)> {
-        let (mut spec, mut left_out) = ModelSpec::all_features(&self.response, schema);
-        for name in &self.exclude {
-            streamreg_reader::source::position(schema, name)?;
-            let named = self.features.as_ref().is_some_and(|f| f.contains(name));
-            if named || *name == self.response {
-                let role = if named { "a feature" } else { "the response" };
+        let base = ModelSpec {
+            responses: self.responses.iter().map(|r| Factor::Column(r.clone())).collect(),
+            intercept: self.intercept,
+            missing: self.missing,
+            categorical: self.categorical.clone(),
+            references: self.references.clone(),
+            contrasts: self.contrasts,
+            max_levels: self.max_levels,
+            weights: self.weights.clone(),
+            by: self.by.clone(),
+            ..ModelSpec::new("", Vec::new())
+        };
+        let excluded = self.excluded(schema)?;
+        match (&self.formula, &self.features) {
+            (Some(_), Some(_)) => {
+                Err(Error::invalid_request("a formula names the features; do not name them elsewhere"))
+            }
+            (Some(text), None) => self.of_formula(text, base, &excluded, schema),
+            (None, features) => {
+                if base.responses.is_empty() {
+                    return Err(Error::invalid_request("there is no target to explain"));
+                }
+                self.of_columns(features.as_deref(), base, &excluded, schema)
+            }
+        }
+    }
+
+    /// The columns that `exclude` means.
+    fn excluded(&self, schema: &Schema) -> Result<Vec<String>> {
+        let names = matching(&self.exclude, schema)?;
+        for name in &names {
+            let literally = self.exclude.contains(name);
+            let feature = self.features.as_ref().is_some_and(|f| f.contains(name));
+            if literally && (feature || self.responses.contains(name)) {
+                let role = if feature { "a feature" } else { "the response" };
                 return Err(Error::invalid_request(format!("column {name:?} is {role}, and excluded")));
             }
         }
-        match &self.features {
-            Some(features) => {
-                spec.features.clone_from(features);
-                left_out.clear();
+        Ok(names)
+    }
+
+    fn of_columns(
+        &self,
+        features: Option<&[String]>,
+        mut spec: ModelSpec,
+        excluded: &[String],
+        schema: &Schema,
+    ) -> Result<(ModelSpec, Vec<LeftOut>)> {
+        let taken = taken_columns(&spec);
+        let (names, left_out) = match features {
+            Some(patterns) => {
+                let mut names = matching(patterns, schema)?;
+                let literal = |name: &String| patterns.contains(name);
+                names.retain(|n| literal(n) || !(excluded.contains(n) || taken.contains(n)));
+                (names, Vec::new())
             }
             None => {
-                spec.features.retain(|f| !self.exclude.contains(f));
-                left_out.retain(|l| !self.exclude.contains(&l.column));
-                if spec.features.is_empty() && schema.index_of(&self.response).is_ok() {
-                    let others: Vec<String> =
-                        left_out.iter().map(|l| format!("{:?} ({})", l.column, l.reason)).collect();
-                    let message = format!(
-                        "no numeric or boolean column is left to explain {:?}; other columns: {}",
-                        self.response,
-                        if others.is_empty() { "none".into() } else { others.join(", ") }
-                    );
-                    return Err(Error::data(message));
+                let (mut names, mut left_out) = spec.default_features(&taken, schema);
+                names.retain(|f| !excluded.contains(f));
+                left_out.retain(|l| !excluded.contains(&l.column));
+                if names.is_empty() && taken.iter().all(|t| schema.index_of(t).is_ok()) {
+                    return Err(nothing_left(&self.responses.join(", "), &left_out));
                 }
+                (names, left_out)
             }
-        }
-        spec.intercept = self.intercept;
-        spec.missing = self.missing;
+        };
+        spec.terms = names.into_iter().map(|name| Term::from(Factor::Column(name))).collect();
         Ok((spec, left_out))
     }
 
-    fn run(&self, rows: &impl Rows, inputs: Vec<InputFile>) -> Result<FitReport> {
-        self.options.validate()?;
-        let start = Instant::now();
-        let (spec, left_out) = self.spec(&rows.schema())?;
-        if spec.features.len() >= MAX_VARIABLES {
-            let message = format!(
-                "{} features are too many: a fit holds matrices of features x features, up to {MAX_VARIABLES}",
-                spec.features.len()
-            );
-            return Err(Error::data(message));
-        }
-        let design = Design::new(&spec, &rows.schema())?;
-        let kinds = feature_kinds(&spec.features, &rows.schema());
-        let mut run =
-            Run { regression: self, rows, spec: &spec, design: &design, timings: Timings::default() };
-        let (fit, solver, ledger) = run.passes()?;
-        let mut timings = run.timings;
-        timings.threads = self.execution.resolved_threads()?;
-        timings.total_seconds = start.elapsed().as_secs_f64();
-        let mut report =
-            FitReport::new(spec, fit, solver, ledger, left_out, inputs, timings, self.options.conf_level);
-        report.kinds = kinds;
-        Ok(report)
-    }
-}
-
-/// Most variables of a model: a matrix of this width takes 0.8 GB, and a thread holds two or three.
-const MAX_VARIABLES: usize = 10_000;
-
-/// The error for data of which no row can be used: it says why.
-fn no_rows(ledger: &RowLedger) -> Error {
-    if ledger.rows_read == 0 {
-        return Error::data("there are no rows to fit");
-    }
-    let causes = ledger.dropped.iter().map(|d| {
-        let what = if d.reason == MissingReason::Null { "null" } else { "not finite" };
-        format!("{} for {:?} {what}", d.rows, d.column)
-    });
-    let causes: Vec<String> = causes.collect();
-    Error::data(format!(
-        "no row is left to fit: all {} were dropped, {}",
-        ledger.rows_read,
-        causes.join(", ")
-    ))
-}
-
-/// One fit under way.
-struct Run<'a, R> {
-    regression: &'a Regression,
-    rows: &'a R,
-    spec: &'a ModelSpec,
-    design: &'a Design,
-    timings: Timings,
-}
-
-impl<R: Rows> Run<'_, R> {
-    /// The passes that the solver needs: one, or two where cross-products turn out too coarse.
-    fn passes(&mut self) -> Result<(Fit, SolverReport, RowLedger)> {
-        let options = &self.regression.options;
-        let requested = options.solver;
-        if matches!(requested, Solver::Qr | Solver::Svd) {
-            let (attempt, ledger) = self.triangular_factor(1)?;
-            return Ok((attempt.accept(options)?, SolverReport::direct(requested, requested), ledger));
-        }
-        let (attempt, ledger) = self.cross_products()?;
-        let may_escalate = requested == Solver::Auto && self.regression.escalate && self.rows.reopens();
-        match attempt.doubt.clone() {
-            Some(reason) if may_escalate => {
-                let (attempt, ledger) = self.triangular_factor(2)?;
-                Ok((attempt.accept(options)?, SolverReport::escalated(reason.message), ledger))
+    fn of_formula(
+        &self,
+        text: &str,
+        mut spec: ModelSpec,
+        excluded: &[String],
+        schema: &Schema,
+    ) -> Result<(ModelSpec, Vec<LeftOut>)> {
+        let formula = Formula::parse(text)?;
+        match (formula.responses().is_empty(), spec.responses.is_empty()) {
+            (true, true) => {
+                let message = "the formula has no response: write `y ~ …`, or name the target";
+                return Err(Error::invalid_request(message));
             }
-            _ => Ok((attempt.accept(options)?, SolverReport::direct(requested, Solver::Cholesky), ledger)),
+            (false, false) => {
+                let message = "the formula names the response; do not name a target besides";
+                return Err(Error::invalid_request(message));
+            }
+            (false, true) => spec.responses = formula.responses().to_vec(),
+            (true, false) => {}
+        }
+        let taken = taken_columns(&spec);
+        let (mut others, mut left_out) = spec.default_features(&taken, schema);
+        others.retain(|f| !excluded.contains(f));
+        left_out.retain(|l| formula.has_dot() && !excluded.contains(&l.column));
+        let expansion = formula.expand(&others)?;
+        spec.terms = expansion.terms;
+        spec.intercept = self.intercept && expansion.intercept;
+        let named: Vec<&str> = spec.terms.iter().flat_map(Term::columns).collect();
+        left_out.retain(|l| !named.contains(&l.column.as_str()));
+        Ok((spec, left_out))
+    }
+}
+
+/// The columns that have another role than that of a feature.
+fn taken_columns(spec: &ModelSpec) -> Vec<String> {
+    let responses = spec.responses.iter().flat_map(Factor::columns).map(str::to_owned);
+    let weights = spec.weights.iter().map(|w| w.column.clone());
+    responses.chain(weights).chain(spec.by.iter().cloned()).collect()
+}
+
+fn nothing_left(response: &str, left_out: &[LeftOut]) -> Error {
+    let others: Vec<String> = left_out.iter().map(|l| format!("{:?} ({})", l.column, l.reason)).collect();
+    let others = if others.is_empty() { "none".into() } else { others.join(", ") };
+    let message =
+        format!("no numeric or boolean column is left to explain {response:?}; other columns: {others}");
+    Error::data(message)
+}
+
+/// The columns that names and globs mean, each once. A name that is a column is never a glob.
+fn matching(patterns: &[String], schema: &Schema) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for pattern in patterns {
+        let is_column = schema.index_of(pattern).is_ok();
+        if is_column || !pattern.contains(['*', '?', '[']) {
+            if !is_column {
+                streamreg_reader::source::position(schema, pattern)?;
+            }
+            names.push(pattern.clone());
+            continue;
+        }
+        let glob = globset::Glob::new(pattern)
+            .map_err(|e| Error::invalid_request(format!("the pattern {pattern:?}: {}", e.kind())))?
+            .compile_matcher();
+        let before = names.len();
+        for field in schema.fields() {
+            if glob.is_match(field.name()) && !names.contains(field.name()) {
+                names.push(field.name().clone());
+            }
+        }
+        if names.len() == before && !schema.fields().iter().any(|f| glob.is_match(f.name())) {
+            return Err(streamreg_reader::source::position(schema, pattern)
+                .map_or_else(Error::from, |_| Error::data(format!("no column matches {pattern:?}"))));
         }
     }
+    Ok(names)
+}
 
-    fn cross_products(&mut self) -> Result<(Attempt, RowLedger)> {
-        let start = Instant::now();
-        let make = || CrossProducts::new(self.design.columns().len());
-        let (state, ledger) = self.rows.accumulate(self.design, &self.regression.execution, 1, make)?;
-        self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
-        self.solve(Statistics::CrossProducts(&state), ledger)
-    }
-
-    fn triangular_factor(&mut self, pass: usize) -> Result<(Attempt, RowLedger)> {
-        let start = Instant::now();
-        let make = || TriangularFactor::new(self.design.columns().len());
-        let (state, ledger) = self.rows.accumulate(self.design, &self.regression.execution, pass, make)?;
-        self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
-        self.solve(Statistics::TriangularFactor(&state), ledger)
-    }
-
-    fn solve(&mut self, statistics: Statistics<'_>, ledger: RowLedger) -> Result<(Attempt, RowLedger)> {
-        let start = Instant::now();
-        let attempt =
-            solve(statistics, self.spec, &self.regression.options).map_err(|error| match error {
-                streamreg_solve::Error::NoRows => no_rows(&ledger),
-                other => other.into(),
-            })?;
-        self.timings.solve_seconds += start.elapsed().as_secs_f64();
-        Ok((attempt, ledger))
+/// The only report, where one response was to be fitted.
+fn only(mut reports: Vec<FitReport>) -> Result<FitReport> {
+    match (reports.pop(), reports.is_empty()) {
+        (Some(report), true) => Ok(report),
+        _ => Err(Error::invalid_request("there are several targets: `fit_targets` fits them")),
     }
 }

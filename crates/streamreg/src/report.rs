@@ -3,11 +3,11 @@
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{LeftOut, ModelSpec, RowLedger};
-use streamreg_reader::InputFile;
+use streamreg_core::{Coding, LeftOut, ModelSpec, RowLedger, factor_name};
+use streamreg_reader::{InputFile, ReadCounts};
 use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 
-use crate::model::{FeatureKind, Model};
+use crate::model::{Model, ModelColumn};
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -28,8 +28,8 @@ pub struct SolverReport {
 }
 
 impl SolverReport {
-    pub(crate) fn direct(requested: Solver, used: Solver) -> Self {
-        Self { requested, used, passes: 1, escalation: None, digits: 0.0 }
+    pub(crate) fn direct(requested: Solver, used: Solver, passes: usize) -> Self {
+        Self { requested, used, passes, escalation: None, digits: 0.0 }
     }
 
     pub(crate) fn escalated(reason: String) -> Self {
@@ -49,6 +49,21 @@ pub struct Timings {
     pub total_seconds: f64,
     /// Threads that read and accumulated.
     pub threads: usize,
+}
+
+/// What was read of the files, in all passes. Unlike the ledger, it depends on how the files are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Bytes.
+    pub bytes: u64,
+    /// Row groups of Parquet files that were decoded.
+    pub row_groups: u64,
+}
+
+impl From<ReadCounts> for Reading {
+    fn from(counts: ReadCounts) -> Self {
+        Self { bytes: counts.bytes, row_groups: counts.row_groups }
+    }
 }
 
 /// An input file as it was when it was read.
@@ -82,8 +97,10 @@ impl From<InputFile> for InputRecord {
 pub struct FitReport {
     /// [`REPORT_SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// The column that is explained.
+    /// What is explained.
     pub response: String,
+    /// The model as a formula.
+    pub formula: String,
     /// One row a term, `(Intercept)` first.
     pub coefficients: Vec<TermEstimate>,
     /// Statistics of the whole fit.
@@ -106,30 +123,48 @@ pub struct FitReport {
     pub left_out: Vec<LeftOut>,
     /// The files.
     pub inputs: Vec<InputRecord>,
+    /// What was read of them.
+    pub reading: Reading,
     /// Wall-clock times.
     pub timings: Timings,
     /// The model as it was fitted.
     #[serde(skip)]
     pub spec: ModelSpec,
-    /// What kind of values each feature has.
+    /// The columns that were read, and the kinds of their values.
     #[serde(skip)]
-    pub(crate) kinds: Vec<FeatureKind>,
+    pub(crate) columns: Vec<ModelColumn>,
+    /// What the data decided about the columns of the design matrix: levels, polynomials, fills.
+    #[serde(skip)]
+    pub coding: Coding,
     /// Covariance of the estimated coefficients; `None` without residual degrees of freedom.
     #[serde(skip)]
     pub covariance: Option<Covariance>,
 }
 
+/// What all fits of one pass share.
+pub(crate) struct Common {
+    pub(crate) spec: ModelSpec,
+    pub(crate) columns: Vec<ModelColumn>,
+    pub(crate) ledger: RowLedger,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) inputs: Vec<InputFile>,
+    pub(crate) reading: Reading,
+    pub(crate) timings: Timings,
+    pub(crate) conf_level: f64,
+}
+
 impl FitReport {
+    /// The report of the response at position `response`.
     pub(crate) fn new(
-        spec: ModelSpec,
+        common: &Common,
+        response: usize,
         fit: Fit,
         solver: SolverReport,
-        ledger: RowLedger,
-        left_out: Vec<LeftOut>,
-        inputs: Vec<InputFile>,
-        timings: Timings,
-        conf_level: f64,
+        coding: Coding,
     ) -> Self {
+        let mut spec = common.spec.clone();
+        spec.responses = vec![spec.responses[response].clone()];
+        let (ledger, conf_level) = (common.ledger.clone(), common.conf_level);
         let mut warnings = fit.warnings;
         for rounded in &ledger.rounded_integers {
             let message = format!(
@@ -140,7 +175,8 @@ impl FitReport {
         }
         Self {
             schema_version: REPORT_SCHEMA_VERSION,
-            response: spec.response.clone(),
+            response: factor_name(&spec.responses[0]),
+            formula: formula_of(&spec),
             coefficients: fit.coefficients,
             glance: fit.glance,
             rank: fit.rank,
@@ -150,11 +186,13 @@ impl FitReport {
             conf_level,
             warnings,
             ledger,
-            left_out,
-            inputs: inputs.into_iter().map(InputRecord::from).collect(),
-            timings,
+            left_out: common.left_out.clone(),
+            inputs: common.inputs.iter().cloned().map(InputRecord::from).collect(),
+            reading: common.reading,
+            timings: common.timings.clone(),
             spec,
-            kinds: Vec::new(),
+            columns: common.columns.clone(),
+            coding,
             covariance: fit.covariance,
         }
     }
@@ -168,4 +206,16 @@ impl FitReport {
     pub fn estimate(&self, term: &str) -> Option<f64> {
         self.coefficients.iter().find(|c| c.term == term)?.estimate
     }
+}
+
+/// The model as a formula, with all its terms.
+pub(crate) fn formula_of(spec: &ModelSpec) -> String {
+    let mut terms: Vec<String> = spec.terms.iter().map(ToString::to_string).collect();
+    match (spec.intercept, terms.is_empty()) {
+        (true, true) => terms.push("1".into()),
+        (false, _) => terms.insert(0, "0".into()),
+        _ => {}
+    }
+    let responses: Vec<String> = spec.responses.iter().map(ToString::to_string).collect();
+    format!("{} ~ {}", responses.join(" + "), terms.join(" + "))
 }

@@ -4,8 +4,8 @@ mod kernel;
 
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, DesignBlock};
+use crate::blocks::block_rows;
 use crate::centred::Centred;
-use crate::design::block_rows;
 use crate::moments::Moments;
 
 /// Counts, means and centred cross-products of the variables, in float64.
@@ -32,6 +32,23 @@ impl CrossProducts {
     /// The statistics of no rows of `variables` variables (the response included).
     pub fn new(variables: usize) -> Self {
         Self { moments: Moments::new(variables), products: vec![0.0; variables * variables], work: None }
+    }
+
+    /// Given moments and products, as they are kept.
+    pub(crate) fn from_parts(moments: Moments, products: Vec<f64>) -> Self {
+        Self { moments, products, work: None }
+    }
+
+    /// Those of some of the variables, in the given order.
+    pub fn select(&self, variables: &[usize]) -> Self {
+        let m = variables.len();
+        let mut products = vec![0.0; m * m];
+        for (j, &b) in variables.iter().enumerate() {
+            for (i, &a) in variables.iter().enumerate().skip(j) {
+                products[j * m + i] = self.centred(a, b);
+            }
+        }
+        Self::from_parts(self.moments.select(variables), products)
     }
 
     /// Counts and means.
@@ -162,7 +179,7 @@ mod tests {
     fn check(rows: usize, variables: usize, weights: Option<&[f64]>) {
         let data: Vec<Vec<f64>> = (0..variables).map(|j| values(rows, j as u64 + 1)).collect();
         let columns: Vec<Column<'_>> = data.iter().map(|c| Column::from(c.as_slice())).collect();
-        let block = DesignBlock { columns: &columns, weights, mask: None, rows };
+        let block = DesignBlock { columns: &columns, codes: &[], weights, mask: None, rows };
         let mut products = CrossProducts::new(variables);
         products.update(&block).unwrap();
         let w = |row: usize| weights.map_or(1.0, |w| w[row]);
@@ -200,7 +217,7 @@ mod tests {
     fn a_low_part_counts() {
         let (high, low) = (vec![1e16, 1e16 + 2.0, 1e16 + 4.0], vec![0.25, 0.5, 0.125]);
         let columns = [Column { values: &high, low: Some(&low) }];
-        let block = DesignBlock { columns: &columns, weights: None, mask: None, rows: 3 };
+        let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 3 };
         let mut products = CrossProducts::new(1);
         products.update(&block).unwrap();
         let without = DesignBlock { columns: &[Column::from(high.as_slice())], ..block };
@@ -219,7 +236,7 @@ mod tests {
         let mut products = CrossProducts::new(1);
         let block = |column: &[f64], weights: Option<&[f64]>, state: &mut CrossProducts| {
             let columns = [Column::from(column)];
-            state.update(&DesignBlock { columns: &columns, weights, mask: None, rows: 20 })
+            state.update(&DesignBlock { columns: &columns, codes: &[], weights, mask: None, rows: 20 })
         };
         block(&good, None, &mut products).unwrap();
         let before = (products.moments().clone(), products.centred(0, 0));

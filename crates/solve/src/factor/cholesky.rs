@@ -10,15 +10,28 @@ use super::{Decision, Factor, non_negative, rounding_share};
 pub(crate) const FLOOR: f64 = 1e-7;
 
 /// Factors the features (all variables but the last) of `products`.
+pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -> Factor {
+    let p = products.moments().variables() - 1;
+    let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
+    let scale: Vec<f64> = (0..p).map(|j| non_negative(gram(j, j)).sqrt()).collect();
+    let rounding = |j: usize| if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
+    factor_gram(&scale, gram, non_negative(gram(p, p)), rounding, rank_tol)
+}
+
+/// Factors a Gram matrix of the features and, last, the response, whose entry is `of_response`. The features
+/// are divided by `scale`.
 ///
 /// A column whose pivot is too small is set aside and the decomposition goes on without it, which a
 /// library's Cholesky does not do; this one is left-looking, a dot product of two contiguous columns
 /// an entry.
-pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -> Factor {
-    let variables = products.moments().variables();
-    let (p, y) = (variables - 1, variables - 1);
-    let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
-    let scale: Vec<f64> = (0..p).map(|j| non_negative(gram(j, j)).sqrt()).collect();
+pub(crate) fn factor_gram(
+    scale: &[f64],
+    gram: impl Fn(usize, usize) -> f64,
+    of_response: f64,
+    rounding: impl Fn(usize) -> f64,
+    rank_tol: f64,
+) -> Factor {
+    let (p, y) = (scale.len(), scale.len());
     let mut decision = Decision::new(rank_tol, FLOOR);
     // Column `c` of `r` belongs to the `c`-th kept variable.
     let mut r = Mat::<f64>::zeros(p, p);
@@ -27,13 +40,13 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
         let rank = decision.kept.len();
         reduce(&r, &decision.kept, &mut column, |i| gram(i, j) / scale[i] / scale[j]);
         let explained: f64 = column[..rank].iter().map(|v| v * v).sum();
-        let pivot = if scale[j] > 0.0 { 1.0 - explained } else { 0.0 };
+        let own = if scale[j] > 0.0 { gram(j, j) / scale[j] / scale[j] } else { 0.0 };
+        let pivot = if scale[j] > 0.0 { own - explained } else { 0.0 };
         let residual = non_negative(pivot).sqrt();
         // A pivot that rounding made zero or negative is a small one, not an exact zero.
         let residual = if scale[j] > 0.0 { residual.max(f64::EPSILON) } else { 0.0 };
         let coordinates = || if scale[j] > 0.0 { column[..rank].to_vec() } else { Vec::new() };
-        let rounding = if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
-        if decision.keep(j, residual, rounding, coordinates) {
+        if decision.keep(j, residual, rounding(j), coordinates) {
             for (i, value) in column[..rank].iter().enumerate() {
                 r[(i, rank)] = *value;
             }
@@ -43,11 +56,20 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
     let rank = decision.kept.len();
     reduce(&r, &decision.kept, &mut column, |i| gram(i, y) / scale[i]);
     let explained = column[..rank].to_vec();
-    let tss = non_negative(gram(y, y));
-    let rss = non_negative(tss - explained.iter().map(|v| v * v).sum::<f64>());
+    let rss = non_negative(of_response - explained.iter().map(|v| v * v).sum::<f64>());
     let Decision { kept, aside, .. } = decision;
     let r = r.submatrix(0, 0, rank, rank).to_owned();
-    Factor { scale, kept, aside, r, explained, rss, tss }
+    Factor {
+        scale: scale.to_vec(),
+        kept,
+        aside,
+        r,
+        explained,
+        rss,
+        tss: of_response,
+        absorbed: 0,
+        absorbed_explained: 0.0,
+    }
 }
 
 /// Forward substitution: `R' v = g` over the kept columns, `v` into the front of `out`.

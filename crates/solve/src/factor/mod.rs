@@ -31,6 +31,10 @@ pub(crate) struct Factor {
     pub(crate) rss: f64,
     /// Sum of squares of the response, about its mean with an intercept.
     pub(crate) tss: f64,
+    /// Levels of a category that was eliminated before; they stand for the constant, too.
+    pub(crate) absorbed: usize,
+    /// What these levels explain of the response.
+    pub(crate) absorbed_explained: f64,
 }
 
 /// A column that is set aside.
@@ -50,6 +54,12 @@ impl Factor {
     /// Number of independent columns.
     pub(crate) fn rank(&self) -> usize {
         self.kept.len()
+    }
+
+    /// Number of coefficients that are estimated in all: of independent columns, levels, and the constant.
+    pub(crate) fn coefficients(&self, intercept: bool) -> usize {
+        let constant = usize::from(intercept && self.absorbed == 0);
+        self.rank() + self.absorbed + constant
     }
 
     /// The residual of `rank` coordinates solved for: `R z = coordinates`, padded with zeros where a

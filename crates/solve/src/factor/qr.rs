@@ -37,7 +37,7 @@ pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) ->
     let explained = response[..rank].to_vec();
     let r = Mat::from_fn(rank, rank, |i, c| if i <= c { a[(i, decision.kept[c])] } else { 0.0 });
     let Decision { kept, aside, .. } = decision;
-    Factor { scale, kept, aside, r, explained, rss, tss }
+    Factor { scale, kept, aside, r, explained, rss, tss, absorbed: 0, absorbed_explained: 0.0 }
 }
 
 /// Rows whose cross-products are those of the data; without an intercept the mean is one more row.

@@ -1,0 +1,212 @@
+//! Fits of groups of rows, written as they come.
+
+use std::io::{Result, Write};
+
+use serde::Serialize;
+use streamreg::{Aliased, Glance, GroupFit, GroupSummary, Level, TermEstimate, Warning, csv_field};
+
+use super::markdown::{escape, row as markdown_row};
+use super::number::{count, optional, short};
+use super::table::coefficients;
+use super::{broom, dropped_rows, left_out, printable};
+use crate::args::Format;
+
+/// Writes one fit after the other, then what they have in common.
+pub(crate) struct GroupWriter<'w> {
+    format: Format,
+    by: Vec<String>,
+    /// Whether a group has several fits, one a response.
+    several: bool,
+    level: f64,
+    written: u64,
+    out: &'w mut (dyn Write + Send),
+}
+
+/// A fit in JSON.
+#[derive(Serialize)]
+struct JsonFit<'f> {
+    by: serde_json::Map<String, serde_json::Value>,
+    response: &'f str,
+    status: String,
+    rows: u64,
+    coefficients: Option<&'f [TermEstimate]>,
+    glance: Option<&'f Glance>,
+    rank: Option<usize>,
+    aliased: Option<&'f [Aliased]>,
+    condition_number: Option<f64>,
+    warnings: Option<&'f [Warning]>,
+}
+
+impl<'w> GroupWriter<'w> {
+    pub(crate) fn new(
+        format: Format,
+        by: Vec<String>,
+        several: bool,
+        level: f64,
+        out: &'w mut (dyn Write + Send),
+    ) -> Self {
+        Self { format, by, several, level, written: 0, out }
+    }
+
+    /// The columns that identify a fit.
+    fn prefix(&self) -> Vec<String> {
+        let response = self.several.then(|| "response".to_owned());
+        self.by.iter().cloned().chain(response).collect()
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        match self.format {
+            Format::Table => Ok(()),
+            Format::Json => writeln!(self.out, "{{\n\"schema_version\": 1,\n\"groups\": ["),
+            Format::Tidy => writeln!(self.out, "{}", broom::header(broom::TIDY, &self.prefix(), true)),
+            Format::Glance => writeln!(self.out, "{}", broom::header(broom::GLANCE, &self.prefix(), true)),
+            Format::Markdown => {
+                let prefix: Vec<String> = self.prefix().iter().map(|name| escape(&printable(name))).collect();
+                let level = (self.level * 1e4).round() / 1e2;
+                let own = format!("term | estimate | std. error | t | p | {level} % interval | status");
+                writeln!(self.out, "| {} | {own} |", prefix.join(" | "))?;
+                writeln!(self.out, "{}|---|---:|---:|---:|---:|---|---|", "|---".repeat(prefix.len()))
+            }
+        }
+    }
+
+    pub(crate) fn write(&mut self, fit: &GroupFit) -> Result<()> {
+        if self.written == 0 {
+            self.begin()?;
+        }
+        self.written += 1;
+        match self.format {
+            Format::Table => self.table(fit),
+            Format::Json => self.json(fit),
+            Format::Tidy => self.tidy(fit),
+            Format::Glance => self.glance(fit),
+            Format::Markdown => self.markdown(fit),
+        }
+    }
+
+    fn cells(&self, fit: &GroupFit) -> Vec<String> {
+        let response = self.several.then(|| fit.response.clone());
+        fit.levels.iter().map(level_text).chain(response).collect()
+    }
+
+    fn csv_row(&mut self, fit: &GroupFit, own: &str) -> Result<()> {
+        let prefix: Vec<String> = self.cells(fit).iter().map(|cell| csv_field(cell)).collect();
+        writeln!(self.out, "{},{own},{}", prefix.join(","), csv_field(&fit.status()))
+    }
+
+    fn tidy(&mut self, fit: &GroupFit) -> Result<()> {
+        match &fit.result {
+            Ok(own) => own.coefficients.iter().try_for_each(|c| self.csv_row(fit, &broom::tidy_row(c))),
+            Err(_) => self.csv_row(fit, &empty(broom::TIDY)),
+        }
+    }
+
+    fn glance(&mut self, fit: &GroupFit) -> Result<()> {
+        match &fit.result {
+            Ok(own) => self.csv_row(fit, &broom::glance_row(&own.glance)),
+            Err(_) => self.csv_row(fit, &empty(broom::GLANCE)),
+        }
+    }
+
+    fn markdown(&mut self, fit: &GroupFit) -> Result<()> {
+        let prefix: Vec<String> = self.cells(fit).iter().map(|cell| escape(&printable(cell))).collect();
+        let (prefix, status) = (prefix.join(" | "), escape(&printable(&fit.status())));
+        match &fit.result {
+            Ok(own) => own
+                .coefficients
+                .iter()
+                .try_for_each(|c| writeln!(self.out, "| {prefix} | {} | {status} |", markdown_row(c))),
+            Err(_) => writeln!(self.out, "| {prefix} | | | | | | | {status} |"),
+        }
+    }
+
+    fn table(&mut self, fit: &GroupFit) -> Result<()> {
+        let cells = self.cells(fit);
+        let names = self.prefix();
+        let pairs = names.iter().zip(&cells).map(|(n, c)| format!("{} = {}", printable(n), printable(c)));
+        let gap = if self.written > 1 { "\n" } else { "" };
+        let title = pairs.collect::<Vec<_>>().join(", ");
+        writeln!(self.out, "{gap}{title}  ({} rows)", count(fit.rows))?;
+        if let Ok(own) = &fit.result {
+            write!(self.out, "{}", coefficients(&own.coefficients))?;
+            let sigma = own.glance.sigma.map_or("NA".into(), short);
+            let r_squared = optional(own.glance.r_squared);
+            let df = count(own.glance.df_residual);
+            writeln!(self.out, "R-squared: {r_squared},  residual standard error: {sigma} on {df} DF")?;
+        }
+        match fit.status().as_str() {
+            "ok" => Ok(()),
+            status => writeln!(self.out, "Status: {}", printable(status)),
+        }
+    }
+
+    fn json(&mut self, fit: &GroupFit) -> Result<()> {
+        let own = fit.result.as_ref().ok();
+        let levels = fit.levels.iter().map(|l| serde_json::to_value(l).unwrap_or_default());
+        let fit = JsonFit {
+            by: self.by.iter().cloned().zip(levels).collect(),
+            response: &fit.response,
+            status: fit.status(),
+            rows: fit.rows,
+            coefficients: own.map(|f| f.coefficients.as_slice()),
+            glance: own.map(|f| &f.glance),
+            rank: own.map(|f| f.rank),
+            aliased: own.map(|f| f.aliased.as_slice()),
+            condition_number: own.map(|f| f.condition_number),
+            warnings: own.map(|f| f.warnings.as_slice()),
+        };
+        if self.written > 1 {
+            writeln!(self.out, ",")?;
+        }
+        serde_json::to_writer(&mut self.out, &fit)?;
+        Ok(())
+    }
+
+    /// What all fits have in common.
+    pub(crate) fn finish(mut self, summary: &GroupSummary) -> Result<()> {
+        if self.written == 0 {
+            self.begin()?;
+        }
+        match self.format {
+            Format::Tidy | Format::Glance => Ok(()),
+            Format::Json => {
+                let common = serde_json::json!({
+                    "formula": summary.formula,
+                    "by": summary.by,
+                    "failed": summary.failed,
+                    "conf_level": summary.conf_level,
+                    "ledger": summary.ledger,
+                    "left_out": summary.left_out,
+                    "inputs": summary.inputs,
+                    "reading": summary.reading,
+                    "timings": summary.timings,
+                });
+                let text = serde_json::to_string(&common)?;
+                // The object goes on where the list of groups ends.
+                writeln!(self.out, "\n],\n{}", text.trim_start_matches('{'))
+            }
+            Format::Table | Format::Markdown => {
+                let mut lines = vec![format!("{} of {} fits failed", summary.failed, self.written)];
+                lines.splice(0..usize::from(summary.failed == 0), []);
+                lines.insert(
+                    0,
+                    format!("{} in {} groups", printable(&summary.formula), count(summary.groups)),
+                );
+                lines.extend(dropped_rows(&summary.ledger));
+                lines.extend(left_out(&summary.left_out));
+                let bullet = if self.format == Format::Markdown { "- " } else { "" };
+                writeln!(self.out)?;
+                lines.iter().try_for_each(|line| writeln!(self.out, "{bullet}{line}"))
+            }
+        }
+    }
+}
+
+fn level_text(level: &Level) -> String {
+    if *level == Level::Missing { String::new() } else { level.to_string() }
+}
+
+/// As many empty cells as there are columns.
+fn empty(columns: &str) -> String {
+    ",".repeat(columns.matches(',').count())
+}

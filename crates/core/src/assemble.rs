@@ -1,0 +1,592 @@
+//! From the sums of a pass to the cross-products of the design matrix's columns.
+
+use std::collections::HashMap;
+
+use crate::cross_products::CrossProducts;
+use crate::design::{Content, Design, Piece};
+use crate::error::{Error, ErrorKind, Result};
+use crate::groups::Record;
+use crate::layout::{Basis, Coding, Layout, Raw};
+use crate::levels::{Level, LevelSet};
+use crate::moments::Moments;
+use crate::spec::LeftOut;
+use crate::statistics::Statistics;
+
+/// The rows of one group; all rows where they are not split.
+///
+/// The order of groups, levels and columns is that of sorted levels, whatever the order of the rows.
+pub struct Group<'s> {
+    design: &'s Design,
+    statistics: &'s Statistics,
+    /// Level numbers of the group.
+    by: Vec<u32>,
+    /// The levels of the group, one a column of `by`.
+    levels: Vec<Level>,
+    /// For every table its records of this group.
+    records: Vec<Records<'s>>,
+    /// Number, in the pass, of every level of the coding.
+    codes: Vec<Vec<u32>>,
+    dense: Dense<'s>,
+    log_weights: f64,
+    coding: Coding,
+    /// How many times larger than a polynomial's cross-products the terms are that they are the sum of.
+    amplification: f64,
+}
+
+enum Dense<'s> {
+    Whole(&'s CrossProducts),
+    Own(CrossProducts),
+}
+
+enum Records<'s> {
+    All(usize),
+    Some(&'s [u32]),
+}
+
+impl Records<'_> {
+    fn iter(&self) -> Box<dyn Iterator<Item = usize> + '_> {
+        match self {
+            Self::All(count) => Box::new(0..*count),
+            Self::Some(ids) => Box::new(ids.iter().map(|&id| id as usize)),
+        }
+    }
+}
+
+/// The groups that a pass found, to be taken one by one.
+pub struct Groups<'s> {
+    design: &'s Design,
+    statistics: &'s Statistics,
+    sets: Vec<SortedSet>,
+    /// For every group its record in the table of the groups, in order.
+    order: Vec<u32>,
+    /// For every table, and every record of the table of the groups, its records.
+    buckets: Vec<Vec<Vec<u32>>>,
+}
+
+/// The levels of a category in order.
+struct SortedSet {
+    levels: Vec<Level>,
+    /// Position among the sorted levels, by number.
+    ranks: Vec<u32>,
+}
+
+impl SortedSet {
+    fn new(set: &LevelSet) -> Self {
+        let levels = set.levels();
+        let mut codes: Vec<u32> = (0..levels.len() as u32).collect();
+        codes.sort_by(|&a, &b| levels[a as usize].cmp(&levels[b as usize]));
+        let mut ranks = vec![0; levels.len()];
+        for (rank, &code) in codes.iter().enumerate() {
+            ranks[code as usize] = rank as u32;
+        }
+        Self { levels, ranks }
+    }
+}
+
+impl<'s> Groups<'s> {
+    /// The groups of `statistics`, whose level numbers are those of `sets`; a single one where rows are not
+    /// split.
+    pub fn new(design: &'s Design, statistics: &'s Statistics, sets: &[std::sync::Arc<LevelSet>]) -> Self {
+        let sets: Vec<SortedSet> = sets.iter().map(|set| SortedSet::new(set)).collect();
+        let mut groups = Self { design, statistics, sets, order: Vec::new(), buckets: Vec::new() };
+        if !design.by.is_empty() {
+            groups.split();
+        }
+        groups
+    }
+
+    fn split(&mut self) {
+        let table = &self.statistics.tables[0];
+        let rank = |record: u32| -> Vec<u32> {
+            let codes = table.codes(record as usize).iter().zip(&self.design.by);
+            codes.map(|(&code, &category)| self.sets[category].ranks[code as usize]).collect()
+        };
+        let mut order: Vec<u32> = (0..table.len() as u32).collect();
+        order.sort_by_cached_key(|&record| rank(record));
+        self.order = order;
+        let width = self.design.by.len();
+        let further = self.statistics.tables.iter().skip(1).map(|other| {
+            let mut buckets = vec![Vec::new(); table.len()];
+            for record in 0..other.len() {
+                if let Some(group) = table.position(&other.codes(record)[..width]) {
+                    buckets[group as usize].push(record as u32);
+                }
+            }
+            buckets
+        });
+        self.buckets = further.collect();
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        if self.design.by.is_empty() { 1 } else { self.order.len() }
+    }
+
+    /// Whether no row was used.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The levels of the group at `position`.
+    pub fn levels(&self, position: usize) -> Vec<Level> {
+        let Some(&record) = self.order.get(position) else { return Vec::new() };
+        let codes = self.statistics.tables[0].codes(record as usize).iter().zip(&self.design.by);
+        codes.map(|(&code, &category)| self.sets[category].levels[code as usize].clone()).collect()
+    }
+
+    /// The group at `position`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`] for values whose squares float64 does not hold, [`ErrorKind::Model`] for a
+    /// polynomial of too few distinct values.
+    pub fn group(&self, position: usize) -> Result<Group<'_>> {
+        let (dense, by, records, log_weights) = match self.statistics.dense() {
+            Some(dense) => {
+                let all = self.statistics.tables.iter().map(|t| Records::All(t.len()));
+                (Dense::Whole(dense), Vec::new(), all.collect(), self.statistics.log_weights())
+            }
+            None => {
+                let own = self.order[position];
+                let table = &self.statistics.tables[0];
+                let record = table.record(own as usize);
+                let dense = dense_of(self.design, record)?;
+                let first = std::iter::once(Records::Some(&self.order[position..=position]));
+                let further = self.buckets.iter().map(|b| Records::Some(b[own as usize].as_slice()));
+                let by = table.codes(own as usize).to_vec();
+                (Dense::Own(dense), by, first.chain(further).collect(), record.log_weights())
+            }
+        };
+        let mut group = Group {
+            design: self.design,
+            statistics: self.statistics,
+            by,
+            levels: self.levels(position),
+            records,
+            codes: Vec::new(),
+            dense,
+            log_weights,
+            coding: Coding::default(),
+            amplification: 1.0,
+        };
+        group.find_levels(&self.sets);
+        group.coding.fills = group.fills();
+        let bases = group.polynomials()?;
+        group.amplification = bases.iter().map(|(_, amplification)| *amplification).fold(1.0, f64::max);
+        group.coding.polynomials = bases.into_iter().map(|(basis, _)| basis).collect();
+        Ok(group)
+    }
+}
+
+/// The cross-products of a group's numeric variables.
+fn dense_of(design: &Design, record: Record<'_>) -> Result<CrossProducts> {
+    let m = design.variables.len();
+    let weight = record.weight();
+    let mut moments = Moments::new(m);
+    let (centre, sums): (Vec<f64>, Vec<f64>) = (0..m).map(|v| record.sum(v)).unzip();
+    moments.begin(record.rows() as u64, weight, &centre, &sums);
+    let mut products = vec![0.0; m * m];
+    for j in 0..m {
+        let offset = sums[j] / weight;
+        for i in j..m {
+            products[j * m + i] = record.product(i, j) - sums[i] * offset;
+        }
+        let square = record.product(j, j);
+        // Squares below this have lost digits, or all of themselves, to underflow.
+        if !square.is_finite() || (square > 0.0 && square < 1e-280) {
+            let message = "the squares of its values are beyond float64's range; rescale the column";
+            return Err(Error::new(ErrorKind::Overflow, message).in_column(&design.variables[j].label));
+        }
+        products[j * m + j] = products[j * m + j].max(0.0);
+    }
+    Ok(CrossProducts::from_parts(moments, products))
+}
+
+impl<'s> Group<'s> {
+    /// The levels of the group, one for every column that rows are split by.
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// What the data decide about the columns of the design matrix.
+    pub fn coding(&self) -> &Coding {
+        &self.coding
+    }
+
+    /// Rows in the group.
+    pub fn rows(&self) -> u64 {
+        self.dense().moments().rows()
+    }
+
+    /// Sum of the logarithms of the weights.
+    pub fn log_weights(&self) -> f64 {
+        self.log_weights
+    }
+
+    /// Decimal digits that combining sums of powers to polynomials leaves their cross-products.
+    pub fn digits(&self) -> f64 {
+        -(self.amplification * f64::EPSILON / 2.0).log10()
+    }
+
+    fn dense(&self) -> &CrossProducts {
+        match &self.dense {
+            Dense::Whole(dense) => dense,
+            Dense::Own(dense) => dense,
+        }
+    }
+
+    /// The levels that occur in the group, sorted.
+    fn find_levels(&mut self, sets: &[SortedSet]) {
+        let design = self.design;
+        let tables = &self.statistics.tables;
+        for (index, category) in design.categories.iter().enumerate() {
+            if category.by {
+                self.codes.push(Vec::new());
+                self.coding.levels.push(Vec::new());
+                continue;
+            }
+            let found = tables.iter().zip(&self.records).find_map(|(table, records)| {
+                let place = table.key().iter().position(|&c| c == index)?;
+                Some((table, records, place))
+            });
+            let mut codes: Vec<u32> = match found {
+                Some((table, records, place)) => records.iter().map(|r| table.codes(r)[place]).collect(),
+                None => Vec::new(),
+            };
+            codes.sort_by_key(|&code| sets[index].ranks[code as usize]);
+            codes.dedup();
+            self.coding.levels.push(codes.iter().map(|&c| sets[index].levels[c as usize].clone()).collect());
+            self.codes.push(codes);
+        }
+    }
+
+    /// The mean of every variable that is missing somewhere, over the rows where it is not.
+    fn fills(&self) -> Vec<(usize, f64)> {
+        let moments = self.dense().moments();
+        let mean_of_present = |variable: usize| {
+            let flag = self.design.flag_of(variable)?;
+            let missing = moments.mean(flag);
+            if missing <= 0.0 {
+                return None;
+            }
+            let fill = self.design.fills[variable];
+            let present = 1.0 - missing;
+            let mean = fill + ((moments.mean(variable) - fill) + moments.mean_low(variable)) / present;
+            Some((variable, if mean.is_finite() && present > 1e-12 { mean } else { fill }))
+        };
+        (0..self.design.first_response()).filter_map(mean_of_present).collect()
+    }
+
+    fn polynomials(&self) -> Result<Vec<(Basis, f64)>> {
+        let unweighted = self.statistics.tables.iter().find(|t| !t.is_weighted());
+        let own = match unweighted {
+            None => None,
+            Some(table) => {
+                let key = if self.by.is_empty() { &[][..] } else { &self.by };
+                table.find(key).map(|record| polynomial_moments(self.design, record))
+            }
+        };
+        let products = own.as_ref().unwrap_or_else(|| self.dense());
+        (0..self.design.polynomials.len()).map(|index| self.basis(index, products)).collect()
+    }
+
+    /// Polynomials that are orthogonal to the constant and to each other over the rows, of unit length, with
+    /// positive leading coefficients, as R's `poly` has them: the rows of the inverse of the Cholesky factor
+    /// of the powers' cross-products. With it comes how much the powers exceed the polynomials.
+    fn basis(&self, index: usize, products: &CrossProducts) -> Result<(Basis, f64)> {
+        let polynomial = &self.design.polynomials[index];
+        let k = polynomial.degree as usize;
+        let power = |e: usize| self.design.variable(&vec![Piece::Power(index, e as u32)]).unwrap_or(0);
+        let powers: Vec<usize> = (1..=k).map(power).collect();
+        // Gram-Schmidt on the powers, in the inner product that the cross-products define.
+        let inner = |a: &[f64], b: &[f64]| -> f64 {
+            let pairs = (0..k).flat_map(|i| (0..k).map(move |j| (i, j)));
+            pairs.map(|(i, j)| a[i] * b[j] * products.centred(powers[i], powers[j])).sum()
+        };
+        let mut columns: Vec<Vec<f64>> = Vec::with_capacity(k);
+        for j in 0..k {
+            let mut column = vec![0.0; k];
+            column[j] = 1.0;
+            let own = inner(&column, &column);
+            // The second round removes what rounding left of the first.
+            for _ in 0..2 {
+                for before in &columns {
+                    let share = inner(&column, before);
+                    column.iter_mut().zip(before).for_each(|(c, b)| *c -= share * b);
+                }
+            }
+            let square = inner(&column, &column);
+            if square.is_nan() || square <= 1e-13 * own {
+                let message = format!(
+                    "a polynomial of degree {k} needs more distinct values of {}, or values less far apart",
+                    polynomial.argument
+                );
+                return Err(Error::new(ErrorKind::Model, message));
+            }
+            let length = square.sqrt();
+            column.iter_mut().for_each(|c| *c /= length);
+            columns.push(column);
+        }
+        let mean = |i: usize| products.moments().mean(powers[i]);
+        let with_constant = |column: Vec<f64>| {
+            let constant = -column.iter().enumerate().map(|(i, c)| c * mean(i)).sum::<f64>();
+            [constant].into_iter().chain(column).collect()
+        };
+        let size = |column: &Vec<f64>| {
+            let parts = column.iter().zip(&powers).map(|(c, &v)| c.abs() * products.centred(v, v).sqrt());
+            parts.sum::<f64>().powi(2)
+        };
+        let amplification = columns.iter().map(size).fold(1.0, f64::max);
+        let columns = columns.into_iter().map(with_constant).collect();
+        Ok((Basis { shift: polynomial.shift, scale: polynomial.scale, columns }, amplification))
+    }
+
+    /// The record of the rows with the given levels.
+    fn record(&self, levels: &[(usize, u32)]) -> Option<Record<'_>> {
+        let mut key = self.design.by.clone();
+        key.extend(levels.iter().map(|&(category, _)| category));
+        let mut codes = self.by.clone();
+        codes.extend(levels.iter().map(|&(category, rank)| self.codes[category][rank as usize]));
+        self.statistics.table(&key)?.find(&codes)
+    }
+
+    /// The cross-products of the columns of `layout`, followed by the responses.
+    pub fn cross_products(&self, layout: &Layout) -> CrossProducts {
+        let responses = self.design.first_response()..self.design.variables.len();
+        if self.is_plain(layout) {
+            let columns: Vec<usize> = layout.columns.iter().filter_map(|c| c.parts[0].raw.variable).collect();
+            let all: Vec<usize> = columns.into_iter().chain(responses).collect();
+            return self.dense().select(&all);
+        }
+        let raws = Raws::new(layout, responses);
+        let means: Vec<f64> = raws.items.iter().map(|raw| self.mean(raw)).collect();
+        let n = raws.items.len();
+        let mut gram = vec![0.0; n * n];
+        for j in 0..n {
+            for i in j..n {
+                let product = self.centred(&raws.items[i], &raws.items[j], means[i], means[j]);
+                (gram[j * n + i], gram[i * n + j]) = (product, product);
+            }
+        }
+        raws.combine(self, &gram, &means)
+    }
+
+    /// Whether every column is a variable as it is.
+    fn is_plain(&self, layout: &Layout) -> bool {
+        layout.columns.iter().all(|c| match c.parts.as_slice() {
+            [part] => part.factor == 1.0 && part.raw.levels.is_empty() && part.raw.variable.is_some(),
+            _ => false,
+        })
+    }
+
+    /// The weighted mean, over all rows.
+    fn mean(&self, raw: &Raw) -> f64 {
+        let moments = self.dense().moments();
+        match (raw.variable, raw.levels.as_slice()) {
+            (None, []) => 1.0,
+            (Some(v), []) => moments.mean(v),
+            (variable, levels) => {
+                let sum = self.record(levels).map_or(0.0, |record| match variable {
+                    None => record.weight(),
+                    Some(v) => record.sum_about(v, 0.0, 0.0),
+                });
+                sum / moments.weight()
+            }
+        }
+    }
+
+    /// The weighted sum of the products of two raw columns about their means.
+    fn centred(&self, a: &Raw, b: &Raw, mean_a: f64, mean_b: f64) -> f64 {
+        let dense = self.dense();
+        let moments = dense.moments();
+        match (a.levels.is_empty(), b.levels.is_empty()) {
+            (true, true) => match (a.variable, b.variable) {
+                (Some(u), Some(v)) => dense.centred(u, v),
+                _ => 0.0,
+            },
+            (false, true) => self.centred(b, a, mean_b, mean_a),
+            (true, false) => {
+                let (Some(u), Some(record)) = (a.variable, self.record(&b.levels)) else { return 0.0 };
+                let du = record.sum_about(u, moments.mean(u), moments.mean_low(u));
+                match b.variable {
+                    None => du,
+                    Some(v) => {
+                        // The sum of (u - mean) v: about the origins, and what they lack.
+                        let ((ou, su), (ov, sv)) = (record.sum(u), record.sum(v));
+                        let shift = (ou - moments.mean(u)) - moments.mean_low(u);
+                        record.product(u, v) + ov * su + shift * sv + record.weight() * shift * ov
+                    }
+                }
+            }
+            (false, false) => self.uncentred(a, b) - moments.weight() * mean_a * mean_b,
+        }
+    }
+
+    /// The weighted sum of the products of two raw columns that both depend on levels.
+    fn uncentred(&self, a: &Raw, b: &Raw) -> f64 {
+        let Some(levels) = joint(&a.levels, &b.levels) else { return 0.0 };
+        let Some(record) = self.record(&levels) else { return 0.0 };
+        let n = record.weight();
+        match (a.variable, b.variable) {
+            (None, None) => n,
+            (Some(u), None) | (None, Some(u)) => record.sum_about(u, 0.0, 0.0),
+            (Some(u), Some(v)) => {
+                let ((ou, su), (ov, sv)) = (record.sum(u), record.sum(v));
+                record.product(u, v) + ou * sv + ov * su + n * ou * ov
+            }
+        }
+    }
+
+    /// The category that `layout` leaves out, seen from its columns.
+    pub fn absorbed<'g>(&'g self, layout: &'g Layout, products: &'g CrossProducts) -> Option<LevelMeans<'g>> {
+        let category = layout.absorbed.as_ref()?.category;
+        let responses = self.design.first_response()..self.design.variables.len();
+        let raws = Raws::new(layout, responses);
+        let means = raws.items.iter().map(|raw| self.mean(raw)).collect();
+        Some(LevelMeans { group: self, category, raws, means, products })
+    }
+
+    /// Categories of the terms without a level in the group.
+    pub fn empty_categories(&self) -> Vec<LeftOut> {
+        let named = self.design.categories.iter().zip(&self.coding.levels);
+        let empty = named.filter(|(c, levels)| !c.by && levels.is_empty());
+        let note = |(c, _): (&crate::design::Category, &Vec<Level>)| LeftOut {
+            column: self.design.columns[c.column].clone(),
+            reason: "no level".into(),
+        };
+        empty.map(note).collect()
+    }
+}
+
+/// The levels of both, or `None` where they exclude each other.
+fn joint(a: &[(usize, u32)], b: &[(usize, u32)]) -> Option<Vec<(usize, u32)>> {
+    let mut levels: Vec<(usize, u32)> = a.iter().chain(b).copied().collect();
+    levels.sort_unstable();
+    levels.dedup();
+    levels.windows(2).all(|pair| pair[0].0 != pair[1].0).then_some(levels)
+}
+
+/// The cross-products of the powers over the rows, without weights.
+fn polynomial_moments(design: &Design, record: Record<'_>) -> CrossProducts {
+    let m = design.variables.len();
+    let mut moments = Moments::new(m);
+    let (centre, sums): (Vec<f64>, Vec<f64>) = (0..m).map(|v| record.sum(v)).unzip();
+    moments.begin(record.rows() as u64, record.weight(), &centre, &sums);
+    let mut products = vec![0.0; m * m];
+    let is_power = |v: usize| matches!(&design.variables[v].content, Content::Product(p) if matches!(p.as_slice(), [Piece::Power(..)]));
+    let powers: Vec<usize> = (0..m).filter(|&v| is_power(v)).collect();
+    for &j in &powers {
+        for &i in powers.iter().filter(|&&i| i >= j) {
+            products[j * m + i] = record.product(i, j) - sums[i] * (sums[j] / record.weight());
+        }
+    }
+    CrossProducts::from_parts(moments, products)
+}
+
+/// The raw columns of a layout and the responses, each once.
+struct Raws {
+    items: Vec<Raw>,
+    /// For every column its parts: position among the items, and factor.
+    columns: Vec<Vec<(usize, f64)>>,
+}
+
+impl Raws {
+    fn new(layout: &Layout, responses: std::ops::Range<usize>) -> Self {
+        let mut raws = Self { items: Vec::new(), columns: Vec::new() };
+        let mut positions: HashMap<Raw, usize> = HashMap::new();
+        let mut position = |items: &mut Vec<Raw>, raw: &Raw| {
+            *positions.entry(raw.clone()).or_insert_with(|| {
+                items.push(raw.clone());
+                items.len() - 1
+            })
+        };
+        for column in &layout.columns {
+            let parts = column.parts.iter().map(|p| (position(&mut raws.items, &p.raw), p.factor)).collect();
+            raws.columns.push(parts);
+        }
+        for response in responses {
+            let raw = Raw { variable: Some(response), levels: Vec::new() };
+            let parts = vec![(position(&mut raws.items, &raw), 1.0)];
+            raws.columns.push(parts);
+        }
+        raws
+    }
+
+    /// From the cross-products of raw columns to those of their combinations.
+    fn combine(&self, group: &Group<'_>, gram: &[f64], means: &[f64]) -> CrossProducts {
+        let (n, m) = (self.items.len(), self.columns.len());
+        let own = group.dense().moments();
+        let (mut mean, mut low) = (vec![0.0; m], vec![0.0; m]);
+        let mut products = vec![0.0; m * m];
+        for (j, column) in self.columns.iter().enumerate() {
+            mean[j] = column.iter().map(|&(at, factor)| factor * means[at]).sum();
+            if let &[(at, 1.0)] = column.as_slice()
+                && let Raw { variable: Some(v), levels } = &self.items[at]
+                && levels.is_empty()
+            {
+                low[j] = own.mean_low(*v);
+            }
+            for i in j..m {
+                let pairs = self.columns[i].iter().flat_map(|x| column.iter().map(move |y| (x, y)));
+                products[j * m + i] = pairs.map(|(&(a, fa), &(b, fb))| fa * fb * gram[a * n + b]).sum();
+            }
+        }
+        CrossProducts::from_parts(Moments::from_parts(own.rows(), own.weight(), mean, low), products)
+    }
+}
+
+/// A category that is eliminated: for each of its levels, the weight and the means of all other columns.
+pub struct LevelMeans<'g> {
+    group: &'g Group<'g>,
+    category: usize,
+    raws: Raws,
+    means: Vec<f64>,
+    products: &'g CrossProducts,
+}
+
+impl LevelMeans<'_> {
+    /// Number of levels.
+    pub fn len(&self) -> usize {
+        self.group.codes[self.category].len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Means and cross-products of the other columns over all rows.
+    pub fn products(&self) -> &CrossProducts {
+        self.products
+    }
+
+    /// Sum of the weights of the rows of a level.
+    pub fn weight(&self, level: usize) -> f64 {
+        self.group.record(&[(self.category, level as u32)]).map_or(0.0, |r| r.weight())
+    }
+
+    /// Writes, for every other column and every response, the mean in a level less the mean over all rows.
+    pub fn deviations(&self, level: usize, out: &mut [f64]) {
+        let own = (self.category, level as u32);
+        let weight = self.weight(level);
+        let moments = self.group.dense().moments();
+        let deviation = |(raw, &mean): (&Raw, &f64)| {
+            let sum = match (raw.variable, joint(&raw.levels, &[own])) {
+                (Some(v), Some(levels)) if raw.levels.is_empty() => {
+                    let record = self.group.record(&levels);
+                    return record
+                        .map_or(0.0, |r| r.sum_about(v, moments.mean(v), moments.mean_low(v)) / weight);
+                }
+                (_, None) => 0.0,
+                (variable, Some(levels)) => self.group.record(&levels).map_or(0.0, |r| match variable {
+                    None => r.weight(),
+                    Some(v) => r.sum_about(v, 0.0, 0.0),
+                }),
+            };
+            sum / weight - mean
+        };
+        let deviations: Vec<f64> = self.raws.items.iter().zip(&self.means).map(deviation).collect();
+        for (cell, parts) in out.iter_mut().zip(&self.raws.columns) {
+            *cell = parts.iter().map(|&(at, factor)| factor * deviations[at]).sum();
+        }
+    }
+}

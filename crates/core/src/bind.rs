@@ -1,0 +1,403 @@
+//! From a model and a schema to a design: roles of columns, variables, and the sums that are needed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use arrow_schema::{DataType, Schema};
+
+use crate::design::{
+    BoundTerm, Category, Check, Content, Design, Monomial, Piece, Polynomial, TableSpec, TermFactor,
+    Variable, monomials, no_level,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::expression::Expr;
+use crate::formula::Factor;
+use crate::scope::{Subject, scope};
+use crate::spec::{Columns, INTERCEPT, Missing, ModelSpec, WeightType, factor_name, is_category};
+
+/// A design under construction.
+pub(crate) struct Binder<'s> {
+    spec: &'s ModelSpec,
+    schema: Columns<'s>,
+    design: Design,
+    positions: HashMap<String, usize>,
+}
+
+impl<'s> Binder<'s> {
+    pub(crate) fn new(spec: &'s ModelSpec, schema: &'s Schema) -> Self {
+        let design = Design {
+            spec: spec.clone(),
+            columns: Vec::new(),
+            numbers: Vec::new(),
+            categories: Vec::new(),
+            variables: Vec::new(),
+            polynomials: Vec::new(),
+            terms: Vec::new(),
+            weights: None,
+            by: Vec::new(),
+            tables: Vec::new(),
+            checks: Vec::new(),
+            fills: Vec::new(),
+        };
+        Self { spec, schema: Columns::new(schema), design, positions: HashMap::new() }
+    }
+
+    pub(crate) fn bind(mut self) -> Result<Design> {
+        if self.spec.terms.is_empty() && !self.spec.intercept {
+            return Err(Error::new(ErrorKind::Model, "the model has neither a feature nor an intercept"));
+        }
+        self.check_names()?;
+        let responses = self.spec.responses.iter().map(|r| self.response(r)).collect::<Result<Vec<_>>>()?;
+        self.design.weights = match &self.spec.weights {
+            Some(weights) => {
+                self.schema.check_numeric(&weights.column, "weight")?;
+                Some(self.number(&weights.column))
+            }
+            None => None,
+        };
+        for column in &self.spec.by {
+            self.schema.check_category(column, "group")?;
+            let index = self.category(column, true);
+            self.design.by.push(index);
+        }
+        let first_feature_column = self.design.columns.len();
+        self.bind_terms()?;
+        self.check_references()?;
+        let features = self.design.variables.len();
+        for (monomial, factor) in responses.into_iter().zip(&self.spec.responses) {
+            let content = Content::Product(monomial);
+            self.design.variables.push(Variable { label: factor_name(factor), content });
+        }
+        self.add_flags(features);
+        self.design.fills = vec![0.0; self.design.variables.len()];
+        self.design.checks = self.checks(first_feature_column);
+        self.design.tables = tables(&self.design);
+        Ok(self.design)
+    }
+
+    /// Checks that no column has two roles that exclude each other, and no term stands twice.
+    fn check_names(&self) -> Result<()> {
+        let error =
+            |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
+        let mut seen: HashSet<String> = HashSet::new();
+        for term in &self.spec.terms {
+            for factor in term.factors() {
+                if self.spec.responses.contains(factor) {
+                    return error(&factor_name(factor), "the response is also a feature");
+                }
+                if let Factor::Column(name) = factor {
+                    if self.spec.intercept && name == INTERCEPT {
+                        let message =
+                            "the name belongs to the constant; rename the column or fit without an intercept";
+                        return error(name, message);
+                    }
+                    if self.spec.weights.as_ref().is_some_and(|w| w.column == *name) {
+                        return error(name, "the weight is also a feature");
+                    }
+                    if self.spec.by.contains(name) {
+                        return error(
+                            name,
+                            "the column of the groups is also a feature; it is constant in each",
+                        );
+                    }
+                }
+            }
+            if !seen.insert(term.to_string()) {
+                return error(&term_name(term), "the feature is named twice");
+            }
+        }
+        for (index, response) in self.spec.responses.iter().enumerate() {
+            if self.spec.responses[..index].contains(response) {
+                return error(&factor_name(response), "the response is named twice");
+            }
+        }
+        for (index, column) in self.spec.by.iter().enumerate() {
+            if self.spec.by[..index].contains(column) {
+                return error(column, "the group is named twice");
+            }
+            if self.spec.responses.contains(&Factor::Column(column.clone())) {
+                return error(column, "the response is also a group");
+            }
+        }
+        Ok(())
+    }
+
+    fn response(&mut self, factor: &Factor) -> Result<Monomial> {
+        match factor {
+            Factor::Column(name) => {
+                self.schema.check_numeric(name, "response")?;
+                Ok(vec![Piece::Column(self.number(name))])
+            }
+            Factor::Expr(e) => Ok(vec![self.expression(e, "response")?]),
+            Factor::Category(_) | Factor::Poly { .. } => {
+                let message = format!("{factor} cannot be a response: it must be one number");
+                Err(Error::new(ErrorKind::Model, message))
+            }
+        }
+    }
+
+    /// Position of a column that is used as a number.
+    fn number(&mut self, name: &str) -> usize {
+        let position = self.column(name);
+        self.design.numbers[position] = true;
+        position
+    }
+
+    fn column(&mut self, name: &str) -> usize {
+        if let Some(&position) = self.positions.get(name) {
+            return position;
+        }
+        let position = self.design.columns.len();
+        self.positions.insert(name.to_owned(), position);
+        self.design.columns.push(name.to_owned());
+        self.design.numbers.push(false);
+        position
+    }
+
+    fn category(&mut self, name: &str, by: bool) -> usize {
+        let column = self.column(name);
+        let categories = &mut self.design.categories;
+        categories.iter().position(|c| c.column == column && c.by == by).unwrap_or_else(|| {
+            let reference =
+                self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
+            categories.push(Category { column, reference, by });
+            categories.len() - 1
+        })
+    }
+
+    fn expression(&mut self, expr: &Expr, role: &str) -> Result<Piece> {
+        for name in expr.columns() {
+            self.schema.check_numeric(name, role)?;
+        }
+        let positions: Vec<usize> = expr.columns().iter().map(|name| self.number(name)).collect();
+        Ok(match expr {
+            Expr::Column(_) => Piece::Column(positions[0]),
+            other => Piece::Expr(other.clone()),
+        })
+    }
+
+    fn bind_terms(&mut self) -> Result<()> {
+        let mut identities: HashMap<String, usize> = HashMap::new();
+        let mut subjects = Vec::with_capacity(self.spec.terms.len());
+        for term in &self.spec.terms {
+            let factors = term.factors().iter().map(|f| self.factor(f)).collect::<Result<Vec<_>>>()?;
+            let subject = |(factor, bound): (&Factor, &TermFactor)| {
+                let name = identity(factor, bound);
+                let next = identities.len();
+                let id = *identities.entry(name).or_insert(next);
+                Subject { id, category: bound.is_category() }
+            };
+            subjects.push(term.factors().iter().zip(&factors).map(subject).collect::<Vec<_>>());
+            let name = term_name(term);
+            self.design.terms.push(BoundTerm { name, factors, scoped: Vec::new() });
+        }
+        let scoped = scope(&subjects, self.spec.intercept);
+        let sum = self.spec.contrasts == crate::spec::Contrasts::Sum;
+        for (index, scoped) in scoped.into_iter().enumerate() {
+            for part in &scoped {
+                for monomial in
+                    monomials(&self.design.terms[index].factors, part, sum, &self.design.polynomials)
+                {
+                    let name = self.design.terms[index].name.clone();
+                    self.add_variable(name, monomial);
+                }
+            }
+            self.design.terms[index].scoped = scoped;
+        }
+        Ok(())
+    }
+
+    fn add_variable(&mut self, label: String, monomial: Monomial) {
+        if monomial.is_empty() || self.design.variable(&monomial).is_some() {
+            return;
+        }
+        let label = match monomial.as_slice() {
+            [Piece::Column(column)] => self.design.columns[*column].clone(),
+            [Piece::Expr(expr)] => expr.to_string(),
+            _ => label,
+        };
+        self.design.variables.push(Variable { label, content: Content::Product(monomial) });
+    }
+
+    fn factor(&mut self, factor: &Factor) -> Result<TermFactor> {
+        let label = factor_name(factor);
+        match factor {
+            Factor::Category(name) => {
+                self.schema.check_category(name, "feature")?;
+                Ok(TermFactor::Category { label, index: self.category(name, false) })
+            }
+            Factor::Column(name) => {
+                let kind = self.schema.kind(name, "feature")?;
+                let declared = self.spec.categorical.contains(name);
+                let named = self.spec.references.iter().find(|(column, _)| column == name);
+                if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
+                    let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
+                        None => false,
+                        Some(level) if level == "true" || level == "false" => level == "true",
+                        Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
+                    };
+                    let piece = Piece::Column(self.number(name));
+                    return Ok(TermFactor::Boolean { label, piece, reference });
+                }
+                if is_category(kind) || declared || named.is_some() {
+                    self.schema.check_category(name, "feature")?;
+                    return Ok(TermFactor::Category { label, index: self.category(name, false) });
+                }
+                self.schema.check_numeric(name, "feature")?;
+                Ok(TermFactor::Number { label, piece: Piece::Column(self.number(name)) })
+            }
+            Factor::Expr(e) => Ok(TermFactor::Number { label, piece: self.expression(e, "feature")? }),
+            Factor::Poly { argument, degree, raw: true } => {
+                self.expression(argument, "feature")?;
+                Ok(TermFactor::Powers { label, argument: argument.clone(), degree: *degree })
+            }
+            Factor::Poly { argument, degree, raw: false } => {
+                self.expression(argument, "feature")?;
+                let same = |p: &Polynomial| p.argument == *argument && p.degree == *degree;
+                let polynomials = &mut self.design.polynomials;
+                let index = polynomials.iter().position(same).unwrap_or_else(|| {
+                    let (argument, degree) = (argument.clone(), *degree);
+                    polynomials.push(Polynomial { argument, degree, shift: 0.0, scale: 1.0 });
+                    polynomials.len() - 1
+                });
+                Ok(TermFactor::Polynomial { label, index })
+            }
+        }
+    }
+
+    /// Every reference and declared category must be a column of the model's categories.
+    fn check_references(&self) -> Result<()> {
+        for (column, _) in &self.spec.references {
+            self.schema.kind(column, "column of --reference")?;
+            let boolean = |f: &TermFactor| matches!(f, TermFactor::Boolean { label, .. } if label == column);
+            let is_boolean = self.design.terms.iter().any(|t| t.factors.iter().any(boolean));
+            let is_category = self.design.categories.iter().any(|c| self.design.columns[c.column] == *column);
+            if !is_boolean && !is_category {
+                let message = "a reference level is given, but the column is not a category of the model";
+                return Err(Error::new(ErrorKind::Model, message).in_column(column));
+            }
+        }
+        for column in &self.spec.categorical {
+            self.schema.kind(column, "category")?;
+        }
+        Ok(())
+    }
+
+    /// A variable that marks missing values for each of the first `features`.
+    fn add_flags(&mut self, features: usize) {
+        if self.spec.missing != Missing::Indicator {
+            return;
+        }
+        let flag = |v: usize| Variable {
+            label: format!("{}[missing]", self.design.variables[v].label),
+            content: Content::MissingFlag(v),
+        };
+        let flags: Vec<Variable> = (0..features).map(flag).collect();
+        // Behind the features, before the responses, which must be last.
+        self.design.variables.splice(features..features, flags);
+    }
+
+    fn checks(&self, first_feature_column: usize) -> Vec<Check> {
+        let design = &self.design;
+        let indicator = self.spec.missing == Missing::Indicator;
+        let mut checks = Vec::new();
+        let responses = design.first_response()..design.variables.len();
+        for column in 0..design.columns.len() {
+            let feature = column >= first_feature_column;
+            if design.weights == Some(column) {
+                checks.push(Check::Weight(column));
+            } else if design.numbers[column] && !(feature && indicator) {
+                checks.push(Check::Number(column));
+            }
+            let categories = design.categories.iter().enumerate().filter(|(_, c)| c.column == column);
+            checks.extend(categories.map(|(index, _)| Check::Category(index)));
+        }
+        let computed = |v: &usize| match &design.variables[*v].content {
+            Content::Product(monomial) => !matches!(monomial.as_slice(), [Piece::Column(_)]),
+            Content::MissingFlag(_) => false,
+        };
+        let features = (0..design.first_response()).filter(|_| !indicator);
+        checks.extend(responses.chain(features).filter(computed).map(Check::Variable));
+        checks
+    }
+}
+
+/// Tells factors apart: `x` and `C(x)` are one category, `log(x)` is another number than `x`.
+fn identity(factor: &Factor, bound: &TermFactor) -> String {
+    match (bound, factor) {
+        (TermFactor::Category { index, .. }, _) => format!("category {index}"),
+        (_, other) => other.to_string(),
+    }
+}
+
+fn term_name(term: &crate::formula::Term) -> String {
+    let names: Vec<String> = term.factors().iter().map(factor_name).collect();
+    names.join(":")
+}
+
+/// The sums that the design needs beside those over all rows.
+fn tables(design: &Design) -> Vec<TableSpec> {
+    let sum = design.spec.contrasts == crate::spec::Contrasts::Sum;
+    // For every set of categories that a term is spread over, the variables that are.
+    let mut needs: BTreeMap<Vec<usize>, BTreeSet<usize>> = BTreeMap::new();
+    for term in &design.terms {
+        for scoped in &term.scoped {
+            let mut key: Vec<usize> = scoped
+                .iter()
+                .filter_map(|&(position, _)| match &term.factors[position] {
+                    TermFactor::Category { index, .. } => Some(*index),
+                    _ => None,
+                })
+                .collect();
+            key.sort_unstable();
+            if key.is_empty() {
+                continue;
+            }
+            let slopes = needs.entry(key).or_default();
+            for monomial in monomials(&term.factors, scoped, sum, &design.polynomials) {
+                if let Some(variable) = design.variable(&monomial) {
+                    slopes.insert(variable);
+                    slopes.extend(design.flag_of(variable));
+                }
+            }
+        }
+    }
+    let all: BTreeSet<usize> = (0..design.variables.len()).collect();
+    let mut wanted: BTreeMap<Vec<usize>, (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
+    let keys: Vec<(&Vec<usize>, &BTreeSet<usize>)> = needs.iter().collect();
+    for (index, (key, slopes)) in keys.iter().enumerate() {
+        let entry = wanted.entry((*key).clone()).or_default();
+        entry.0.extend(&all);
+        entry.1.extend(*slopes);
+        for (other, more) in &keys[index + 1..] {
+            let mut joint: Vec<usize> = key.iter().chain(*other).copied().collect();
+            joint.sort_unstable();
+            joint.dedup();
+            let entry = wanted.entry(joint).or_default();
+            let both: BTreeSet<usize> = slopes.union(more).copied().collect();
+            entry.0.extend(&both);
+            entry.1.extend(&both);
+        }
+    }
+    let mut tables = Vec::new();
+    if !design.by.is_empty() {
+        let variables: Vec<usize> = all.iter().copied().collect();
+        let slopes = variables.len();
+        tables.push(TableSpec { key: design.by.clone(), variables, slopes, weighted: true });
+    }
+    for (key, (variables, slopes)) in wanted {
+        let key = design.by.iter().copied().chain(key).collect();
+        let rest = variables.difference(&slopes).copied();
+        let variables = slopes.iter().copied().chain(rest).collect();
+        tables.push(TableSpec { key, variables, slopes: slopes.len(), weighted: true });
+    }
+    // R's orthogonal polynomials are orthogonal over rows, not over weights.
+    let analytic = design.spec.weights.as_ref().is_some_and(|w| w.kind == WeightType::Analytic);
+    if analytic && !design.polynomials.is_empty() {
+        let variables: Vec<usize> = (0..design.variables.len())
+            .filter(|&v| matches!(&design.variables[v].content, Content::Product(m) if matches!(m.as_slice(), [Piece::Power(..)])))
+            .collect();
+        let slopes = variables.len();
+        tables.push(TableSpec { key: design.by.clone(), variables, slopes, weighted: false });
+    }
+    tables
+}

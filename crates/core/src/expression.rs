@@ -1,0 +1,399 @@
+//! Arithmetic on columns: what stands inside `I()` and the functions of a [formula](crate::formula).
+//!
+//! An expression is evaluated a block of rows at a time. `+ - * /`, `sqrt` and `abs` are correctly rounded,
+//! as IEEE 754 has them; logarithms, `exp` and powers come from `libm`, never from the operating system. So a
+//! result has the same bits everywhere. `x^2` and `x^3` are the products `x * x` and `x * x * x`, which are
+//! fast; a square is then correctly rounded. Nothing is checked: a division by zero, or the logarithm of a
+//! negative number, gives what IEEE 754 says.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+
+/// Arithmetic on columns.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// A constant. In a parsed formula it is finite and has no sign.
+    Number(f64),
+    /// A column, by its name.
+    Column(String),
+    /// The expression with its sign changed.
+    Negate(Box<Self>),
+    /// Two expressions, joined by an operator.
+    Binary(Operator, Box<Self>, Box<Self>),
+    /// A function of an expression.
+    Call(Function, Box<Self>),
+}
+
+/// An operator between two expressions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a * b`
+    Mul,
+    /// `a/b`
+    Div,
+    /// `a^b`
+    Pow,
+}
+
+/// A function of one argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// The natural logarithm.
+    Log,
+    /// The natural logarithm of one plus the argument, accurate near zero.
+    Log1p,
+    /// The logarithm to base 2.
+    Log2,
+    /// The logarithm to base 10.
+    Log10,
+    /// The exponential function.
+    Exp,
+    /// The square root.
+    Sqrt,
+    /// The absolute value.
+    Abs,
+}
+
+impl Function {
+    /// Every function, in the order in which messages list them.
+    pub const ALL: [Self; 7] =
+        [Self::Log, Self::Log1p, Self::Log2, Self::Log10, Self::Exp, Self::Sqrt, Self::Abs];
+
+    /// Its name in a formula.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Log1p => "log1p",
+            Self::Log2 => "log2",
+            Self::Log10 => "log10",
+            Self::Exp => "exp",
+            Self::Sqrt => "sqrt",
+            Self::Abs => "abs",
+        }
+    }
+
+    /// The function of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|function| function.name() == name)
+    }
+
+    fn apply(self, argument: Value<'_>) -> Value<'_> {
+        match self {
+            Self::Log => argument.map(libm::log),
+            Self::Log1p => argument.map(libm::log1p),
+            Self::Log2 => argument.map(libm::log2),
+            Self::Log10 => argument.map(libm::log10),
+            Self::Exp => argument.map(libm::exp),
+            Self::Sqrt => argument.map(f64::sqrt),
+            Self::Abs => argument.map(f64::abs),
+        }
+    }
+}
+
+impl Operator {
+    fn apply<'a>(self, left: Value<'a>, right: Value<'a>) -> Value<'a> {
+        match self {
+            Self::Add => left.zip(right, |a, b| a + b),
+            Self::Sub => left.zip(right, |a, b| a - b),
+            Self::Mul => left.zip(right, |a, b| a * b),
+            Self::Div => left.zip(right, |a, b| a / b),
+            Self::Pow => left.zip(right, power),
+        }
+    }
+}
+
+/// A power has the same bits whether its exponent is a number or a column.
+fn power(base: f64, exponent: f64) -> f64 {
+    match exponent {
+        2.0 => base * base,
+        3.0 => base * base * base,
+        _ => libm::pow(base, exponent),
+    }
+}
+
+/// What a part of an expression comes to. A number stays one: `x/1000` needs no column of thousands.
+enum Value<'a> {
+    Number(f64),
+    Column(Cow<'a, [f64]>),
+}
+
+impl<'a> Value<'a> {
+    fn map(self, f: impl Fn(f64) -> f64) -> Self {
+        match self {
+            Self::Number(x) => Self::Number(f(x)),
+            Self::Column(column) => {
+                let mut values = column.into_owned();
+                values.iter_mut().for_each(|x| *x = f(*x));
+                Self::Column(values.into())
+            }
+        }
+    }
+
+    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        match (self, other) {
+            (left, Self::Number(b)) => left.map(|a| f(a, b)),
+            (Self::Number(a), right) => right.map(|b| f(a, b)),
+            (Self::Column(left), Self::Column(right)) => {
+                let mut values = left.into_owned();
+                values.iter_mut().zip(right.iter()).for_each(|(a, &b)| *a = f(*a, b));
+                Self::Column(values.into())
+            }
+        }
+    }
+}
+
+impl Expr {
+    /// The columns it uses, in order of appearance, each once.
+    pub fn columns(&self) -> Vec<&str> {
+        let mut columns = Vec::new();
+        self.collect_columns(&mut columns);
+        columns
+    }
+
+    fn collect_columns<'e>(&'e self, columns: &mut Vec<&'e str>) {
+        match self {
+            Self::Number(_) => {}
+            Self::Column(name) if columns.contains(&name.as_str()) => {}
+            Self::Column(name) => columns.push(name),
+            Self::Negate(argument) | Self::Call(_, argument) => argument.collect_columns(columns),
+            Self::Binary(_, left, right) => {
+                left.collect_columns(columns);
+                right.collect_columns(columns);
+            }
+        }
+    }
+
+    /// Its value in each of `rows` rows. `column` gives the values of a column in these rows, for every name
+    /// in [`columns`](Self::columns).
+    ///
+    /// ```
+    /// use streamreg_core::expression::{Expr, Function};
+    ///
+    /// let root = Expr::Call(Function::Sqrt, Box::new(Expr::Column("area".into())));
+    /// assert_eq!(root.evaluate(2, &|_: &str| [4.0, 9.0].as_slice()), [2.0, 3.0]);
+    /// ```
+    pub fn evaluate<'a>(&self, rows: usize, column: &impl Fn(&str) -> &'a [f64]) -> Vec<f64> {
+        match self.value(column) {
+            Value::Number(x) => vec![x; rows],
+            Value::Column(values) => values.into_owned(),
+        }
+    }
+
+    fn value<'a>(&self, column: &impl Fn(&str) -> &'a [f64]) -> Value<'a> {
+        match self {
+            Self::Number(x) => Value::Number(*x),
+            Self::Column(name) => Value::Column(column(name).into()),
+            Self::Negate(argument) => argument.value(column).map(|x| -x),
+            Self::Binary(operator, left, right) => operator.apply(left.value(column), right.value(column)),
+            Self::Call(function, argument) => function.apply(argument.value(column)),
+        }
+    }
+
+    fn precedence(&self) -> Precedence {
+        match self {
+            Self::Number(x) if x.is_sign_negative() => Precedence::Sign,
+            Self::Number(_) | Self::Column(_) | Self::Call(..) => Precedence::Operand,
+            Self::Negate(_) => Precedence::Sign,
+            Self::Binary(operator, ..) => operator.precedence(),
+        }
+    }
+
+    /// Writes the expression, in parentheses if it binds less tightly than its place demands.
+    fn fmt_in(&self, place: Precedence, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.precedence() < place { write!(f, "({self})") } else { self.fmt(f) }
+    }
+}
+
+/// How tightly an expression binds, as in R: `-x^2` is `-(x^2)` and `-a * b` is `(-a) * b`.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Precedence {
+    Sum,
+    Product,
+    Sign,
+    Power,
+    Operand,
+}
+
+impl Operator {
+    fn precedence(self) -> Precedence {
+        match self {
+            Self::Add | Self::Sub => Precedence::Sum,
+            Self::Mul | Self::Div => Precedence::Product,
+            Self::Pow => Precedence::Power,
+        }
+    }
+
+    /// The loosest precedence that its left and its right operand may have without parentheses.
+    fn places(self) -> (Precedence, Precedence) {
+        match self {
+            Self::Add | Self::Sub => (Precedence::Sum, Precedence::Product),
+            Self::Mul | Self::Div => (Precedence::Product, Precedence::Sign),
+            Self::Pow => (Precedence::Operand, Precedence::Sign),
+        }
+    }
+}
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(x) => f.write_str(&number(*x)),
+            Self::Column(name) => Name(name).fmt(f),
+            Self::Negate(argument) => {
+                f.write_str("-")?;
+                argument.fmt_in(Precedence::Sign, f)
+            }
+            Self::Binary(operator, left, right) => {
+                let (left_place, right_place) = operator.places();
+                left.fmt_in(left_place, f)?;
+                operator.fmt(f)?;
+                right.fmt_in(right_place, f)
+            }
+            Self::Call(function, argument) => write!(f, "{function}({argument})"),
+        }
+    }
+}
+
+/// With the blanks that R puts around it.
+impl Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => " + ",
+            Self::Sub => " - ",
+            Self::Mul => " * ",
+            Self::Div => "/",
+            Self::Pow => "^",
+        })
+    }
+}
+
+impl Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The fewest digits that read back as the same number, with an exponent where that saves more than two
+/// characters: `1000` and `0.001`, but `1e6`.
+fn number(x: f64) -> String {
+    let (plain, scientific) = (format!("{x}"), format!("{x:e}"));
+    if plain.len() <= scientific.len() + 2 { plain } else { scientific }
+}
+
+/// A column's name as it is written in a formula: in backticks if it would not be read as a name without.
+pub(crate) struct Name<'n>(pub(crate) &'n str);
+
+impl Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if begins_name(self.0) && self.0.chars().all(continues_name) {
+            f.write_str(self.0)
+        } else {
+            write!(f, "`{}`", self.0.replace('`', "``"))
+        }
+    }
+}
+
+/// Whether a name without backticks may begin like `text`: with a letter, `_`, or `.` and a letter.
+pub(crate) fn begins_name(text: &str) -> bool {
+    text.strip_prefix('.').map_or(text.starts_with('_'), |rest| rest.starts_with(char::is_alphabetic))
+        || text.starts_with(char::is_alphabetic)
+}
+
+/// Whether a name without backticks may go on with this character.
+pub(crate) fn continues_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '.'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str) -> Box<Expr> {
+        Box::new(Expr::Column(name.into()))
+    }
+
+    fn number_of(x: f64) -> Box<Expr> {
+        Box::new(Expr::Number(x))
+    }
+
+    #[test]
+    fn numbers_are_short_and_read_back() {
+        let table = [(1.0, "1"), (2.5, "2.5"), (0.001, "0.001"), (1000.0, "1000"), (1e6, "1e6")];
+        for (x, text) in table {
+            assert_eq!(number(x), text);
+        }
+        for x in [0.1 + 0.2, 1e300, 5e-324, 1.0 / 3.0, f64::MAX, 123_456.789] {
+            assert_eq!(number(x).parse(), Ok(x));
+        }
+    }
+
+    #[test]
+    fn names_have_backticks_where_needed() {
+        let plain = ["x", "_", ".x", "stack.loss", "größe", "変数", "x1", "C", "TRUE", "a..b."];
+        for name in plain {
+            assert_eq!(Name(name).to_string(), name);
+        }
+        let table = [("", "``"), (".", "`.`"), ("._", "`._`"), (".1", "`.1`"), ("1st", "`1st`")];
+        for (name, text) in table {
+            assert_eq!(Name(name).to_string(), text);
+        }
+        assert_eq!(Name("a`b c").to_string(), "`a``b c`");
+    }
+
+    #[test]
+    fn columns_come_once_in_order() {
+        let ratio = Expr::Binary(Operator::Div, column("b"), column("a"));
+        let sum = Expr::Binary(Operator::Add, Box::new(ratio), column("b"));
+        assert_eq!(sum.columns(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_number_fills_the_rows() {
+        assert_eq!(Expr::Number(2.0).evaluate(3, &|_: &str| &[]), [2.0; 3]);
+    }
+
+    #[test]
+    fn squares_are_rounded_once_and_do_not_depend_on_the_spelling() {
+        let x: Vec<f64> = (1..100).map(|i| f64::from(i) / 7.0).collect();
+        let twos = vec![2.0; x.len()];
+        let columns = |name: &str| if name == "x" { x.as_slice() } else { twos.as_slice() };
+        let by_number = Expr::Binary(Operator::Pow, column("x"), number_of(2.0));
+        let by_column = Expr::Binary(Operator::Pow, column("x"), column("two"));
+        let squares: Vec<f64> = x.iter().map(|x| x * x).collect();
+        assert_eq!(by_number.evaluate(x.len(), &columns), squares);
+        assert_eq!(by_column.evaluate(x.len(), &columns), squares);
+    }
+
+    #[test]
+    fn the_edges_follow_ieee() {
+        let x = [0.0, -1.0, f64::INFINITY];
+        let columns = |_: &str| x.as_slice();
+        let inverse = Expr::Binary(Operator::Div, number_of(1.0), column("x"));
+        assert_eq!(inverse.evaluate(3, &columns), [f64::INFINITY, -1.0, 0.0]);
+        let log = Expr::Call(Function::Log, column("x")).evaluate(3, &columns);
+        assert_eq!(log[0], f64::NEG_INFINITY);
+        assert!(log[1].is_nan());
+        assert_eq!(log[2], f64::INFINITY);
+    }
+
+    #[test]
+    fn functions_are_what_their_names_say() {
+        let table = [
+            (Function::Log, std::f64::consts::E, 1.0),
+            (Function::Log1p, 0.0, 0.0),
+            (Function::Log2, 8.0, 3.0),
+            (Function::Log10, 1000.0, 3.0),
+            (Function::Exp, 0.0, 1.0),
+            (Function::Sqrt, 2.25, 1.5),
+            (Function::Abs, -2.0, 2.0),
+        ];
+        for (function, x, expected) in table {
+            let call = Expr::Call(function, column("x"));
+            assert_eq!(call.evaluate(1, &|_: &str| std::slice::from_ref(&x)), [expected], "{function}");
+            assert_eq!(Function::named(function.name()), Some(function));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The formula language: `log(price) ~ area * C(city) + poly(age, 2) - 1`.
+//!
+//! A formula is `responses ~ terms`, or the terms alone. It is [parsed](Formula::parse) without knowing the
+//! data, and then [expanded](Formula::expand) with the names of the columns, into the list of products that
+//! are the terms of the model.
+//!
+//! | written | terms |
+//! |---|---|
+//! | `a + b` | `a` and `b` |
+//! | `a:b` | the product of `a` and `b` |
+//! | `a * b` | `a + b + a:b` |
+//! | `(a + b + c)^2`, also `**` | all products of up to two of them |
+//! | `… - a` | without `a`, which must be there |
+//! | `1`, `0`, `-1` | the constant, which is there unless removed by `0` or `- 1` |
+//! | `.` | every column of the data that is not in a response |
+//! | `C(a)` | a column of numbers taken as categories |
+//! | `log(…)` and the other [functions](crate::expression::Function) | a function of arithmetic on columns |
+//! | `I(…)` | arithmetic on columns |
+//! | `poly(…, 3)`, `poly(…, 3, raw=TRUE)` | orthogonal or raw polynomials of arithmetic on columns |
+//!
+//! The operators bind as in R: `^`, then `:`, then `*`, then `+` and `-`. Within `I()`, functions and the
+//! first argument of `poly()`, `+ - * / ^` are [arithmetic](Expr). Products are sets: `a:a` is `a`, and `b:a`
+//! is the same term as `a:b`. Several responses are joined by `+` or `,`.
+//!
+//! A name consists of letters, digits, `_` and `.`, and begins with a letter, `_`, or `.` and a letter. Other
+//! names go in backticks, in which a doubled backtick stands for one.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `lex` | a formula's text as tokens |
+//! | `parse` | what tokens may follow each other |
+//! | `call` | the same within parentheses: arithmetic, `C()`, `poly()` |
+//! | `syntax` | the right side as written |
+//! | `expand` | the products it stands for |
+//! | `error` | the message with its caret |
+
+mod call;
+mod error;
+mod expand;
+mod lex;
+mod parse;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+pub use error::FormulaError;
+
+use crate::expression::{Expr, Name};
+use syntax::Node;
+
+/// Bytes that a formula may have, as it is written and as it prints.
+pub const MAX_LENGTH: usize = 64 * 1024;
+
+/// Levels of parentheses, signs and exponents that may be nested in each other.
+pub const MAX_DEPTH: usize = 64;
+
+/// Operators that one arithmetic expression may have.
+pub const MAX_OPERATORS: usize = 1_000;
+
+/// Terms that a formula may expand to.
+pub const MAX_TERMS: usize = 10_000;
+
+/// The highest power of a sum of terms.
+pub const MAX_EXPONENT: u32 = 10;
+
+/// The highest degree of a polynomial.
+pub const MAX_DEGREE: u32 = 20;
+
+/// A formula as it was written: `y ~ (a + b)^2`. It prints in R's way.
+///
+/// ```
+/// use streamreg_core::Formula;
+///
+/// let formula = Formula::parse("log(y)~(a+.)^2-a:b")?;
+/// assert_eq!(formula.to_string(), "log(y) ~ (a + .)^2 - a:b");
+///
+/// let columns = ["y", "a", "b", "c"].map(String::from);
+/// let expansion = formula.expand(&columns)?;
+/// assert_eq!(expansion.to_string(), "log(y) ~ a + b + c + a:c + b:c");
+/// # Ok::<(), streamreg_core::FormulaError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Formula {
+    /// As it was written, for messages.
+    text: String,
+    responses: Vec<Factor>,
+    right: Node,
+}
+
+/// What a formula stands for: a list of terms, sorted by their number of factors. It prints as a formula that
+/// stands for the same, unless that has more than [`MAX_LENGTH`] bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expansion {
+    /// What is explained: each a [`Factor::Column`] or a [`Factor::Expr`]. Empty if the formula has only a
+    /// right side.
+    pub responses: Vec<Factor>,
+    /// What explains it, besides the constant.
+    pub terms: Vec<Term>,
+    /// Whether there is a constant.
+    pub intercept: bool,
+}
+
+/// A product of one or more factors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    factors: Vec<Factor>,
+}
+
+/// What is multiplied in a term.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Factor {
+    /// A number or a category, by the type of the column.
+    Column(String),
+    /// `C(a)`: a category whatever the type of the column.
+    Category(String),
+    /// `poly(a, 3)`: a polynomial.
+    Poly {
+        /// What is raised to powers.
+        argument: Expr,
+        /// The highest power, at least 1.
+        degree: u32,
+        /// Whether its columns are the powers themselves, or orthogonal polynomials.
+        raw: bool,
+    },
+    /// Arithmetic on columns. It prints in `I()` unless it is a function: `log(a)`, `I(a^2)`.
+    Expr(Expr),
+}
+
+impl Formula {
+    /// Reads a formula.
+    ///
+    /// # Errors
+    /// If it is not one, or exceeds a limit of this module. Without a `.` in it, also for what
+    /// [`expand`](Self::expand) refuses.
+    pub fn parse(text: &str) -> Result<Self, FormulaError> {
+        let formula = parse::formula(text)?;
+        if !formula.has_dot() {
+            formula.expand(&[])?;
+        }
+        Ok(formula)
+    }
+
+    /// The responses: each a [`Factor::Column`] or a [`Factor::Expr`]. Empty if the formula has only a right
+    /// side.
+    pub fn responses(&self) -> &[Factor] {
+        &self.responses
+    }
+
+    /// Whether its terms depend on what columns there are.
+    pub fn has_dot(&self) -> bool {
+        self.right.has_dot()
+    }
+
+    /// The terms that it stands for, if `columns` are those of the data. A `.` stands for all of them that
+    /// are not in a response; it is the only part of a formula that looks at them.
+    ///
+    /// # Errors
+    /// For a term that is removed but not there, a constant in a product, more than [`MAX_TERMS`] terms, and
+    /// if nothing is left.
+    pub fn expand(&self, columns: &[String]) -> Result<Expansion, FormulaError> {
+        expand::expand(self, columns)
+    }
+}
+
+impl FromStr for Formula {
+    type Err = FormulaError;
+
+    fn from_str(text: &str) -> Result<Self, FormulaError> {
+        Self::parse(text)
+    }
+}
+
+/// Two formulas are the same if they print the same, whatever their text.
+impl PartialEq for Formula {
+    fn eq(&self, other: &Self) -> bool {
+        self.responses == other.responses && self.right == other.right
+    }
+}
+
+impl Expansion {
+    /// The columns it uses, in order of appearance, each once; those of the responses come first.
+    pub fn columns(&self) -> Vec<&str> {
+        distinct(self.responses.iter().chain(self.terms.iter().flat_map(Term::factors)))
+    }
+}
+
+impl Term {
+    /// What is multiplied: at least one factor, none twice.
+    pub fn factors(&self) -> &[Factor] {
+        &self.factors
+    }
+
+    /// The columns it uses, in order of appearance, each once.
+    pub fn columns(&self) -> Vec<&str> {
+        distinct(&self.factors)
+    }
+}
+
+impl From<Factor> for Term {
+    fn from(factor: Factor) -> Self {
+        Self { factors: vec![factor] }
+    }
+}
+
+impl Factor {
+    /// The columns it uses, in order of appearance, each once.
+    pub fn columns(&self) -> Vec<&str> {
+        match self {
+            Self::Column(name) | Self::Category(name) => vec![name],
+            Self::Poly { argument, .. } => argument.columns(),
+            Self::Expr(expression) => expression.columns(),
+        }
+    }
+}
+
+fn distinct<'f>(factors: impl IntoIterator<Item = &'f Factor>) -> Vec<&'f str> {
+    let mut seen = HashSet::new();
+    factors.into_iter().flat_map(Factor::columns).filter(|name| seen.insert(*name)).collect()
+}
+
+impl Display for Formula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_responses(&self.responses, f)?;
+        self.right.fmt(f)
+    }
+}
+
+impl Display for Expansion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_responses(&self.responses, f)?;
+        let constant = match (self.intercept, self.terms.is_empty()) {
+            (true, true) => Some("1".to_owned()),
+            (true, false) => None,
+            (false, _) => Some("0".to_owned()),
+        };
+        let parts: Vec<_> = constant.into_iter().chain(self.terms.iter().map(Term::to_string)).collect();
+        f.write_str(&parts.join(" + "))
+    }
+}
+
+fn fmt_responses(responses: &[Factor], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (i, response) in responses.iter().enumerate() {
+        write!(f, "{}{response}", if i == 0 { "" } else { " + " })?;
+    }
+    f.write_str(if responses.is_empty() { "" } else { " ~ " })
+}
+
+impl Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, factor) in self.factors.iter().enumerate() {
+            write!(f, "{}{factor}", if i == 0 { "" } else { ":" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column(name) => Name(name).fmt(f),
+            Self::Category(name) => write!(f, "C({})", Name(name)),
+            Self::Poly { argument, degree, raw } => {
+                write!(f, "poly({argument}, {degree}{})", if *raw { ", raw=TRUE" } else { "" })
+            }
+            Self::Expr(call @ Expr::Call(..)) => call.fmt(f),
+            Self::Expr(expression) => write!(f, "I({expression})"),
+        }
+    }
+}

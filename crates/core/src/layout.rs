@@ -1,0 +1,487 @@
+//! The columns of the design matrix: what the terms come to once the levels are known.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::accumulate::Accumulator;
+use crate::block::{BlockError, Column, DesignBlock};
+use crate::design::{Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised};
+use crate::error::{Error, ErrorKind, Result};
+use crate::levels::Level;
+use crate::scope::Scoped;
+use crate::spec::{Contrasts, LeftOut};
+
+/// What the data decide about the columns: with it, a model's terms mean the same columns everywhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Coding {
+    /// The levels of every category, sorted.
+    pub levels: Vec<Vec<Level>>,
+    /// The orthogonal polynomials.
+    pub polynomials: Vec<Basis>,
+    /// What a missing number is replaced by: for every variable that was missing somewhere, its position
+    /// and its mean.
+    pub fills: Vec<(usize, f64)>,
+}
+
+/// Orthogonal polynomials in `q = (x - shift) / scale`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Subtracted from the argument.
+    pub shift: f64,
+    /// Divides it.
+    pub scale: f64,
+    /// For every polynomial its coefficients, from `q^0` up.
+    pub columns: Vec<Vec<f64>>,
+}
+
+/// The columns of the design matrix beside the constant.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    pub(crate) columns: Vec<LayoutColumn>,
+    /// The category whose columns are not among them, because it is eliminated by group means.
+    pub(crate) absorbed: Option<AbsorbedTerm>,
+    /// Categories that contribute no column, and why.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// A column: a combination of products of numbers and indicators of levels.
+#[derive(Clone, Debug)]
+pub(crate) struct LayoutColumn {
+    pub(crate) name: String,
+    pub(crate) parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) raw: Raw,
+    pub(crate) factor: f64,
+}
+
+/// A number in the rows that have certain levels, 0 in the others. Without a number, 1 in these rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Raw {
+    pub(crate) variable: Option<usize>,
+    /// Category and position of the level, sorted by category.
+    pub(crate) levels: Vec<(usize, u32)>,
+}
+
+/// A category that is eliminated before the rest is solved for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AbsorbedTerm {
+    /// The category.
+    pub(crate) category: usize,
+    /// Where its columns belong: before the column at this position.
+    pub at: usize,
+    /// Names of the columns, one for every level.
+    pub names: Vec<String>,
+    /// The level without a column, where the coding has a reference; `None` where all levels have one.
+    pub reference: Option<usize>,
+    /// How the effects of the levels become coefficients.
+    pub contrasts: Contrasts,
+    /// What messages call the category.
+    pub label: String,
+}
+
+impl AbsorbedTerm {
+    /// Position of the category.
+    pub fn category(&self) -> usize {
+        self.category
+    }
+}
+
+/// From this many levels on, a category is eliminated by group means instead of having columns.
+pub const ABSORB_FROM: usize = 200;
+
+impl Layout {
+    /// The columns for given levels. With `absorb`, a large category is left out, to be eliminated.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for a reference level that does not exist.
+    pub fn new(design: &Design, coding: &Coding, absorb: bool) -> Result<Self> {
+        let absorbed = if absorb { largest(design, coding) } else { None };
+        let builder = Builder { design, coding };
+        let mut layout = Self::default();
+        let mut flagged = Vec::new();
+        for (index, term) in design.terms.iter().enumerate() {
+            builder.note_single_levels(&term.factors, &mut layout.left_out);
+            for scoped in &term.scoped {
+                if absorbed == Some(index) {
+                    layout.absorbed = Some(builder.absorbed(&term.factors, scoped, layout.columns.len())?);
+                    continue;
+                }
+                layout.columns.extend(builder.columns(&term.factors, scoped)?);
+                layout.columns.extend(builder.flags(&term.factors, scoped, &mut flagged));
+            }
+        }
+        Ok(layout)
+    }
+
+    /// Names of the columns that are solved for; the absorbed ones are not among them.
+    pub fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|c| c.name.clone()).collect()
+    }
+
+    /// Number of columns that are solved for.
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// The category that is eliminated first, if there is one.
+    pub fn absorbed(&self) -> Option<&AbsorbedTerm> {
+        self.absorbed.as_ref()
+    }
+
+    /// Categories without a column.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// Writes the column at `position` for all rows of a block whose level numbers are positions among the
+    /// coding's levels. What stands in masked rows is unspecified.
+    pub fn fill(&self, position: usize, block: &DesignBlock<'_>, out: &mut [f64]) {
+        out.fill(0.0);
+        for part in &self.columns[position].parts {
+            let values = part.raw.variable.map(|v| block.columns[v].values);
+            match part.raw.levels.as_slice() {
+                [] => {
+                    for (row, cell) in out.iter_mut().enumerate() {
+                        *cell += part.factor * values.map_or(1.0, |v| v[row]);
+                    }
+                }
+                levels => {
+                    for (row, cell) in out.iter_mut().enumerate() {
+                        if levels.iter().all(|&(category, level)| block.codes[category][row] == level) {
+                            *cell += part.factor * values.map_or(1.0, |v| v[row]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a value of every number adds to the prediction, by the levels of some categories: the sum of the
+    /// coefficients' parts.
+    pub fn effects(&self, coefficients: &[f64]) -> Vec<Effect> {
+        let mut effects: BTreeMap<(Option<usize>, Vec<usize>), Slopes> = BTreeMap::new();
+        for (column, coefficient) in self.columns.iter().zip(coefficients) {
+            for part in &column.parts {
+                let (categories, levels) = part.raw.levels.iter().copied().unzip();
+                let table = effects.entry((part.raw.variable, categories)).or_default();
+                *table.entry(levels).or_insert(0.0) += coefficient * part.factor;
+            }
+        }
+        let effect = |((variable, categories), by_level)| Effect { variable, categories, by_level };
+        effects.into_iter().map(effect).collect()
+    }
+}
+
+/// Slopes by combinations of levels.
+pub type Slopes = BTreeMap<Vec<u32>, f64>;
+
+/// A part of the prediction: a number (or 1) times what depends on the levels of some categories.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// Position of the variable; `None` for the constant 1.
+    pub variable: Option<usize>,
+    /// The categories.
+    pub categories: Vec<usize>,
+    /// The slope for every combination of their levels; 0 for those that are not there.
+    pub by_level: Slopes,
+}
+
+/// The term with the largest category that can be eliminated: alone, of all levels or beside the constant.
+fn largest(design: &Design, coding: &Coding) -> Option<usize> {
+    let candidates = design.terms.iter().enumerate().filter_map(|(index, term)| {
+        let [TermFactor::Category { index: category, .. }] = term.factors.as_slice() else { return None };
+        let [scoped] = term.scoped.as_slice() else { return None };
+        let &[(_, full)] = scoped.as_slice() else { return None };
+        let size = coding.levels[*category].len();
+        (full != design.spec.intercept && size >= ABSORB_FROM).then_some((index, size))
+    });
+    // The first of equally large ones.
+    candidates.rev().max_by_key(|&(_, size)| size).map(|(index, _)| index)
+}
+
+/// A combination of monomials in rows of certain levels.
+type Combination = Vec<Share>;
+
+/// A monomial, the levels of the rows in which it counts, and its factor.
+type Share = (Monomial, Vec<(usize, u32)>, f64);
+
+struct Builder<'a> {
+    design: &'a Design,
+    coding: &'a Coding,
+}
+
+impl Builder<'_> {
+    /// The columns of a scoped term: products of those of its factors, the first one's changing fastest.
+    fn columns(&self, factors: &[TermFactor], scoped: &Scoped) -> Result<Vec<LayoutColumn>> {
+        let mut products: Vec<(String, Combination)> =
+            vec![(String::new(), vec![(Vec::new(), Vec::new(), 1.0)])];
+        for &(position, full) in scoped {
+            let own = self.factor(&factors[position], full)?;
+            let mut next = Vec::with_capacity(products.len() * own.len());
+            for (label, combination) in &own {
+                for (before, product) in &products {
+                    let name = if before.is_empty() { label.clone() } else { format!("{before}:{label}") };
+                    next.push((name, multiply(product, combination)));
+                }
+            }
+            products = next;
+        }
+        products.into_iter().map(|(name, combination)| self.column(name, combination)).collect()
+    }
+
+    fn column(&self, name: String, combination: Combination) -> Result<LayoutColumn> {
+        let mut parts: Vec<Part> = Vec::with_capacity(combination.len());
+        let mut add = |raw: Raw, factor: f64| match parts.iter_mut().find(|p| p.raw == raw) {
+            Some(part) => part.factor += factor,
+            None => parts.push(Part { raw, factor }),
+        };
+        for (monomial, mut levels, factor) in combination {
+            levels.sort_unstable();
+            if monomial.is_empty() {
+                add(Raw { variable: None, levels }, factor);
+                continue;
+            }
+            let unknown = || Error::new(ErrorKind::Model, "a term needs a variable that was not computed");
+            let variable = self.design.variable(&monomial).ok_or_else(unknown)?;
+            // Rows where it is missing hold the fill: the flag corrects them to the mean.
+            if let Some((mean, flag)) = self.filled(variable) {
+                let raw = Raw { variable: Some(flag), levels: levels.clone() };
+                add(raw, factor * (mean - self.design.fills[variable]));
+            }
+            add(Raw { variable: Some(variable), levels }, factor);
+        }
+        Ok(LayoutColumn { name, parts })
+    }
+
+    /// The mean and the flag of a variable that is missing somewhere.
+    fn filled(&self, variable: usize) -> Option<(f64, usize)> {
+        let &(_, mean) = self.coding.fills.iter().find(|(v, _)| *v == variable)?;
+        Some((mean, self.design.flag_of(variable)?))
+    }
+
+    /// Labels and contents of a factor's columns.
+    fn factor(&self, factor: &TermFactor, full: bool) -> Result<Vec<(String, Combination)>> {
+        let number = |monomial: Monomial, share: f64| (monomial, Vec::new(), share);
+        Ok(match factor {
+            TermFactor::Number { label, piece } => {
+                vec![(label.clone(), vec![number(vec![piece.clone()], 1.0)])]
+            }
+            TermFactor::Powers { label, argument, degree } => (1..=*degree)
+                .map(|k| (format!("{label}[{k}]"), vec![number(vec![raised(argument, k)], 1.0)]))
+                .collect(),
+            TermFactor::Polynomial { label, index } => {
+                let monomial =
+                    |k: usize| if k == 0 { Vec::new() } else { vec![Piece::Power(*index, k as u32)] };
+                let column = |(j, shares): (usize, &Vec<f64>)| {
+                    let parts = shares.iter().enumerate().map(|(k, &share)| number(monomial(k), share));
+                    (format!("{label}[{}]", j + 1), parts.collect())
+                };
+                self.coding.polynomials[*index].columns.iter().enumerate().map(column).collect()
+            }
+            TermFactor::Boolean { label, piece, reference } => {
+                let is = |value: bool, factor: f64| {
+                    let own = vec![piece.clone()];
+                    if value {
+                        vec![number(own, factor)]
+                    } else {
+                        vec![number(Vec::new(), factor), number(own, -factor)]
+                    }
+                };
+                let name = |value: bool| if value { "True" } else { "False" };
+                match (full, self.design.spec.contrasts) {
+                    (true, _) => {
+                        [false, true].map(|v| (format!("{label}[{}]", name(v)), is(v, 1.0))).to_vec()
+                    }
+                    (false, Contrasts::Treatment) => {
+                        vec![(format!("{label}[T.{}]", name(!reference)), is(!reference, 1.0))]
+                    }
+                    (false, Contrasts::Sum) => {
+                        let parts = [is(false, 1.0), is(true, -1.0)].concat();
+                        vec![(format!("{label}[S.False]"), parts)]
+                    }
+                }
+            }
+            TermFactor::Category { label, index } => self.category(label, *index, full)?,
+        })
+    }
+
+    fn category(&self, label: &str, index: usize, full: bool) -> Result<Vec<(String, Combination)>> {
+        let levels = &self.coding.levels[index];
+        let indicator = |rank: usize, factor: f64| (Vec::new(), vec![(index, rank as u32)], factor);
+        let all = levels.iter().enumerate();
+        if full {
+            return Ok(all.map(|(rank, l)| (format!("{label}[{l}]"), vec![indicator(rank, 1.0)])).collect());
+        }
+        let reference = self.reference(index)?;
+        Ok(match self.design.spec.contrasts {
+            Contrasts::Treatment => all
+                .filter(|(rank, _)| *rank != reference)
+                .map(|(rank, l)| (format!("{label}[T.{l}]"), vec![indicator(rank, 1.0)]))
+                .collect(),
+            Contrasts::Sum => all
+                .filter(|(rank, _)| *rank != reference)
+                .map(|(rank, l)| {
+                    (format!("{label}[S.{l}]"), vec![indicator(rank, 1.0), indicator(reference, -1.0)])
+                })
+                .collect(),
+        })
+    }
+
+    /// The level without a column: the one asked for, else the first, and the last for sum contrasts.
+    fn reference(&self, index: usize) -> Result<usize> {
+        let levels = &self.coding.levels[index];
+        let category = &self.design.categories[index];
+        match &category.reference {
+            None if self.design.spec.contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
+            None => Ok(0),
+            Some(wanted) => levels.iter().position(|l| l.to_string() == *wanted).ok_or_else(|| {
+                let names: Vec<String> = levels.iter().map(ToString::to_string).collect();
+                no_level(&self.design.columns[category.column], wanted, &names)
+            }),
+        }
+    }
+
+    fn absorbed(&self, factors: &[TermFactor], scoped: &Scoped, at: usize) -> Result<AbsorbedTerm> {
+        let ([TermFactor::Category { label, index }], &[(_, full)]) = (factors, scoped.as_slice()) else {
+            return Err(Error::new(ErrorKind::Model, "only a category alone can be absorbed"));
+        };
+        let contrasts = self.design.spec.contrasts;
+        let letter = match (full, contrasts) {
+            (true, _) => "",
+            (false, Contrasts::Treatment) => "T.",
+            (false, Contrasts::Sum) => "S.",
+        };
+        let names = self.coding.levels[*index].iter().map(|l| format!("{label}[{letter}{l}]")).collect();
+        let reference = if full { None } else { Some(self.reference(*index)?) };
+        Ok(AbsorbedTerm { category: *index, at, names, reference, contrasts, label: label.clone() })
+    }
+
+    /// A column that marks the rows where the number of a term is missing, once for every number.
+    fn flags(&self, factors: &[TermFactor], scoped: &Scoped, done: &mut Vec<String>) -> Option<LayoutColumn> {
+        let sum = self.design.spec.contrasts == Contrasts::Sum;
+        let monomials = monomials(factors, scoped, sum, &self.design.polynomials);
+        let (_, flag) = monomials.iter().filter_map(|m| self.filled(self.design.variable(m)?)).next()?;
+        let numbers = scoped.iter().filter_map(|&(position, _)| match &factors[position] {
+            TermFactor::Number { label, .. }
+            | TermFactor::Polynomial { label, .. }
+            | TermFactor::Powers { label, .. } => Some(label.as_str()),
+            TermFactor::Boolean { .. } | TermFactor::Category { .. } => None,
+        });
+        let name = format!("{}[missing]", numbers.collect::<Vec<_>>().join(":"));
+        if done.contains(&name) {
+            return None;
+        }
+        done.push(name.clone());
+        let raw = Raw { variable: Some(flag), levels: Vec::new() };
+        Some(LayoutColumn { name, parts: vec![Part { raw, factor: 1.0 }] })
+    }
+
+    fn note_single_levels(&self, factors: &[TermFactor], notes: &mut Vec<LeftOut>) {
+        for factor in factors {
+            let TermFactor::Category { label, index } = factor else { continue };
+            if notes.iter().any(|n| n.column == *label) {
+                continue;
+            }
+            if let [only] = self.coding.levels[*index].as_slice() {
+                let reason = format!("a single level, {:?}", only.to_string());
+                notes.push(LeftOut { column: label.clone(), reason });
+            }
+        }
+    }
+}
+
+fn multiply(a: &Combination, b: &Combination) -> Combination {
+    let pairs = a.iter().flat_map(|x| b.iter().map(move |y| (x, y)));
+    let product = |(x, y): (&Share, &Share)| {
+        ([x.0.as_slice(), &y.0].concat(), [x.1.as_slice(), &y.1].concat(), x.2 * y.2)
+    };
+    pairs.map(product).collect()
+}
+
+/// Feeds the columns of a layout, instead of the variables they are made of, to another accumulator.
+pub struct Expanded<'l, A> {
+    layout: &'l Layout,
+    responses: usize,
+    inner: A,
+    cells: Vec<Vec<f64>>,
+}
+
+impl<'l, A> Expanded<'l, A> {
+    /// The columns of `layout`, then the last `responses` variables, for `inner`.
+    pub fn new(layout: &'l Layout, responses: usize, inner: A) -> Self {
+        Self { layout, responses, inner, cells: Vec::new() }
+    }
+
+    /// What was accumulated.
+    pub fn into_inner(self) -> A {
+        self.inner
+    }
+}
+
+impl<A: Accumulator> Accumulator for Expanded<'_, A> {
+    fn variables(&self) -> usize {
+        self.inner.variables()
+    }
+
+    fn update(&mut self, rows: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
+        self.cells.resize(self.layout.len(), Vec::new());
+        for (position, cells) in self.cells.iter_mut().enumerate() {
+            cells.resize(rows.rows, 0.0);
+            self.layout.fill(position, rows, cells);
+        }
+        let responses = &rows.columns[rows.columns.len().saturating_sub(self.responses)..];
+        let features = self.cells.iter().map(|cells| Column::from(cells.as_slice()));
+        let columns: Vec<Column<'_>> = features.chain(responses.iter().copied()).collect();
+        self.inner.update(&DesignBlock { columns: &columns, codes: &[], ..*rows })
+    }
+
+    fn merge(&mut self, other: Self) -> std::result::Result<(), BlockError> {
+        self.inner.merge(other.inner)
+    }
+
+    fn finish(&mut self) {
+        self.cells = Vec::new();
+        self.inner.finish();
+    }
+}
+
+impl Design {
+    /// The same design with what a coding says of polynomials and fills, for data that the coding was not
+    /// made from.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] when the coding belongs to another design.
+    pub fn with_coding(mut self, coding: &Coding) -> Result<Self> {
+        let fits = coding.polynomials.len() == self.polynomials.len()
+            && coding.levels.len() == self.categories.len()
+            && self.polynomials.iter().zip(&coding.polynomials).all(|(p, b)| {
+                let k = p.degree as usize;
+                b.columns.len() == k && b.columns.iter().all(|c| c.len() == k + 1) && b.scale > 0.0
+            })
+            && coding.fills.iter().all(|&(v, _)| v < self.variables.len() && self.flag_of(v).is_some());
+        if !fits {
+            return Err(Error::new(ErrorKind::Model, "the coding does not belong to the model's terms"));
+        }
+        for (polynomial, basis) in self.polynomials.iter_mut().zip(&coding.polynomials) {
+            (polynomial.shift, polynomial.scale) = (basis.shift, basis.scale);
+        }
+        for variable in 0..self.first_response() {
+            let fill = coding.fills.iter().find(|(v, _)| *v == variable);
+            self.fills[variable] = fill.map_or(f64::NAN, |(_, mean)| *mean);
+            if fill.is_none() && self.flag_of(variable).is_some() {
+                // It never was missing, so nothing is known to put in its place.
+                self.checks.push(Check::Variable(variable));
+            }
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,531 @@
+//! The levels of categorical columns: found while streaming, shared by all threads of a pass.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::DataType;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::convert::{fill, is_null};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A level of a category.
+///
+/// Numbers that are whole are integers whatever the type of their column, so that a CSV and a Parquet
+/// file have the same levels. In JSON a level is a boolean, a number, a string, or null.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Level {
+    /// Of a boolean column.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// Text, to the byte: case and blanks count.
+    Text(String),
+    /// No value, where missing values are a level of their own.
+    Missing,
+}
+
+impl Level {
+    /// A number as a level; `None` for NaN.
+    fn number(value: f64) -> Option<Self> {
+        // Below 2^63 the conversion of a whole number is exact.
+        let whole = value.trunc() == value && value.abs() < 9.2e18;
+        match () {
+            () if value.is_nan() => None,
+            () if whole => Some(Self::Integer(value as i64)),
+            () => Some(Self::Number(value)),
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Boolean(_) => 0,
+            Self::Integer(_) | Self::Number(_) => 1,
+            Self::Text(_) => 2,
+            Self::Missing => 3,
+        }
+    }
+}
+
+/// Booleans, then numbers by size, then text by its bytes, then the missing level.
+impl Ord for Level {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_value = match (self, other) {
+            (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
+            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Integer(a), Self::Number(b)) => (*a as f64).total_cmp(b).then(Ordering::Less),
+            (Self::Number(a), Self::Integer(b)) => a.total_cmp(&(*b as f64)).then(Ordering::Greater),
+            _ => Ordering::Equal,
+        };
+        self.rank().cmp(&other.rank()).then(by_value)
+    }
+}
+
+impl PartialOrd for Level {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Level {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Level {}
+
+impl Hash for Level {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.rank().hash(state);
+        match self {
+            Self::Boolean(v) => v.hash(state),
+            Self::Integer(v) => v.hash(state),
+            Self::Number(v) => v.to_bits().hash(state),
+            Self::Text(v) => v.hash(state),
+            Self::Missing => {}
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(true) => f.write_str("True"),
+            Self::Boolean(false) => f.write_str("False"),
+            Self::Integer(v) => v.fmt(f),
+            Self::Number(v) => v.fmt(f),
+            Self::Text(v) => f.write_str(v),
+            Self::Missing => f.write_str("(missing)"),
+        }
+    }
+}
+
+/// Code of a cell without a value.
+pub const NULL_CODE: u32 = u32::MAX;
+/// Codes from here on, but for [`NULL_CODE`], are of levels that the model does not know. They tell these
+/// apart as long as they are few, for messages.
+pub const FIRST_UNSEEN: u32 = u32::MAX - 2_000;
+
+/// Unknown levels that are told apart.
+const MOST_UNSEEN: usize = 1_000;
+
+/// The levels of one column, numbered as they were met. Which thread meets a level first decides its
+/// number, so numbers never decide a result: whoever reads them sorts the levels.
+#[derive(Debug)]
+pub struct LevelSet {
+    column: String,
+    limit: Limit,
+    /// Whether a missing value is a level.
+    missing: bool,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    codes: HashMap<Level, u32>,
+    levels: Vec<Level>,
+    /// Levels that a fixed set does not have.
+    unseen: Vec<Level>,
+}
+
+/// What bounds a set of levels.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// New levels come in up to this number.
+    Grows(usize),
+    /// The levels are those of a model.
+    Fixed,
+}
+
+impl LevelSet {
+    /// An empty set that grows up to `max` levels.
+    pub fn new(column: &str, max: usize, missing: bool) -> Self {
+        Self { column: column.into(), limit: Limit::Grows(max), missing, known: RwLock::default() }
+    }
+
+    /// The levels of a model, numbered in this order; no others come in.
+    pub fn fixed(column: &str, levels: &[Level]) -> Self {
+        let codes = levels.iter().cloned().zip(0..).collect();
+        let known = Known { codes, levels: levels.to_vec(), unseen: Vec::new() };
+        let missing = levels.contains(&Level::Missing);
+        Self { column: column.into(), limit: Limit::Fixed, missing, known: RwLock::new(known) }
+    }
+
+    /// All levels, by number.
+    pub fn levels(&self) -> Vec<Level> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).levels.clone()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).levels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The level with this number.
+    pub fn level(&self, code: u32) -> Level {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = match code.checked_sub(FIRST_UNSEEN) {
+            None => known.levels.get(code as usize),
+            Some(unseen) => known.unseen.get(unseen as usize),
+        };
+        found.cloned().unwrap_or(Level::Missing)
+    }
+
+    fn code(&self, level: Option<Level>) -> Result<u32> {
+        let level = match level {
+            Some(level) => level,
+            None if self.missing => Level::Missing,
+            None => return Ok(NULL_CODE),
+        };
+        if let Some(&code) = self.known.read().unwrap_or_else(PoisonError::into_inner).codes.get(&level) {
+            return Ok(code);
+        }
+        let Limit::Grows(max) = self.limit else { return Ok(self.unseen_code(level)) };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Known { codes, levels, .. } = &mut *known;
+        if let Some(&code) = codes.get(&level) {
+            return Ok(code);
+        }
+        if levels.len() >= max {
+            return Err(self.too_many(max, levels));
+        }
+        let code = levels.len() as u32;
+        levels.push(level.clone());
+        codes.insert(level, code);
+        Ok(code)
+    }
+
+    fn unseen_code(&self, level: Level) -> u32 {
+        let unseen = &mut self.known.write().unwrap_or_else(PoisonError::into_inner).unseen;
+        let at = unseen.iter().position(|l| *l == level).unwrap_or_else(|| {
+            if unseen.len() < MOST_UNSEEN {
+                unseen.push(level);
+            }
+            unseen.len() - 1
+        });
+        FIRST_UNSEEN + at as u32
+    }
+
+    fn too_many(&self, max: usize, levels: &[Level]) -> Error {
+        let numeric = levels.iter().all(|l| matches!(l, Level::Integer(_) | Level::Number(_)));
+        let way_out = if numeric {
+            "leave it out of the categories to use it as a number"
+        } else {
+            "leave the column out if it is an identifier"
+        };
+        let message = format!("more than {max} levels; raise --max-levels if it is a category, or {way_out}");
+        Error::new(ErrorKind::Model, message).in_column(&self.column)
+    }
+}
+
+/// Turns the cells of one column into level numbers. One a thread: what it knows spares the lock.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    set: Arc<LevelSet>,
+    texts: HashMap<String, u32>,
+    integers: HashMap<i64, u32>,
+    /// The dictionary seen last, and the numbers of its entries where they were needed.
+    dictionary: Option<(ArrayRef, Vec<u32>)>,
+}
+
+/// An entry of a dictionary that no cell has used yet.
+const NOT_ASKED: u32 = u32::MAX - 2;
+
+/// Texts that an encoder remembers: enough for every category, and an end for columns that are none.
+const MAX_REMEMBERED: usize = 1 << 20;
+
+impl Encoder {
+    pub(crate) fn new(set: Arc<LevelSet>) -> Self {
+        Self { set, texts: HashMap::new(), integers: HashMap::new(), dictionary: None }
+    }
+
+    /// Writes the numbers of `out.len()` cells of `array` from position `from` on. Returns whether any cell
+    /// has no usable level: it is null or unknown.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for too many levels, [`ErrorKind::Batch`] for a type that has none.
+    pub(crate) fn encode(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<bool> {
+        match array.data_type() {
+            DataType::Utf8 => self.texts(out, |row| text(array.as_string::<i32>(), from + row))?,
+            DataType::LargeUtf8 => self.texts(out, |row| text(array.as_string::<i64>(), from + row))?,
+            DataType::Utf8View => {
+                let array = array.as_string_view();
+                self.texts(out, |row| array.is_valid(from + row).then(|| array.value(from + row)))?;
+            }
+            DataType::Dictionary(..) => self.dictionary(array, from, out)?,
+            DataType::Boolean => {
+                let array = array.as_boolean();
+                let codes = [
+                    self.set_code_if(array.false_count() > 0, Level::Boolean(false))?,
+                    self.set_code_if(array.true_count() > 0, Level::Boolean(true))?,
+                ];
+                let null = self.null_code(array)?;
+                for (row, code) in out.iter_mut().enumerate() {
+                    let value = array.is_valid(from + row).then(|| array.value(from + row));
+                    *code = value.map_or(null, |v| codes[usize::from(v)]);
+                }
+            }
+            DataType::Int8 => self.integers::<Int8Type>(array, from, out, i64::from)?,
+            DataType::Int16 => self.integers::<Int16Type>(array, from, out, i64::from)?,
+            DataType::Int32 => self.integers::<Int32Type>(array, from, out, i64::from)?,
+            DataType::Int64 => self.integers::<Int64Type>(array, from, out, |v| v)?,
+            DataType::UInt8 => self.integers::<UInt8Type>(array, from, out, i64::from)?,
+            DataType::UInt16 => self.integers::<UInt16Type>(array, from, out, i64::from)?,
+            DataType::UInt32 => self.integers::<UInt32Type>(array, from, out, i64::from)?,
+            DataType::UInt64 if array.as_primitive::<UInt64Type>().values().iter().all(|v| v >> 63 == 0) => {
+                self.integers::<UInt64Type>(array, from, out, |v| v as i64)?;
+            }
+            kind if kind.is_floating() => self.numbers(array, from, out)?,
+            DataType::Null => out.fill(self.set.code(None)?),
+            kind if kind.is_nested() => {
+                return Err(Error::new(ErrorKind::Batch, format!("{kind} cannot be a category")));
+            }
+            _ => self.formatted(array, from, out)?,
+        }
+        Ok(out.iter().any(|&code| code >= FIRST_UNSEEN))
+    }
+
+    /// The level behind a code.
+    pub(crate) fn level(&self, code: u32) -> Level {
+        self.set.level(code)
+    }
+
+    fn set_code_if(&self, needed: bool, level: Level) -> Result<u32> {
+        if needed { self.set.code(Some(level)) } else { Ok(NULL_CODE) }
+    }
+
+    fn null_code(&self, array: &dyn Array) -> Result<u32> {
+        if array.null_count() > 0 { self.set.code(None) } else { Ok(NULL_CODE) }
+    }
+
+    fn texts<'a>(&mut self, out: &mut [u32], value: impl Fn(usize) -> Option<&'a str>) -> Result<()> {
+        // Runs of one value are common in sorted files.
+        let mut last: Option<(&str, u32)> = None;
+        for (row, code) in out.iter_mut().enumerate() {
+            *code = match value(row) {
+                None => self.set.code(None)?,
+                Some(text) => match last {
+                    Some((before, known)) if before == text => known,
+                    _ => {
+                        let known = self.text_code(text)?;
+                        last = Some((text, known));
+                        known
+                    }
+                },
+            };
+        }
+        Ok(())
+    }
+
+    fn text_code(&mut self, text: &str) -> Result<u32> {
+        if let Some(&code) = self.texts.get(text) {
+            return Ok(code);
+        }
+        let code = self.set.code(Some(Level::Text(text.to_owned())))?;
+        if self.texts.len() < MAX_REMEMBERED {
+            self.texts.insert(text.to_owned(), code);
+        }
+        Ok(code)
+    }
+
+    fn integers<T: arrow_array::types::ArrowPrimitiveType>(
+        &mut self,
+        array: &dyn Array,
+        from: usize,
+        out: &mut [u32],
+        widen: impl Fn(T::Native) -> i64,
+    ) -> Result<()> {
+        let array = array.as_primitive::<T>();
+        let null = self.null_code(array)?;
+        let mut last: Option<(i64, u32)> = None;
+        for (row, code) in out.iter_mut().enumerate() {
+            if array.is_null(from + row) {
+                *code = null;
+                continue;
+            }
+            let value = widen(array.value(from + row));
+            *code = match last {
+                Some((before, known)) if before == value => known,
+                _ => self.integer_code(value)?,
+            };
+            last = Some((value, *code));
+        }
+        Ok(())
+    }
+
+    fn integer_code(&mut self, value: i64) -> Result<u32> {
+        if let Some(&code) = self.integers.get(&value) {
+            return Ok(code);
+        }
+        let code = self.set.code(Some(Level::Integer(value)))?;
+        if self.integers.len() < MAX_REMEMBERED {
+            self.integers.insert(value, code);
+        }
+        Ok(code)
+    }
+
+    /// Floating-point numbers, as CSV files have them; NaN has no level.
+    fn numbers(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
+        let mut values = vec![0.0; out.len()];
+        fill(array, from, &mut values)?;
+        for (code, &value) in out.iter_mut().zip(&values) {
+            *code = match Level::number(value) {
+                Some(Level::Integer(whole)) => self.integer_code(whole)?,
+                level => {
+                    debug_assert!(level.is_some() || value.is_nan() || is_null(value));
+                    self.set.code(level)?
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// Cells that refer to a dictionary: its entries are looked up once, and only those that are used.
+    fn dictionary(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
+        let wrong = || Error::new(ErrorKind::Batch, "a dictionary without keys");
+        let dictionary = array.as_any_dictionary_opt().ok_or_else(wrong)?;
+        let values = dictionary.values();
+        let fresh = self.dictionary.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, values));
+        let mut codes = match self.dictionary.take() {
+            Some((_, codes)) if !fresh => codes,
+            _ => vec![NOT_ASKED; values.len()],
+        };
+        let null = self.null_code(array)?;
+        let keys = dictionary.keys();
+        let int32 = keys.as_primitive_opt::<Int32Type>();
+        let normal =
+            if int32.is_none() { Cow::Owned(dictionary.normalized_keys()) } else { Cow::Borrowed(&[][..]) };
+        for (row, code) in out.iter_mut().enumerate() {
+            let row = from + row;
+            if keys.is_null(row) {
+                *code = null;
+                continue;
+            }
+            let key = int32.map_or_else(|| normal[row], |keys| keys.value(row) as usize);
+            if codes[key] == NOT_ASKED {
+                let mut one = [0];
+                self.encode(&values.slice(key, 1), 0, &mut one)?;
+                codes[key] = one[0];
+            }
+            *code = codes[key];
+        }
+        self.dictionary = Some((Arc::clone(values), codes));
+        Ok(())
+    }
+
+    /// Dates, decimals and what else is rarely a category, by the text that shows them.
+    fn formatted(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
+        let options = FormatOptions::new();
+        let failed = |e: arrow_schema::ArrowError| Error::new(ErrorKind::Batch, e.to_string());
+        let formatter = ArrayFormatter::try_new(array, &options).map_err(failed)?;
+        for (row, code) in out.iter_mut().enumerate() {
+            *code = if array.is_null(from + row) {
+                self.set.code(None)?
+            } else {
+                let text = formatter.value(from + row).try_to_string().map_err(failed)?;
+                // Beyond 2^53 different numbers are one float64: their text tells them apart.
+                let number = text.parse().ok().filter(|n: &f64| n.abs() < 9.0e15);
+                match number.and_then(Level::number) {
+                    Some(number) => self.set.code(Some(number))?,
+                    None => self.text_code(&text)?,
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
+fn text<O: arrow_array::OffsetSizeTrait>(
+    array: &arrow_array::GenericStringArray<O>,
+    row: usize,
+) -> Option<&str> {
+    array.is_valid(row).then(|| array.value(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int32Type;
+    use arrow_array::{BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray};
+
+    use super::*;
+
+    fn names(set: &LevelSet, codes: &[u32]) -> Vec<String> {
+        codes.iter().map(|&c| if c >= FIRST_UNSEEN { "-".into() } else { set.level(c).to_string() }).collect()
+    }
+
+    fn encode(array: &dyn Array) -> (Vec<String>, bool) {
+        let set = Arc::new(LevelSet::new("c", 100, false));
+        let mut codes = vec![0; array.len()];
+        let gaps = Encoder::new(Arc::clone(&set)).encode(array, 0, &mut codes).unwrap();
+        (names(&set, &codes), gaps)
+    }
+
+    #[test]
+    fn cells_of_each_kind_have_levels() {
+        let text = StringArray::from(vec![Some("b"), None, Some("b "), Some("B"), Some("")]);
+        assert_eq!(encode(&text), (["b", "-", "b ", "B", ""].map(str::to_owned).to_vec(), true));
+        let keyed: DictionaryArray<Int32Type> = [Some("x"), None, Some("y"), Some("x")].into_iter().collect();
+        assert_eq!(encode(&keyed), (["x", "-", "y", "x"].map(str::to_owned).to_vec(), true));
+        let flags = BooleanArray::from(vec![true, false]);
+        assert_eq!(encode(&flags), (["True", "False"].map(str::to_owned).to_vec(), false));
+        let numbers = Float64Array::from(vec![2.0, -0.0, 2.5, f64::NAN, f64::INFINITY]);
+        assert_eq!(encode(&numbers), (["2", "0", "2.5", "-", "inf"].map(str::to_owned).to_vec(), true));
+    }
+
+    #[test]
+    fn whole_numbers_are_one_level_whatever_their_type() {
+        let set = Arc::new(LevelSet::new("c", 10, false));
+        let (mut a, mut b) = ([0; 2], [0; 2]);
+        Encoder::new(Arc::clone(&set)).encode(&Int64Array::from(vec![7, 8]), 0, &mut a).unwrap();
+        Encoder::new(Arc::clone(&set)).encode(&Float64Array::from(vec![7.0, 8.0]), 0, &mut b).unwrap();
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn sets_have_an_end_and_may_be_fixed() {
+        let set = Arc::new(LevelSet::new("id", 2, false));
+        let error = Encoder::new(set).encode(&Int64Array::from(vec![1, 2, 3]), 0, &mut [0; 3]).unwrap_err();
+        assert!(error.to_string().contains("more than 2 levels"), "{error}");
+        let fixed = Arc::new(LevelSet::fixed("c", &[Level::Text("a".into()), Level::Missing]));
+        let mut codes = [0; 3];
+        let array = StringArray::from(vec![Some("b"), None, Some("a")]);
+        assert!(Encoder::new(fixed).encode(&array, 0, &mut codes).unwrap());
+        assert_eq!(codes, [FIRST_UNSEEN, 1, 0]);
+    }
+
+    #[test]
+    fn levels_sort_as_people_expect() {
+        let mut levels = [
+            Level::Missing,
+            Level::Text("b".into()),
+            Level::Integer(10),
+            Level::Number(2.5),
+            Level::Integer(2),
+            Level::Text("B".into()),
+        ];
+        levels.sort();
+        let shown: Vec<String> = levels.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["2", "2.5", "10", "B", "b", "(missing)"]);
+    }
+}

@@ -1,0 +1,129 @@
+//! A model's terms applied to rows: what prediction and evaluation share.
+
+use arrow_array::RecordBatch;
+use streamreg_core::{BlockError, Design, DesignBlock, Effect, Layout, Level, Levels, RowReader, Unseen};
+
+use crate::error::{Error, Result};
+
+/// The linear predictor of a model: the constant, and what every number and level adds to it.
+pub(crate) struct Predictor {
+    /// Bound to the columns of the data.
+    pub(crate) design: Design,
+    pub(crate) levels: Levels,
+    layout: Layout,
+    constant: f64,
+    effects: Vec<TableEffect>,
+}
+
+/// An effect whose levels are looked up by position.
+struct TableEffect {
+    variable: Option<usize>,
+    categories: Vec<usize>,
+    /// How many levels each category has.
+    sizes: Vec<usize>,
+    /// Slopes; the first category's levels change slowest.
+    slopes: Vec<f64>,
+}
+
+/// Combinations of levels that a table has room for.
+const MOST_CELLS: usize = 1 << 26;
+
+impl TableEffect {
+    fn new(effect: Effect, levels: &[Vec<Level>]) -> Result<Self> {
+        let sizes: Vec<usize> = effect.categories.iter().map(|&c| levels[c].len()).collect();
+        let cells = sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).filter(|&n| n <= MOST_CELLS);
+        let too_many = || Error::data("an interaction of the model has too many combinations of levels");
+        let mut slopes = vec![0.0; cells.ok_or_else(too_many)?];
+        for (codes, slope) in &effect.by_level {
+            let at = codes.iter().zip(&sizes).fold(0, |at, (&code, size)| at * size + code as usize);
+            if let Some(cell) = slopes.get_mut(at) {
+                *cell = *slope;
+            }
+        }
+        Ok(Self { variable: effect.variable, categories: effect.categories, sizes, slopes })
+    }
+
+    /// Adds the effect to every row of the sums.
+    fn add(&self, block: &DesignBlock<'_>, sums: &mut [f64]) {
+        let values = self.variable.map(|v| block.columns[v].values);
+        if self.categories.is_empty() {
+            let slope = self.slopes[0];
+            match values {
+                Some(values) => sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += slope * x),
+                None => sums.iter_mut().for_each(|sum| *sum += slope),
+            }
+            return;
+        }
+        for (row, sum) in sums.iter_mut().enumerate() {
+            let code = |&category: &usize| block.codes[category][row] as usize;
+            let mut at = self.categories.iter().map(code).zip(&self.sizes);
+            let at = at.try_fold(0, |at, (code, &size)| (code < size).then_some(at * size + code));
+            // A level that the model does not know adds nothing.
+            if let Some(slope) = at.and_then(|at| self.slopes.get(at)) {
+                *sum += slope * values.map_or(1.0, |v| v[row]);
+            }
+        }
+    }
+}
+
+impl Predictor {
+    /// `coefficients` are those of the layout's columns; what was not estimated needs no column.
+    pub(crate) fn new(
+        mut design: Design,
+        layout: Layout,
+        levels: &[Vec<Level>],
+        unseen: Unseen,
+        constant: f64,
+        coefficients: &[Option<f64>],
+    ) -> Result<Self> {
+        let estimated: Vec<f64> = coefficients.iter().map(|b| f64::from(u8::from(b.is_some()))).collect();
+        let matters = |e: &Effect| e.by_level.values().any(|share| *share != 0.0);
+        let of_estimated: Vec<Effect> = layout.effects(&estimated).into_iter().filter(matters).collect();
+        let used = |v: usize| of_estimated.iter().any(|e| e.variable == Some(v));
+        let flag_used = |v: usize| design.flag_of(v).is_some_and(used);
+        let needed: Vec<bool> = (0..design.variables()).map(|v| used(v) || flag_used(v)).collect();
+        design.retain(|v| needed[v]);
+        let sets = design.fixed_level_sets(levels)?;
+        let values: Vec<f64> = coefficients.iter().map(|b| b.unwrap_or(0.0)).collect();
+        let effects = layout.effects(&values).into_iter().filter(matters);
+        let effects = effects.map(|e| TableEffect::new(e, levels)).collect::<Result<_>>()?;
+        Ok(Self { design, levels: Levels { sets, unseen }, layout, constant, effects })
+    }
+
+    /// The prediction for every row of a block. What stands in masked rows is unspecified.
+    pub(crate) fn predict(&self, block: &DesignBlock<'_>) -> Vec<f64> {
+        let mut sums = vec![self.constant; block.rows];
+        for effect in &self.effects {
+            effect.add(block, &mut sums);
+        }
+        sums
+    }
+
+    /// The columns of the design matrix.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// A reader of batches with the columns of [`Predictor::design`].
+    pub(crate) fn reader(&self) -> RowReader<'_> {
+        RowReader::new(&self.design, &self.levels)
+    }
+
+    /// Calls `each` with the rows of a batch, block by block, those masked whose inputs are missing.
+    pub(crate) fn blocks(
+        &self,
+        reader: &mut RowReader<'_>,
+        batch: &RecordBatch,
+        mut each: impl FnMut(&DesignBlock<'_>, &[f64]),
+    ) -> streamreg_core::Result<()> {
+        reader.read(batch, |block| {
+            let predictions = self.predict(block);
+            let missing = |row: usize| block.uses(row) && !predictions[row].is_finite();
+            if block.mask.is_none() && (0..block.rows).any(missing) {
+                return Err(BlockError::Value { variable: 0 });
+            }
+            each(block, &predictions);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,530 @@
+//! A fit under way: the passes that it needs, and what is made of their sums.
+
+use std::time::Instant;
+
+use streamreg_core::{
+    Accumulator, Coding, CrossProducts, Design, Expanded, Group, Groups, Layout, LeftOut, Level, LevelMeans,
+    Levels, Missing, MissingReason, ModelSpec, RowLedger, Statistics as Sums, TriangularFactor, Unseen,
+    WeightType, in_order,
+};
+use streamreg_reader::{InputFile, Source};
+use streamreg_solve::{
+    Absorbed, Attempt, Collinear, Equation, Fit, SolveOptions, Solver, Statistics, Warning, fit as solve,
+};
+
+use crate::error::{Error, Result};
+use crate::model::model_columns;
+use crate::pass::Rows;
+use crate::regression::Regression;
+use crate::report::{Common, FitReport, InputRecord, Reading, SolverReport, Timings};
+
+/// Most columns of a design matrix: a matrix of this width takes 0.8 GB, and a thread holds two or three.
+const MAX_COLUMNS: usize = 10_000;
+
+/// Most columns that are read a second time unasked: the work grows with their square.
+const MAX_ESCALATED: usize = 500;
+
+/// Groups that a thread solves at a time.
+const GROUPS_AT_ONCE: usize = 128;
+
+/// The fit of one group of rows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GroupFit {
+    /// The values that the rows of the group share, one a column.
+    pub levels: Vec<Level>,
+    /// What is explained.
+    pub response: String,
+    /// Rows used.
+    pub rows: u64,
+    /// The fit, or why there is none.
+    pub result: std::result::Result<Fit, String>,
+}
+
+impl GroupFit {
+    /// `ok`, or in a few words what is wrong or remarkable.
+    pub fn status(&self) -> String {
+        let fit = match &self.result {
+            Ok(fit) => fit,
+            Err(message) => return format!("error: {message}"),
+        };
+        let dependent = fit.aliased.iter().map(|a| format!("dependent: {a}"));
+        let notes: Vec<String> = dependent.chain(fit.warnings.iter().map(|w| w.message.clone())).collect();
+        if notes.is_empty() { "ok".into() } else { notes.join("; ") }
+    }
+}
+
+/// What a fit of many groups was, apart from the groups.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GroupSummary {
+    /// The columns that split the rows.
+    pub by: Vec<String>,
+    /// The model as a formula.
+    pub formula: String,
+    /// Number of groups.
+    pub groups: u64,
+    /// Fits that failed.
+    pub failed: u64,
+    /// What became of the rows.
+    pub ledger: RowLedger,
+    /// Columns that are not features although nobody excluded them.
+    pub left_out: Vec<LeftOut>,
+    /// The files.
+    pub inputs: Vec<InputRecord>,
+    /// What was read of them.
+    pub reading: Reading,
+    /// Wall-clock times.
+    pub timings: Timings,
+    /// Level of the confidence intervals.
+    pub conf_level: f64,
+}
+
+/// One fit under way.
+pub(crate) struct Run<'a, R> {
+    regression: &'a Regression,
+    rows: &'a R,
+    inputs: Vec<InputFile>,
+    source: Option<&'a dyn Source>,
+    /// Columns that are known to have no value before anything is read.
+    empty: Vec<String>,
+    timings: Timings,
+    start: Instant,
+}
+
+/// A model whose rows were summed.
+struct Summed {
+    spec: ModelSpec,
+    left_out: Vec<LeftOut>,
+    design: Design,
+    levels: Levels,
+    sums: Sums,
+    ledger: RowLedger,
+}
+
+impl<'a, R: Rows> Run<'a, R> {
+    pub(crate) fn new(
+        regression: &'a Regression,
+        rows: &'a R,
+        inputs: Vec<InputFile>,
+        source: Option<&'a dyn Source>,
+    ) -> Self {
+        let empty = source.map(empty_columns).unwrap_or_default();
+        Self { regression, rows, inputs, source, empty, timings: Timings::default(), start: Instant::now() }
+    }
+
+    fn options(&self) -> &'a SolveOptions {
+        &self.regression.options
+    }
+
+    /// The fit of every response.
+    pub(crate) fn reports(mut self) -> Result<Vec<FitReport>> {
+        self.options().validate()?;
+        let triangular = matches!(self.options().solver, Solver::Qr | Solver::Svd);
+        let (mut spec, mut left_out) = self.spec(&[])?;
+        check_width(spec.terms.len())?;
+        if !spec.by.is_empty() {
+            return Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them"));
+        }
+        let design = Design::new(&spec, &self.rows.schema())?;
+        if triangular && spec.weights.is_none() && design.is_plain() && !design.needs_centre() {
+            // Nothing has to be known of the data before their columns are; weights are summed in a pass before.
+            check_width(design.variables())?;
+            let layout = Layout::new(&design, &Coding::default(), false)?;
+            let (factor, ledger) = self.triangular_factor(&design, &layout, &Levels::default(), 1)?;
+            if !self.has_new_empty_columns(&ledger, &spec) {
+                let equation = equation(&spec, &layout, ledger.rows_used, &factor_weight(&factor), 0.0);
+                let fits = self.solve_all(&factor, &layout, equation, &spec, &ledger)?;
+                let solver = |_: &Fit| SolverReport::direct(self.options().solver, self.options().solver, 1);
+                let fits = fits.into_iter().map(|fit| (solver(&fit), fit)).collect();
+                return self.finish(spec, left_out, &design, Coding::default(), ledger, fits);
+            }
+        }
+        let summed = self.sum()?;
+        (spec, left_out) = (summed.spec.clone(), summed.left_out.clone());
+        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets);
+        if summed.ledger.rows_used == 0 {
+            return Err(no_rows(&summed.ledger));
+        }
+        let group = groups.group(0)?;
+        let coding = group.coding().clone();
+        let start = Instant::now();
+        let (layout, attempts) = attempts(self.options(), &summed.design, &group, &spec)?;
+        left_out.extend(layout.left_out().iter().cloned());
+        self.timings.solve_seconds += start.elapsed().as_secs_f64();
+        let doubt = attempts.iter().find_map(|a| a.doubt.clone());
+        let wide = layout.absorbed().is_some() || layout.len() > MAX_ESCALATED;
+        let may_escalate = self.options().solver == Solver::Auto && self.regression.escalate && !wide;
+        let again = triangular || (doubt.is_some() && may_escalate);
+        let fits = if again && self.rows.reopens() {
+            self.second_pass(&summed, &group, &coding, doubt.filter(|_| !triangular))?
+        } else if triangular {
+            let message = "QR needs the levels of categories beforehand, and the data cannot be read twice";
+            return Err(Error::invalid_request(message));
+        } else {
+            let solver = SolverReport::direct(self.options().solver, Solver::Cholesky, 1);
+            let accept = |a: Attempt| Ok((solver.clone(), a.accept(self.options())?));
+            attempts.into_iter().map(accept).collect::<Result<_>>()?
+        };
+        self.finish(spec, left_out, &summed.design, coding, summed.ledger.clone(), fits)
+    }
+
+    /// The fits of all groups.
+    pub(crate) fn groups(
+        mut self,
+        mut each: impl FnMut(GroupFit) -> Result<()> + Send,
+    ) -> Result<GroupSummary> {
+        self.options().validate()?;
+        if matches!(self.options().solver, Solver::Qr | Solver::Svd) {
+            let message = "groups are fitted from their cross-products: the solver must be auto or cholesky";
+            return Err(Error::invalid_request(message));
+        }
+        let (spec, _) = self.spec(&[])?;
+        if spec.by.is_empty() {
+            return Err(Error::invalid_request("no column splits the rows into groups"));
+        }
+        let summed = self.sum()?;
+        if summed.ledger.rows_used == 0 {
+            return Err(no_rows(&summed.ledger));
+        }
+        let start = Instant::now();
+        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets);
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let take = || {
+            let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let from = at * GROUPS_AT_ONCE;
+            (from < groups.len()).then(|| Ok((at, from..groups.len().min(from + GROUPS_AT_ONCE))))
+        };
+        let options = self.options();
+        let work = |range: std::ops::Range<usize>| {
+            let fits = range.flat_map(|position| group_fits(options, &summed, &groups, position));
+            Ok::<_, Error>(fits.collect::<Vec<_>>())
+        };
+        let mut failed = 0;
+        in_order(self.regression.execution.resolved_threads()?, take, work, |fits: Vec<GroupFit>| {
+            for fit in fits {
+                failed += u64::from(fit.result.is_err());
+                each(fit)?;
+            }
+            Ok(())
+        })?;
+        self.timings.solve_seconds = start.elapsed().as_secs_f64();
+        let timings = self.finished_timings()?;
+        let left_out = summed.left_out.clone();
+        let reading = self.reading();
+        Ok(GroupSummary {
+            reading,
+            by: summed.spec.by.clone(),
+            formula: crate::report::formula_of(&summed.spec),
+            groups: groups.len() as u64,
+            failed,
+            ledger: summed.ledger.clone(),
+            left_out,
+            inputs: self.inputs.iter().cloned().map(InputRecord::from).collect(),
+            timings,
+            conf_level: self.options().conf_level,
+        })
+    }
+
+    /// The model, without the terms of columns that have no value anywhere.
+    fn spec(&self, more_empty: &[String]) -> Result<(ModelSpec, Vec<LeftOut>)> {
+        let (mut spec, mut left_out) = self.regression.spec(&self.rows.schema())?;
+        if spec.missing == Missing::Error {
+            return Ok((spec, left_out));
+        }
+        for column in self.empty.iter().chain(more_empty) {
+            let before = spec.terms.len();
+            spec.terms.retain(|t| !t.columns().contains(&column.as_str()));
+            if spec.terms.len() < before {
+                let reason = "no value in any row".into();
+                left_out.push(LeftOut { column: column.clone(), reason });
+            }
+        }
+        spec.references.retain(|(column, _)| !left_out.iter().any(|l| l.column == *column));
+        Ok((spec, left_out))
+    }
+
+    /// The columns of terms that turned out to have no value in any row.
+    fn new_empty_columns(&self, ledger: &RowLedger, spec: &ModelSpec) -> Vec<String> {
+        if spec.missing == Missing::Error || !self.rows.reopens() {
+            return Vec::new();
+        }
+        let named: Vec<&str> = spec.terms.iter().flat_map(|t| t.columns()).collect();
+        let responses: Vec<&str> = spec.responses.iter().flat_map(|f| f.columns()).collect();
+        let feature = |c: &&String| named.contains(&c.as_str()) && !responses.contains(&c.as_str());
+        ledger.all_null.iter().filter(feature).cloned().collect()
+    }
+
+    fn has_new_empty_columns(&self, ledger: &RowLedger, spec: &ModelSpec) -> bool {
+        !self.new_empty_columns(ledger, spec).is_empty()
+    }
+
+    /// Sums all rows; once more if columns turn out to have no value.
+    fn sum(&mut self) -> Result<Summed> {
+        let mut empty = Vec::new();
+        loop {
+            let (spec, left_out) = self.spec(&empty)?;
+            check_width(spec.terms.len())?;
+            let mut design = Design::new(&spec, &self.rows.schema())?;
+            check_width(design.variables())?;
+            if design.needs_centre()
+                && let Some(first) = self.rows.first(&design, &self.regression.execution)?
+            {
+                design.centre_on(&first)?;
+            }
+            let levels = Levels { sets: design.level_sets(), unseen: Unseen::default() };
+            let (sums, ledger) = self.pass(&design, &levels, 1, || Sums::new(&design))?;
+            let more = self.new_empty_columns(&ledger, &spec);
+            if more.is_empty() {
+                return Ok(Summed { spec, left_out, design, levels, sums, ledger });
+            }
+            empty.extend(more);
+        }
+    }
+
+    fn pass<A: Accumulator>(
+        &mut self,
+        design: &Design,
+        levels: &Levels,
+        pass: usize,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)> {
+        let start = Instant::now();
+        let done = self.rows.accumulate(design, levels, &self.regression.execution, pass, make)?;
+        self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
+        Ok(done)
+    }
+
+    fn triangular_factor(
+        &mut self,
+        design: &Design,
+        layout: &Layout,
+        levels: &Levels,
+        pass: usize,
+    ) -> Result<(TriangularFactor, RowLedger)> {
+        let responses = design.responses();
+        let width = layout.len() + responses;
+        check_width(width)?;
+        let make = || Expanded::new(layout, responses, TriangularFactor::new(width));
+        let (expanded, ledger) = self.pass(design, levels, pass, make)?;
+        Ok((expanded.into_inner(), ledger))
+    }
+
+    /// Reads the data again, now that the columns of the design matrix are known, and solves by QR.
+    fn second_pass(
+        &mut self,
+        summed: &Summed,
+        group: &Group<'_>,
+        coding: &Coding,
+        doubt: Option<Warning>,
+    ) -> Result<Vec<(SolverReport, Fit)>> {
+        let layout = Layout::new(&summed.design, coding, false)?;
+        // Every level of a used row is known; rows with others are dropped for something else.
+        let sets = summed.design.fixed_level_sets(&coding.levels)?;
+        let levels = Levels { sets, unseen: Unseen::Null };
+        let (factor, _) = self.triangular_factor(&summed.design, &layout, &levels, 2)?;
+        let weight = factor_weight(&factor);
+        let equation = equation(&summed.spec, &layout, group.rows(), &weight, group.log_weights());
+        let fits = self.solve_all(&factor, &layout, equation, &summed.spec, &summed.ledger)?;
+        let requested = self.options().solver;
+        let solver = match doubt {
+            Some(doubt) => SolverReport::escalated(doubt.message),
+            None => SolverReport::direct(requested, requested, 2),
+        };
+        Ok(fits.into_iter().map(|fit| (solver.clone(), fit)).collect())
+    }
+
+    fn solve_all(
+        &mut self,
+        factor: &TriangularFactor,
+        layout: &Layout,
+        mut equation: Equation,
+        spec: &ModelSpec,
+        ledger: &RowLedger,
+    ) -> Result<Vec<Fit>> {
+        let start = Instant::now();
+        let mut fits = Vec::new();
+        for (response, name) in spec.response_names().into_iter().enumerate() {
+            equation.response = name;
+            let own = factor.with_last(layout.len(), layout.len() + response);
+            let attempt = solve(Statistics::TriangularFactor(&own), &equation, self.options());
+            let attempt = attempt.map_err(|error| match error {
+                streamreg_solve::Error::NoRows => no_rows(ledger),
+                other => other.into(),
+            })?;
+            fits.push(attempt.accept(self.options())?);
+        }
+        self.timings.solve_seconds += start.elapsed().as_secs_f64();
+        Ok(fits)
+    }
+
+    fn reading(&self) -> Reading {
+        self.source.map(|s| s.counts().into()).unwrap_or_default()
+    }
+
+    fn finished_timings(&self) -> Result<Timings> {
+        let mut timings = self.timings.clone();
+        timings.threads = self.regression.execution.resolved_threads()?;
+        timings.total_seconds = self.start.elapsed().as_secs_f64();
+        Ok(timings)
+    }
+
+    fn finish(
+        self,
+        spec: ModelSpec,
+        left_out: Vec<LeftOut>,
+        design: &Design,
+        coding: Coding,
+        ledger: RowLedger,
+        fits: Vec<(SolverReport, Fit)>,
+    ) -> Result<Vec<FitReport>> {
+        let timings = self.finished_timings()?;
+        let columns = model_columns(design, &self.rows.schema());
+        let conf_level = self.options().conf_level;
+        let reading = self.reading();
+        let inputs = self.inputs;
+        let common = Common { spec, columns, ledger, left_out, inputs, reading, timings, conf_level };
+        let report = |(index, (solver, fit))| FitReport::new(&common, index, fit, solver, coding.clone());
+        Ok(fits.into_iter().enumerate().map(report).collect())
+    }
+}
+
+/// One fit a response.
+fn group_fits(
+    options: &SolveOptions,
+    summed: &Summed,
+    groups: &Groups<'_>,
+    position: usize,
+) -> Vec<GroupFit> {
+    let levels = groups.levels(position);
+    let names = summed.spec.response_names();
+    let group = groups.group(position).map_err(Error::from);
+    let rows = group.as_ref().map_or(0, Group::rows);
+    let attempts = group.and_then(|group| Ok(attempts(options, &summed.design, &group, &summed.spec)?.1));
+    let results: Vec<std::result::Result<Fit, String>> = match attempts {
+        Ok(attempts) => attempts.into_iter().map(|a| accept_group(a, options)).collect(),
+        Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
+    };
+    let fit = |(response, result)| GroupFit { levels: levels.clone(), response, rows, result };
+    names.into_iter().zip(results).map(fit).collect()
+}
+
+/// Digits that cross-products must have, or else the data are read again.
+const WANTED_DIGITS: f64 = 8.0;
+
+/// The attempt, with what is known of the digits of the cross-products it started from.
+fn with_digits(mut attempt: Attempt, digits: f64) -> Attempt {
+    attempt.fit.digits = attempt.fit.digits.min(digits.max(0.0));
+    if digits < WANTED_DIGITS && attempt.doubt.is_none() {
+        let message = format!("cross-products of powers leave the polynomials only {digits:.1} digits");
+        attempt.doubt = Some(Warning::new("coarse", message));
+    }
+    attempt
+}
+
+/// A group's fit; there is no other solver to recommend where it is coarse.
+fn accept_group(attempt: Attempt, options: &SolveOptions) -> std::result::Result<Fit, String> {
+    let Attempt { fit, doubt } = attempt;
+    let mut fit = Attempt { fit, doubt: None }.accept(options).map_err(|e| Error::from(e).to_string())?;
+    fit.warnings.extend(doubt);
+    Ok(fit)
+}
+
+/// The fits of all responses as far as cross-products carry.
+fn attempts(
+    options: &SolveOptions,
+    design: &Design,
+    group: &Group<'_>,
+    spec: &ModelSpec,
+) -> Result<(Layout, Vec<Attempt>)> {
+    let absorb = options.collinear != Collinear::MinNorm;
+    let layout = Layout::new(design, group.coding(), absorb)?;
+    check_width(layout.len() + spec.responses.len())?;
+    let products = group.cross_products(&layout);
+    let nobs = (group.rows(), &products);
+    let means = group.absorbed(&layout, &products);
+    let attempt = |response: usize| attempt(options, &layout, nobs, means.as_ref(), group, spec, response);
+    let attempts = (0..spec.responses.len()).map(attempt).collect::<Result<_>>()?;
+    drop(means);
+    Ok((layout, attempts))
+}
+
+fn attempt(
+    options: &SolveOptions,
+    layout: &Layout,
+    (rows, products): (u64, &CrossProducts),
+    means: Option<&LevelMeans<'_>>,
+    group: &Group<'_>,
+    spec: &ModelSpec,
+    response: usize,
+) -> Result<Attempt> {
+    let weight = products.moments().weight();
+    let mut equation = equation(spec, layout, rows, &weight, group.log_weights());
+    equation.response = spec.response_names().swap_remove(response);
+    let columns: Vec<usize> = (0..layout.len()).chain([layout.len() + response]).collect();
+    let attempt = match (means, layout.absorbed()) {
+        (Some(means), Some(term)) => {
+            let absorbed = Absorbed { means, term, columns: &columns };
+            solve(Statistics::Absorbed(absorbed), &equation, options)?
+        }
+        _ if spec.responses.len() == 1 => solve(Statistics::CrossProducts(products), &equation, options)?,
+        _ => solve(Statistics::CrossProducts(&products.select(&columns)), &equation, options)?,
+    };
+    Ok(with_digits(attempt, group.digits()))
+}
+
+/// Columns that have no value, as far as the files' statistics say so.
+fn empty_columns(source: &dyn Source) -> Vec<String> {
+    let summary = source.summary();
+    let Some(rows) = summary.rows.filter(|&rows| rows > 0) else { return Vec::new() };
+    let fields = source.schema().fields().iter().zip(&summary.null_counts);
+    fields.filter(|(_, nulls)| **nulls == Some(rows)).map(|(f, _)| f.name().clone()).collect()
+}
+
+fn check_width(columns: usize) -> Result<()> {
+    if columns > MAX_COLUMNS {
+        return Err(Error::data(format!(
+            "{columns} columns are too many: a fit holds matrices of columns x columns, up to {MAX_COLUMNS}"
+        )));
+    }
+    Ok(())
+}
+
+fn factor_weight(factor: &TriangularFactor) -> f64 {
+    factor.moments().weight()
+}
+
+/// Names of the columns, and what the rows stand for. The response is the first one.
+fn equation(spec: &ModelSpec, layout: &Layout, rows: u64, weight: &f64, log_weights: f64) -> Equation {
+    let kind = spec.weights.as_ref().map(|w| w.kind);
+    let (nobs, log_weights) = match kind {
+        // Whole numbers, so the sum is exact up to 2^53.
+        Some(WeightType::Frequency) => (*weight as u64, 0.0),
+        Some(_) => (rows, log_weights),
+        None => (rows, 0.0),
+    };
+    let response = spec.response_names().into_iter().next().unwrap_or_default();
+    Equation { response, features: layout.names(), intercept: spec.intercept, nobs, log_weights }
+}
+
+/// The error for data of which no row can be used: it says why.
+fn no_rows(ledger: &RowLedger) -> Error {
+    if ledger.rows_read == 0 {
+        return Error::data("there are no rows to fit");
+    }
+    let causes = ledger.dropped.iter().map(|d| {
+        let what = match d.reason {
+            MissingReason::Null => "null",
+            MissingReason::NonFinite => "not finite",
+            MissingReason::ZeroWeight => "zero",
+            _ => "unknown",
+        };
+        format!("{} for {:?} {what}", d.rows, d.column)
+    });
+    let causes: Vec<String> = causes.collect();
+    Error::data(format!(
+        "no row is left to fit: all {} were dropped, {}",
+        ledger.rows_read,
+        causes.join(", ")
+    ))
+}
