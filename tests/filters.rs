@@ -1,10 +1,12 @@
-//! Filters, computed columns, and the files that polars reads.
+//! Filters, computed columns, and the formats beside Parquet and CSV.
 
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use parquet::file::properties::WriterProperties;
+use polars::prelude::{DataFrame, IntoLazy, NamedFrom, Series, col, lit};
 use serde_json::Value;
+use streamreg::Regression;
 
 use crate::util::{Dir, Random, arrays, close, column, golden, number, write_parquet};
 
@@ -116,7 +118,10 @@ fn expressions_that_are_none_say_so() {
     let refused = |flag: &str, text: &str, words: &[&str]| {
         let outcome = dir.streamreg(&format!("fit d.csv --target y --features x {flag}")).arg(text).run();
         let fine = matches!(outcome.code, Some(2 | 3));
-        outcome.check(fine && words.iter().all(|w| outcome.stderr.contains(w)), &format!("{words:?} for {text}"));
+        outcome.check(
+            fine && words.iter().all(|w| outcome.stderr.contains(w)),
+            &format!("{words:?} for {text}"),
+        );
         outcome.check(!outcome.stderr.contains("panicked"), "no panic");
     };
     refused("--where", "z > 1", &["z", "x"]);
@@ -130,10 +135,119 @@ fn expressions_that_are_none_say_so() {
 }
 
 #[test]
+fn what_is_null_does_not_pass() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,d\n1,1,\n2.5,2,1\n3,3,2\n4.4,4,\n5,5,3\n6.5,6,1\n");
+    let line = "d.csv --target y --features x";
+    assert_eq!(number(&fit(&dir, line, "not (d >= 9)"), "ledger/rows_filtered"), 2.0);
+    assert_eq!(number(&fit(&dir, line, "d <> 3 or x = 1"), "ledger/rows_used"), 4.0);
+    assert_eq!(number(&fit(&dir, line, "d is null or d < 3"), "ledger/rows_used"), 5.0);
+}
+
+#[test]
+fn groups_weights_and_formulas_take_filters_and_computed_columns() {
+    let dir = Dir::new();
+    let (mut all, mut some) = (String::from("y,x,g,n\n"), String::from("y,x,g,w\n"));
+    let mut random = Random::new(7);
+    for i in 0..600 {
+        let (y, x, g, n) = (random.unit(), random.unit(), ["a", "b", "c"][i % 3], i % 4);
+        all += &format!("{y:?},{x:?},{g},{n}\n");
+        if x > -0.5 {
+            some += &format!("{y:?},{x:?},{g},{}\n", n + 1);
+        }
+    }
+    dir.write("all.csv", all);
+    dir.write("some.csv", some);
+    let common = ["--formula", "y ~ x + I(x^2)", "--weights", "w", "--weight-type", "frequency"];
+    for rest in ["--format json", "--format tidy --by g", "--format json --missing error"] {
+        let run = |file: &str, more: &[&str]| {
+            let mut command = dir.streamreg(&format!("fit {file} {rest}"));
+            command.command.args(common).args(more);
+            command.success()
+        };
+        let filtered = run("all.csv", &["--with", "w = n + 1", "--where", "x > -0.5"]);
+        let plain = run("some.csv", &[]);
+        if rest.contains("tidy") {
+            assert_eq!(filtered.csv().len(), plain.csv().len());
+            for (a, b) in filtered.csv().iter().zip(plain.csv()).skip(1) {
+                assert_eq!(a[..3], b[..3]);
+                close("estimate", a[3].parse().unwrap(), b[3].parse().unwrap(), 1e-9);
+            }
+            continue;
+        }
+        let (filtered, plain) = (filtered.json(), plain.json());
+        assert_eq!(filtered["glance"]["nobs"], plain["glance"]["nobs"]);
+        assert_eq!(filtered["filter"], "x > -0.5");
+        for (a, b) in column(&filtered, "estimate").iter().zip(column(&plain, "estimate")) {
+            close("estimate", a.unwrap(), b.unwrap(), 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_row_is_numbered_among_those_that_pass() {
+    let dir = Dir::new();
+    let mut body = String::from("y,x,w\n");
+    for i in 0..200_000 {
+        let weight = if i == 150_001 { -1 } else { 1 };
+        body += &format!("{},{},{weight}\n", i * i % 13, i % 17);
+    }
+    dir.write("d.csv", body);
+    for threads in [1, 2, 5] {
+        let line = format!("fit d.csv --target y --features x --weights w --weight-type analytic --threads {threads}");
+        dir.streamreg(&line).fails(3, &["d.csv", "row 150002"]);
+        // Every second row passes, then every row.
+        let filtered = dir.streamreg(&line).arg("--where").arg("x % 2 = 1 or w < 0").run().code(3);
+        let odd = (0..150_001).filter(|i| i % 17 % 2 == 1).count() + 1;
+        let expected = format!("among the rows that pass the filter: column \"w\": row {odd}: ");
+        filtered.check(filtered.stderr.contains(&expected), &expected);
+        let all = dir.streamreg(&line).arg("--where").arg("x >= 0").run().code(3);
+        all.check(all.stderr.contains("among the rows that pass the filter"), "no file is named");
+    }
+}
+
+#[test]
+fn a_filter_that_lets_no_row_pass_says_so() {
+    let dir = Dir::new();
+    let body: String = (0..50).map(|i| format!("{},{}\n", i * i % 13, i)).collect();
+    dir.write("d/year=2020/a.csv", format!("y,x\n{body}"));
+    for filter in ["x > 99", "year = 2021"] {
+        for more in ["", "--solver qr", "--by year"] {
+            let command = dir.streamreg(&format!("fit d --target y --features x {more} --where")).arg(filter);
+            command.fails(3, &["there are no rows to fit: the filter lets none pass"]);
+        }
+        dir.streamreg("fit d --target y --features x --save-model m.json").success();
+        let evaluate = dir.streamreg("evaluate m.json d --where").arg(filter);
+        evaluate.fails(3, &["the filter lets none pass"]);
+    }
+}
+
+#[test]
+fn predictions_compute_what_they_need_and_no_more() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x,g\n1,1,a\n2.5,2,b\n3,3,a\n4.4,4,b\n5,5,a\n6.5,6,b\n");
+    let mut command = dir.streamreg("fit d.csv --target ly --features z --save-model m.json");
+    for with in ["ly = ln(y)", "x2 = x * x", "z = x2 + 1", "unused = upper(g)"] {
+        command = command.arg("--with").arg(with);
+    }
+    command.arg("--where").arg("unused <> 'C'").success();
+    // Neither the response nor what it was computed from is there, nor is `g`.
+    dir.write("new.csv", "x\n1\n2\n");
+    assert_eq!(dir.streamreg("predict m.json new.csv --keep x2").success().csv().len(), 3);
+    dir.streamreg("predict m.json new.csv --keep unused").fails(3, &["g"]);
+    dir.write("less.csv", "y\n1\n2\n");
+    dir.streamreg("predict m.json less.csv").fails(3, &["\"x\""]);
+    dir.streamreg("evaluate m.json d.csv").success();
+    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    assert_eq!((model.with().len(), model.filter()), (4, Some("unused <> 'C'")));
+}
+
+#[test]
 fn filters_do_not_depend_on_threads() {
     let dir = Dir::new();
     let one = |threads: usize| {
-        let line = format!("fit --target arr_delay --features dep_delay,carrier --format json --threads {threads}");
+        let line =
+            format!("fit --target arr_delay --features dep_delay,carrier --format json --threads {threads}");
         let command = dir.streamreg(&line).arg("--where").arg("dep_delay < 100 and origin <> 'JFK'");
         let report = command.arg(golden("flights.parquet")).success().json();
         format!("{} {} {}", report["coefficients"], report["glance"], report["ledger"])
@@ -172,4 +286,22 @@ fn ndjson_and_arrow_files_are_tables_too() {
     assert_eq!(number(&report, "glance/nobs"), 4.0);
     dir.write("cut.arrow", &file[..file.len() / 2]);
     dir.streamreg("fit cut.arrow --target y --features x,g").run().code(3);
+}
+
+#[test]
+fn a_lazy_frame_is_a_source() {
+    let numbers = |values: Vec<f64>, name: &str| Series::new(name.into(), values).into();
+    let (x, mut random) = ((0..70_000).map(|i| f64::from(i % 101)).collect::<Vec<_>>(), Random::new(8));
+    let y: Vec<f64> = x.iter().map(|x| 2.0 * x + random.unit()).collect();
+    let frame = DataFrame::new_infer_height(vec![numbers(x, "x"), numbers(y, "y")]).unwrap();
+    let query = frame.lazy().filter(col("x").gt(lit(10.0))).with_column((col("x") * lit(2.0)).alias("double"));
+    let source = streamreg::polars::LazyFrameSource::new(query.clone()).unwrap();
+    let regression = Regression::new("y").features(["double"]).filter("x < 50");
+    let report = regression.fit_source(&source).unwrap();
+    close("slope", report.estimate("double").unwrap(), 1.0, 1e-3);
+    let collected = query.filter(col("x").lt(lit(50.0))).collect().unwrap();
+    assert_eq!(report.ledger.rows_used, collected.height() as u64);
+    let batch = arrays([("y", Arc::new(Float64Array::from(vec![1.0, 2.0])) as ArrayRef)]);
+    let error = regression.fit_batches(batch.schema(), [Ok(batch)]).unwrap_err();
+    assert!(error.to_string().contains("need a source"), "{error}");
 }

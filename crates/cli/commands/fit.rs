@@ -100,7 +100,8 @@ fn write_groups(
     out: &mut (dyn Write + Send),
     remarkable: &mut u64,
 ) -> Result<()> {
-    let (spec, _) = regression.spec(source.schema())?;
+    let schema = regression.schema(source)?;
+    let (spec, _) = regression.spec(&schema)?;
     let mut writer = GroupWriter::new(args.format, spec.by, spec.responses.len() > 1, args.conf_level, out);
     let mut failure = None;
     let summary = regression.fit_groups(source, |fit| {

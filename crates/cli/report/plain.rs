@@ -18,6 +18,9 @@ pub(crate) fn evaluation(e: &Evaluation) -> String {
     if e.ledger.rows_dropped() > 0 {
         rows.push(vec!["Rows dropped".into(), count(e.ledger.rows_dropped())]);
     }
+    if e.ledger.rows_filtered > 0 {
+        rows.push(vec!["Rows filtered".into(), count(e.ledger.rows_filtered)]);
+    }
     aligned(&rows)
 }
 

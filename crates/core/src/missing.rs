@@ -51,7 +51,8 @@ pub struct ReplacedRows {
     pub rows: u64,
 }
 
-/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`.
+/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`. What a filter left out is not
+/// among those read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowLedger {
     /// Rows that came out of the files.
@@ -71,6 +72,10 @@ pub struct RowLedger {
     /// Columns that have no value in any row.
     #[serde(default)]
     pub all_null: Vec<String>,
+    /// Rows that did not pass the filter, as far as their number is known: those of whole CSV files that were
+    /// passed over are not.
+    #[serde(default)]
+    pub rows_filtered: u64,
 }
 
 impl RowLedger {

@@ -52,11 +52,58 @@ pub trait Source: Send + Sync {
         true
     }
 
+    /// Whether a filter leaves rows out, so that the numbers of the rows are not those in the files.
+    fn filters(&self) -> bool {
+        false
+    }
+
     /// Fails when a file is no longer the one that was opened (size or modification time differ).
     ///
     /// # Errors
     /// [`ErrorKind::Changed`], [`ErrorKind::Io`].
     fn verify_unchanged(&self) -> Result<()>;
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn schema(&self) -> &SchemaRef {
+        (**self).schema()
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
+        (**self).scan(request)
+    }
+
+    fn inputs(&self) -> Vec<InputFile> {
+        (**self).inputs()
+    }
+
+    fn verbatim_type(&self, index: usize) -> DataType {
+        (**self).verbatim_type(index)
+    }
+
+    fn summary(&self) -> Summary {
+        (**self).summary()
+    }
+
+    fn checksums(&self) -> Checksums {
+        (**self).checksums()
+    }
+
+    fn counts(&self) -> ReadCounts {
+        (**self).counts()
+    }
+
+    fn reopens(&self) -> bool {
+        (**self).reopens()
+    }
+
+    fn filters(&self) -> bool {
+        (**self).filters()
+    }
+
+    fn verify_unchanged(&self) -> Result<()> {
+        (**self).verify_unchanged()
+    }
 }
 
 /// What one pass reads.
@@ -127,8 +174,8 @@ pub fn position(schema: &arrow_schema::Schema, name: &str) -> Result<usize> {
 
 /// One pass over a source: a queue of partitions, shared by all threads that work on it.
 ///
-/// Partitions are cut by the content of the files and what [`ScanRequest::prune`] leaves of it, so their number, order and rows are the same
-/// for any number of threads and any batch size.
+/// Partitions are cut by the content of the files and what [`ScanRequest::prune`] leaves of it, so their
+/// number, order and rows are the same for any number of threads and any batch size.
 pub trait Scan: Send + Sync {
     /// The next partition, or `None` after the last. Indices run from 0 without gaps.
     fn next_partition(&self) -> Option<Result<Partition>>;

@@ -19,7 +19,7 @@ fn expressions(
     inner: impl Source + 'static,
     with: &[(&str, &str)],
     filter: Option<&str>,
-) -> Result<Expressions> {
+) -> Result<Expressions<'static>> {
     let with: Vec<_> = with.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     Expressions::new(Box::new(inner), &with, filter)
 }

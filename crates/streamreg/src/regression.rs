@@ -13,7 +13,7 @@ use streamreg_reader::{DatasetOptions, Source};
 use streamreg_solve::{Collinear, SolveOptions, Solver};
 
 use crate::error::{Error, Result};
-use crate::input::open;
+use crate::input::{Selection, open};
 use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
 use crate::report::FitReport;
 use crate::run::{GroupFit, GroupSummary, Run};
@@ -46,6 +46,7 @@ pub struct Regression {
     max_levels: usize,
     weights: Option<Weights>,
     by: Vec<String>,
+    pub(crate) selection: Selection,
     pub(crate) options: SolveOptions,
     pub(crate) escalate: bool,
     pub(crate) dataset: DatasetOptions,
@@ -94,6 +95,7 @@ impl Regression {
             max_levels: DEFAULT_MAX_LEVELS,
             weights: None,
             by: Vec::new(),
+            selection: Selection::default(),
             options: SolveOptions::default(),
             escalate: true,
             dataset: DatasetOptions::default(),
@@ -163,6 +165,35 @@ impl Regression {
     #[must_use]
     pub fn by<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.by = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Uses only the rows for which an SQL expression is true: `year >= 2000 and carrier <> 'UA'`. What is null
+    /// is not true. Row groups that statistics rule out are not read. Needs the cargo feature `polars`.
+    ///
+    /// ```
+    /// use streamreg::Regression;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("d.csv");
+    /// # std::fs::write(&path, "y,x,g\n1,1,a\n2.5,2,a\n3,3,a\n4.4,4,b\n,5,a\n6.5,6,a\n")?;
+    /// # if cfg!(feature = "polars") {
+    /// let regression = Regression::new("y").features(["z"]).with("z", "x * x").filter("g <> 'b' and y is not null");
+    /// let report = regression.fit_paths(&[&path])?;
+    /// assert_eq!((report.ledger.rows_used, report.ledger.rows_filtered), (4, 2));
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn filter(mut self, expression: impl Into<String>) -> Self {
+        self.selection.filter = Some(expression.into());
+        self
+    }
+
+    /// Adds a column computed by an SQL expression, which later ones, the filter and the model may name. A saved
+    /// model computes it again. Needs the cargo feature `polars`.
+    #[must_use]
+    pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.selection.with.push((column.into(), expression.into()));
         self
     }
 
@@ -257,19 +288,27 @@ impl Regression {
         self
     }
 
-    /// Opens files as this regression reads them.
+    /// Opens files as this regression reads them. Filter and computed columns come later, when it is fitted.
     ///
     /// # Errors
     /// When a file cannot be opened.
     pub fn open<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Box<dyn Source>> {
-        open(paths, &self.dataset)
+        Ok(Box::new(open(paths, &self.dataset)?))
+    }
+
+    /// The columns that the model may name: those of the source, and those that are computed.
+    ///
+    /// # Errors
+    /// When an expression is not valid for the columns of the source.
+    pub fn schema(&self, source: &dyn Source) -> Result<SchemaRef> {
+        Ok(Arc::clone(self.selection.of(source)?.schema()))
     }
 
     /// Fits to files: paths, directories, glob patterns.
     ///
     /// # Errors
-    /// When the data cannot be read, columns are missing or of a wrong type, no row is left, or an option is
-    /// out of range.
+    /// When the data cannot be read, columns are missing or of a wrong type, an expression is not valid, no row
+    /// is left, or an option is out of range.
     pub fn fit_paths<P: AsRef<Path>>(&self, paths: &[P]) -> Result<FitReport> {
         self.fit_source(self.open(paths)?.as_ref())
     }
@@ -287,6 +326,8 @@ impl Regression {
     /// # Errors
     /// As [`Regression::fit_paths`].
     pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
+        let source = self.selection.of(source)?;
+        let source = source.as_ref();
         Run::new(self, &SourceRows(source), source.inputs(), Some(source)).reports()
     }
 
@@ -302,6 +343,8 @@ impl Regression {
         source: &dyn Source,
         each: impl FnMut(GroupFit) -> Result<()> + Send,
     ) -> Result<GroupSummary> {
+        let source = self.selection.of(source)?;
+        let source = source.as_ref();
         Run::new(self, &SourceRows(source), source.inputs(), Some(source)).groups(each)
     }
 
@@ -309,7 +352,8 @@ impl Regression {
     /// choose [`Solver::Qr`] where columns may be nearly collinear.
     ///
     /// # Errors
-    /// As [`Regression::fit_paths`]; an error among the batches is passed on.
+    /// As [`Regression::fit_paths`]; an error among the batches is passed on. Filters and computed columns need a
+    /// [`Source`].
     ///
     /// ```
     /// use std::sync::Arc;
@@ -327,10 +371,14 @@ impl Regression {
         I: IntoIterator<Item = Result<RecordBatch>>,
         I::IntoIter: Send,
     {
+        if !self.selection.is_everything() {
+            let message = "filters and computed columns need a source: record batches are taken as they are";
+            return Err(Error::invalid_request(message));
+        }
         only(Run::new(self, &StreamRows::new(schema, batches.into_iter()), Vec::new(), None).reports()?)
     }
 
-    /// The model that these settings mean for data of the given schema.
+    /// The model that these settings mean for data of the given schema: see [`Regression::schema`].
     ///
     /// # Errors
     /// When a formula is not valid, an excluded column does not exist or is needed, or nothing is left to

@@ -26,8 +26,8 @@ use crate::source::{
 /// those of the source. Only what a scan needs is read and computed. Rows that do not pass the filter are
 /// left out of the batches, and batches without any row that passes are left out of the partition;
 /// [`ReadCounts::rows_filtered`] counts the rows. Row groups and files in which no row can pass are not read.
-pub struct Expressions {
-    inner: Box<dyn Source>,
+pub struct Expressions<'a> {
+    inner: Box<dyn Source + 'a>,
     schema: SchemaRef,
     program: Arc<Program>,
     prune: Option<Arc<Predicate>>,
@@ -82,7 +82,7 @@ impl Program {
     }
 }
 
-impl Expressions {
+impl<'a> Expressions<'a> {
     /// Adds the columns `with`, pairs of a name and an expression; a later one may use an earlier one. Keeps
     /// the rows for which `filter`, which may use them all, is true.
     ///
@@ -91,7 +91,7 @@ impl Expressions {
     /// or false where a filter is wanted; [`ErrorKind::Column`] for a name that does not exist, with those
     /// that do, or that exists already; [`ErrorKind::Unsupported`] for a column whose type polars
     /// lacks.
-    pub fn new(inner: Box<dyn Source>, with: &[(String, String)], filter: Option<&str>) -> Result<Self> {
+    pub fn new(inner: Box<dyn Source + 'a>, with: &[(String, String)], filter: Option<&str>) -> Result<Self> {
         let base = Arc::clone(inner.schema());
         let (schema, program, prune) = with_room(|| Program::new(&base, with, filter))?;
         Ok(Self { inner, schema, program: Arc::new(program), prune: prune.map(Arc::new) })
@@ -108,7 +108,7 @@ impl Expressions {
     }
 }
 
-impl Source for Expressions {
+impl Source for Expressions<'_> {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -163,6 +163,10 @@ impl Source for Expressions {
 
     fn reopens(&self) -> bool {
         self.inner.reopens()
+    }
+
+    fn filters(&self) -> bool {
+        self.program.filter.is_some() || self.inner.filters()
     }
 
     fn verify_unchanged(&self) -> Result<()> {

@@ -4,7 +4,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `expressions` | [`Expressions`]: any source with derived columns and a filter in SQL |
-//! | `sql` | from text to an expression that a row determines |
+//! | `sql` | from text to an expression that a row determines; [`needed`]: the derived columns that others need |
 //! | `formula` | an expression, compiled once, evaluated on every batch |
 //! | `known` | what a filter's statistics can tell: from an expression to a [`Predicate`](crate::Predicate) |
 //! | `lazy` | [`LazyFrameSource`]: any polars query as a source |
@@ -36,6 +36,7 @@ mod sql;
 pub use self::expressions::Expressions;
 pub use self::lazy::LazyFrameSource;
 pub(crate) use self::ndjson::NdJsonFile;
+pub use self::sql::needed;
 
 use std::sync::Once;
 

@@ -13,7 +13,7 @@ use polars_plan::dsl::{AggExpr, BooleanFunction, FunctionExpr, Operator};
 use polars_plan::plans::{DynLiteralValue, LiteralValue};
 
 use super::bridge::polars_type;
-use super::quiet;
+use super::{quiet, with_room};
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::position;
 
@@ -24,27 +24,47 @@ const MAX_SQL_BYTES: usize = 1 << 20;
 /// optimiser grows faster than their number.
 const MAX_OPERATORS: usize = 1_000;
 
+/// Those of the derived columns `with` that are needed to compute the columns `wanted` and the filter, in their
+/// order. What they are computed from need not exist.
+///
+/// # Errors
+/// [`ErrorKind::Request`] for an expression that is not valid.
+pub fn needed(
+    with: &[(String, String)],
+    filter: Option<&str>,
+    wanted: impl IntoIterator<Item = String>,
+) -> Result<Vec<(String, String)>> {
+    let mut names: Vec<String> = wanted.into_iter().collect();
+    with_room(|| {
+        if let Some(filter) = filter {
+            names.extend(columns(&read(filter)?));
+        }
+        let mut needed = Vec::new();
+        // From the last to the first: each is computed from what comes before it.
+        for (name, text) in with.iter().rev() {
+            if names.contains(name) {
+                names.extend(columns(&read(text)?));
+                needed.push((name.clone(), text.clone()));
+            }
+        }
+        needed.reverse();
+        Ok(needed)
+    })
+}
+
+/// The columns that an expression names, as often as it does.
+fn columns(expr: &Expr) -> impl Iterator<Item = String> + '_ {
+    expr.into_iter().filter_map(|node| match node {
+        Expr::Column(name) => Some(name.to_string()),
+        _ => None,
+    })
+}
+
 /// Parses `text`, whose columns must be those of `schema`.
 pub(super) fn parse(text: &str, schema: &Schema) -> Result<Expr> {
-    if text.len() > MAX_SQL_BYTES {
-        let message = format!("an expression of {} bytes is beyond the limit of {MAX_SQL_BYTES}", text.len());
-        return Err(Error::new(ErrorKind::Limit, message));
-    }
-    let operators = operators(text);
-    if operators > MAX_OPERATORS {
-        let message =
-            format!("an expression of {operators} operators is beyond the limit of {MAX_OPERATORS}");
-        let help = "a column is compared with many values by IN (…)";
-        return Err(Error::new(ErrorKind::Limit, message).with_help(help));
-    }
-    let expr = quiet(|| sql_expr(text).map_err(|e| not_valid(text, &e)))?;
-    for node in &expr {
-        match node {
-            // What is inside has other columns.
-            Expr::SubPlan(..) => return Err(needs_other_rows(text, "a subquery")),
-            Expr::Column(name) => check_column(text, schema, name)?,
-            _ => {}
-        }
+    let expr = read(text)?;
+    for name in columns(&expr) {
+        check_column(text, schema, &name)?;
     }
     let expr = expr.map_expr(|node| as_sql_means(node, schema));
     if let Some(what) = (&expr).into_iter().find_map(not_of_a_row) {
@@ -57,6 +77,27 @@ pub(super) fn parse(text: &str, schema: &Schema) -> Result<Expr> {
         }
         expr => Ok(expr),
     }
+}
+
+/// Parses `text` for any columns.
+fn read(text: &str) -> Result<Expr> {
+    if text.len() > MAX_SQL_BYTES {
+        let message = format!("an expression of {} bytes is beyond the limit of {MAX_SQL_BYTES}", text.len());
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    let operators = operators(text);
+    if operators > MAX_OPERATORS {
+        let message =
+            format!("an expression of {operators} operators is beyond the limit of {MAX_OPERATORS}");
+        let help = "a column is compared with many values by IN (…)";
+        return Err(Error::new(ErrorKind::Limit, message).with_help(help));
+    }
+    let expr = quiet(|| sql_expr(text).map_err(|e| not_valid(text, &e)))?;
+    // What is inside has other columns.
+    if (&expr).into_iter().any(|node| matches!(node, Expr::SubPlan(..))) {
+        return Err(needs_other_rows(text, "a subquery"));
+    }
+    Ok(expr)
 }
 
 /// How many operators, parentheses and words like `AND` stand in a text outside of quotes, roughly: never
