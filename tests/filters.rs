@@ -194,7 +194,9 @@ fn a_row_is_numbered_among_those_that_pass() {
     }
     dir.write("d.csv", body);
     for threads in [1, 2, 5] {
-        let line = format!("fit d.csv --target y --features x --weights w --weight-type analytic --threads {threads}");
+        let line = format!(
+            "fit d.csv --target y --features x --weights w --weight-type analytic --threads {threads}"
+        );
         dir.streamreg(&line).fails(3, &["d.csv", "row 150002"]);
         // Every second row passes, then every row.
         let filtered = dir.streamreg(&line).arg("--where").arg("x % 2 = 1 or w < 0").run().code(3);
@@ -294,7 +296,8 @@ fn a_lazy_frame_is_a_source() {
     let (x, mut random) = ((0..70_000).map(|i| f64::from(i % 101)).collect::<Vec<_>>(), Random::new(8));
     let y: Vec<f64> = x.iter().map(|x| 2.0 * x + random.unit()).collect();
     let frame = DataFrame::new_infer_height(vec![numbers(x, "x"), numbers(y, "y")]).unwrap();
-    let query = frame.lazy().filter(col("x").gt(lit(10.0))).with_column((col("x") * lit(2.0)).alias("double"));
+    let query =
+        frame.lazy().filter(col("x").gt(lit(10.0))).with_column((col("x") * lit(2.0)).alias("double"));
     let source = streamreg::polars::LazyFrameSource::new(query.clone()).unwrap();
     let regression = Regression::new("y").features(["double"]).filter("x < 50");
     let report = regression.fit_source(&source).unwrap();
