@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::util::Dir;
+use crate::util::{Dir, Random, number};
 
 /// `rows` rows of x = mean + u, y = 3 u + v with small integers u and v, so that the sums are known.
 fn table(rows: i64, mean: f64, scale: f64) -> String {
@@ -110,4 +110,93 @@ fn the_minimum_norm_changes_no_fitted_value() {
     let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
     let (mse, found) = (report["glance"]["mse"].as_f64().unwrap(), evaluation["mse"].as_f64().unwrap());
     assert!((found / mse - 1.0).abs() < 1e-6, "{found} {mse}");
+}
+
+#[test]
+fn a_far_row_of_little_weight_costs_no_digits() {
+    let dir = Dir::new();
+    let mut random = Random::new(12);
+    let rows: Vec<[f64; 3]> = (0..200)
+        .map(|i| {
+            let x = if i == 0 { 1e6 } else { random.unit() };
+            let weight = if i == 0 { 1e-10 } else { 1.5 + random.unit() };
+            [x, 1.4 * x + random.unit(), weight]
+        })
+        .collect();
+    let mut text = String::from("x,y,w,g\n");
+    for [x, y, w] in &rows {
+        writeln!(text, "{x:?},{y:?},{w:?},a").unwrap();
+    }
+    dir.write("d.csv", text);
+    // In two passes about the weighted means.
+    let total: f64 = rows.iter().map(|r| r[2]).sum();
+    let mean = |j: usize| rows.iter().map(|r| r[2] * r[j]).sum::<f64>() / total;
+    let (mx, my) = (mean(0), mean(1));
+    let sxx: f64 = rows.iter().map(|r| r[2] * (r[0] - mx) * (r[0] - mx)).sum();
+    let sxy: f64 = rows.iter().map(|r| r[2] * (r[0] - mx) * (r[1] - my)).sum();
+    for model in ["-t y -f x", "-t y -f x --by g"] {
+        let report = dir.fit(&format!("d.csv {model} --weights w --weight-type analytic"));
+        let fit = if report["groups"].is_array() { &report["groups"][0] } else { &report };
+        let slope = fit["coefficients"][1]["estimate"].as_f64().unwrap();
+        assert!((slope / (sxy / sxx) - 1.0).abs() < 1e-11, "{model}: {slope} {}", sxy / sxx);
+    }
+    let formula = "d.csv --formula 0+g+g:x --weights w --weight-type analytic";
+    let report = dir.fit(&formula.replace("0+", "y~0+"));
+    let slope = report["coefficients"][1]["estimate"].as_f64().unwrap();
+    assert!((slope / (sxy / sxx) - 1.0).abs() < 1e-10, "{slope} {}", sxy / sxx);
+}
+
+#[test]
+fn a_level_that_all_rows_have_changes_nothing() {
+    let dir = Dir::new();
+    let mut random = Random::new(13);
+    let mut text = String::from("x,y,g\n");
+    for _ in 0..500 {
+        let x = random.unit();
+        writeln!(text, "{:?},{:?},a", 1e8 + x, 2.0 * x + random.unit()).unwrap();
+    }
+    dir.write("d.csv", text);
+    let slope = |formula: &str| {
+        let report = dir.fit(&format!("d.csv --formula {formula}"));
+        report["coefficients"][1]["estimate"].as_f64().unwrap()
+    };
+    let (plain, by_level) = (slope("y~x"), slope("y~g:x"));
+    assert!((by_level / plain - 1.0).abs() < 1e-10, "{plain} {by_level}");
+}
+
+#[test]
+fn residuals_that_cross_products_cannot_see_are_computed_by_qr() {
+    let dir = Dir::new();
+    let mut random = Random::new(14);
+    for noise in [1e-2, 1e-3, 1.2e-4, 1e-5] {
+        let mut text = String::from("x,x2,y\n");
+        for _ in 0..400 {
+            let (x, e) = (random.unit(), random.unit());
+            writeln!(text, "{x:?},{:?},{:?}", x + 1e-3 * e, e + noise * random.unit()).unwrap();
+        }
+        dir.write("d.csv", text);
+        let rss =
+            |solver: &str| number(&dir.fit(&format!("d.csv -t y --solver {solver}")), "glance/deviance");
+        let (auto, qr) = (rss("auto"), rss("qr"));
+        assert!((auto / qr - 1.0).abs() < 1e-7, "{noise}: {auto} {qr}");
+    }
+}
+
+#[test]
+fn the_rank_of_sparse_interactions_is_that_of_qr() {
+    let dir = Dir::new();
+    for seed in 20..24 {
+        let mut random = Random::new(seed);
+        let mut text = String::from("y,g,a\n");
+        for _ in 0..800 {
+            let (g, a) = (random.below(220) as u32, random.below(3) as u32);
+            writeln!(text, "{:?},g{g:03},a{a}", random.unit() + f64::from(g % 7 + a)).unwrap();
+        }
+        dir.write("d.csv", text);
+        let fit = |solver: &str| dir.fit(&format!("d.csv --formula y~g*a --solver {solver}"));
+        let (auto, qr) = (fit("auto"), fit("qr"));
+        assert_eq!(auto["rank"], qr["rank"], "seed {seed}");
+        let rss = [&auto, &qr].map(|report| number(report, "glance/deviance"));
+        assert!((rss[0] / rss[1] - 1.0).abs() < 1e-8, "seed {seed}: {rss:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The accumulator contract, and the pass that feeds accumulators from many threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 
@@ -8,6 +9,7 @@ use crate::block::{BlockError, DesignBlock};
 use crate::blocks::{BlockCutter, Levels};
 use crate::design::Design;
 use crate::error::{Error, ErrorKind};
+use crate::levels::Encoder;
 use crate::missing::{RowLedger, Tally};
 use crate::ordered::in_order;
 
@@ -29,7 +31,7 @@ pub trait Accumulator: Send + Sized {
     /// [`BlockError::Shape`] when `other` has another number of variables.
     fn merge(&mut self, other: Self) -> Result<(), BlockError>;
 
-    /// Frees what only [`Accumulator::update`] needs.
+    /// Frees what only [`Accumulator::update`] needs, and prepares for being merged into another.
     fn finish(&mut self) {}
 }
 
@@ -87,12 +89,13 @@ where
 {
     let mut total = make();
     let mut tally = Tally::new(design);
+    let encoders = Mutex::new(Vec::new());
     let done = in_order(
         control.threads,
         || next().map(|partition| partition.map_err(Failure::Outer)),
         |batches| {
             let mut accumulator = make();
-            let tally = consume(design, levels, control, batches, &mut accumulator)?;
+            let tally = consume(design, levels, &encoders, control, batches, &mut accumulator)?;
             Ok((accumulator, tally))
         },
         |(accumulator, part)| {
@@ -122,15 +125,21 @@ impl<E> From<Error> for Failure<E> {
     }
 }
 
+/// Encoders that are free: what they know of the levels is of use to the next partition.
+type Encoders = Mutex<Vec<Vec<Encoder>>>;
+
 /// Feeds the batches of one partition to its accumulator.
 fn consume<A: Accumulator, E>(
     design: &Design,
     levels: &Levels,
+    encoders: &Encoders,
     control: &PassControl<'_>,
     batches: impl Iterator<Item = Result<RecordBatch, E>>,
     accumulator: &mut A,
 ) -> Result<Tally, Failure<E>> {
-    let mut cutter = BlockCutter::new(design, levels);
+    let free = || encoders.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = free().pop();
+    let mut cutter = BlockCutter::with_encoders(design, levels, known.unwrap_or_else(|| levels.encoders()));
     let mut sink = |block: &DesignBlock<'_>| accumulator.update(block);
     for batch in batches {
         let batch = batch.map_err(Failure::Outer)?;
@@ -139,5 +148,7 @@ fn consume<A: Accumulator, E>(
     }
     cutter.flush(&mut sink)?;
     accumulator.finish();
-    Ok(cutter.tally)
+    let (tally, known) = cutter.into_parts();
+    free().push(known);
+    Ok(tally)
 }

@@ -358,15 +358,16 @@ impl<'s> Group<'s> {
             return self.dense().select(&all);
         }
         let raws = Raws::new(layout, responses);
-        let means: Vec<f64> = raws.items.iter().map(|raw| self.mean(raw)).collect();
+        let totals: Vec<Total> = raws.items.iter().map(|raw| self.total(raw)).collect();
         let n = raws.items.len();
         let mut gram = vec![0.0; n * n];
         for j in 0..n {
             for i in j..n {
-                let product = self.centred(&raws.items[i], &raws.items[j], means[i], means[j]);
+                let product = self.centred((&raws.items[i], &totals[i]), (&raws.items[j], &totals[j]));
                 (gram[j * n + i], gram[i * n + j]) = (product, product);
             }
         }
+        let means: Vec<f64> = totals.iter().map(|total| total.mean).collect();
         raws.combine(self, &gram, &means)
     }
 
@@ -378,62 +379,61 @@ impl<'s> Group<'s> {
         })
     }
 
-    /// The weighted mean, over all rows.
-    fn mean(&self, raw: &Raw) -> f64 {
+    /// The mean of a raw column over all rows, and what its own rows contribute to it.
+    fn total(&self, raw: &Raw) -> Total {
         let moments = self.dense().moments();
-        match (raw.variable, raw.levels.as_slice()) {
-            (None, []) => 1.0,
-            (Some(v), []) => moments.mean(v),
-            (variable, levels) => {
-                let sum = self.record(levels).map_or(0.0, |record| match variable {
-                    None => record.weight(),
-                    Some(v) => record.sum_about(v, 0.0, 0.0),
-                });
-                sum / moments.weight()
-            }
+        let all = moments.weight();
+        let record = if raw.levels.is_empty() { None } else { self.record(&raw.levels) };
+        if raw.levels.is_empty() || record.is_some_and(|record| record.rows() == moments.rows() as f64) {
+            let (mean, low) = raw.variable.map_or((1.0, 0.0), |v| (moments.mean(v), moments.mean_low(v)));
+            return Total { mean, low, weight: all, about: 0.0, whole: true };
         }
+        let Some(record) = record else { return Total::default() };
+        let mean = sum_about(record, raw.variable, 0.0, 0.0) / all;
+        let about = sum_about(record, raw.variable, mean, 0.0);
+        Total { mean, low: 0.0, weight: record.weight(), about, whole: false }
     }
 
     /// The weighted sum of the products of two raw columns about their means.
-    fn centred(&self, a: &Raw, b: &Raw, mean_a: f64, mean_b: f64) -> f64 {
-        let dense = self.dense();
-        let moments = dense.moments();
-        match (a.levels.is_empty(), b.levels.is_empty()) {
-            (true, true) => match (a.variable, b.variable) {
-                (Some(u), Some(v)) => dense.centred(u, v),
+    ///
+    /// With `A` the rows of the levels of `a`, where it is `u` and elsewhere 0, and likewise `B` and `v`, the
+    /// sum has a part for the rows in both, in one, and in neither:
+    ///
+    /// ```text
+    /// sum over AB of (u - ma)(v - mb)  -  mb sum over A without B of (u - ma)
+    ///     -  ma sum over B without A of (v - mb)  +  ma mb (weight of the others)
+    /// ```
+    ///
+    /// Where `A` or `B` are all rows, nothing in it is large because a mean is.
+    fn centred(&self, (a, of_a): (&Raw, &Total), (b, of_b): (&Raw, &Total)) -> f64 {
+        let (ma, mb) = (of_a.mean, of_b.mean);
+        if of_a.whole && of_b.whole {
+            return match (a.variable, b.variable) {
+                (Some(u), Some(v)) => self.dense().centred(u, v),
                 _ => 0.0,
-            },
-            (false, true) => self.centred(b, a, mean_b, mean_a),
-            (true, false) => {
-                let (Some(u), Some(record)) = (a.variable, self.record(&b.levels)) else { return 0.0 };
-                let du = record.sum_about(u, moments.mean(u), moments.mean_low(u));
-                match b.variable {
-                    None => du,
-                    Some(v) => {
-                        // The sum of (u - mean) v: about the origins, and what they lack.
-                        let ((ou, su), (ov, sv)) = (record.sum(u), record.sum(v));
-                        let shift = (ou - moments.mean(u)) - moments.mean_low(u);
-                        record.product(u, v) + ov * su + shift * sv + record.weight() * shift * ov
-                    }
+            };
+        }
+        let both = joint(&a.levels, &b.levels).and_then(|levels| self.record(&levels));
+        let (product, a_both, b_both, weight) = both.map_or((0.0, 0.0, 0.0, 0.0), |record| {
+            let a_both = sum_about(record, a.variable, ma, of_a.low);
+            let b_both = sum_about(record, b.variable, mb, of_b.low);
+            let product = match (a.variable, b.variable) {
+                (None, _) => (1.0 - ma) * b_both,
+                (_, None) => (1.0 - mb) * a_both,
+                (Some(u), Some(v)) => {
+                    let ((ou, su), (ov, sv)) = (record.sum(u), record.sum(v));
+                    let (du, dv) = ((ou - ma) - of_a.low, (ov - mb) - of_b.low);
+                    record.product(u, v) + du * sv + dv * su + record.weight() * du * dv
                 }
-            }
-            (false, false) => self.uncentred(a, b) - moments.weight() * mean_a * mean_b,
-        }
-    }
-
-    /// The weighted sum of the products of two raw columns that both depend on levels.
-    fn uncentred(&self, a: &Raw, b: &Raw) -> f64 {
-        let Some(levels) = joint(&a.levels, &b.levels) else { return 0.0 };
-        let Some(record) = self.record(&levels) else { return 0.0 };
-        let n = record.weight();
-        match (a.variable, b.variable) {
-            (None, None) => n,
-            (Some(u), None) | (None, Some(u)) => record.sum_about(u, 0.0, 0.0),
-            (Some(u), Some(v)) => {
-                let ((ou, su), (ov, sv)) = (record.sum(u), record.sum(v));
-                record.product(u, v) + ou * sv + ov * su + n * ou * ov
-            }
-        }
+            };
+            (product, a_both, b_both, record.weight())
+        });
+        let outside_b = if of_b.whole { 0.0 } else { of_a.about - a_both };
+        let outside_a = if of_a.whole { 0.0 } else { of_b.about - b_both };
+        let all = self.dense().moments().weight();
+        let neither =
+            if of_a.whole || of_b.whole { 0.0 } else { (all - of_a.weight) - (of_b.weight - weight) };
+        product - mb * outside_b - ma * outside_a + ma * mb * neither
     }
 
     /// The category that `layout` leaves out, seen from its columns.
@@ -441,7 +441,7 @@ impl<'s> Group<'s> {
         let category = layout.absorbed.as_ref()?.category;
         let responses = self.design.first_response()..self.design.variables.len();
         let raws = Raws::new(layout, responses);
-        let means = raws.items.iter().map(|raw| self.mean(raw)).collect();
+        let means = raws.items.iter().map(|raw| self.total(raw).mean).collect();
         Some(LevelMeans { group: self, category, raws, means, products })
     }
 
@@ -454,6 +454,29 @@ impl<'s> Group<'s> {
             reason: "no level".into(),
         };
         empty.map(note).collect()
+    }
+}
+
+/// What the rows of a raw column's levels have in sum.
+#[derive(Default)]
+struct Total {
+    /// The mean over all rows; the column is 0 in those of other levels.
+    mean: f64,
+    /// What `mean` lacks to it.
+    low: f64,
+    /// Weight of the rows of the levels.
+    weight: f64,
+    /// The sum over these rows about the mean.
+    about: f64,
+    /// Whether these are all rows.
+    whole: bool,
+}
+
+/// The sum of a variable, or of the constant, over a record's rows about `mean + low`.
+fn sum_about(record: Record<'_>, variable: Option<usize>, mean: f64, low: f64) -> f64 {
+    match variable {
+        None => record.weight() * (1.0 - mean),
+        Some(v) => record.sum_about(v, mean, low),
     }
 }
 

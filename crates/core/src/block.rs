@@ -53,6 +53,11 @@ impl DesignBlock<'_> {
         self.mask.is_none_or(|m| m[row]) && self.weights.is_none_or(|w| w[row] > 0.0)
     }
 
+    /// The rows that take part.
+    pub(crate) fn used(&self) -> impl Iterator<Item = usize> {
+        (0..self.rows).filter(|&row| self.uses(row))
+    }
+
     /// The weights of the rows that are not masked.
     fn used_weights(&self) -> impl Iterator<Item = f64> {
         let weights = self.weights.unwrap_or_default().iter().enumerate();

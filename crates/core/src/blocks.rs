@@ -71,14 +71,26 @@ struct Buffers {
     gaps: bool,
 }
 
+impl Levels {
+    /// Encoders of the cells of the categories.
+    pub(crate) fn encoders(&self) -> Vec<Encoder> {
+        self.sets.iter().map(|set| Encoder::new(Arc::clone(set))).collect()
+    }
+}
+
 impl<'d> BlockCutter<'d> {
     pub(crate) fn new(design: &'d Design, levels: &Levels) -> Self {
+        Self::with_encoders(design, levels, levels.encoders())
+    }
+
+    /// A cutter with encoders of `levels` that others have used.
+    pub(crate) fn with_encoders(design: &'d Design, levels: &Levels, encoders: Vec<Encoder>) -> Self {
         let rows = block_rows(design.variables.len());
         let number = |&used: &bool| if used { vec![0.0; rows] } else { Vec::new() };
         Self {
             design,
             unseen: levels.unseen,
-            encoders: levels.sets.iter().map(|set| Encoder::new(Arc::clone(set))).collect(),
+            encoders,
             buffers: Buffers {
                 numbers: design.numbers.iter().map(number).collect(),
                 codes: vec![vec![0; rows]; design.categories.len()],
@@ -89,6 +101,12 @@ impl<'d> BlockCutter<'d> {
             mask: Vec::with_capacity(rows),
             tally: Tally::new(design),
         }
+    }
+
+    /// What became of the rows, and the encoders.
+    pub(crate) fn into_parts(mut self) -> (Tally, Vec<Encoder>) {
+        self.encoders.iter_mut().for_each(Encoder::release);
+        (self.tally, self.encoders)
     }
 
     /// Takes in a batch and hands every block that is complete to `sink`.

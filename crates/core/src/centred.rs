@@ -72,9 +72,10 @@ impl Centred {
     /// [`BlockError`]; the block must then be dropped.
     pub(crate) fn load(&mut self, block: &DesignBlock<'_>) -> Result<(), BlockError> {
         block.check(self.columns)?;
-        if !self.has_centre {
+        // One row can outweigh all that came before: the mean of the last block says little then.
+        if !self.has_centre || block.weights.is_some() {
             for (centre, column) in self.centre.iter_mut().zip(block.columns) {
-                *centre = initial_centre(column.values, block.mask);
+                *centre = own_centre(column.values, block);
             }
         }
         self.load_roots(block);
@@ -231,15 +232,16 @@ fn centre_weighted(column: &Column<'_>, c: f64, roots: &[f64], cells: &mut [f64]
     sum
 }
 
-/// A centre for the first block: its own mean, from two passes, made short.
-fn initial_centre(values: &[f64], mask: Option<&[bool]>) -> f64 {
-    let used = || values.iter().enumerate().filter(|(row, _)| mask.is_none_or(|m| m[*row])).map(|(_, &v)| v);
-    let Some(first) = used().next() else { return 0.0 };
-    let (count, sum) = used().fold((0.0, 0.0), |(n, s), v| (n + 1.0, s + (v - first)));
-    let mean = first + sum / count;
-    let squares: f64 = used().map(|v| (v - mean) * (v - mean)).sum();
-    let constant = used().all(|v| v == first);
-    short_centre(mean, if constant { 0.0 } else { squares / count }, first)
+/// A centre for a block from its own mean, in two passes, made short.
+fn own_centre(values: &[f64], block: &DesignBlock<'_>) -> f64 {
+    let weight = |row: usize| block.weights.map_or(1.0, |w| w[row]);
+    let used = || block.used().map(|row| (weight(row), values[row]));
+    let Some((_, first)) = used().next() else { return 0.0 };
+    let (total, sum) = used().fold((0.0, 0.0), |(n, s), (w, v)| (n + w, s + w * (v - first)));
+    let mean = first + sum / total;
+    let squares: f64 = used().map(|(w, v)| w * (v - mean) * (v - mean)).sum();
+    let constant = used().all(|(_, v)| v == first);
+    short_centre(mean, if constant { 0.0 } else { squares / total }, first)
 }
 
 /// `mean` rounded to a multiple of a power of two between 1/16 and 1/8 of the standard deviation;

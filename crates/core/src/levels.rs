@@ -243,21 +243,37 @@ impl LevelSet {
 #[derive(Debug)]
 pub(crate) struct Encoder {
     set: Arc<LevelSet>,
+    /// Of texts up to 15 bytes, see [`packed`].
+    short_texts: HashMap<u128, u32>,
     texts: HashMap<String, u32>,
+    /// Of the integers from 0 on, by value; [`NOT_ASKED`] where it is not known.
+    small: Vec<u32>,
     integers: HashMap<i64, u32>,
     /// The dictionary seen last, and the numbers of its entries where they were needed.
     dictionary: Option<(ArrayRef, Vec<u32>)>,
 }
 
-/// An entry of a dictionary that no cell has used yet.
+/// What no cell has used yet.
 const NOT_ASKED: u32 = u32::MAX - 2;
 
-/// Texts that an encoder remembers: enough for every category, and an end for columns that are none.
+/// Values that an encoder remembers: enough for every category, and an end for columns that are none.
 const MAX_REMEMBERED: usize = 1 << 20;
 
 impl Encoder {
     pub(crate) fn new(set: Arc<LevelSet>) -> Self {
-        Self { set, texts: HashMap::new(), integers: HashMap::new(), dictionary: None }
+        Self {
+            set,
+            short_texts: HashMap::new(),
+            texts: HashMap::new(),
+            small: Vec::new(),
+            integers: HashMap::new(),
+            dictionary: None,
+        }
+    }
+
+    /// Forgets the dictionary that it holds on to.
+    pub(crate) fn release(&mut self) {
+        self.dictionary = None;
     }
 
     /// Writes the numbers of `out.len()` cells of `array` from position `from` on. Returns whether any cell
@@ -339,12 +355,19 @@ impl Encoder {
     }
 
     fn text_code(&mut self, text: &str) -> Result<u32> {
-        if let Some(&code) = self.texts.get(text) {
+        let short = packed(text);
+        let known = match &short {
+            Some(key) => self.short_texts.get(key),
+            None => self.texts.get(text),
+        };
+        if let Some(&code) = known {
             return Ok(code);
         }
         let code = self.set.code(Some(Level::Text(text.to_owned())))?;
-        if self.texts.len() < MAX_REMEMBERED {
-            self.texts.insert(text.to_owned(), code);
+        match short {
+            Some(key) if self.short_texts.len() < MAX_REMEMBERED => _ = self.short_texts.insert(key, code),
+            None if self.texts.len() < MAX_REMEMBERED => _ = self.texts.insert(text.to_owned(), code),
+            _ => {}
         }
         Ok(code)
     }
@@ -375,11 +398,21 @@ impl Encoder {
     }
 
     fn integer_code(&mut self, value: i64) -> Result<u32> {
-        if let Some(&code) = self.integers.get(&value) {
+        let small = usize::try_from(value).ok().filter(|&value| value < MAX_REMEMBERED);
+        let known = match small {
+            Some(value) => self.small.get(value).filter(|&&code| code != NOT_ASKED),
+            None => self.integers.get(&value),
+        };
+        if let Some(&code) = known {
             return Ok(code);
         }
         let code = self.set.code(Some(Level::Integer(value)))?;
-        if self.integers.len() < MAX_REMEMBERED {
+        if let Some(value) = small {
+            if value >= self.small.len() {
+                self.small.resize((value + 1).next_power_of_two(), NOT_ASKED);
+            }
+            self.small[value] = code;
+        } else if self.integers.len() < MAX_REMEMBERED {
             self.integers.insert(value, code);
         }
         Ok(code)
@@ -425,7 +458,10 @@ impl Encoder {
             let key = int32.map_or_else(|| normal[row], |keys| keys.value(row) as usize);
             if codes[key] == NOT_ASKED {
                 let mut one = [0];
-                self.encode(&values.slice(key, 1), 0, &mut one)?;
+                match values.as_string_opt::<i32>() {
+                    Some(texts) if texts.is_valid(key) => one[0] = self.text_code(texts.value(key))?,
+                    _ => _ = self.encode(&values.slice(key, 1), 0, &mut one)?,
+                }
                 codes[key] = one[0];
             }
             *code = codes[key];
@@ -454,6 +490,14 @@ impl Encoder {
         }
         Ok(())
     }
+}
+
+/// The bytes of a short text, and their number.
+fn packed(text: &str) -> Option<u128> {
+    let mut bytes = [0; 16];
+    bytes[..15].get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+    bytes[15] = text.len() as u8;
+    Some(u128::from_le_bytes(bytes))
 }
 
 fn text<O: arrow_array::OffsetSizeTrait>(

@@ -5,6 +5,7 @@ use crate::block::{BlockError, DesignBlock};
 use crate::cross_products::CrossProducts;
 use crate::design::Design;
 use crate::groups::GroupTable;
+use crate::levels::FIRST_UNSEEN;
 
 /// The sums of a pass: cross-products of the numeric variables over all rows, and sums by level for the
 /// categories. Where rows are split into groups, everything is by group.
@@ -60,11 +61,13 @@ impl Accumulator for Statistics {
             }
         }
         if let Some(weights) = rows.weights {
-            let used = (0..rows.rows).filter(|&row| rows.uses(row));
-            self.log_weights += used.map(|row| libm::log(weights[row])).sum::<f64>();
+            self.log_weights += rows.used().map(|row| libm::log(weights[row])).sum::<f64>();
         }
-        for table in &mut self.tables {
-            table.update(rows);
+        if !self.tables.is_empty() {
+            // A row of a level that the model does not know belongs to no record.
+            let known = |row: &usize| rows.codes.iter().all(|codes| codes[*row] < FIRST_UNSEEN);
+            let used: Vec<usize> = rows.used().filter(known).collect();
+            self.tables.iter_mut().for_each(|table| table.update(rows, &used));
         }
         Ok(())
     }
@@ -88,6 +91,9 @@ impl Accumulator for Statistics {
     fn finish(&mut self) {
         if let Some(dense) = &mut self.dense {
             dense.finish();
+        }
+        for table in &mut self.tables {
+            table.finish();
         }
     }
 }

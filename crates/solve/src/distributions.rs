@@ -34,6 +34,7 @@
 
 use core::f64::consts::PI;
 use core::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::LazyLock;
 
 /// Degrees of freedom beyond these limits are treated as the limits, which are as good as 0 and infinity.
 const MIN_DF: f64 = 1e-20;
@@ -356,6 +357,9 @@ impl Div for Dd {
 /// `log r` in double-double, given also `r - 1` without cancellation: `2 atanh(s)`, `s = (r-1) / (r+1)`
 /// (DLMF 4.6.4), after taking out a power of two when `r` is far from 1.
 fn log_double(r: Dd, r_minus_1: Dd) -> Dd {
+    /// `1 / (2k + 1)`.
+    static COEFFICIENTS: LazyLock<[Dd; 20]> =
+        LazyLock::new(|| std::array::from_fn(|k| Dd::from(1.0) / Dd::from((2 * k + 1) as f64)));
     const LN_2: Dd = Dd { hi: core::f64::consts::LN_2, lo: 2.319_046_813_846_299_6e-17 };
     let one = Dd::from(1.0);
     let (excess, power) = if r_minus_1.hi.abs() < 0.4 {
@@ -366,12 +370,12 @@ fn log_double(r: Dd, r_minus_1: Dd) -> Dd {
         (r.scaled(-power) - one, power)
     };
     let s = excess / (excess + Dd::from(2.0));
-    // |s| <= 1/4: the first term left out is below 1e-24 of the sum.
+    // |s| <= 1/4, and below 2^exponent: the first term left out is below 1e-24 of the sum.
+    let (_, exponent) = libm::frexp(s.hi);
+    let terms = (40 / (-exponent).max(2) + 1) as usize;
     let square = s * s;
-    let mut series = Dd::from(0.0);
-    for k in (0..20_u32).rev() {
-        series = series * square + one / Dd::from(f64::from(2 * k + 1));
-    }
+    let series =
+        COEFFICIENTS[..terms.min(20)].iter().rev().fold(Dd::from(0.0), |sum, &term| sum * square + term);
     LN_2 * Dd::from(f64::from(power)) + (s + s) * series
 }
 

@@ -1,7 +1,7 @@
 //! How many digits the arithmetic leaves, and what is said about it.
 
 use crate::equation::Equation;
-use crate::factor::{Factor, cholesky};
+use crate::factor::Factor;
 use crate::fit::{Statistics, Warning};
 
 /// Digits that `Solver::Auto` wants from cross-products.
@@ -19,23 +19,25 @@ pub(crate) struct Precision {
 }
 
 impl Precision {
-    /// First-order bounds with `eps = 2^-53` in the place of the backward error: for cross-products the
-    /// condition number `k` enters squared; for a triangular factor the relative error is at most about
-    /// `eps k (1 + (k + 1) rho)`, `rho = |residual| / (|X| |w|)` (Golub & Van Loan, Matrix Computations,
-    /// 4th ed., theorem 5.3.1).
+    /// First-order bounds with `eps = 2^-53` in the place of the backward error. Coefficients: for
+    /// cross-products the condition number `k` enters squared; for a triangular factor the relative error is at
+    /// most about `eps k (1 + (k + 1) rho)`, `rho = |residual| / (|X| |w|)` (Golub & Van Loan, Matrix
+    /// Computations, 4th ed., theorem 5.3.1). The residual `y - X w` is a difference of columns of norm 1 times
+    /// the `w`, so the error of its norm is about `eps s`, `s = |y| + sum |w|`; its square is a quadratic form
+    /// of the cross-products, each off by `eps`, so the error of that is about `eps s²`.
     pub(crate) fn new(statistics: Statistics<'_>, factor: &Factor, largest: f64, smallest: f64) -> Self {
         let eps = f64::EPSILON / 2.0;
         let condition = largest / smallest;
-        let of_rss = factor.rss / factor.tss;
+        let scaled = factor.solve_upper(&factor.explained);
+        let terms = factor.tss.sqrt() + scaled.iter().map(|v| v.abs()).sum::<f64>();
         let (coefficients, residual) = match statistics {
             Statistics::CrossProducts(_) | Statistics::Absorbed(_) => {
-                (eps * condition * condition, eps / of_rss)
+                (eps * condition * condition, eps * (terms * terms / factor.rss))
             }
             Statistics::TriangularFactor(_) => {
-                let scaled = factor.solve_upper(&factor.explained);
                 let size = scaled.iter().map(|v| v * v).sum::<f64>().sqrt();
                 let rho = if size > 0.0 { factor.rss.sqrt() / (largest * size) } else { 0.0 };
-                (eps * condition * (1.0 + (condition + 1.0) * rho), 2.0 * eps / of_rss.sqrt())
+                (eps * condition * (1.0 + (condition + 1.0) * rho), 2.0 * eps * (terms / factor.rss.sqrt()))
             }
         };
         let digits = |error: f64| if error.is_nan() { 16.0 } else { (-error.log10()).clamp(0.0, 16.0) };
@@ -52,9 +54,8 @@ impl Precision {
             .collect();
         if !undecided.is_empty() {
             let message = format!(
-                "float64 cross-products cannot tell whether {} depends on the columns before (relative residual below {:e})",
-                undecided.join(", "),
-                cholesky::FLOOR
+                "float64 cross-products cannot tell whether {} depends on the columns before",
+                undecided.join(", ")
             );
             return Some(Warning::new("undecided", message));
         }

@@ -3,11 +3,14 @@
 use faer::Mat;
 use streamreg_core::CrossProducts;
 
-use super::{Decision, Factor, non_negative, rounding_share};
+use super::{Decision, Factor, non_negative, rounding_share, solve_upper};
 
 /// Relative residuals below this drown in the rounding of a float64 Gram matrix, whose pivots are their
 /// squares.
-pub(crate) const FLOOR: f64 = 1e-7;
+const FLOOR: f64 = 1e-7;
+
+/// Relative residuals above this are not rounding, unless hardly a digit of anything is left.
+const SUSPECT: f64 = 1e-3;
 
 /// Factors the features (all variables but the last) of `products`.
 pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -> Factor {
@@ -32,7 +35,7 @@ pub(crate) fn factor_gram(
     rank_tol: f64,
 ) -> Factor {
     let (p, y) = (scale.len(), scale.len());
-    let mut decision = Decision::new(rank_tol, FLOOR);
+    let mut decision = Decision::new(rank_tol);
     // Column `c` of `r` belongs to the `c`-th kept variable.
     let mut r = Mat::<f64>::zeros(p, p);
     let mut column = vec![0.0; p];
@@ -45,8 +48,9 @@ pub(crate) fn factor_gram(
         let residual = non_negative(pivot).sqrt();
         // A pivot that rounding made zero or negative is a small one, not an exact zero.
         let residual = if scale[j] > 0.0 { residual.max(f64::EPSILON) } else { 0.0 };
+        let floor = if residual < SUSPECT { floor(&r, &column[..rank]) } else { FLOOR };
         let coordinates = || if scale[j] > 0.0 { column[..rank].to_vec() } else { Vec::new() };
-        if decision.keep(j, residual, rounding(j), coordinates) {
+        if decision.keep(j, residual, rounding(j), floor, coordinates) {
             for (i, value) in column[..rank].iter().enumerate() {
                 r[(i, rank)] = *value;
             }
@@ -70,6 +74,16 @@ pub(crate) fn factor_gram(
         absorbed: 0,
         absorbed_explained: 0.0,
     }
+}
+
+/// What rounding can leave of a column that depends on those before. Its pivot is a quadratic form of the Gram
+/// matrix: with the coefficients `z` on the columns before, `R z = coordinates`, and entries and partial sums that
+/// are off by `eps` for each of the columns, it is off by about `p eps (1 + sum |z|)²`. The residual is its square
+/// root.
+fn floor(r: &Mat<f64>, coordinates: &[f64]) -> f64 {
+    let z = solve_upper(r, coordinates);
+    let entries = f64::EPSILON * (z.len() + 4) as f64;
+    FLOOR.max(entries.sqrt() * (1.0 + z.iter().map(|v| v.abs()).sum::<f64>()))
 }
 
 /// Forward substitution: `R' v = g` over the kept columns, `v` into the front of `out`.

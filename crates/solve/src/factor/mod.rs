@@ -66,15 +66,9 @@ impl Factor {
     /// column was set aside before later ones were kept.
     pub(crate) fn solve_upper(&self, coordinates: &[f64]) -> Vec<f64> {
         let rank = self.rank();
-        let mut z = vec![0.0; rank];
-        z[..coordinates.len().min(rank)].copy_from_slice(&coordinates[..coordinates.len().min(rank)]);
-        for i in (0..rank).rev() {
-            z[i] /= self.r[(i, i)];
-            for row in 0..i {
-                z[row] -= self.r[(row, i)] * z[i];
-            }
-        }
-        z
+        let mut padded = coordinates[..coordinates.len().min(rank)].to_vec();
+        padded.resize(rank, 0.0);
+        solve_upper(&self.r, &padded)
     }
 
     /// Inverse of the factor, upper triangular.
@@ -88,6 +82,19 @@ impl Factor {
         );
         inverse
     }
+}
+
+/// Back substitution: `R z = coordinates` with the first rows and columns of `r`, as many as there are
+/// coordinates.
+fn solve_upper(r: &Mat<f64>, coordinates: &[f64]) -> Vec<f64> {
+    let mut z = coordinates.to_vec();
+    for i in (0..z.len()).rev() {
+        z[i] /= r[(i, i)];
+        for row in 0..i {
+            z[row] -= r[(row, i)] * z[i];
+        }
+    }
+    z
 }
 
 /// The share of a centred column's norm that the rounding of its cells can make up: cells near a mean
@@ -116,33 +123,33 @@ pub(crate) fn norm(values: &[f64]) -> f64 {
 #[derive(Debug)]
 pub(crate) struct Decision {
     rank_tol: f64,
-    /// Relative residuals below this mean nothing.
-    floor: f64,
     pub(crate) kept: Vec<usize>,
     pub(crate) aside: Vec<Aside>,
 }
 
 impl Decision {
-    pub(crate) fn new(rank_tol: f64, floor: f64) -> Self {
-        Self { rank_tol, floor, kept: Vec::new(), aside: Vec::new() }
+    pub(crate) fn new(rank_tol: f64) -> Self {
+        Self { rank_tol, kept: Vec::new(), aside: Vec::new() }
     }
 
     /// Decides on the column at `position`: true if it is kept. `coordinates` are asked for otherwise.
-    /// `rounding` is the share of the column's norm that its cells' own rounding to float64 can make up.
+    /// `rounding` is the share of the column's norm that its cells' own rounding to float64 can make up;
+    /// residuals below `floor` mean nothing.
     pub(crate) fn keep(
         &mut self,
         position: usize,
         residual: f64,
         rounding: f64,
+        floor: f64,
         coordinates: impl FnOnce() -> Vec<f64>,
     ) -> bool {
         let tolerance = self.rank_tol.max(rounding);
-        if residual > tolerance && residual > self.floor {
+        if residual > tolerance && residual > floor {
             self.kept.push(position);
             return true;
         }
         // An exact zero (a constant beside the intercept) is certain at any precision.
-        let undecided = residual > 0.0 && residual <= self.floor && tolerance < self.floor;
+        let undecided = residual > 0.0 && residual <= floor && tolerance < floor;
         self.aside.push(Aside { column: position, coordinates: coordinates(), residual, undecided });
         false
     }

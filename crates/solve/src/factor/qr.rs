@@ -22,12 +22,12 @@ pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) ->
         }
     }
     let tss = a.col_as_slice(p).iter().map(|v| v * v).sum();
-    let mut decision = Decision::new(rank_tol, 0.0);
+    let mut decision = Decision::new(rank_tol);
     for j in 0..p {
         let rank = decision.kept.len();
         let residual = if rank < height { norm(&a.col_as_slice(j)[rank..]) } else { 0.0 };
         let rounding = if intercept { rounding_share(data.moments(), j, scale[j]) } else { 0.0 };
-        if decision.keep(j, residual, rounding, || a.col_as_slice(j)[..rank].to_vec()) {
+        if decision.keep(j, residual, rounding, 0.0, || a.col_as_slice(j)[..rank].to_vec()) {
             reflect(&mut a, rank, j);
         }
     }
