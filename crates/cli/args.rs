@@ -46,7 +46,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Fit a linear regression and print the coefficient table.
     #[command(after_help = FIT_EXAMPLES)]
-    Fit(FitArgs),
+    Fit(Box<FitArgs>),
     /// Predict with a saved model: one output row for every input row, in order.
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArgs),
