@@ -96,7 +96,7 @@ fn json_has_every_key() {
         report["ledger"],
         json!({
             "rows_read": 200, "rows_used": 200, "dropped": [], "filled": [], "unseen": [],
-            "rounded_integers": [], "all_null": []
+            "rounded_integers": [], "all_null": [], "rows_filtered": 0
         })
     );
     assert!(number(&report, "reading/bytes") > 0.0);

@@ -8,6 +8,7 @@
 //! | `reference` | published regressions of R, fixest and scikit-learn's data, and minimum norm |
 //! | `formulas`, `categories` | the language of terms against formulaic and statsmodels; levels, codings, prediction |
 //! | `rows` | weights, groups, missing values |
+//! | `filters` | filters, computed columns, and the other formats of files; with the cargo feature `polars` |
 //! | `algebra` | what must hold for any data |
 //! | `bits` | the same bits for any threads, batches and cuts |
 //! | `types` | every column type, encoding, codec and page version |
@@ -24,6 +25,8 @@ mod categories;
 mod datasets;
 mod extremes;
 mod failures;
+#[cfg(feature = "polars")]
+mod filters;
 mod fit;
 mod flights;
 mod formulas;

@@ -21,6 +21,7 @@ Examples:
   streamreg fit 'sales/year=*/*.parquet' --target revenue --features price,year
   streamreg fit big.csv.gz --target y --exclude 'id*' --format json --output fit.json
   streamreg fit flights.parquet --formula 'arr_delay ~ dep_delay*origin + C(month) + poly(distance, 2)'
+  streamreg fit sales.parquet -t revenue -f price,store --where 'year >= 2020' --with 'price = cents / 100'
   streamreg fit sales.parquet -t revenue -f price,weekday --by store --format tidy --output stores.csv
   streamreg fit big.parquet --target y --save-model model.json
   streamreg fit survey.csv --target 'net income' --features '\"age, years\",height'";
@@ -45,7 +46,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Fit a linear regression and print the coefficient table.
     #[command(after_help = FIT_EXAMPLES)]
-    Fit(FitArgs),
+    Fit(Box<FitArgs>),
     /// Predict with a saved model: one output row for every input row, in order.
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArgs),
@@ -153,6 +154,14 @@ pub(crate) struct FitArgs {
     /// Most levels a category may have
     #[arg(long, value_name = "N", default_value_t = streamreg::DEFAULT_MAX_LEVELS, help_heading = "Categories")]
     pub(crate) max_levels: usize,
+
+    /// Use only the rows for which an SQL expression is true, such as "year >= 2000 and carrier <> 'UA'"
+    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, help_heading = "Rows")]
+    pub(crate) filter: Option<String>,
+
+    /// Add a column computed by an SQL expression; may be repeated
+    #[arg(long = "with", value_name = "NAME=SQL", help_heading = "Rows")]
+    pub(crate) with: Vec<String>,
 
     /// The column with the weights of the rows; --weight-type says what they mean
     #[arg(long, value_name = "COLUMN", requires = "weight_type", help_heading = "Rows")]
@@ -319,6 +328,10 @@ pub(crate) struct EvaluateArgs {
     /// reference level (other)
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub(crate) unseen: UnseenArg,
+
+    /// Use only the rows for which an SQL expression is true
+    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true)]
+    pub(crate) filter: Option<String>,
 
     /// Form of the result
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]

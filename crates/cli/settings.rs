@@ -68,6 +68,13 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
         let (column, level) = pair("--reference", "COLUMN=LEVEL", text)?;
         regression = regression.reference(column, level);
     }
+    for text in &args.with {
+        let (column, expression) = pair("--with", "NAME=SQL", text)?;
+        regression = regression.with(column, expression);
+    }
+    if let Some(filter) = &args.filter {
+        regression = regression.filter(filter);
+    }
     if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
         regression = regression.weights(column, weight_type(kind)?);
     }

@@ -11,6 +11,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
     let options = EvaluateOptions {
         unseen: settings::unseen(args.unseen),
+        filter: args.filter.clone(),
         dataset: settings::dataset(&args.input)?,
         execution: settings::execution(&args.run)?,
     };

@@ -100,7 +100,8 @@ fn write_groups(
     out: &mut (dyn Write + Send),
     remarkable: &mut u64,
 ) -> Result<()> {
-    let (spec, _) = regression.spec(source.schema())?;
+    let schema = regression.schema(source)?;
+    let (spec, _) = regression.spec(&schema)?;
     let form = GroupForm::new(args.format, spec.by, spec.responses.len() > 1, args.conf_level);
     let mut writer = GroupWriter::new(&form, out);
     let mut failure = None;

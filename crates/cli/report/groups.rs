@@ -212,7 +212,7 @@ impl<'w> GroupWriter<'w> {
                     0,
                     format!("{} in {} groups", printable(&summary.formula), count(summary.groups)),
                 );
-                lines.extend(dropped_rows(&summary.ledger));
+                lines.extend(dropped_rows(&summary.ledger, &summary.reading));
                 lines.extend(left_out(&summary.left_out));
                 let bullet = if self.form.format == Format::Markdown { "- " } else { "" };
                 writeln!(self.out)?;

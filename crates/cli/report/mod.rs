@@ -12,7 +12,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde::Serialize;
-use streamreg::{FitReport, LeftOut, RowLedger};
+use streamreg::{FitReport, LeftOut, Reading, RowLedger};
 
 pub(crate) use self::groups::{GroupForm, GroupWriter};
 pub(crate) use self::number::count;
@@ -57,7 +57,7 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// What became of the rows, a line each.
 fn ledger_lines(report: &FitReport) -> Vec<String> {
-    let mut lines = dropped_rows(&report.ledger);
+    let mut lines = dropped_rows(&report.ledger, &report.reading);
     lines.extend(left_out(&report.left_out));
     if let Some(reason) = &report.solver.escalation {
         lines.push(format!("Solved by QR on a second pass: {}", printable(reason)));
@@ -66,7 +66,7 @@ fn ledger_lines(report: &FitReport) -> Vec<String> {
     lines
 }
 
-fn dropped_rows(ledger: &RowLedger) -> Vec<String> {
+fn dropped_rows(ledger: &RowLedger, reading: &Reading) -> Vec<String> {
     let mut lines = Vec::new();
     if ledger.rows_dropped() > 0 {
         let causes: Vec<String> = ledger
@@ -94,6 +94,16 @@ fn dropped_rows(ledger: &RowLedger) -> Vec<String> {
         let filled = filled.map(|f| format!("{} of {}", number::count(f.rows), printable(&f.column)));
         lines
             .push(format!("Missing numbers filled with the mean: {}", filled.collect::<Vec<_>>().join(", ")));
+    }
+    if ledger.rows_filtered > 0 {
+        let skipped = match reading.row_groups_skipped {
+            0 => String::new(),
+            groups => {
+                let all = reading.row_groups + groups;
+                format!("; {} of {} row groups were not read", number::count(groups), number::count(all))
+            }
+        };
+        lines.push(format!("{} rows did not pass the filter{skipped}", number::count(ledger.rows_filtered)));
     }
     lines
 }

@@ -18,6 +18,9 @@ pub(crate) fn evaluation(e: &Evaluation) -> String {
     if e.ledger.rows_dropped() > 0 {
         rows.push(vec!["Rows dropped".into(), count(e.ledger.rows_dropped())]);
     }
+    if e.ledger.rows_filtered > 0 {
+        rows.push(vec!["Rows filtered".into(), count(e.ledger.rows_filtered)]);
+    }
     let warnings = e.warnings.iter().map(|w| format!("Warning: {}\n", printable(&w.message)));
     aligned(&rows) + &warnings.collect::<String>()
 }

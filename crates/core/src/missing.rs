@@ -53,7 +53,8 @@ pub struct ReplacedRows {
     pub rows: u64,
 }
 
-/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`.
+/// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`. What a filter left out is not
+/// among those read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowLedger {
     /// Rows that came out of the files.
@@ -76,6 +77,10 @@ pub struct RowLedger {
     /// The groups that rows were dropped from: numbers of their levels.
     #[serde(skip)]
     pub(crate) dropped_groups: HashSet<Vec<u32>>,
+    /// Rows that did not pass the filter, as far as their number is known: those of whole CSV files that were
+    /// passed over are not.
+    #[serde(default)]
+    pub rows_filtered: u64,
 }
 
 impl RowLedger {

@@ -1,4 +1,4 @@
-//! Containment of panics in decoders we did not write.
+//! Containment of panics in decoders and engines we did not write.
 //!
 //! A damaged file can make a decoder panic. Where this crate calls one, such a panic becomes an ordinary error.
 //! The panic hook still runs first; a program that wants a clean stderr installs a hook that stays
@@ -22,8 +22,13 @@ pub fn is_containing() -> bool {
 ///
 /// After a panic the decoder's state may be inconsistent, so the caller must drop it.
 pub(crate) fn contain<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    contain_as("the data are damaged: they cannot be decoded", decode)
+}
+
+/// Runs `work`; a panic inside becomes an [`ErrorKind::Decoder`] error with this message.
+pub(crate) fn contain_as<T>(message: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     DEPTH.with(|d| d.set(d.get() + 1));
-    let outcome = catch_unwind(AssertUnwindSafe(decode));
+    let outcome = catch_unwind(AssertUnwindSafe(work));
     DEPTH.with(|d| d.set(d.get() - 1));
     outcome.unwrap_or_else(|payload| {
         let text = payload
@@ -32,7 +37,7 @@ pub(crate) fn contain<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
             .or_else(|| payload.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
         // The panic's own words help nobody who reads the message; they stay as its cause.
-        Err(Error::new(ErrorKind::Decoder, "the data are damaged: they cannot be decoded").caused_by(text))
+        Err(Error::new(ErrorKind::Decoder, message).caused_by(text))
     })
 }
 

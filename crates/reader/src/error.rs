@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Changed,
     /// A decoder panicked; the panic was contained.
     Decoder,
+    /// An expression cannot be computed for some row.
+    Expression,
     /// The request itself cannot be met: no file matches, a bad option.
     Request,
 }
@@ -100,6 +102,14 @@ impl Error {
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    /// Says more of what would be valid.
+    #[cfg(feature = "polars")]
+    #[must_use]
+    pub(crate) fn and_help(mut self, more: String) -> Self {
+        self.0.help = Some(self.0.help.map_or(more.clone(), |help| format!("{help}; {more}")));
         self
     }
 

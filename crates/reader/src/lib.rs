@@ -1,4 +1,4 @@
-//! Streams Parquet and CSV data sets as Arrow record batches, in memory that depends neither on the
+//! Streams Parquet, CSV and other data sets as Arrow record batches, in memory that depends neither on the
 //! number of rows nor on the size of a row group.
 //!
 //! A [`Source`] is a data set. [`Source::scan`] starts a pass over it and gives a [`Scan`], a queue of
@@ -11,7 +11,9 @@
 //! | [`source`] | the contract: [`Source`], [`Scan`], [`Partition`] |
 //! | [`parquet`] | page-wise decoding of row groups, whole or in ranges of rows |
 //! | [`csv`] | byte ranges cut on record edges, parsed in parallel |
+//! | [`ipc`] | Arrow IPC files, record batch by record batch |
 //! | [`dataset`] | paths, directories, globs, hive keys; one schema for many files |
+//! | `polars` | derived columns, filters, NDJSON files, any query; with the cargo feature of that name |
 //! | [`predicate`] | row groups and files in which no row can pass a filter |
 //! | [`limits`] | what a file may ask of us |
 //! | [`error`] | one error type: kind, file, place, column |
@@ -22,8 +24,11 @@ pub mod contain;
 pub mod csv;
 pub mod dataset;
 pub mod error;
+pub mod ipc;
 pub mod limits;
 pub mod parquet;
+#[cfg(feature = "polars")]
+pub mod polars;
 pub mod predicate;
 pub mod source;
 

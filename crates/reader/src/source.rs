@@ -1,7 +1,7 @@
 //! The contract between files and everything else: a [`Source`] is scanned, a [`Scan`] hands out
 //! [`Partition`]s in order, a partition is an iterator of Arrow record batches.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -52,11 +52,58 @@ pub trait Source: Send + Sync {
         true
     }
 
+    /// Whether a filter leaves rows out, so that the numbers of the rows are not those in the files.
+    fn filters(&self) -> bool {
+        false
+    }
+
     /// Fails when a file is no longer the one that was opened (size or modification time differ).
     ///
     /// # Errors
     /// [`ErrorKind::Changed`], [`ErrorKind::Io`].
     fn verify_unchanged(&self) -> Result<()>;
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn schema(&self) -> &SchemaRef {
+        (**self).schema()
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
+        (**self).scan(request)
+    }
+
+    fn inputs(&self) -> Vec<InputFile> {
+        (**self).inputs()
+    }
+
+    fn verbatim_type(&self, index: usize) -> DataType {
+        (**self).verbatim_type(index)
+    }
+
+    fn summary(&self) -> Summary {
+        (**self).summary()
+    }
+
+    fn checksums(&self) -> Checksums {
+        (**self).checksums()
+    }
+
+    fn counts(&self) -> ReadCounts {
+        (**self).counts()
+    }
+
+    fn reopens(&self) -> bool {
+        (**self).reopens()
+    }
+
+    fn filters(&self) -> bool {
+        (**self).filters()
+    }
+
+    fn verify_unchanged(&self) -> Result<()> {
+        (**self).verify_unchanged()
+    }
 }
 
 /// What one pass reads.
@@ -127,8 +174,8 @@ pub fn position(schema: &arrow_schema::Schema, name: &str) -> Result<usize> {
 
 /// One pass over a source: a queue of partitions, shared by all threads that work on it.
 ///
-/// Partitions are cut by the content of the files and what [`ScanRequest::prune`] leaves of it, so their number, order and rows are the same
-/// for any number of threads and any batch size.
+/// Partitions are cut by the content of the files and what [`ScanRequest::prune`] leaves of it, so their
+/// number, order and rows are the same for any number of threads and any batch size.
 pub trait Scan: Send + Sync {
     /// The next partition, or `None` after the last. Indices run from 0 without gaps.
     fn next_partition(&self) -> Option<Result<Partition>>;
@@ -155,6 +202,30 @@ pub struct InputFile {
     pub modified: Option<SystemTime>,
     /// Rows, where the format says so without reading the data.
     pub rows: Option<u64>,
+}
+
+impl InputFile {
+    /// The file as it is now.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let modified = found.modified().ok();
+        Ok(Self { path: path.to_path_buf(), bytes: found.len(), modified, rows: None })
+    }
+
+    /// Fails when the file is no longer the one that was opened.
+    pub(crate) fn verify_unchanged(&self) -> Result<()> {
+        let path = &self.path;
+        let now = Self { rows: self.rows, ..Self::of(path)? };
+        if now == *self {
+            return Ok(());
+        }
+        let message = if now.bytes == self.bytes {
+            "the file was modified after it was opened".to_string()
+        } else {
+            format!("the file changed from {} to {} bytes after it was opened", self.bytes, now.bytes)
+        };
+        Err(Error::new(ErrorKind::Changed, message).at_path(path))
+    }
 }
 
 /// Pages that were read, and those among them whose bytes a checksum protects.

@@ -3,5 +3,8 @@
 
 mod counts;
 mod dictionaries;
+#[cfg(feature = "polars")]
+mod expressions;
+mod formats;
 mod pruning;
 mod util;

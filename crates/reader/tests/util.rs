@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringArray, types::Int32Type};
+use arrow_array::{
+    Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray, types::Int32Type,
+};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use streamreg_reader::{Dataset, DatasetOptions, ScanRequest, Source};
@@ -85,4 +87,22 @@ pub(crate) fn texts(batches: &[RecordBatch], column: usize) -> Vec<Option<String
         typed.into_iter().map(|v| v.map(str::to_owned)).collect()
     };
     batches.iter().flat_map(of).collect()
+}
+
+/// A column of numbers as float64, a null as NaN.
+pub(crate) fn floats(batches: &[RecordBatch], column: usize) -> Vec<f64> {
+    let of = |batch: &RecordBatch| -> Vec<f64> {
+        let array = batch.column(column).as_any();
+        if let Some(whole) = array.downcast_ref::<Int64Array>() {
+            return whole.iter().map(|v| v.map_or(f64::NAN, |v| v as f64)).collect();
+        }
+        let array: &Float64Array = array.downcast_ref().unwrap();
+        array.iter().map(|v| v.unwrap_or(f64::NAN)).collect()
+    };
+    batches.iter().flat_map(of).collect()
+}
+
+/// Number of rows.
+pub(crate) fn rows(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
 }

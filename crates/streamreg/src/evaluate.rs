@@ -18,6 +18,8 @@ use crate::predictor::Predictor;
 pub struct EvaluateOptions {
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
+    /// Uses only the rows for which an SQL expression is true; needs the cargo feature `polars`.
+    pub filter: Option<String>,
     /// How files are read.
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
@@ -56,15 +58,22 @@ impl Model {
         paths: &[P],
         options: &EvaluateOptions,
     ) -> Result<Evaluation> {
-        let source = open(paths, &options.dataset)?;
+        let files = open(paths, &options.dataset)?;
         let predictor = self.evaluator(options.unseen)?;
-        self.check_columns(predictor.design.columns(), source.schema())?;
+        let columns = predictor.design.columns();
+        let selection = self.selection(options.filter.clone(), columns.iter().cloned())?;
+        let source = selection.of(&files)?;
+        self.check_columns(columns, source.schema())?;
         let make = || PredictionErrors::new(&predictor);
         let rows = SourceRows(source.as_ref());
         let (errors, ledger) =
             rows.accumulate(&predictor.design, &predictor.levels, &options.execution, 1, make)?;
         if errors.rows == 0 {
-            return Err(Error::data(format!("no row can be used: {} were read", ledger.rows_read)));
+            let what = match (ledger.rows_read, source.filters()) {
+                (0, true) => "the filter lets none pass".into(),
+                (rows, _) => format!("{rows} were read"),
+            };
+            return Err(Error::data(format!("no row can be used: {what}")));
         }
         Ok(errors.into_evaluation(self.evaluation_warnings(), ledger))
     }

@@ -14,6 +14,7 @@ use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
 use crate::error::{Error, Result};
+use crate::input::Selection;
 use crate::output::write_atomically;
 use crate::pass::{Failure, project};
 use crate::predictor::Predictor;
@@ -118,6 +119,12 @@ struct Contents {
     spec: ModelSpec,
     columns: Vec<ModelColumn>,
     coding: Coding,
+    /// Columns that are computed before anything else: name and SQL expression.
+    #[serde(default)]
+    with: Vec<(String, String)>,
+    /// The filter of the fit, to be known; nothing applies it again.
+    #[serde(default)]
+    filter: Option<String>,
     coefficients: Vec<TermEstimate>,
     covariance: Option<Covariance>,
     glance: Glance,
@@ -153,6 +160,8 @@ impl Model {
             spec: report.spec.clone(),
             columns: report.columns.clone(),
             coding: report.coding.clone(),
+            with: report.with.clone(),
+            filter: report.filter.clone(),
             coefficients: report.coefficients.clone(),
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
@@ -261,6 +270,25 @@ impl Model {
         Ok(())
     }
 
+    /// What is read for `columns` of this model: the computed ones among what they need, and a filter.
+    pub(crate) fn selection(
+        &self,
+        filter: Option<String>,
+        columns: impl IntoIterator<Item = String>,
+    ) -> Result<Selection> {
+        Selection { with: self.0.with.clone(), filter }.for_columns(columns)
+    }
+
+    /// Columns that were computed from those of the data: name and SQL expression.
+    pub fn with(&self) -> &[(String, String)] {
+        &self.0.with
+    }
+
+    /// The filter of the fit. Predictions are made for all rows.
+    pub fn filter(&self) -> Option<&str> {
+        self.0.filter.as_deref()
+    }
+
     /// The coefficient table.
     pub fn coefficients(&self) -> &[TermEstimate] {
         &self.0.coefficients
@@ -277,8 +305,8 @@ impl Model {
         first.and_then(|c| c.estimate).unwrap_or(0.0)
     }
 
-    /// Predicts the response for every row of `batch`, `b0 + sum of b_j x_j`. Columns are found by name. A
-    /// level that the model does not know is an error.
+    /// Predicts the response for every row of `batch`, `b0 + sum of b_j x_j`. Columns are found by name, computed
+    /// ones (see [`Model::with`]) too. A level that the model does not know is an error.
     ///
     /// # Errors
     /// When a column is missing from the batch or of another kind than in the fit.

@@ -147,6 +147,7 @@ impl Rows for SourceRows<'_> {
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
+        let before = self.0.counts();
         let scan = self.0.scan(&execution.request_for(design))?;
         let next = || {
             let partition = scan.next_partition()?;
@@ -156,14 +157,18 @@ impl Rows for SourceRows<'_> {
                     .map(|p| (p.index, p.batches.map(|b| b.map_err(Failure::from)))),
             )
         };
-        let total = self.0.inputs().iter().map(|input| input.rows).sum();
-        let (state, ledger) = execution.control(pass, total, |control| {
+        // What passes a filter is not known beforehand.
+        let total = self.0.inputs().iter().map(|input| input.rows.filter(|_| !self.0.filters())).sum();
+        let (state, mut ledger) = execution.control(pass, total, |control| {
             accumulate(design, levels, control, make, next).map_err(|failure| match failure {
                 Failure::Core(error) => self.locate(error),
                 Failure::Other(error) => error,
             })
         })?;
         self.0.verify_unchanged()?;
+        let after = self.0.counts();
+        ledger.rows_filtered =
+            (after.rows_filtered - before.rows_filtered) + (after.rows_skipped - before.rows_skipped);
         Ok((state, ledger))
     }
 }
@@ -207,6 +212,10 @@ impl SourceRows<'_> {
     /// Says which file a row is in, as far as the numbers of rows of the files before it are known.
     fn locate(&self, error: streamreg_core::Error) -> Error {
         let Some(mut row) = error.row() else { return error.into() };
+        if self.0.filters() {
+            // Rows are counted behind the filter, so no file can be named.
+            return Error::from(error).located("among the rows that pass the filter");
+        }
         let inputs = self.0.inputs();
         for (index, input) in inputs.iter().enumerate() {
             let here = index + 1 == inputs.len() || input.rows.is_some_and(|rows| row < rows);

@@ -57,9 +57,10 @@ impl Model {
         output: &Path,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let source = open(paths, &options.dataset)?;
-        refuse_input_as_output(source.as_ref(), output)?;
+        let files = open(paths, &options.dataset)?;
+        refuse_input_as_output(&files, output)?;
         let predictor = self.predictor(options.unseen)?;
+        let source = self.with_computed(&files, &predictor, options)?;
         let schema = self.output_schema(&predictor, source.as_ref(), options)?;
         self.predict_to(&predictor, source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
     }
@@ -74,11 +75,23 @@ impl Model {
         output: impl Write + Send,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
-        let source = open(paths, &options.dataset)?;
+        let files = open(paths, &options.dataset)?;
         let predictor = self.predictor(options.unseen)?;
+        let source = self.with_computed(&files, &predictor, options)?;
         let schema = self.output_schema(&predictor, source.as_ref(), options)?;
         let writer = || TableWriter::stream(Box::new(output), &schema);
         self.predict_to(&predictor, source.as_ref(), &schema, options, writer)
+    }
+
+    /// The files with the computed columns that the model needs or that are kept.
+    fn with_computed<'s>(
+        &self,
+        files: &'s dyn Source,
+        predictor: &Predictor,
+        options: &PredictOptions,
+    ) -> Result<Box<dyn Source + 's>> {
+        let columns = predictor.design.columns().iter().chain(&options.keep);
+        self.selection(None, columns.cloned())?.of(files)
     }
 
     /// Kept columns, prediction, interval.

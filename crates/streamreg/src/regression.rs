@@ -13,7 +13,7 @@ use streamreg_reader::{DatasetOptions, Source};
 use streamreg_solve::{Collinear, SolveOptions, Solver};
 
 use crate::error::{Error, Result};
-use crate::input::open;
+use crate::input::Selection;
 use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
 use crate::report::FitReport;
 use crate::run::{GroupFit, GroupSummary, Run};
@@ -46,6 +46,7 @@ pub struct Regression {
     max_levels: usize,
     weights: Option<Weights>,
     by: Vec<String>,
+    pub(crate) selection: Selection,
     pub(crate) options: SolveOptions,
     pub(crate) escalate: bool,
     pub(crate) dataset: DatasetOptions,
@@ -94,6 +95,7 @@ impl Regression {
             max_levels: DEFAULT_MAX_LEVELS,
             weights: None,
             by: Vec::new(),
+            selection: Selection::default(),
             options: SolveOptions::default(),
             escalate: true,
             dataset: DatasetOptions::default(),
@@ -257,19 +259,11 @@ impl Regression {
         self
     }
 
-    /// Opens files as this regression reads them.
-    ///
-    /// # Errors
-    /// When a file cannot be opened.
-    pub fn open<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Box<dyn Source>> {
-        open(paths, &self.dataset)
-    }
-
     /// Fits to files: paths, directories, glob patterns.
     ///
     /// # Errors
-    /// When the data cannot be read, columns are missing or of a wrong type, no row is left, or an option is
-    /// out of range.
+    /// When the data cannot be read, columns are missing or of a wrong type, an expression is not valid, no row
+    /// is left, or an option is out of range.
     pub fn fit_paths<P: AsRef<Path>>(&self, paths: &[P]) -> Result<FitReport> {
         self.fit_source(self.open(paths)?.as_ref())
     }
@@ -287,6 +281,8 @@ impl Regression {
     /// # Errors
     /// As [`Regression::fit_paths`].
     pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
+        let source = self.selection.of(source)?;
+        let source = source.as_ref();
         Run::new(self, &SourceRows(source), source.inputs(), Some(source)).reports()
     }
 
@@ -316,6 +312,8 @@ impl Regression {
         make: impl Fn(GroupFit) -> T + Sync,
         each: impl FnMut(T) -> Result<()> + Send,
     ) -> Result<GroupSummary> {
+        let source = self.selection.of(source)?;
+        let source = source.as_ref();
         Run::new(self, &SourceRows(source), source.inputs(), Some(source)).groups(make, each)
     }
 
@@ -323,7 +321,8 @@ impl Regression {
     /// choose [`Solver::Qr`] where columns may be nearly collinear.
     ///
     /// # Errors
-    /// As [`Regression::fit_paths`]; an error among the batches is passed on.
+    /// As [`Regression::fit_paths`]; an error among the batches is passed on. Filters and computed columns need a
+    /// [`Source`].
     ///
     /// ```
     /// use std::sync::Arc;
@@ -341,10 +340,14 @@ impl Regression {
         I: IntoIterator<Item = Result<RecordBatch>>,
         I::IntoIter: Send,
     {
+        if !self.selection.is_everything() {
+            let message = "filters and computed columns need a source: record batches are taken as they are";
+            return Err(Error::invalid_request(message));
+        }
         only(Run::new(self, &StreamRows::new(schema, batches.into_iter()), Vec::new(), None).reports()?)
     }
 
-    /// The model that these settings mean for data of the given schema.
+    /// The model that these settings mean for data of the given schema: see [`Regression::schema`].
     ///
     /// # Errors
     /// When a formula is not valid, an excluded column does not exist or is needed, or nothing is left to

@@ -8,6 +8,7 @@ use streamreg_core::{Coding, LeftOut, ModelSpec, RowLedger, factor_name};
 use streamreg_reader::{InputFile, ReadCounts};
 use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 
+use crate::input::Selection;
 use crate::model::{Model, ModelColumn};
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
@@ -59,11 +60,20 @@ pub struct Reading {
     pub bytes: u64,
     /// Row groups of Parquet files that were decoded.
     pub row_groups: u64,
+    /// Row groups that were passed over, because statistics rule out that a row passes the filter.
+    pub row_groups_skipped: u64,
+    /// Rows in them, and in whole files that were passed over, where their number is known.
+    pub rows_skipped: u64,
 }
 
 impl From<ReadCounts> for Reading {
     fn from(counts: ReadCounts) -> Self {
-        Self { bytes: counts.bytes, row_groups: counts.row_groups }
+        Self {
+            bytes: counts.bytes,
+            row_groups: counts.row_groups,
+            row_groups_skipped: counts.row_groups_skipped,
+            rows_skipped: counts.rows_skipped,
+        }
     }
 }
 
@@ -102,6 +112,10 @@ pub struct FitReport {
     pub response: String,
     /// The model as a formula.
     pub formula: String,
+    /// Columns that were computed from those of the data: name and SQL expression.
+    pub with: Vec<(String, String)>,
+    /// The condition that the rows had to fulfil, in SQL.
+    pub filter: Option<String>,
     /// One row a term, `(Intercept)` first.
     pub coefficients: Vec<TermEstimate>,
     /// Statistics of the whole fit.
@@ -152,6 +166,7 @@ pub(crate) struct Common {
     pub(crate) reading: Reading,
     pub(crate) timings: Timings,
     pub(crate) conf_level: f64,
+    pub(crate) selection: Selection,
 }
 
 impl FitReport {
@@ -179,6 +194,8 @@ impl FitReport {
             schema_version: REPORT_SCHEMA_VERSION,
             response: factor_name(&spec.responses[0]),
             formula: formula_of(&spec),
+            with: common.selection.with.clone(),
+            filter: common.selection.filter.clone(),
             coefficients: fit.coefficients,
             glance: fit.glance,
             rank: fit.rank,

@@ -148,7 +148,7 @@ impl<'a, R: Rows> Run<'a, R> {
         (spec, left_out) = (summed.spec.clone(), summed.left_out.clone());
         let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets, &summed.ledger);
         if summed.ledger.rows_used == 0 {
-            return Err(no_rows(&summed.ledger));
+            return Err(no_rows(&summed.ledger, self.filters()));
         }
         let group = groups.group(0)?;
         let coding = group.coding().clone();
@@ -190,7 +190,7 @@ impl<'a, R: Rows> Run<'a, R> {
         }
         let summed = self.sum()?;
         if summed.ledger.rows_used == 0 {
-            return Err(no_rows(&summed.ledger));
+            return Err(no_rows(&summed.ledger, self.filters()));
         }
         let start = Instant::now();
         let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets, &summed.ledger);
@@ -356,13 +356,17 @@ impl<'a, R: Rows> Run<'a, R> {
             let own = factor.with_last(layout.len(), layout.len() + response);
             let attempt = solve(Statistics::TriangularFactor(&own), &equation, self.options());
             let attempt = attempt.map_err(|error| match error {
-                streamreg_solve::Error::NoRows => no_rows(ledger),
+                streamreg_solve::Error::NoRows => no_rows(ledger, self.filters()),
                 other => other.into(),
             })?;
             fits.push(attempt.accept(self.options())?);
         }
         self.timings.solve_seconds += start.elapsed().as_secs_f64();
         Ok(fits)
+    }
+
+    fn filters(&self) -> bool {
+        self.source.is_some_and(Source::filters)
     }
 
     fn reading(&self) -> Reading {
@@ -389,8 +393,10 @@ impl<'a, R: Rows> Run<'a, R> {
         let columns = model_columns(design, &self.rows.schema());
         let conf_level = self.options().conf_level;
         let reading = self.reading();
+        let selection = self.regression.selection.clone();
         let inputs = self.inputs;
-        let common = Common { spec, columns, ledger, left_out, inputs, reading, timings, conf_level };
+        let common =
+            Common { spec, columns, ledger, left_out, inputs, reading, timings, conf_level, selection };
         let report = |(index, (solver, fit))| FitReport::new(&common, index, fit, solver, coding.clone());
         Ok(fits.into_iter().enumerate().map(report).collect())
     }
@@ -522,9 +528,10 @@ fn equation(spec: &ModelSpec, layout: &Layout, rows: u64, weight: &f64, log_weig
 }
 
 /// The error for data of which no row can be used: it says why.
-fn no_rows(ledger: &RowLedger) -> Error {
+fn no_rows(ledger: &RowLedger, filters: bool) -> Error {
     if ledger.rows_read == 0 {
-        return Error::data("there are no rows to fit");
+        let what = if filters { ": the filter lets none pass" } else { "" };
+        return Error::data(format!("there are no rows to fit{what}"));
     }
     let causes = ledger.dropped.iter().map(|d| {
         let what = match d.reason {

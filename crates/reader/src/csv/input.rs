@@ -1,7 +1,7 @@
 //! The bytes of a file, decompressed. What a file is compressed with is told by its first bytes; its name
 //! says nothing.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Input {
         let mut magic = Vec::new();
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
         file.take(4).read_to_end(&mut magic).map_err(|e| Error::io(path, e))?;
-        Ok(Self { file: describe(path, &found), encoding: Encoding::of(&magic) })
+        Ok(Self { file: InputFile::of(path)?, encoding: Encoding::of(&magic) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,17 +60,7 @@ impl Input {
 
     /// Fails when the file is no longer the one that was opened.
     pub(super) fn verify_unchanged(&self) -> Result<()> {
-        let path = self.path();
-        let now = describe(path, &std::fs::metadata(path).map_err(|e| Error::io(path, e))?);
-        if now == self.file {
-            return Ok(());
-        }
-        let message = if now.bytes == self.file.bytes {
-            "the file was modified after it was opened".to_string()
-        } else {
-            format!("the file changed from {} to {} bytes after it was opened", self.file.bytes, now.bytes)
-        };
-        Err(Error::new(ErrorKind::Changed, message).at_path(path))
+        self.file.verify_unchanged()
     }
 
     /// A reader of the text behind its first `skip` bytes, which adds to `count` what it reads of the file.
@@ -108,10 +98,6 @@ impl Encoding {
 /// Refuses windows above 128 MiB, by the library's default.
 fn zstd_decoder<R: BufRead>(compressed: R) -> io::Result<ZstdDecoder<'static, R>> {
     ZstdDecoder::with_buffer(compressed)
-}
-
-fn describe(path: &Path, found: &Metadata) -> InputFile {
-    InputFile { path: path.to_path_buf(), bytes: found.len(), modified: found.modified().ok(), rows: None }
 }
 
 /// A file that counts the bytes that are read.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::hive::{hive_bounds, hive_keys};
-use self::paths::{EXTENSIONS, expand};
+use self::paths::{IPC, NDJSON, PARQUET, ends_with_any, expand};
 use crate::csv::{ColumnType, CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ipc::IpcFile;
 use crate::parquet::ParquetFile;
 use crate::source::{
     Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
@@ -101,24 +102,33 @@ fn positions(schema: &Schema) -> HashMap<String, usize> {
 struct Opened {
     source: Box<dyn Source>,
     blank: Vec<String>,
+    format: FileFormat,
 }
 
-/// Gives columns of CSV files that begin without a value the type that another file has for them.
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FileFormat {
+    Parquet,
+    Csv,
+    NdJson,
+    Ipc,
+}
+
+/// Gives columns of text files that begin without a value the type that another file has for them.
 fn settle_blanks(
     paths: &[PathBuf],
     mut opened: Vec<Opened>,
     options: &DatasetOptions,
 ) -> Result<Vec<Opened>> {
     for index in 0..opened.len() {
-        let mut csv = options.csv.clone();
-        let known = csv.types.len();
+        let mut types = Vec::new();
         for name in &opened[index].blank {
             let others = opened.iter().filter(|other| !other.blank.contains(name));
             let mut fields = others.filter_map(|other| other.source.schema().field_with_name(name).ok());
-            csv.types.extend(fields.next().map(|field| (name.clone(), ColumnType::of(field.data_type()))));
+            types.extend(fields.next().map(|field| (name.clone(), field.data_type().clone())));
         }
-        if csv.types.len() > known {
-            opened[index].source = Box::new(CsvFile::open(&paths[index], &csv)?);
+        if !types.is_empty() {
+            opened[index].source = open_as(&paths[index], opened[index].format, options, &types)?.source;
         }
     }
     Ok(opened)
@@ -140,7 +150,7 @@ fn mark_blanks(schema: &Schema, blank: &HashSet<String>) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// Opens one file by what it is: magic bytes first, then the ending of its name.
+/// Opens one file by what it is.
 fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
     // Opening a pipe could wait forever, and a pipe cannot be read twice.
     if !std::fs::metadata(path).map_err(|e| Error::io(path, e))?.is_file() {
@@ -150,6 +160,46 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
     let mut magic = [0u8; 6];
     let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let read = std::io::Read::read(&mut file, &mut magic).map_err(|e| Error::io(path, e))?;
+    let format = format_of(path, &magic, read)?;
+    open_as(path, format, options, &[])
+}
+
+/// Opens a file of a known format; `types` are those of columns without a value in its sample.
+fn open_as(
+    path: &Path,
+    format: FileFormat,
+    options: &DatasetOptions,
+    types: &[(String, DataType)],
+) -> Result<Opened> {
+    match format {
+        FileFormat::Parquet => {
+            Ok(Opened { source: Box::new(ParquetFile::open(path)?), blank: Vec::new(), format })
+        }
+        FileFormat::Csv => {
+            let mut csv = options.csv.clone();
+            csv.types.extend(types.iter().map(|(name, kind)| (name.clone(), ColumnType::of(kind))));
+            let file = CsvFile::open(path, &csv)?;
+            let blank = file.blank_columns().map(str::to_owned).collect();
+            Ok(Opened { source: Box::new(file), blank, format })
+        }
+        FileFormat::Ipc => Ok(Opened { source: Box::new(IpcFile::open(path)?), blank: Vec::new(), format }),
+        #[cfg(feature = "polars")]
+        FileFormat::NdJson => {
+            let file = crate::polars::NdJsonFile::open(path, types)?;
+            let blank = file.blank_columns().map(str::to_owned).collect();
+            Ok(Opened { source: Box::new(file), blank, format })
+        }
+        #[cfg(not(feature = "polars"))]
+        FileFormat::NdJson => {
+            let message = "NDJSON files are read with the cargo feature \"polars\", which is off here";
+            let help = "build with that feature, or convert the file to Parquet, CSV or Arrow IPC";
+            Err(Error::new(ErrorKind::Unsupported, message).with_help(help).at_path(path))
+        }
+    }
+}
+
+/// Tells a file's format by its first bytes, then by its name.
+fn format_of(path: &Path, magic: &[u8; 6], read: usize) -> Result<FileFormat> {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let unsupported = |what: &str| {
         Err(Error::new(
@@ -158,24 +208,26 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
         )
         .at_path(path))
     };
-    if magic.starts_with(b"PAR1")
-        || magic.starts_with(b"PARE")
-        || EXTENSIONS[..3].iter().any(|e| name.ends_with(e))
-    {
-        return Ok(Opened { source: Box::new(ParquetFile::open(path)?), blank: Vec::new() });
+    if magic.starts_with(b"PAR1") || magic.starts_with(b"PARE") || ends_with_any(&name, PARQUET) {
+        return Ok(FileFormat::Parquet);
     }
-    if &magic == b"ARROW1" {
-        return unsupported("Arrow IPC");
+    if magic == b"ARROW1" || ends_with_any(&name, IPC) {
+        return Ok(FileFormat::Ipc);
+    }
+    if ends_with_any(&name, NDJSON) {
+        return Ok(FileFormat::NdJson);
     }
     if magic[..read].starts_with(b"ORC") && name.ends_with(".orc") {
         return unsupported("ORC");
     }
-    if [".json", ".ndjson", ".jsonl", ".xlsx"].iter().any(|e| name.ends_with(e)) {
+    let stem = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
+    if stem.is_some_and(|stem| ends_with_any(stem, NDJSON)) {
+        return unsupported("compressed NDJSON");
+    }
+    if ends_with_any(&name, &[".json", ".xlsx"]) {
         return unsupported("JSON and spreadsheet");
     }
-    let file = CsvFile::open(path, &options.csv)?;
-    let blank = file.blank_columns().map(str::to_owned).collect();
-    Ok(Opened { source: Box::new(file), blank })
+    Ok(FileFormat::Csv)
 }
 
 /// One schema for all files, or an error that names two that disagree.

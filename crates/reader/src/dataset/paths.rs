@@ -7,8 +7,21 @@ use walkdir::WalkDir;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// Endings of Parquet files.
+pub(super) const PARQUET: &[&str] = &[".parquet", ".parq", ".pq"];
+
+/// Endings of delimited text.
+const CSV: &[&str] = &[".csv", ".tsv", ".tab"];
+
+/// Endings of files with an object of JSON on every line.
+pub(super) const NDJSON: &[&str] = &[".ndjson", ".jsonl"];
+
+/// Endings of Arrow IPC files.
+pub(super) const IPC: &[&str] = &[".arrow", ".ipc", ".feather"];
+
 /// File name endings that are read when a directory is given.
-pub(super) const EXTENSIONS: [&str; 6] = [".parquet", ".parq", ".pq", ".csv", ".tsv", ".tab"];
+const EXTENSIONS: &[&[&str]] =
+    if cfg!(feature = "polars") { &[PARQUET, CSV, IPC, NDJSON] } else { &[PARQUET, CSV, IPC] };
 
 /// Endings of compressed text, behind one of the above.
 const COMPRESSED: [&str; 2] = [".gz", ".zst"];
@@ -20,7 +33,8 @@ pub(super) fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         let before = found.len();
         walk(argument, usize::MAX, found, is_data_name)?;
         if found.len() == before {
-            let message = format!("the directory has no file that ends in {}", EXTENSIONS.join(", "));
+            let message =
+                format!("the directory has no file that ends in {}", EXTENSIONS.concat().join(", "));
             return Err(Error::new(ErrorKind::Io, message).at_path(argument));
         }
     } else if argument.exists() || !text.contains(['*', '?', '[', '{']) {
@@ -86,10 +100,16 @@ fn walk(base: &Path, depth: usize, found: &mut Vec<PathBuf>, wanted: impl Fn(&Pa
     Ok(())
 }
 
+/// Whether a name in lower case has one of these endings.
+pub(super) fn ends_with_any(name: &str, endings: &[&str]) -> bool {
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
 fn is_data_name(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
-    let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c)).unwrap_or(&name);
-    EXTENSIONS.iter().any(|e| stem.ends_with(e))
+    let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c));
+    // Only text is compressed as a whole.
+    ends_with_any(&name, &EXTENSIONS.concat()) || stem.is_some_and(|stem| ends_with_any(stem, CSV))
 }
 
 #[cfg(test)]
