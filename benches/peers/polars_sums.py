@@ -14,7 +14,7 @@ def main():
     path, target = sys.argv[1:3]
     frame = pl.scan_parquet(path) if path.endswith(".parquet") else pl.scan_csv(path)
     columns = [c for c in frame.collect_schema().names() if c != target] + [target]
-    terms = [pl.lit(1.0)] + [pl.col(c) for c in columns]
+    terms = [pl.lit(1.0)] + [pl.col(c).cast(pl.Float64) for c in columns]
     k = len(terms)
     pairs = [(i, j) for i in range(k) for j in range(i, k)]
 

@@ -96,23 +96,24 @@ impl GroupForm {
         fit.levels.iter().map(level_text).chain(response).collect()
     }
 
-    fn csv_row(&self, fit: &GroupFit, own: &str, out: &mut Vec<u8>) -> Result<()> {
+    /// Writes rows of CSV between the columns that identify a fit and its status.
+    fn csv(&self, fit: &GroupFit, mut rows: impl Iterator<Item = String>, out: &mut Vec<u8>) -> Result<()> {
         let prefix: Vec<String> = self.cells(fit).iter().map(|cell| csv_field(cell)).collect();
-        writeln!(out, "{},{own},{}", prefix.join(","), csv_field(&fit.status()))
+        let (prefix, status) = (prefix.join(","), csv_field(&fit.status()));
+        rows.try_for_each(|own| writeln!(out, "{prefix},{own},{status}"))
     }
 
     fn tidy(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
         match &fit.result {
-            Ok(own) => own.coefficients.iter().try_for_each(|c| self.csv_row(fit, &broom::tidy_row(c), out)),
-            Err(_) => self.csv_row(fit, &empty(broom::TIDY), out),
+            Ok(own) => self.csv(fit, own.coefficients.iter().map(broom::tidy_row), out),
+            Err(_) => self.csv(fit, std::iter::once(empty(broom::TIDY)), out),
         }
     }
 
     fn glance(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
-        match &fit.result {
-            Ok(own) => self.csv_row(fit, &broom::glance_row(&own.glance), out),
-            Err(_) => self.csv_row(fit, &empty(broom::GLANCE), out),
-        }
+        let row =
+            fit.result.as_ref().map_or_else(|_| empty(broom::GLANCE), |own| broom::glance_row(&own.glance));
+        self.csv(fit, std::iter::once(row), out)
     }
 
     fn markdown(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
