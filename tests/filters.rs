@@ -107,7 +107,7 @@ fn computed_columns_are_columns_and_the_model_remembers_them() {
     close("mse", number(&evaluation, "mse"), number(&report, "glance/mse"), 1e-9);
     let january = dir.streamreg("evaluate m.json --format json --where").arg("month = 1").arg(&flights);
     assert!(number(&january.success().json(), "rows") < 30_000.0);
-    let predicted = dir.streamreg("predict m.json").arg(&flights).success().stdout;
+    let predicted = dir.streamreg("predict m.json --quiet").arg(&flights).success().stdout;
     assert_eq!(predicted.lines().count(), 336_777);
 }
 
