@@ -380,7 +380,7 @@ mod tests {
             table.merge(&part);
             from = to;
         }
-        let used = |i: &usize| i % 13 != 0;
+        let used = |i: &usize| !i.is_multiple_of(13);
         for row in [1, 2, 12, 44, rows - 2] {
             let key = codes(row, many);
             let rows: Vec<usize> = (0..rows).filter(|&i| codes(i, many) == key && used(&i)).collect();
