@@ -308,3 +308,31 @@ fn a_lazy_frame_is_a_source() {
     let error = regression.fit_batches(batch.schema(), [Ok(batch)]).unwrap_err();
     assert!(error.to_string().contains("need a source"), "{error}");
 }
+
+#[test]
+fn integers_do_not_wrap_and_floats_are_found_in_lists() {
+    let dir = Dir::new();
+    let (a, b): (Vec<u32>, Vec<u32>) =
+        ((0..100).map(|i| i % 10).collect(), (0..100).map(|i| i % 7).collect());
+    let y: Vec<f64> = (0..100).map(|i| f64::from(a[i]) - f64::from(b[i]) + (i * 37 % 11) as f64).collect();
+    let batch = arrays([
+        ("a", Arc::new(arrow_array::UInt32Array::from(a)) as ArrayRef),
+        ("b", Arc::new(arrow_array::UInt32Array::from(b))),
+        ("k", Arc::new(arrow_array::Int8Array::from((0..100).map(|i| i + 20).collect::<Vec<i8>>()))),
+        (
+            "f",
+            Arc::new(arrow_array::Float32Array::from((0..100).map(|i| i as f32 / 10.0).collect::<Vec<_>>())),
+        ),
+        ("y", Arc::new(Float64Array::from(y))),
+    ]);
+    write_parquet(&dir.path("d.parquet"), &batch, WriterProperties::default());
+    let line = "fit d.parquet --target y --features q --format json --quiet --with";
+    let report = dir.streamreg(line).arg("q = a - b").success().json();
+    let formula = dir.fit("d.parquet --formula y~I(a-b)");
+    close("slope", column(&report, "estimate")[1].unwrap(), column(&formula, "estimate")[1].unwrap(), 1e-12);
+    for (filter, rows) in [("k + 100 > 150", 69.0), ("a - 5 < 0", 50.0), ("f in (0.1, 0.2, 3.0)", 3.0)] {
+        let line = "fit d.parquet --target y --features b --format json --quiet --where";
+        let report = dir.streamreg(line).arg(filter).success().json();
+        assert_eq!(number(&report, "ledger/rows_read"), rows, "{filter}");
+    }
+}

@@ -297,7 +297,9 @@ fn every_type_that_a_parquet_file_may_have() {
     let names = ["i8", "u64", "f32", "d", "date", "utc"];
     let copies = names.map(|n| format!("{n}_"));
     let read = batches(&source, &ScanRequest::new(names.iter().map(ToString::to_string).chain(copies)));
-    for i in 0..names.len() {
+    // Narrow integers are computed with, and delivered, as int64.
+    assert_eq!(read[0].column(6).data_type(), &DataType::Int64);
+    for i in 1..names.len() {
         assert_eq!(
             format!("{:?}", read[0].column(i)),
             format!("{:?}", read[0].column(i + 6)),

@@ -26,13 +26,8 @@ pub(super) fn polars_type(kind: &DataType) -> Option<pl::DataType> {
     use pl::DataType as P;
     Some(match kind {
         A::Boolean => P::Boolean,
-        A::Int8 => P::Int8,
-        A::Int16 => P::Int16,
-        A::Int32 => P::Int32,
-        A::Int64 => P::Int64,
-        A::UInt8 => P::UInt8,
-        A::UInt16 => P::UInt16,
-        A::UInt32 => P::UInt32,
+        // Arithmetic on narrow or unsigned numbers would wrap around.
+        A::Int8 | A::Int16 | A::Int32 | A::Int64 | A::UInt8 | A::UInt16 | A::UInt32 => P::Int64,
         A::UInt64 => P::UInt64,
         A::Float32 => P::Float32,
         A::Float64 => P::Float64,

@@ -265,6 +265,10 @@ fn listed(side: Expr, kind: Option<&pl::DataType>) -> Expr {
         _ => return side,
     };
     let typed = kind.and_then(|kind| {
+        // Compared as `=` compares: the column is not widened.
+        if *kind == pl::DataType::Float32 {
+            return series.cast(kind).ok();
+        }
         let texts: Vec<Option<&str>> = series.str().ok()?.iter().collect();
         times(&texts, kind)
     });
@@ -274,6 +278,9 @@ fn listed(side: Expr, kind: Option<&pl::DataType>) -> Expr {
 /// Texts as dates or times in ISO's spelling; `None` if one of them is not.
 fn times(texts: &[Option<&str>], kind: &pl::DataType) -> Option<pl::Series> {
     use pl::NamedFrom;
+    if !texts.iter().flatten().all(|text| is_iso(text, kind)) {
+        return None;
+    }
     // A day in a column of timestamps is its midnight.
     let spelled = |text: &&str| match kind {
         pl::DataType::Datetime(..) if text.len() == 10 => format!("{text}T00:00:00"),
@@ -296,6 +303,13 @@ fn times(texts: &[Option<&str>], kind: &pl::DataType) -> Option<pl::Series> {
     let parsed = quiet(|| frame.lazy().select([parsed]).collect().map_err(|e| super::failed(&e))).ok()?;
     let series = parsed.columns().first()?.as_materialized_series().clone();
     (series.dtype() == kind).then_some(series)
+}
+
+/// Whether a text begins as ISO writes a day, or a time: polars would guess at other orders.
+fn is_iso(text: &str, kind: &pl::DataType) -> bool {
+    let pattern = if *kind == pl::DataType::Time { "00:00" } else { "0000-00-00" };
+    let fits = |(c, p): (char, char)| if p == '0' { c.is_ascii_digit() } else { c == p };
+    text.len() >= pattern.len() && text.chars().zip(pattern.chars()).all(fits)
 }
 
 #[cfg(test)]
