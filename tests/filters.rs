@@ -318,6 +318,7 @@ fn integers_do_not_wrap_and_floats_are_found_in_lists() {
     let batch = arrays([
         ("a", Arc::new(arrow_array::UInt32Array::from(a)) as ArrayRef),
         ("b", Arc::new(arrow_array::UInt32Array::from(b))),
+        ("u", Arc::new(arrow_array::UInt64Array::from((0..100).collect::<Vec<u64>>()))),
         ("k", Arc::new(arrow_array::Int8Array::from((0..100).map(|i| i + 20).collect::<Vec<i8>>()))),
         (
             "f",
@@ -330,7 +331,12 @@ fn integers_do_not_wrap_and_floats_are_found_in_lists() {
     let report = dir.streamreg(line).arg("q = a - b").success().json();
     let formula = dir.fit("d.parquet --formula y~I(a-b)");
     close("slope", column(&report, "estimate")[1].unwrap(), column(&formula, "estimate")[1].unwrap(), 1e-12);
-    for (filter, rows) in [("k + 100 > 150", 69.0), ("a - 5 < 0", 50.0), ("f in (0.1, 0.2, 3.0)", 3.0)] {
+    // What has no type to be delivered in is an error, not a wrong number.
+    dir.streamreg(line).arg("q = u - 5").fails(2, &["CAST"]);
+    dir.streamreg(line).arg("q = CAST(u - 5 AS BIGINT)").success();
+    let filters =
+        [("k + 100 > 150", 69.0), ("a - 5 < 0", 50.0), ("u - 5 < 0", 5.0), ("f in (0.1, 0.2, 3.0)", 3.0)];
+    for (filter, rows) in filters {
         let line = "fit d.parquet --target y --features b --format json --quiet --where";
         let report = dir.streamreg(line).arg(filter).success().json();
         assert_eq!(number(&report, "ledger/rows_read"), rows, "{filter}");

@@ -239,6 +239,10 @@ fn csv_and_its_types() {
         rows(&batches(&source, &ScanRequest::new(["x"])))
     };
     assert_eq!(pass("day >= '2024-02-29'"), 1);
+    for other in ["29/02/2024", "29-02-2024", "2024/02/29", "2024-2-29"] {
+        let wrong = format!("day >= '{other}'");
+        assert!(Expressions::new(Box::new(open(&path)), &[], Some(&wrong)).is_err(), "{wrong}");
+    }
     assert_eq!(pass("day in ('2024-02-28', '2024-03-01')"), 1);
     assert_eq!(pass("day not in ('2024-02-28', '2024-03-01')"), 1);
     assert_eq!(pass("day between '2024-01-01' and '2024-12-31'"), 2);

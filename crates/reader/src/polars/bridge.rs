@@ -2,8 +2,8 @@
 //!
 //! Both keep columns in Arrow's layout and could exchange pointers through its C interface, which is
 //! unsafe by nature. Here values go over through safe means instead: numbers into polars are shared, not
-//! copied (a buffer that owns an Arrow buffer), numbers out of it and bits both ways are copied at the speed
-//! of memory, text is copied both ways. What that costs is far below what an expression costs.
+//! copied (a buffer that owns an Arrow buffer) unless they are widened, numbers out of it and bits both ways are
+//! copied at the speed of memory, text is copied both ways. What that costs is far below what an expression costs.
 
 use std::sync::Arc;
 

@@ -191,7 +191,9 @@ fn not_of_a_row(node: &Expr) -> Option<&'static str> {
 ///   text, which the comparison then refuses;
 /// - a comparison with `NULL` is null;
 /// - unsigned numbers beside a negative one are compared as what they are. polars makes signed numbers of
-///   them, and nulls of those that are too large.
+///   them, and nulls of those that are too large;
+/// - arithmetic on unsigned 64-bit numbers has 128 bits. In 64 it would wrap around below zero. Narrower columns
+///   are int64 here.
 fn as_sql_means(node: Expr, schema: &Schema) -> Expr {
     let kind_of = |side: &Expr| match side {
         Expr::Column(name) => polars_type(schema.field_with_name(name).ok()?.data_type()),
@@ -216,6 +218,17 @@ fn as_sql_means(node: Expr, schema: &Schema) -> Expr {
             let (new_left, new_right) =
                 (settled(&left, &of_left, &right, &of_right), settled(&right, &of_right, &left, &of_left));
             Expr::BinaryExpr { left: Arc::new(new_left), op, right: Arc::new(new_right) }
+        }
+        Expr::BinaryExpr {
+            left,
+            op: op @ (Operator::Plus | Operator::Minus | Operator::Multiply),
+            right,
+        } => {
+            let wide = |side: Arc<Expr>| match kind_of(&side) {
+                Some(pl::DataType::UInt64) => Arc::new((*side).clone().cast(pl::DataType::Int128)),
+                _ => side,
+            };
+            Expr::BinaryExpr { left: wide(left), op, right: wide(right) }
         }
         // `DATE '2024-02-29'`
         Expr::Cast { ref expr, ref dtype, .. } => {
