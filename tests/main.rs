@@ -10,6 +10,7 @@
 //! | `rows` | weights, groups, missing values |
 //! | `filters` | filters, computed columns, and the other formats of files; with the cargo feature `polars` |
 //! | `algebra` | what must hold for any data |
+//! | `exact` | exact sums: the same bits for any order, layout, format and split |
 //! | `bits` | the same bits for any threads, batches and cuts |
 //! | `types` | every column type, encoding, codec and page version |
 //! | `fit`, `predict`, `inspect` | the commands: formats, flags, outputs |
@@ -23,6 +24,7 @@ mod algebra;
 mod bits;
 mod categories;
 mod datasets;
+mod exact;
 mod extremes;
 mod failures;
 #[cfg(feature = "polars")]

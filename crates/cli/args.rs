@@ -181,6 +181,11 @@ pub(crate) struct FitArgs {
     #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = "Solving")]
     pub(crate) solver: SolverArg,
 
+    /// How sums are carried: exactly, so that the same rows give the same bits in any order, layout or number of files,
+    /// or in float64, which is faster for wide designs [auto: exact up to 64 numbers, responses included]
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Solving")]
+    pub(crate) precision: PrecisionArg,
+
     /// Never read the data a second time
     #[arg(long, help_heading = "Solving")]
     pub(crate) no_escalate: bool,
@@ -257,6 +262,14 @@ pub(crate) enum SolverArg {
     Cholesky,
     Qr,
     Svd,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrecisionArg {
+    #[default]
+    Auto,
+    Exact,
+    Float,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

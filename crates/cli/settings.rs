@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use streamreg::{
-    Collinear, ColumnType, Contrasts, CsvOptions, DatasetOptions, Execution, Interval, Missing, Regression,
-    Solver, Unseen, WeightType,
+    Collinear, ColumnType, Contrasts, CsvOptions, DatasetOptions, Execution, Interval, Missing, Precision,
+    Regression, Solver, Unseen, WeightType,
 };
 
 use crate::args::{
-    CollinearArg, ContrastsArg, FitArgs, InputArgs, IntervalArg, MissingArg, RunArgs, SolverArg, UnseenArg,
-    WeightArg,
+    CollinearArg, ContrastsArg, FitArgs, InputArgs, IntervalArg, MissingArg, PrecisionArg, RunArgs,
+    SolverArg, UnseenArg, WeightArg,
 };
 use crate::exit::INTERRUPTED;
 use crate::progress;
@@ -51,6 +51,11 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
             SolverArg::Cholesky => Solver::Cholesky,
             SolverArg::Qr => Solver::Qr,
             SolverArg::Svd => Solver::Svd,
+        })
+        .precision(match args.precision {
+            PrecisionArg::Auto => Precision::Auto,
+            PrecisionArg::Exact => Precision::Exact,
+            PrecisionArg::Float => Precision::Float,
         })
         .collinear(match args.collinear {
             CollinearArg::Drop => Collinear::Drop,

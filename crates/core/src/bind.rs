@@ -37,6 +37,7 @@ impl<'s> Binder<'s> {
             tables: Vec::new(),
             checks: Vec::new(),
             fills: Vec::new(),
+            exact: false,
         };
         Self { spec, schema: Columns::new(schema), design, positions: HashMap::new() }
     }
@@ -344,12 +345,8 @@ impl<'s> Binder<'s> {
             let categories = design.categories.iter().enumerate().filter(|(_, c)| c.column == column);
             checks.extend(categories.map(|(index, _)| Check::Category(index)));
         }
-        let computed = |v: &usize| match &design.variables[*v].content {
-            Content::Product(monomial) => !matches!(monomial.as_slice(), [Piece::Column(_)]),
-            Content::MissingFlag(_) => false,
-        };
         let features = (0..design.first_response()).filter(|_| !indicator);
-        checks.extend(responses.chain(features).filter(computed).map(Check::Variable));
+        checks.extend(responses.chain(features).filter(|&v| design.is_computed(v)).map(Check::Variable));
         checks
     }
 }

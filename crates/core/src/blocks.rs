@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::levels::{Encoder, FIRST_UNSEEN, LevelSet, NON_FINITE_CODE, NULL_CODE};
 use crate::missing::{MissingReason, Tally};
 use crate::spec::{Missing, WeightType};
-use crate::variables::{compute, values_of};
+use crate::variables::{Computed, column_of, compute};
 
 /// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
 /// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
@@ -208,7 +208,7 @@ impl<'d> BlockCutter<'d> {
         let replaced =
             design.spec.missing == Missing::Indicator && self.replace(&mut computed, numbers, rows);
         let columns: Vec<Column<'_>> = (design.variables.iter().zip(&computed))
-            .map(|(variable, values)| Column::from(values_of(&variable.content, values, numbers)))
+            .map(|(variable, computed)| column_of(&variable.content, computed, numbers))
             .collect();
         let codes: Vec<&[u32]> = buffers.codes.iter().map(|c| &c[..rows]).collect();
         let weights = design.weights.map(|column| numbers[column]);
@@ -247,19 +247,22 @@ impl<'d> BlockCutter<'d> {
     }
 
     /// Puts the fills where a feature is missing, and marks these rows. Returns whether there were any.
-    fn replace(&mut self, computed: &mut [Vec<f64>], numbers: &[&[f64]], rows: usize) -> bool {
+    fn replace(&mut self, computed: &mut [Computed], numbers: &[&[f64]], rows: usize) -> bool {
         let mut any = false;
         for v in 0..self.design.first_response() {
             let Content::MissingFlag(of) = self.design.variables[v].content else { continue };
-            let values = values_of(&self.design.variables[of].content, &computed[of], numbers);
+            let column = column_of(&self.design.variables[of].content, &computed[of], numbers);
+            let values = column.values;
             let flags: Vec<f64> = values.iter().map(|x| f64::from(u8::from(!x.is_finite()))).collect();
             if flags.iter().any(|&f| f > 0.0) {
                 any = true;
                 let fill = self.design.fills[of];
-                computed[of] = values.iter().map(|&x| if x.is_finite() { x } else { fill }).collect();
+                let filled = values.iter().map(|&x| if x.is_finite() { x } else { fill }).collect();
+                // Where a value is missing, so is what it lacks.
+                computed[of] = Computed { values: filled, low: column.low.map(<[f64]>::to_vec) };
             }
             debug_assert_eq!(flags.len(), rows);
-            computed[v] = flags;
+            computed[v] = flags.into();
         }
         any
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expression::{Expr, Operator};
 use crate::levels::{Level, LevelSet};
 use crate::scope::Scoped;
-use crate::spec::{Missing, ModelSpec};
+use crate::spec::{Missing, ModelSpec, Precision};
 
 /// Most groups that `by` may split the rows into.
 const MAX_GROUPS: usize = 50_000_000;
@@ -142,6 +142,8 @@ pub struct Design {
     pub(crate) checks: Vec<Check>,
     /// What a missing number is replaced by until the mean is known, one a variable.
     pub(crate) fills: Vec<f64>,
+    /// Whether sums are exact, and computed variables keep what rounding would take from them.
+    pub(crate) exact: bool,
 }
 
 impl Design {
@@ -164,6 +166,17 @@ impl Design {
     pub fn of_terms(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
         let responses = Vec::new();
         Binder::new(&ModelSpec { responses, ..spec.for_new_rows() }, schema).bind()
+    }
+
+    /// The same design with sums of the given precision; a new one has those of float64.
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.exact = precision.is_exact(self.variables.len());
+        self
+    }
+
+    /// Whether sums are exact.
+    pub fn has_exact_sums(&self) -> bool {
+        self.exact
     }
 
     /// Forgets the variables for which `needed` is false, and with them the columns that nothing else needs;
@@ -286,6 +299,14 @@ impl Design {
     /// The columns of the groups, in order.
     pub fn by(&self) -> &[usize] {
         &self.by
+    }
+
+    /// Whether a variable is computed from columns, and no column or mark of missing values itself.
+    pub(crate) fn is_computed(&self, variable: usize) -> bool {
+        match &self.variables[variable].content {
+            Content::Product(monomial) => !matches!(monomial.as_slice(), [Piece::Column(_)]),
+            Content::MissingFlag(_) => false,
+        }
     }
 
     /// The position of a variable, by its content.

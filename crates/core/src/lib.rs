@@ -7,7 +7,7 @@
 //!
 //! | accumulator | holds | costs | good for |
 //! |---|---|---|---|
-//! | [`Statistics`] | all that a design needs: [`CrossProducts`] of its numbers, sums by level for its categories | `n p²` flops for `p` numbers, a few sums a category | everything |
+//! | [`Statistics`] | all that a design needs: [`ExactProducts`] or [`CrossProducts`] of its numbers, sums by level for its categories | `n p²` flops for `p` numbers, some six times as many if exact, a few sums a category | everything |
 //! | [`TriangularFactor`] | means and `R` of centred `[X y] = QR` | about `2 n p²` flops, slower ones | ill-conditioned data |
 //!
 //! After the pass the levels of the categories are known. A [`Layout`] says which columns the terms come to,
@@ -28,8 +28,8 @@
 //! | [`missing`] | the ledger of rows |
 //! | [`accumulate`](mod@accumulate) | the trait, and the pass |
 //! | [`ordered`] | partitions in parallel, results in order |
-//! | [`statistics`], [`cross_products`], `groups`, [`triangular_factor`], [`moments`] | the statistics |
-//! | [`layout`], [`assemble`] | the columns of the design matrix; their cross-products from the sums |
+//! | [`statistics`], [`exact`], [`cross_products`], `groups`, [`triangular_factor`], [`moments`] | the statistics |
+//! | [`layout`], [`assemble`], [`doubled`] | the columns of the design matrix; their cross-products from the sums |
 
 pub mod accumulate;
 pub mod assemble;
@@ -42,6 +42,7 @@ pub mod cross_products;
 pub mod design;
 pub mod doubled;
 pub mod error;
+pub mod exact;
 pub mod expression;
 pub mod formula;
 mod groups;
@@ -65,6 +66,7 @@ pub use cross_products::CrossProducts;
 pub use design::Design;
 pub use doubled::DoubledProducts;
 pub use error::{Error, ErrorKind, Result};
+pub use exact::{ExactProducts, Wide, Wides};
 pub use expression::Expr;
 pub use formula::{Factor, Formula, FormulaError, Term};
 pub use layout::{Coding, Effect, Expanded, Layout};
@@ -74,7 +76,8 @@ pub use moments::Moments;
 pub use ordered::in_order;
 pub use spec::usable_as_number;
 pub use spec::{
-    Contrasts, DEFAULT_MAX_LEVELS, INTERCEPT, LeftOut, Missing, ModelSpec, WeightType, Weights, factor_name,
+    Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, Missing, ModelSpec, Precision,
+    WeightType, Weights, factor_name,
 };
 pub use statistics::Statistics;
 pub use triangular_factor::TriangularFactor;

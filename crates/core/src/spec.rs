@@ -56,6 +56,36 @@ pub struct Weights {
     pub kind: WeightType,
 }
 
+/// How sums are carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Precision {
+    /// Exact up to [`EXACT_VARIABLES`] variables, in float64 beyond.
+    #[default]
+    Auto,
+    /// Every product and every sum exactly: results have the same bits for any order, layout and split of the
+    /// rows, and on any processor.
+    Exact,
+    /// In float64, centred: faster for wide designs, and the same bits for any number of threads.
+    Float,
+}
+
+/// Most numeric variables, responses included, whose sums are exact unless said otherwise. Sums of float64 would cost
+/// about half as much on this many columns; it never depends on the processor, because results would.
+pub const EXACT_VARIABLES: usize = 64;
+
+impl Precision {
+    /// Whether the sums of so many variables are exact.
+    pub fn is_exact(self, variables: usize) -> bool {
+        match self {
+            Self::Auto => variables <= EXACT_VARIABLES,
+            Self::Exact => true,
+            Self::Float => false,
+        }
+    }
+}
+
 /// Most levels of a category, unless said otherwise.
 pub const DEFAULT_MAX_LEVELS: usize = 100_000;
 

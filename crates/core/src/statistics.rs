@@ -4,6 +4,7 @@ use crate::accumulate::Accumulator;
 use crate::block::{BlockError, DesignBlock};
 use crate::cross_products::CrossProducts;
 use crate::design::Design;
+use crate::exact::{ExactProducts, Wides};
 use crate::groups::GroupTable;
 use crate::levels::FIRST_UNSEEN;
 
@@ -12,32 +13,54 @@ use crate::levels::FIRST_UNSEEN;
 #[derive(Debug)]
 pub struct Statistics {
     /// Over all rows; absent where rows are split into groups.
-    dense: Option<CrossProducts>,
+    dense: Option<DenseSums>,
     pub(crate) tables: Vec<GroupTable>,
     variables: usize,
-    log_weights: f64,
+    /// One sum, exact, so that the order of the rows does not matter.
+    log_weights: Wides,
+}
+
+/// Cross-products of the numeric variables over all rows.
+#[derive(Debug)]
+pub(crate) enum DenseSums {
+    Float(CrossProducts),
+    Exact(Box<ExactProducts>),
 }
 
 impl Statistics {
     /// The sums of no rows.
     pub fn new(design: &Design) -> Self {
         let variables = design.variables.len();
+        let dense = || match design.exact {
+            true => DenseSums::Exact(Box::new(ExactProducts::new(variables))),
+            false => DenseSums::Float(CrossProducts::new(variables)),
+        };
+        let mut log_weights = Wides::new(1);
+        log_weights.push_record();
         Self {
-            dense: design.by.is_empty().then(|| CrossProducts::new(variables)),
-            tables: design.tables.iter().map(GroupTable::new).collect(),
+            dense: design.by.is_empty().then(dense),
+            tables: design.tables.iter().map(|spec| GroupTable::new(spec, design)).collect(),
             variables,
-            log_weights: 0.0,
+            log_weights,
         }
     }
 
     /// The cross-products of the numeric variables over all rows; `None` where rows are split into groups.
-    pub fn dense(&self) -> Option<&CrossProducts> {
+    pub(crate) fn dense(&self) -> Option<&DenseSums> {
         self.dense.as_ref()
+    }
+
+    /// The exact ones, if they are.
+    pub fn exact(&self) -> Option<&ExactProducts> {
+        match &self.dense {
+            Some(DenseSums::Exact(dense)) => Some(dense),
+            _ => None,
+        }
     }
 
     /// Sum of the logarithms of the weights; 0 where there are none.
     pub fn log_weights(&self) -> f64 {
-        self.log_weights
+        self.log_weights.double(0, 0).0
     }
 
     /// The table over the given categories, in order.
@@ -54,14 +77,15 @@ impl Accumulator for Statistics {
     fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
         match &mut self.dense {
             // It looks at every value, so nothing has to be checked before.
-            Some(dense) => dense.update(rows)?,
+            Some(DenseSums::Float(dense)) => dense.update(rows)?,
+            Some(DenseSums::Exact(dense)) => dense.update(rows)?,
             None => {
                 rows.check(self.variables)?;
                 check_finite(rows)?;
             }
         }
         if let Some(weights) = rows.weights {
-            self.log_weights += rows.used().map(|row| libm::log(weights[row])).sum::<f64>();
+            rows.used().for_each(|row| self.log_weights.add_f64(0, 0, libm::log(weights[row])));
         }
         if !self.tables.is_empty() {
             // A row of a level that the model does not know belongs to no record.
@@ -77,11 +101,12 @@ impl Accumulator for Statistics {
             return Err(BlockError::Shape);
         }
         match (&mut self.dense, other.dense) {
-            (Some(own), Some(theirs)) => own.merge(theirs)?,
+            (Some(DenseSums::Float(own)), Some(DenseSums::Float(theirs))) => own.merge(theirs)?,
+            (Some(DenseSums::Exact(own)), Some(DenseSums::Exact(theirs))) => own.merge(*theirs)?,
             (None, None) => {}
             _ => return Err(BlockError::Shape),
         }
-        self.log_weights += other.log_weights;
+        self.log_weights.merge_record(0, &other.log_weights, 0);
         for (own, theirs) in self.tables.iter_mut().zip(&other.tables) {
             own.merge(theirs);
         }
@@ -89,8 +114,10 @@ impl Accumulator for Statistics {
     }
 
     fn finish(&mut self) {
-        if let Some(dense) = &mut self.dense {
-            dense.finish();
+        match &mut self.dense {
+            Some(DenseSums::Float(dense)) => dense.finish(),
+            Some(DenseSums::Exact(dense)) => dense.finish(),
+            None => {}
         }
         for table in &mut self.tables {
             table.finish();

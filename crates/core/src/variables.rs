@@ -1,93 +1,173 @@
 //! The numeric variables of a block of rows: what is computed from its columns.
 
 use arrow_array::RecordBatch;
+use faer::fx128;
 
+use crate::block::Column;
 use crate::blocks::block_rows;
 use crate::convert::fill;
 use crate::design::{Content, Design, Monomial, Piece, Polynomial};
 use crate::error::Result;
 use crate::expression::Expr;
+use crate::expression::doubled::power;
 
-/// The values of a variable: a column as it lies, or what was computed.
-pub(crate) fn values_of<'a>(content: &Content, computed: &'a [f64], numbers: &[&'a [f64]]) -> &'a [f64] {
+/// A variable that is computed: its float64 values, and what they lack to it where that is kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Computed {
+    pub(crate) values: Vec<f64>,
+    pub(crate) low: Option<Vec<f64>>,
+}
+
+impl From<Vec<f64>> for Computed {
+    fn from(values: Vec<f64>) -> Self {
+        Self { values, low: None }
+    }
+}
+
+impl From<Vec<fx128>> for Computed {
+    fn from(doubled: Vec<fx128>) -> Self {
+        let low: Vec<f64> = doubled.iter().map(|v| if v.0.is_finite() { v.1 } else { 0.0 }).collect();
+        let low = low.iter().any(|&l| l != 0.0).then_some(low);
+        Self { values: doubled.into_iter().map(|v| v.0).collect(), low }
+    }
+}
+
+/// A variable: a column as it lies, or what was computed.
+pub(crate) fn column_of<'a>(content: &Content, computed: &'a Computed, numbers: &[&'a [f64]]) -> Column<'a> {
     match content {
-        Content::Product(monomial) if computed.is_empty() => match monomial.as_slice() {
-            [Piece::Column(column)] => numbers[*column],
-            _ => computed,
+        Content::Product(monomial) if computed.values.is_empty() => match monomial.as_slice() {
+            [Piece::Column(column)] => numbers[*column].into(),
+            _ => computed.values.as_slice().into(),
         },
-        _ => computed,
+        _ => Column { values: &computed.values, low: computed.low.as_deref() },
     }
 }
 
-/// The variables that are not columns as they lie, one vector each; empty for those that are.
-pub(crate) fn compute(design: &Design, numbers: &[&[f64]], rows: usize) -> Vec<Vec<f64>> {
-    let mut arguments: Vec<Option<Vec<f64>>> = vec![None; design.polynomials.len()];
-    let variables = design.variables.iter();
-    variables
-        .map(|variable| match &variable.content {
-            Content::MissingFlag(_) => Vec::new(),
-            Content::Product(monomial) => product(design, monomial, numbers, rows, &mut arguments),
-        })
-        .collect()
+/// The variables that are not columns as they lie; empty for those that are.
+pub(crate) fn compute(design: &Design, numbers: &[&[f64]], rows: usize) -> Vec<Computed> {
+    let inputs = Inputs { design, numbers, rows };
+    let variables = design.variables.iter().map(|variable| &variable.content);
+    if design.exact {
+        let mut arguments = vec![None; design.polynomials.len()];
+        return variables.map(|content| of(content, |m| inputs.doubled(m, &mut arguments).into())).collect();
+    }
+    let mut arguments = vec![None; design.polynomials.len()];
+    variables.map(|content| of(content, |m| inputs.product(m, &mut arguments).into())).collect()
 }
 
-fn product(
-    design: &Design,
-    monomial: &Monomial,
-    numbers: &[&[f64]],
+fn of(content: &Content, compute: impl FnOnce(&Monomial) -> Computed) -> Computed {
+    match content {
+        Content::MissingFlag(_) => Computed::default(),
+        Content::Product(monomial) if matches!(monomial.as_slice(), [Piece::Column(_)]) => {
+            Computed::default()
+        }
+        Content::Product(monomial) => compute(monomial),
+    }
+}
+
+/// The columns of a block, to compute variables from.
+struct Inputs<'a> {
+    design: &'a Design,
+    numbers: &'a [&'a [f64]],
     rows: usize,
-    arguments: &mut [Option<Vec<f64>>],
-) -> Vec<f64> {
-    if let [Piece::Column(_)] = monomial.as_slice() {
-        return Vec::new();
-    }
-    let by_name = |name: &str| {
-        let position = design.columns.iter().position(|c| c == name);
-        // Binding has put every column of every expression on the list.
-        position.map_or(&[][..], |position| numbers[position])
-    };
-    let mut product: Option<Vec<f64>> = None;
-    for piece in monomial {
-        let values = match piece {
-            Piece::Column(column) => numbers[*column].to_vec(),
-            Piece::Expr(expr) => evaluate(expr, rows, &by_name),
-            Piece::Power(index, exponent) => {
-                let base = arguments[*index]
-                    .get_or_insert_with(|| shifted(&design.polynomials[*index], rows, &by_name));
-                let power = |&t: &f64| (1..*exponent).fold(t, |power, _| power * t);
-                base.iter().map(power).collect()
-            }
-        };
-        product = Some(match product {
-            None => values,
-            Some(mut so_far) => {
-                so_far.iter_mut().zip(&values).for_each(|(a, b)| *a *= b);
-                so_far
-            }
-        });
-    }
-    product.unwrap_or_else(|| vec![1.0; rows])
 }
 
-/// The values of an expression, NaN wherever a column of it is not finite: arithmetic alone would make numbers of
-/// some of them (`x^0`, `1/x`, `exp(-x)`), and rows would count although a value is missing.
+impl<'a> Inputs<'a> {
+    fn by_name(&self, name: &str) -> &'a [f64] {
+        let position = self.design.columns.iter().position(|c| c == name);
+        // Binding has put every column of every expression on the list.
+        position.map_or(&[][..], |position| self.numbers[position])
+    }
+
+    fn product(&self, monomial: &Monomial, arguments: &mut [Option<Vec<f64>>]) -> Vec<f64> {
+        let mut product: Option<Vec<f64>> = None;
+        for piece in monomial {
+            let values = match piece {
+                Piece::Column(column) => self.numbers[*column].to_vec(),
+                Piece::Expr(expr) => evaluate(expr, self.rows, &|name: &str| self.by_name(name)),
+                Piece::Power(index, exponent) => {
+                    let argument = || self.shifted(&self.design.polynomials[*index]);
+                    let base = arguments[*index].get_or_insert_with(argument);
+                    let power = |&t: &f64| (1..*exponent).fold(t, |power, _| power * t);
+                    base.iter().map(power).collect()
+                }
+            };
+            product = Some(match product {
+                None => values,
+                Some(mut so_far) => {
+                    so_far.iter_mut().zip(&values).for_each(|(a, b)| *a *= b);
+                    so_far
+                }
+            });
+        }
+        product.unwrap_or_else(|| vec![1.0; self.rows])
+    }
+
+    /// `(argument - shift) / scale`.
+    fn shifted(&self, polynomial: &Polynomial) -> Vec<f64> {
+        let mut values = evaluate(&polynomial.argument, self.rows, &|name: &str| self.by_name(name));
+        values.iter_mut().for_each(|v| *v = (*v - polynomial.shift) / polynomial.scale);
+        values
+    }
+
+    /// As [`Inputs::product`], in double-double.
+    fn doubled(&self, monomial: &Monomial, arguments: &mut [Option<Vec<fx128>>]) -> Vec<fx128> {
+        let mut product: Option<Vec<fx128>> = None;
+        for piece in monomial {
+            let values: Vec<fx128> = match piece {
+                Piece::Column(column) => self.numbers[*column].iter().copied().map(fx128::from_f64).collect(),
+                Piece::Expr(expr) => self.evaluate_doubled(expr),
+                Piece::Power(index, exponent) => {
+                    let argument = || self.shifted_doubled(&self.design.polynomials[*index]);
+                    let base = arguments[*index].get_or_insert_with(argument);
+                    base.iter().map(|&t| power(t, *exponent)).collect()
+                }
+            };
+            product = Some(match product {
+                None => values,
+                Some(mut so_far) => {
+                    so_far.iter_mut().zip(values).for_each(|(a, b)| *a = finite_product(*a, b));
+                    so_far
+                }
+            });
+        }
+        product.unwrap_or_else(|| vec![fx128::ONE; self.rows])
+    }
+
+    fn shifted_doubled(&self, polynomial: &Polynomial) -> Vec<fx128> {
+        let (shift, scale) = (fx128::from_f64(polynomial.shift), fx128::from_f64(polynomial.scale));
+        let mut values = self.evaluate_doubled(&polynomial.argument);
+        values.iter_mut().for_each(|v| *v = v.sub_accurate(shift) / scale);
+        values
+    }
+
+    fn evaluate_doubled(&self, expr: &Expr) -> Vec<fx128> {
+        let mut values = expr.evaluate_doubled(self.rows, &|name: &str| self.by_name(name));
+        mark_missing(expr, &|name: &str| self.by_name(name), |row| values[row] = fx128::NAN);
+        values
+    }
+}
+
+/// A product whose low part is no NaN where its high part is none: of huge numbers, it overflows first.
+fn finite_product(a: fx128, b: fx128) -> fx128 {
+    let product = a * b;
+    if product.1.is_finite() { product } else { fx128::from_f64(a.0 * b.0) }
+}
+
+/// The values of an expression, NaN wherever a column of it is not finite.
 fn evaluate<'a>(expr: &Expr, rows: usize, by_name: &impl Fn(&str) -> &'a [f64]) -> Vec<f64> {
     let mut values = expr.evaluate(rows, by_name);
-    for name in expr.columns() {
-        for (value, x) in values.iter_mut().zip(by_name(name)) {
-            if !x.is_finite() {
-                *value = f64::NAN;
-            }
-        }
-    }
+    mark_missing(expr, by_name, |row| values[row] = f64::NAN);
     values
 }
 
-/// `(argument - shift) / scale`.
-fn shifted<'a>(polynomial: &Polynomial, rows: usize, by_name: &impl Fn(&str) -> &'a [f64]) -> Vec<f64> {
-    let mut values = evaluate(&polynomial.argument, rows, by_name);
-    values.iter_mut().for_each(|v| *v = (*v - polynomial.shift) / polynomial.scale);
-    values
+/// Calls `mark` for the rows in which a column of an expression is not finite: arithmetic alone would make numbers
+/// of some of them (`x^0`, `1/x`, `exp(-x)`), and rows would count although a value is missing.
+fn mark_missing<'a>(expr: &Expr, by_name: &impl Fn(&str) -> &'a [f64], mut mark: impl FnMut(usize)) {
+    for name in expr.columns() {
+        let cells = by_name(name).iter().enumerate();
+        cells.filter(|(_, x)| !x.is_finite()).for_each(|(row, _)| mark(row));
+    }
 }
 
 impl Design {
@@ -116,7 +196,7 @@ impl Design {
         }
         let computed = compute(self, &slices, rows);
         for (v, variable) in self.variables.iter().enumerate() {
-            self.fills[v] = centre_and_scale(values_of(&variable.content, &computed[v], &slices)).0;
+            self.fills[v] = centre_and_scale(column_of(&variable.content, &computed[v], &slices).values).0;
         }
         Ok(())
     }

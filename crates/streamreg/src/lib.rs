@@ -53,9 +53,9 @@ pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverR
 pub use run::{GroupFit, GroupSummary};
 
 pub use streamreg_core::{
-    Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, Factor, Formula, LeftOut, Level, Missing,
-    MissingReason, ModelSpec, ReplacedRows, RoundedIntegers, RowLedger, Term, Unseen, WeightType, Weights,
-    formula,
+    Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut, Level,
+    Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger, Term, Unseen,
+    WeightType, Weights, formula,
 };
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;

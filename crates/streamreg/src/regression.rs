@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::{
-    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Term, WeightType, Weights,
+    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, Term, WeightType,
+    Weights,
 };
 use streamreg_reader::{DatasetOptions, Source};
 use streamreg_solve::{Collinear, SolveOptions, Solver};
@@ -48,6 +49,7 @@ pub struct Regression {
     by: Vec<String>,
     pub(crate) selection: Selection,
     pub(crate) options: SolveOptions,
+    pub(crate) precision: Precision,
     pub(crate) escalate: bool,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
@@ -97,6 +99,7 @@ impl Regression {
             by: Vec::new(),
             selection: Selection::default(),
             options: SolveOptions::default(),
+            precision: Precision::Auto,
             escalate: true,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
@@ -207,6 +210,14 @@ impl Regression {
     #[must_use]
     pub fn conf_level(mut self, level: f64) -> Self {
         self.options.conf_level = level;
+        self
+    }
+
+    /// How sums are carried: exactly up to [`EXACT_VARIABLES`](streamreg_core::EXACT_VARIABLES) variables, in float64
+    /// beyond, unless said otherwise. [`Solver::Qr`] and [`Solver::Svd`] factor the data themselves.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 

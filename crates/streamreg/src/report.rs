@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{Coding, LeftOut, ModelSpec, RowLedger, factor_name};
+use streamreg_core::{Coding, LeftOut, ModelSpec, Precision, RowLedger, factor_name};
 use streamreg_reader::{InputFile, ReadCounts};
 use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 
@@ -21,6 +21,8 @@ pub struct SolverReport {
     pub requested: Solver,
     /// What produced the numbers.
     pub used: Solver,
+    /// How the sums were carried: `exact`, or `float`.
+    pub precision: Precision,
     /// Passes over the data.
     pub passes: usize,
     /// Why the data were read a second time.
@@ -31,12 +33,17 @@ pub struct SolverReport {
 
 impl SolverReport {
     pub(crate) fn direct(requested: Solver, used: Solver, passes: usize) -> Self {
-        Self { requested, used, passes, escalation: None, digits: 0.0 }
+        let precision = Precision::Float;
+        Self { requested, used, precision, passes, escalation: None, digits: 0.0 }
+    }
+
+    /// From exact sums, in one pass.
+    pub(crate) fn exact(requested: Solver) -> Self {
+        Self { precision: Precision::Exact, ..Self::direct(requested, Solver::Cholesky, 1) }
     }
 
     pub(crate) fn escalated(reason: String) -> Self {
-        let escalation = Some(reason);
-        Self { requested: Solver::Auto, used: Solver::Qr, passes: 2, escalation, digits: 0.0 }
+        Self { escalation: Some(reason), ..Self::direct(Solver::Auto, Solver::Qr, 2) }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use streamreg_core::{
-    Accumulator, Coding, CrossProducts, Design, Expanded, Group, Groups, Layout, LeftOut, Level, LevelMeans,
-    Levels, Missing, MissingReason, ModelSpec, RowLedger, Statistics as Sums, TriangularFactor, Unseen,
-    WeightType, in_order,
+    Accumulator, Coding, CrossProducts, Design, DoubledProducts, Expanded, Group, Groups, Layout, LeftOut,
+    Level, LevelMeans, Levels, Missing, MissingReason, ModelSpec, RowLedger, Statistics as Sums,
+    TriangularFactor, Unseen, WeightType, in_order,
 };
 use streamreg_reader::{InputFile, Source};
 use streamreg_solve::{
@@ -166,7 +166,11 @@ impl<'a, R: Rows> Run<'a, R> {
             let message = "QR needs the levels of categories beforehand, and the data cannot be read twice";
             return Err(Error::invalid_request(message));
         } else {
-            let solver = SolverReport::direct(self.options().solver, Solver::Cholesky, 1);
+            let requested = self.options().solver;
+            let solver = match summed.design.has_exact_sums() {
+                true => SolverReport::exact(requested),
+                false => SolverReport::direct(requested, Solver::Cholesky, 1),
+            };
             let accept = |a: Attempt| Ok((solver.clone(), a.accept(self.options())?));
             attempts.into_iter().map(accept).collect::<Result<_>>()?
         };
@@ -272,7 +276,8 @@ impl<'a, R: Rows> Run<'a, R> {
         loop {
             let (spec, left_out) = self.spec(&empty)?;
             check_width(spec.terms.len())?;
-            let mut design = Design::new(&spec, &self.rows.schema())?;
+            let design = Design::new(&spec, &self.rows.schema())?;
+            let mut design = design.with_precision(self.regression.precision);
             check_width(design.variables())?;
             if design.needs_centre()
                 && let Some(first) = self.rows.first(&design, &self.regression.execution)?
@@ -461,34 +466,45 @@ fn attempts(
     let layout = Layout::new(design, group.coding(), absorb)?;
     check_width(layout.len() + spec.responses.len())?;
     let products = group.cross_products(&layout);
-    let nobs = (group.rows(), &products);
+    let doubled = if layout.absorbed().is_none() { group.doubled_products(&layout) } else { None };
     let means = group.absorbed(&layout, &products);
-    let attempt = |response: usize| attempt(options, &layout, nobs, means.as_ref(), group, spec, response);
+    let sums = GroupSums { products: &products, doubled: doubled.as_ref(), means: means.as_ref() };
+    let attempt = |response: usize| attempt(options, &layout, sums, group, spec, response);
     let attempts = (0..spec.responses.len()).map(attempt).collect::<Result<_>>()?;
     drop(means);
     Ok((layout, attempts))
 }
 
+/// What a group is solved from: float64 always, double-double where sums are exact and no category is eliminated.
+#[derive(Clone, Copy)]
+struct GroupSums<'a> {
+    products: &'a CrossProducts,
+    doubled: Option<&'a DoubledProducts>,
+    means: Option<&'a LevelMeans<'a>>,
+}
+
 fn attempt(
     options: &SolveOptions,
     layout: &Layout,
-    (rows, products): (u64, &CrossProducts),
-    means: Option<&LevelMeans<'_>>,
+    sums: GroupSums<'_>,
     group: &Group<'_>,
     spec: &ModelSpec,
     response: usize,
 ) -> Result<Attempt> {
-    let weight = products.moments().weight();
-    let mut equation = equation(spec, layout, rows, &weight, group.log_weights());
+    let weight = sums.products.moments().weight();
+    let mut equation = equation(spec, layout, group.rows(), &weight, group.log_weights());
     equation.response = spec.response_names().swap_remove(response);
     let columns: Vec<usize> = (0..layout.len()).chain([layout.len() + response]).collect();
-    let attempt = match (means, layout.absorbed()) {
+    if let Some(doubled) = sums.doubled {
+        let own = doubled.select(&columns);
+        return Ok(solve(Statistics::Exact(&own), &equation, options)?);
+    }
+    let attempt = match (sums.means, layout.absorbed()) {
         (Some(means), Some(term)) => {
             let absorbed = Absorbed { means, term, columns: &columns };
             solve(Statistics::Absorbed(absorbed), &equation, options)?
         }
-        _ if spec.responses.len() == 1 => solve(Statistics::CrossProducts(products), &equation, options)?,
-        _ => solve(Statistics::CrossProducts(&products.select(&columns)), &equation, options)?,
+        _ => solve(Statistics::CrossProducts(&sums.products.select(&columns)), &equation, options)?,
     };
     Ok(with_digits(attempt, group.digits()))
 }

@@ -1,5 +1,6 @@
 //! From the sums of a pass to the cross-products of the design matrix's columns.
 
+mod exact;
 mod raws;
 
 use std::sync::Arc;
@@ -11,13 +12,14 @@ use crate::bind::powers;
 use crate::cross_products::CrossProducts;
 use crate::design::{Design, Piece};
 use crate::error::{Error, ErrorKind, Result};
+use crate::exact::ExactProducts;
 use crate::groups::Record;
 use crate::layout::{Basis, Coding, Layout, Raw};
 use crate::levels::{Level, LevelSet};
 use crate::missing::RowLedger;
 use crate::moments::Moments;
 use crate::spec::LeftOut;
-use crate::statistics::Statistics;
+use crate::statistics::{DenseSums, Statistics};
 
 /// The rows of one group; all rows where they are not split.
 ///
@@ -34,6 +36,8 @@ pub struct Group<'s> {
     /// Number, in the pass, of every level of the coding.
     codes: Vec<Vec<u32>>,
     dense: Dense<'s>,
+    /// Over all rows, where sums are exact and rows are not split.
+    exact: Option<&'s ExactProducts>,
     log_weights: f64,
     coding: Coding,
     /// How many times larger than a polynomial's cross-products the terms are that they are the sum of.
@@ -170,7 +174,11 @@ impl<'s> Groups<'s> {
         let (dense, by, records, log_weights) = match self.statistics.dense() {
             Some(dense) => {
                 let all = self.statistics.tables.iter().map(|t| Records::All(t.len()));
-                (Dense::Whole(dense), Vec::new(), all.collect(), self.statistics.log_weights())
+                let dense = match dense {
+                    DenseSums::Float(dense) => Dense::Whole(dense),
+                    DenseSums::Exact(dense) => Dense::Own(dense.to_cross_products()),
+                };
+                (dense, Vec::new(), all.collect(), self.statistics.log_weights())
             }
             None => {
                 let own = self.order[position];
@@ -195,6 +203,7 @@ impl<'s> Groups<'s> {
             records,
             codes: Vec::new(),
             dense,
+            exact: self.statistics.exact(),
             log_weights,
             coding: Coding::default(),
             amplification: 1.0,

@@ -11,7 +11,7 @@ use crate::moments::Moments;
 pub(super) struct Raws {
     pub(super) items: Vec<Raw>,
     /// For every column its parts: position among the items, and factor.
-    columns: Vec<Vec<(usize, f64)>>,
+    pub(super) columns: Vec<Vec<(usize, f64)>>,
 }
 
 impl Raws {

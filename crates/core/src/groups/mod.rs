@@ -4,13 +4,20 @@
 //! (as tabmat has it), so no such column is ever made. A table holds a record for every combination of
 //! levels that occurs.
 
+mod exact;
+mod float;
 mod index;
 mod rows;
 
+use faer::fx128;
+
+use self::exact::ExactRecords;
+use self::float::FloatRecords;
 use self::index::Index;
 use self::rows::Rows;
 use crate::block::DesignBlock;
-use crate::design::TableSpec;
+use crate::design::{Design, TableSpec};
+use crate::exact::Wide;
 
 /// Sums for every combination of levels of the categories of its key.
 ///
@@ -21,13 +28,13 @@ use crate::design::TableSpec;
 pub(crate) struct GroupTable {
     key: Vec<usize>,
     variables: Vec<usize>,
-    slopes: usize,
+    /// Those whose low parts come behind the values in a row of cells.
+    with_low: Vec<usize>,
     weighted: bool,
     index: Index,
     /// The level numbers of each record, one after the other.
     codes: Vec<u32>,
-    records: Vec<f64>,
-    stride: usize,
+    records: Records,
     /// Rows that are in no record yet.
     rows: Rows,
     /// Whether rows are summed as they come. Before, there is no record.
@@ -36,22 +43,53 @@ pub(crate) struct GroupTable {
     check: usize,
 }
 
-/// The sums of one combination of levels: of values, and of products, about the record's own origin.
-///
-/// The origin moves to the mean whenever the weight has doubled, or to a row that weighs more than all before
-/// it. So sums of squares about it are never much larger than those about the mean: with rows of weight `a`
-/// before the last move and of weight `b <= a` since, whose means are `d` apart, they exceed them by about
-/// `b² d² / (a + b)`, while these are at least `a b d² / (a + b)`.
+/// The sums of one combination of levels after the other.
+#[derive(Clone, Debug)]
+enum Records {
+    Float(FloatRecords),
+    Exact(ExactRecords),
+}
+
+/// The sums of one combination of levels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'t> {
     table: &'t GroupTable,
-    values: &'t [f64],
+    position: usize,
 }
 
-/// Rows, weight, the sum of the weights' logarithms, and the weight beyond which the origin moves come first in
-/// a record.
-const HEADER: usize = 4;
-const MOVE_BEYOND: usize = 3;
+/// What is summed for a combination of levels: all of `r` variables, and the products of the first `slopes` of them
+/// with all that do not come before.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    variables: usize,
+    slopes: usize,
+}
+
+impl Shape {
+    fn products(self) -> usize {
+        self.products_from(self.slopes)
+    }
+
+    /// Position, among the products, of the first one of slope `a`.
+    fn products_from(self, a: usize) -> usize {
+        a * self.variables - a * a.saturating_sub(1) / 2
+    }
+
+    /// Position of the product of two variables, of which one is a slope.
+    fn product(self, a: usize, b: usize) -> usize {
+        let (a, b) = if a <= b { (a, b) } else { (b, a) };
+        self.products_from(a) + b - a
+    }
+}
+
+/// A row to be summed.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    weight: f64,
+    log_weight: f64,
+    /// The values of the variables, then the low parts.
+    cells: &'a [f64],
+}
 
 /// Bytes that the index takes for a record, about.
 const INDEX_BYTES: usize = 24;
@@ -65,17 +103,27 @@ const SMALL_BYTES: usize = 1 << 18;
 const ROWS_AT_ONCE: usize = 1 << 16;
 
 impl GroupTable {
-    pub(crate) fn new(spec: &TableSpec) -> Self {
-        let (r, s) = (spec.variables.len(), spec.slopes);
+    pub(crate) fn new(spec: &TableSpec, design: &Design) -> Self {
+        let shape = Shape { variables: spec.variables.len(), slopes: spec.slopes };
+        let with_low: Vec<usize> = if design.exact {
+            spec.variables.iter().copied().filter(|&v| design.is_computed(v)).collect()
+        } else {
+            Vec::new()
+        };
+        let records = if design.exact {
+            let low = |v: &usize| with_low.iter().position(|l| l == v);
+            Records::Exact(ExactRecords::new(shape, spec.variables.iter().map(low).collect()))
+        } else {
+            Records::Float(FloatRecords::new(shape))
+        };
         Self {
             key: spec.key.clone(),
             variables: spec.variables.clone(),
-            slopes: s,
+            with_low,
             weighted: spec.weighted,
             index: Index::new(spec.key.len()),
             codes: Vec::new(),
-            records: Vec::new(),
-            stride: HEADER + 2 * r + s * r - s * s.saturating_sub(1) / 2,
+            records,
             rows: Rows::default(),
             settled: false,
             check: FIRST_CHECK,
@@ -93,7 +141,10 @@ impl GroupTable {
 
     /// Number of combinations of levels that were met.
     pub(crate) fn len(&self) -> usize {
-        self.records.len() / self.stride
+        match &self.records {
+            Records::Float(records) => records.len(),
+            Records::Exact(records) => records.len(),
+        }
     }
 
     /// The level numbers of a record.
@@ -101,8 +152,8 @@ impl GroupTable {
         &self.codes[record * self.key.len()..(record + 1) * self.key.len()]
     }
 
-    pub(crate) fn record(&self, record: usize) -> Record<'_> {
-        Record { table: self, values: &self.records[record * self.stride..(record + 1) * self.stride] }
+    pub(crate) fn record(&self, position: usize) -> Record<'_> {
+        Record { table: self, position }
     }
 
     /// The record of a combination of levels, if a row had it.
@@ -113,7 +164,10 @@ impl GroupTable {
     /// Takes in the rows at `used` of a block whose values were checked.
     pub(crate) fn update(&mut self, block: &DesignBlock<'_>, used: &[usize]) {
         let codes: Vec<&[u32]> = self.key.iter().map(|&c| block.codes[c]).collect();
-        let mut cells: Vec<&[f64]> = self.variables.iter().map(|&v| block.columns[v].values).collect();
+        let zeros = if self.with_low.is_empty() { Vec::new() } else { vec![0.0; block.rows] };
+        let values = self.variables.iter().map(|&v| block.columns[v].values);
+        let lows = self.with_low.iter().map(|&v| block.columns[v].low.unwrap_or(&zeros));
+        let mut cells: Vec<&[f64]> = values.chain(lows).collect();
         // The weight and its logarithm come behind the variables.
         let weights = block.weights.filter(|_| self.weighted);
         let logs: Vec<f64> = weights.into_iter().flatten().map(|&w| libm::log(w)).collect();
@@ -121,12 +175,19 @@ impl GroupTable {
         self.rows.extend(used, &codes, &cells);
         if !self.settled && self.rows.len() >= self.check {
             self.check *= 4;
-            let record = INDEX_BYTES + 4 * self.key.len() + 8 * self.stride;
+            let record = INDEX_BYTES + 4 * self.key.len() + self.record_bytes();
             self.settled = !self.rows.has_more_keys(self.rows.bytes() / record);
         }
-        let is_small = 8 * self.records.len() < SMALL_BYTES;
+        let is_small = self.len() * self.record_bytes() < SMALL_BYTES;
         if self.settled && (is_small || self.rows.len() >= ROWS_AT_ONCE) {
             self.settle();
+        }
+    }
+
+    fn record_bytes(&self) -> usize {
+        match &self.records {
+            Records::Float(records) => records.record_bytes(),
+            Records::Exact(records) => records.record_bytes(),
         }
     }
 
@@ -143,33 +204,31 @@ impl GroupTable {
 
     /// Adds rows to their records.
     fn add(&mut self, rows: &Rows) {
-        let r = self.variables.len();
-        let mut cells = vec![0.0; r];
+        let width = self.variables.len() + self.with_low.len();
         for row in 0..rows.len() {
             let (codes, values) = rows.row(row);
-            let (values, own) = values.split_at(r);
+            let (cells, own) = values.split_at(width);
             let (weight, log_weight) = if let &[w, log] = own { (w, log) } else { (1.0, 0.0) };
-            cells.copy_from_slice(values);
-            let at = self.index.insert(codes) as usize * self.stride;
-            if at == self.records.len() {
-                self.records.resize(at + self.stride, 0.0);
-                self.codes.extend_from_slice(codes);
-            }
-            let record = &mut self.records[at..at + self.stride];
-            record[2] += log_weight;
-            // For few variables the loops have lengths that the compiler knows.
-            match r {
-                1 => add_row(record, weight, &mut cells[..1], self.slopes),
-                2 => add_row(record, weight, &mut cells[..2], self.slopes),
-                3 => add_row(record, weight, &mut cells[..3], self.slopes),
-                4 => add_row(record, weight, &mut cells[..4], self.slopes),
-                5 => add_row(record, weight, &mut cells[..5], self.slopes),
-                6 => add_row(record, weight, &mut cells[..6], self.slopes),
-                7 => add_row(record, weight, &mut cells[..7], self.slopes),
-                8 => add_row(record, weight, &mut cells[..8], self.slopes),
-                _ => add_row(record, weight, &mut cells, self.slopes),
+            let at = self.place(codes);
+            let row = Row { weight, log_weight, cells };
+            match &mut self.records {
+                Records::Float(records) => records.add(at, row),
+                Records::Exact(records) => records.add(at, row),
             }
         }
+    }
+
+    /// The position of the record of a combination of levels, which may be the next one.
+    fn place(&mut self, codes: &[u32]) -> usize {
+        let at = self.index.insert(codes) as usize;
+        if at == self.len() {
+            self.codes.extend_from_slice(codes);
+            match &mut self.records {
+                Records::Float(records) => records.push(),
+                Records::Exact(records) => records.push(),
+            }
+        }
+        at
     }
 
     /// Prepares for being merged into another table.
@@ -185,15 +244,11 @@ impl GroupTable {
         self.settle();
         debug_assert!(other.len() == 0 || other.rows.len() == 0);
         for record in 0..other.len() {
-            let theirs = &other.records[record * other.stride..(record + 1) * other.stride];
-            let codes = other.codes(record);
-            let at = self.index.insert(codes) as usize * self.stride;
-            if at == self.records.len() {
-                self.records.extend_from_slice(theirs);
-                self.codes.extend_from_slice(codes);
-            } else {
-                let own = &mut self.records[at..at + self.stride];
-                merge_record(own, theirs, self.variables.len(), self.slopes);
+            let at = self.place(other.codes(record));
+            match (&mut self.records, &other.records) {
+                (Records::Float(own), Records::Float(theirs)) => own.merge(at, theirs, record),
+                (Records::Exact(own), Records::Exact(theirs)) => own.merge(at, theirs, record),
+                _ => debug_assert!(false, "tables of one design are of one kind"),
             }
         }
         self.add(&other.rows);
@@ -204,140 +259,103 @@ impl GroupTable {
         self.index.find(codes)
     }
 
-    fn place(&self, variable: usize) -> Option<usize> {
+    fn place_of(&self, variable: usize) -> Option<usize> {
         self.variables.iter().position(|&v| v == variable)
-    }
-
-    /// Position, among the products, of the first one of slope `a`.
-    fn products_from(&self, a: usize) -> usize {
-        let r = self.variables.len();
-        HEADER + 2 * r + a * r - a * a.saturating_sub(1) / 2
-    }
-}
-
-/// Adds a row to a record; `cells` become distances from the origin.
-#[inline(always)]
-fn add_row(record: &mut [f64], weight: f64, cells: &mut [f64], slopes: usize) {
-    let r = cells.len();
-    if record[1] + weight > record[MOVE_BEYOND] {
-        move_origin(record, weight, |j| cells[j], r, slopes);
-    }
-    let (header, sums) = record.split_at_mut(HEADER);
-    let (origin, rest) = sums.split_at_mut(r);
-    let (sums, products) = rest.split_at_mut(r);
-    header[0] += 1.0;
-    header[1] += weight;
-    for ((cell, origin), sum) in cells.iter_mut().zip(origin.iter()).zip(sums) {
-        *cell -= origin;
-        *sum += weight * *cell;
-    }
-    let mut from = 0;
-    for a in 0..slopes {
-        let own = weight * cells[a];
-        let line = &mut products[from..from + r - a];
-        for (product, cell) in line.iter_mut().zip(&cells[a..]) {
-            *product += own * cell;
-        }
-        from += r - a;
-    }
-}
-
-/// Moves the origin of a record before rows of the given weight and mean come in: to their mean if they weigh
-/// more than those that are there, to the mean of the latter otherwise.
-#[cold]
-fn move_origin(record: &mut [f64], weight: f64, mean: impl Fn(usize) -> f64, r: usize, slopes: usize) {
-    let (header, sums) = record.split_at_mut(HEADER);
-    let (origin, rest) = sums.split_at_mut(r);
-    let (sums, products) = rest.split_at_mut(r);
-    let own = header[1];
-    header[MOVE_BEYOND] = 2.0 * (own + weight);
-    let target = |j: usize| if weight >= own { mean(j) } else { origin[j] + sums[j] / own };
-    // Where the origin is, seen from the new one.
-    let shifts: Vec<f64> = (0..r).map(|j| if own > 0.0 { origin[j] - target(j) } else { 0.0 }).collect();
-    let targets: Vec<f64> = (0..r).map(target).collect();
-    let mut at = 0;
-    for a in 0..slopes {
-        for b in a..r {
-            products[at] += shifts[a] * sums[b] + shifts[b] * sums[a] + own * shifts[a] * shifts[b];
-            at += 1;
-        }
-    }
-    sums.iter_mut().zip(&shifts).for_each(|(sum, shift)| *sum += own * shift);
-    origin.copy_from_slice(&targets);
-}
-
-/// Adds one record to another, shifted to its origin.
-fn merge_record(own: &mut [f64], theirs: &[f64], r: usize, slopes: usize) {
-    let n = theirs[1];
-    if own[1] + n > own[MOVE_BEYOND] {
-        move_origin(own, n, |j| theirs[HEADER + j] + theirs[HEADER + r + j] / n, r, slopes);
-    }
-    for (a, b) in own[..MOVE_BEYOND].iter_mut().zip(theirs) {
-        *a += b;
-    }
-    let (own, theirs) = (&mut own[HEADER..], &theirs[HEADER..]);
-    let (origin, rest) = own.split_at_mut(r);
-    let (sums, products) = rest.split_at_mut(r);
-    let (other_origin, other) = theirs.split_at(r);
-    let (other_sums, other_products) = other.split_at(r);
-    let shift = |j: usize| other_origin[j] - origin[j];
-    let mut at = 0;
-    for a in 0..slopes {
-        let da = shift(a);
-        for b in a..r {
-            let db = shift(b);
-            products[at] += other_products[at] + (da * other_sums[b] + db * other_sums[a]) + n * da * db;
-            at += 1;
-        }
-    }
-    for j in 0..r {
-        sums[j] += other_sums[j] + n * shift(j);
     }
 }
 
 impl Record<'_> {
     /// Number of rows.
     pub(crate) fn rows(&self) -> f64 {
-        self.values[0]
+        match &self.table.records {
+            Records::Float(records) => records.rows(self.position),
+            Records::Exact(records) => records.rows(self.position) as f64,
+        }
     }
 
     /// Sum of the weights.
     pub(crate) fn weight(&self) -> f64 {
-        self.values[1]
+        match &self.table.records {
+            Records::Float(records) => records.weight(self.position),
+            Records::Exact(records) => records.weight(self.position).0,
+        }
     }
 
     /// Sum of the logarithms of the weights.
     pub(crate) fn log_weights(&self) -> f64 {
-        self.values[2]
+        match &self.table.records {
+            Records::Float(records) => records.log_weights(self.position),
+            Records::Exact(records) => records.log_weights(self.position),
+        }
     }
 
-    /// The origin of a variable, and the sum of its values about it. Zeros for a variable that the table
-    /// does not sum.
+    /// A number near the mean of a variable, and the sum of its values about it. Zeros for a variable that the
+    /// table does not sum.
     pub(crate) fn sum(&self, variable: usize) -> (f64, f64) {
-        let r = self.table.variables.len();
-        self.table
-            .place(variable)
-            .map_or((0.0, 0.0), |j| (self.values[HEADER + j], self.values[HEADER + r + j]))
+        let Some(j) = self.table.place_of(variable) else { return (0.0, 0.0) };
+        match &self.table.records {
+            Records::Float(records) => records.sum(self.position, j),
+            Records::Exact(records) => records.sum_about_mean(self.position, j),
+        }
     }
 
     /// The sum of `(u - a) w`, where `a` is given as a high and a low part.
     pub(crate) fn sum_about(&self, variable: usize, a: f64, low: f64) -> f64 {
-        let (origin, sum) = self.sum(variable);
-        sum + self.weight() * ((origin - a) - low)
+        match (&self.table.records, self.table.place_of(variable)) {
+            (Records::Exact(records), Some(j)) => {
+                let shift = records.weight(self.position) * fx128::from_f64(a).add_accurate(low.into());
+                records.sum(self.position, j).sub_accurate(shift).0
+            }
+            _ => {
+                let (origin, sum) = self.sum(variable);
+                sum + self.weight() * ((origin - a) - low)
+            }
+        }
     }
 
-    /// The sum of the products of two variables about their origins; one of them must be a slope.
+    /// The sum of the products of two variables about the numbers that [`Record::sum`] gives; one of them must be a
+    /// slope.
     pub(crate) fn product(&self, u: usize, v: usize) -> f64 {
-        let (Some(a), Some(b)) = (self.table.place(u), self.table.place(v)) else { return f64::NAN };
-        let (a, b) = if a <= b { (a, b) } else { (b, a) };
-        self.values[self.table.products_from(a) + b - a]
+        let (Some(a), Some(b)) = (self.table.place_of(u), self.table.place_of(v)) else { return f64::NAN };
+        match &self.table.records {
+            Records::Float(records) => records.product(self.position, a, b),
+            Records::Exact(records) => records.product_about_means(self.position, a, b),
+        }
+    }
+
+    /// The exact sum of the weights of the rows, or of a variable; `None` where sums are not exact.
+    pub(crate) fn exact_sum(&self, variable: Option<usize>) -> Option<Wide> {
+        let Records::Exact(records) = &self.table.records else { return None };
+        match variable {
+            None => Some(records.exact_weight(self.position)),
+            Some(v) => Some(records.exact_sum(self.position, self.table.place_of(v)?)),
+        }
+    }
+
+    /// The exact sum of the products of two variables, of which one must be a slope.
+    pub(crate) fn exact_product(&self, u: usize, v: usize) -> Option<Wide> {
+        let Records::Exact(records) = &self.table.records else { return None };
+        Some(records.exact_product(self.position, self.table.place_of(u)?, self.table.place_of(v)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+
     use super::*;
     use crate::block::Column;
+    use crate::spec::{ModelSpec, Precision};
+
+    fn design(exact: bool) -> Design {
+        let names = ["y", "x"].map(|name| Field::new(name, DataType::Float64, false));
+        let schema = Schema::new(names.to_vec());
+        Design::new(&ModelSpec::of_columns("y", ["x"]), &schema).unwrap().with_precision(if exact {
+            Precision::Exact
+        } else {
+            Precision::Float
+        })
+    }
 
     fn spec() -> TableSpec {
         TableSpec { key: vec![0, 1], variables: vec![1, 0], slopes: 1, weighted: true }
@@ -370,11 +388,12 @@ mod tests {
     }
 
     /// The sums of a few keys, by the definition and by a table that the rows came to in parts.
-    fn check(rows: usize, many: bool, parts: &[usize]) {
-        let mut table = GroupTable::new(&spec());
+    fn check(rows: usize, many: bool, parts: &[usize], exact: bool) {
+        let design = design(exact);
+        let mut table = GroupTable::new(&spec(), &design);
         let mut from = 0;
         for to in parts.iter().copied().chain([rows]) {
-            let mut part = GroupTable::new(&spec());
+            let mut part = GroupTable::new(&spec(), &design);
             fill(&mut part, from..to, many);
             part.finish();
             table.merge(&part);
@@ -403,10 +422,12 @@ mod tests {
 
     #[test]
     fn records_hold_the_sums_of_their_rows_however_they_came() {
-        check(200, false, &[50, 51]);
-        check(200, true, &[50, 51]);
-        check(150_000, false, &[5_000, 90_000]);
-        check(150_000, true, &[5_000, 90_000]);
-        check(600_000, true, &[5_000]);
+        for exact in [false, true] {
+            check(200, false, &[50, 51], exact);
+            check(200, true, &[50, 51], exact);
+            check(150_000, false, &[5_000, 90_000], exact);
+            check(150_000, true, &[5_000, 90_000], exact);
+            check(600_000, true, &[5_000], exact);
+        }
     }
 }

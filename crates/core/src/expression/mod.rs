@@ -6,6 +6,8 @@
 //! fast; a square is then correctly rounded. Nothing is checked: a division by zero, or the logarithm of a
 //! negative number, gives what IEEE 754 says.
 
+pub(crate) mod doubled;
+
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
@@ -81,15 +83,15 @@ impl Function {
         Self::ALL.into_iter().find(|function| function.name() == name)
     }
 
-    fn apply(self, argument: Value<'_>) -> Value<'_> {
+    fn of(self, x: f64) -> f64 {
         match self {
-            Self::Log => argument.map(libm::log),
-            Self::Log1p => argument.map(libm::log1p),
-            Self::Log2 => argument.map(libm::log2),
-            Self::Log10 => argument.map(libm::log10),
-            Self::Exp => argument.map(libm::exp),
-            Self::Sqrt => argument.map(f64::sqrt),
-            Self::Abs => argument.map(f64::abs),
+            Self::Log => libm::log(x),
+            Self::Log1p => libm::log1p(x),
+            Self::Log2 => libm::log2(x),
+            Self::Log10 => libm::log10(x),
+            Self::Exp => libm::exp(x),
+            Self::Sqrt => x.sqrt(),
+            Self::Abs => x.abs(),
         }
     }
 }
@@ -189,7 +191,7 @@ impl Expr {
             Self::Column(name) => Value::Column(column(name).into()),
             Self::Negate(argument) => argument.value(column).map(|x| -x),
             Self::Binary(operator, left, right) => operator.apply(left.value(column), right.value(column)),
-            Self::Call(function, argument) => function.apply(argument.value(column)),
+            Self::Call(function, argument) => argument.value(column).map(|x| function.of(x)),
         }
     }
 

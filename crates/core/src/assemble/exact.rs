@@ -1,0 +1,86 @@
+//! Cross-products of the design matrix's columns from exact sums.
+
+use faer::fx128;
+
+use super::raws::Raws;
+use super::{Group, joint};
+use crate::doubled::DoubledProducts;
+use crate::exact::Wide;
+use crate::layout::{Layout, Raw};
+
+impl Group<'_> {
+    /// The cross-products of the columns of `layout`, followed by the responses, in double-double; `None` where
+    /// sums are not exact.
+    ///
+    /// Raw columns are centred in integers, `(W sum(w a b) - sum(w a) sum(w b)) / W`, so that each of their
+    /// products is rounded once; combinations of them are taken in double-double.
+    pub fn doubled_products(&self, layout: &Layout) -> Option<DoubledProducts> {
+        let responses = self.design.first_response()..self.design.variables.len();
+        let raws = Raws::new(layout, responses);
+        let weight = self.exact_weight()?;
+        let sums: Vec<Wide> = raws.items.iter().map(|raw| self.exact_sum(raw)).collect::<Option<_>>()?;
+        let n = raws.items.len();
+        let mut gram = vec![fx128::ZERO; n * n];
+        for j in 0..n {
+            for i in j..n {
+                let product = self.exact_product(&raws.items[i], &raws.items[j])?;
+                let centred = weight.mul(&product).sub(&sums[i].mul(&sums[j])).div_to_double(&weight);
+                (gram[j * n + i], gram[i * n + j]) = (centred, centred);
+            }
+        }
+        let means: Vec<fx128> = sums.iter().map(|sum| sum.div_to_double(&weight)).collect();
+        let (means, products) = raws.combine_doubled(&gram, &means);
+        Some(DoubledProducts::from_parts(self.rows(), weight.to_double(), means, products))
+    }
+
+    fn exact_weight(&self) -> Option<Wide> {
+        match self.exact {
+            Some(dense) => Some(dense.weight()),
+            None => self.record(&[])?.exact_sum(None),
+        }
+    }
+
+    /// The exact sum of a raw column.
+    fn exact_sum(&self, raw: &Raw) -> Option<Wide> {
+        match (self.exact, raw.variable, raw.levels.is_empty()) {
+            (Some(dense), Some(v), true) => Some(dense.sum(v)),
+            (Some(dense), None, true) => Some(dense.weight()),
+            _ => self.record(&raw.levels).map_or(Some(Wide::ZERO), |r| r.exact_sum(raw.variable)),
+        }
+    }
+
+    /// The exact sum of the products of two raw columns.
+    fn exact_product(&self, a: &Raw, b: &Raw) -> Option<Wide> {
+        let Some(levels) = joint(&a.levels, &b.levels) else { return Some(Wide::ZERO) };
+        match (a.variable, b.variable) {
+            (Some(u), Some(v)) => match self.exact {
+                Some(dense) if levels.is_empty() => Some(dense.product(u, v)),
+                _ => self.record(&levels).map_or(Some(Wide::ZERO), |r| r.exact_product(u, v)),
+            },
+            (u, v) => self.exact_sum(&Raw { variable: u.or(v), levels }),
+        }
+    }
+}
+
+impl Raws {
+    /// From the cross-products and means of raw columns to those of their combinations.
+    fn combine_doubled(&self, gram: &[fx128], means: &[fx128]) -> (Vec<fx128>, Vec<fx128>) {
+        let (n, m) = (self.items.len(), self.columns.len());
+        let sum = |terms: &mut dyn Iterator<Item = fx128>| {
+            terms.fold(fx128::ZERO, |sum: fx128, term| sum.add_accurate(term))
+        };
+        let mut products = vec![fx128::ZERO; m * m];
+        let scaled = |factor: f64, value: fx128| fx128::from_f64(factor) * value;
+        for (j, column) in self.columns.iter().enumerate() {
+            // The products of the column with every raw one come first.
+            let with_raw: Vec<fx128> =
+                (0..n).map(|a| sum(&mut column.iter().map(|&(b, fb)| scaled(fb, gram[a * n + b])))).collect();
+            for i in j..m {
+                products[j * m + i] =
+                    sum(&mut self.columns[i].iter().map(|&(a, fa)| scaled(fa, with_raw[a])));
+            }
+        }
+        let mean = |column: &Vec<(usize, f64)>| sum(&mut column.iter().map(|&(a, fa)| scaled(fa, means[a])));
+        (self.columns.iter().map(mean).collect(), products)
+    }
+}

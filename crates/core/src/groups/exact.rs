@@ -1,0 +1,217 @@
+//! Sums that are exact: the same for any order of the rows.
+
+use faer::fx128;
+
+use super::{Row, Shape};
+use crate::exact::{Wide, Wides};
+
+/// Exact sums of weights, values and products, and of the weights' logarithms as float64 has them.
+#[derive(Clone, Debug)]
+pub(super) struct ExactRecords {
+    shape: Shape,
+    /// For every variable the position of its low part behind the values of a row, if it has one.
+    lows: Vec<Option<usize>>,
+    rows: Vec<u64>,
+    sums: Wides,
+    /// The summands of the variables of a row: each is their sum.
+    weighted: Vec<Summands>,
+    plain: Vec<Summands>,
+}
+
+/// Columns of the sums: the weights less one a row, and their logarithms; then the variables, then products.
+const WEIGHT: usize = 0;
+const LOG_WEIGHT: usize = 1;
+const FIRST: usize = 2;
+
+/// Numbers whose exact sum is a weighted value: two for its high part, two for its low part.
+#[derive(Clone, Copy, Debug, Default)]
+struct Summands {
+    values: [f64; 4],
+    count: usize,
+}
+
+impl Summands {
+    fn of(&self) -> &[f64] {
+        &self.values[..self.count]
+    }
+
+    fn push(&mut self, value: f64) {
+        if value != 0.0 {
+            self.values[self.count] = value;
+            self.count += 1;
+        }
+    }
+
+    /// A value in two parts.
+    fn plain(high: f64, low: f64) -> Self {
+        let mut summands = Self::default();
+        summands.push(high);
+        summands.push(low);
+        summands
+    }
+
+    /// A value in two parts times a weight, exactly; `None` where a part of the product is out of range.
+    fn weighted(weight: f64, high: f64, low: f64) -> Option<Self> {
+        let mut summands = Self::default();
+        for part in [high, low] {
+            if part != 0.0 {
+                let product = weight * part;
+                let safe = product.abs() > SMALLEST && product.is_finite();
+                if !safe {
+                    return None;
+                }
+                summands.push(product);
+                summands.push(weight.mul_add(part, -product));
+            }
+        }
+        Some(summands)
+    }
+}
+
+/// Products below this may lack bits that float64 cannot hold.
+const SMALLEST: f64 = 1e-280;
+
+/// Bytes that a sum takes, about.
+const SUM_BYTES: usize = 32;
+
+impl ExactRecords {
+    pub(super) fn new(shape: Shape, lows: Vec<Option<usize>>) -> Self {
+        Self {
+            shape,
+            lows,
+            rows: Vec::new(),
+            sums: Wides::new(FIRST + shape.variables + shape.products()),
+            weighted: vec![Summands::default(); shape.variables],
+            plain: vec![Summands::default(); shape.variables],
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(super) fn record_bytes(&self) -> usize {
+        8 + SUM_BYTES * (self.shape.variables + self.shape.products())
+    }
+
+    pub(super) fn push(&mut self) {
+        self.rows.push(0);
+        self.sums.push_record();
+    }
+
+    /// Adds a row to a record.
+    pub(super) fn add(&mut self, at: usize, row: Row<'_>) {
+        self.rows[at] += 1;
+        let (values, lows) = row.cells.split_at(self.shape.variables);
+        let low = |j: usize| self.lows[j].map_or(0.0, |l: usize| lows[l]);
+        for j in 0..self.shape.variables {
+            self.plain[j] = Summands::plain(values[j], low(j));
+        }
+        if row.weight != 1.0 {
+            self.sums.add_f64(at, WEIGHT, row.weight);
+            self.sums.add_f64(at, WEIGHT, -1.0);
+            self.sums.add_f64(at, LOG_WEIGHT, row.log_weight);
+            for j in 0..self.shape.variables {
+                match Summands::weighted(row.weight, values[j], low(j)) {
+                    Some(summands) => self.weighted[j] = summands,
+                    None => return self.add_out_of_range(at, row.weight),
+                }
+            }
+        } else {
+            self.weighted.copy_from_slice(&self.plain);
+        }
+        let Self { shape, sums, weighted, plain, .. } = self;
+        for (j, summands) in weighted.iter().enumerate() {
+            summands.of().iter().for_each(|&part| sums.add_f64(at, FIRST + j, part));
+        }
+        let mut column = FIRST + shape.variables;
+        for a in 0..shape.slopes {
+            for other in &plain[a..] {
+                for &x in weighted[a].of() {
+                    other.of().iter().for_each(|&y| sums.add_product(at, column, x, y));
+                }
+                column += 1;
+            }
+        }
+    }
+
+    /// Adds a row whose products float64 does not hold, even in parts.
+    #[cold]
+    fn add_out_of_range(&mut self, at: usize, weight: f64) {
+        let wide = |s: &Summands| s.of().iter().fold(Wide::ZERO, |sum, &x| sum.add(&Wide::from(x)));
+        let plain: Vec<Wide> = self.plain.iter().map(wide).collect();
+        let weight = Wide::from(weight);
+        let weighted: Vec<Wide> = plain.iter().map(|x| weight.mul(x)).collect();
+        let mut column = FIRST;
+        for value in &weighted {
+            self.sums.add_wide(at, column, value);
+            column += 1;
+        }
+        for a in 0..self.shape.slopes {
+            for other in &plain[a..] {
+                self.sums.add_wide(at, column, &weighted[a].mul(other));
+                column += 1;
+            }
+        }
+    }
+
+    /// Adds a record of `other` to the one at `at`.
+    pub(super) fn merge(&mut self, at: usize, other: &Self, theirs: usize) {
+        self.rows[at] += other.rows[theirs];
+        self.sums.merge_record(at, &other.sums, theirs);
+    }
+
+    pub(super) fn rows(&self, at: usize) -> u64 {
+        self.rows[at]
+    }
+
+    pub(super) fn log_weights(&self, at: usize) -> f64 {
+        self.sums.double(at, LOG_WEIGHT).0
+    }
+
+    pub(super) fn exact_weight(&self, at: usize) -> Wide {
+        self.sums.get(at, WEIGHT).add(&Wide::from(self.rows[at]))
+    }
+
+    pub(super) fn exact_sum(&self, at: usize, j: usize) -> Wide {
+        self.sums.get(at, FIRST + j)
+    }
+
+    pub(super) fn exact_product(&self, at: usize, a: usize, b: usize) -> Wide {
+        self.sums.get(at, self.product_column(a, b))
+    }
+
+    fn product_column(&self, a: usize, b: usize) -> usize {
+        FIRST + self.shape.variables + self.shape.product(a, b)
+    }
+
+    /// The sum of the weights.
+    pub(super) fn weight(&self, at: usize) -> fx128 {
+        self.sums.double(at, WEIGHT).add_accurate(fx128::from_f64(self.rows[at] as f64))
+    }
+
+    /// The sum of a variable.
+    pub(super) fn sum(&self, at: usize, j: usize) -> fx128 {
+        self.sums.double(at, FIRST + j)
+    }
+
+    /// The mean of a variable, rounded, and the sum of its values about that.
+    pub(super) fn sum_about_mean(&self, at: usize, j: usize) -> (f64, f64) {
+        let (weight, sum) = (self.weight(at), self.sum(at, j));
+        if weight.0 == 0.0 {
+            return (0.0, 0.0);
+        }
+        let mean = sum.0 / weight.0;
+        (mean, sum.sub_accurate(weight * fx128::from_f64(mean)).0)
+    }
+
+    /// The sum of the products of two variables about their rounded means.
+    pub(super) fn product_about_means(&self, at: usize, a: usize, b: usize) -> f64 {
+        let weight = self.weight(at);
+        let (mean_a, mean_b) = (self.sum_about_mean(at, a).0, self.sum_about_mean(at, b).0);
+        let (ma, mb) = (fx128::from_f64(mean_a), fx128::from_f64(mean_b));
+        let product = self.sums.double(at, self.product_column(a, b));
+        let shifted = product.sub_accurate(ma * self.sum(at, b)).sub_accurate(mb * self.sum(at, a));
+        shifted.add_accurate(weight * (ma * mb)).0
+    }
+}
