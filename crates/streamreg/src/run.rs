@@ -466,8 +466,8 @@ fn attempts(
     let layout = Layout::new(design, group.coding(), absorb)?;
     check_width(layout.len() + spec.responses.len())?;
     let products = group.cross_products(&layout);
-    let doubled = if layout.absorbed().is_none() { group.doubled_products(&layout) } else { None };
-    let means = group.absorbed(&layout, &products);
+    let doubled = group.doubled_products(&layout);
+    let means = group.absorbed(&layout, &products, doubled.as_ref());
     let sums = GroupSums { products: &products, doubled: doubled.as_ref(), means: means.as_ref() };
     let attempt = |response: usize| attempt(options, &layout, sums, group, spec, response);
     let attempts = (0..spec.responses.len()).map(attempt).collect::<Result<_>>()?;
@@ -475,7 +475,8 @@ fn attempts(
     Ok((layout, attempts))
 }
 
-/// What a group is solved from: float64 always, double-double where sums are exact and no category is eliminated.
+/// What a group is solved from: float64 always, double-double where sums are exact; the means in the levels of a
+/// category that is eliminated.
 #[derive(Clone, Copy)]
 struct GroupSums<'a> {
     products: &'a CrossProducts,
@@ -495,7 +496,7 @@ fn attempt(
     let mut equation = equation(spec, layout, group.rows(), &weight, group.log_weights());
     equation.response = spec.response_names().swap_remove(response);
     let columns: Vec<usize> = (0..layout.len()).chain([layout.len() + response]).collect();
-    if let Some(doubled) = sums.doubled {
+    if let (Some(doubled), None) = (sums.doubled, sums.means) {
         let own = doubled.select(&columns);
         return Ok(solve(Statistics::Exact(&own), &equation, options)?);
     }

@@ -33,6 +33,12 @@ impl Group<'_> {
         Some(DoubledProducts::from_parts(self.rows(), weight.to_double(), means, products))
     }
 
+    /// The means of raw columns over all rows.
+    pub(super) fn doubled_means(&self, raws: &Raws) -> Option<Vec<fx128>> {
+        let weight = self.exact_weight()?;
+        raws.items.iter().map(|raw| Some(self.exact_sum(raw)?.div_to_double(&weight))).collect()
+    }
+
     fn exact_weight(&self) -> Option<Wide> {
         match self.exact {
             Some(dense) => Some(dense.weight()),

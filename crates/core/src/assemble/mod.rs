@@ -11,6 +11,7 @@ use self::raws::Raws;
 use crate::bind::powers;
 use crate::cross_products::CrossProducts;
 use crate::design::{Design, Piece};
+use crate::doubled::DoubledProducts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exact::ExactProducts;
 use crate::groups::Record;
@@ -494,13 +495,19 @@ impl<'s> Group<'s> {
         product - mb * outside_b - ma * outside_a + ma * mb * neither
     }
 
-    /// The category that `layout` leaves out, seen from its columns.
-    pub fn absorbed<'g>(&'g self, layout: &'g Layout, products: &'g CrossProducts) -> Option<LevelMeans<'g>> {
+    /// The category that `layout` leaves out, seen from its columns, whose cross-products are given.
+    pub fn absorbed<'g>(
+        &'g self,
+        layout: &'g Layout,
+        products: &'g CrossProducts,
+        doubled: Option<&'g DoubledProducts>,
+    ) -> Option<LevelMeans<'g>> {
         let category = layout.absorbed.as_ref()?.category;
         let responses = self.design.first_response()..self.design.variables.len();
         let raws = Raws::new(layout, responses);
         let means = raws.items.iter().map(|raw| self.total(raw).mean).collect();
-        Some(LevelMeans { group: self, category, raws, means, products })
+        let doubled = doubled.and_then(|products| Some((self.doubled_means(&raws)?, products)));
+        Some(LevelMeans { group: self, category, raws, means, products, doubled })
     }
 
     /// Categories of the terms without a level in the group.

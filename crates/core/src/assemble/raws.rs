@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use faer::fx128;
+
 use super::{Group, joint};
 use crate::cross_products::CrossProducts;
+use crate::doubled::DoubledProducts;
 use crate::layout::{Layout, Raw};
 use crate::moments::Moments;
 
@@ -66,6 +69,8 @@ pub struct LevelMeans<'g> {
     pub(super) raws: Raws,
     pub(super) means: Vec<f64>,
     pub(super) products: &'g CrossProducts,
+    /// Where sums are exact: the same in double-double.
+    pub(super) doubled: Option<(Vec<fx128>, &'g DoubledProducts)>,
 }
 
 impl LevelMeans<'_> {
@@ -82,6 +87,11 @@ impl LevelMeans<'_> {
     /// Means and cross-products of the other columns over all rows.
     pub fn products(&self) -> &CrossProducts {
         self.products
+    }
+
+    /// The same in double-double, where sums are exact.
+    pub fn doubled_products(&self) -> Option<&DoubledProducts> {
+        self.doubled.as_ref().map(|(_, products)| *products)
     }
 
     /// Sum of the weights of the rows of a level.
@@ -113,5 +123,25 @@ impl LevelMeans<'_> {
         for (cell, parts) in out.iter_mut().zip(&self.raws.columns) {
             *cell = parts.iter().map(|&(at, factor)| factor * deviations[at]).sum();
         }
+    }
+
+    /// [`LevelMeans::weight`] and [`LevelMeans::deviations`] in double-double; `None` where sums are not exact.
+    pub fn doubled_deviations(&self, level: usize, out: &mut [fx128]) -> Option<fx128> {
+        let (means, _) = self.doubled.as_ref()?;
+        let own = (self.category, level as u32);
+        let weight = self.group.record(&[own])?.doubled_sum(None)?;
+        let deviation = |(raw, &mean): (&Raw, &fx128)| {
+            let levels = joint(&raw.levels, &[own]);
+            let record = levels.and_then(|levels| self.group.record(&levels));
+            let sum = record.map_or(Some(fx128::ZERO), |record| record.doubled_sum(raw.variable))?;
+            Some((sum / weight).sub_accurate(mean))
+        };
+        let deviations: Vec<fx128> =
+            self.raws.items.iter().zip(means).map(deviation).collect::<Option<_>>()?;
+        for (cell, parts) in out.iter_mut().zip(&self.raws.columns) {
+            let terms = parts.iter().map(|&(at, factor)| fx128::from_f64(factor) * deviations[at]);
+            *cell = terms.fold(fx128::ZERO, |sum: fx128, term| sum.add_accurate(term));
+        }
+        Some(weight)
     }
 }
