@@ -1,4 +1,4 @@
-//! What a fit costs beside a bare decode of the same columns, in one process, run by run.
+//! What a fit by sums in float64, and one by exact sums, cost beside a bare decode of the same columns, in one process, run by run.
 //!
 //! `cargo bench --bench against_decode -- FILE.parquet [TARGET] [THREADS] [RUNS]`
 //!
@@ -15,7 +15,7 @@ use std::time::Instant;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use streamreg::Regression;
+use streamreg::{FitReport, Precision, Regression};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -26,22 +26,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = arguments.get(1).map_or("y", String::as_str);
     let threads = arguments.get(2).map_or(Ok(2), |t| t.parse())?;
     let runs = arguments.get(3).map_or(Ok(5), |r| r.parse())?;
-    let mut ratios = Vec::new();
+    let fit = |precision: Precision| -> Result<(f64, FitReport), Box<dyn Error>> {
+        let start = Instant::now();
+        let report = Regression::new(target).threads(threads).precision(precision).fit_paths(&[path])?;
+        Ok((start.elapsed().as_secs_f64(), report))
+    };
+    let mut ratios = [const { Vec::new() }; 3];
     for run in 0..=runs {
         let decode = decode_seconds(path, threads)?;
-        let start = Instant::now();
-        let report = Regression::new(target).threads(threads).fit_paths(&[path])?;
-        let fit = start.elapsed().as_secs_f64();
+        let (float, _) = fit(Precision::Float)?;
+        let (exact, report) = fit(Precision::Exact)?;
         if run == 0 {
             println!("{} rows used of {}", report.ledger.rows_used, report.ledger.rows_read);
             continue;
         }
-        ratios.push(fit / decode);
-        println!("run {run}: decode {decode:.3} s, fit {fit:.3} s, ratio {:.3}", fit / decode);
+        println!("run {run}: decode {decode:.3} s, float {float:.3} s, exact {exact:.3} s");
+        ratios[0].push(float / decode);
+        ratios[1].push(exact / decode);
+        ratios[2].push(exact / float);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("median ratio fit / decode with {threads} threads: {:.3}", ratios[ratios.len() / 2]);
+    let [float, exact, price] = ratios.map(median);
+    println!(
+        "medians with {threads} threads: float / decode {float:.2}, exact / decode {exact:.2}, exact / float {price:.2}"
+    );
     Ok(())
+}
+
+fn median(mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 /// Decodes every row group once and throws the batches away.
