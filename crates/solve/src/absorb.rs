@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use streamreg_core::layout::AbsorbedTerm;
 use streamreg_core::{Contrasts, LevelMeans};
 
-use crate::factor::{Factor, cholesky, non_negative, rounding_share};
+use crate::factor::{Factor, cholesky, rounding_share};
+use crate::precision::Quality;
+use crate::scalar::Scalar;
 use crate::solution::Solution;
 
 /// A category to eliminate, and the columns that are left: positions among those of `means`, the response
@@ -72,31 +74,41 @@ impl Absorbed<'_> {
 
     /// The factor of the columns about the means of the levels. A column's norm is that about its overall
     /// mean, so one that hardly differs within levels is as badly determined as it is.
-    pub(crate) fn factor(&self, intercept: bool, rank_tol: f64) -> Factor {
+    pub(crate) fn factor(&self, intercept: bool, rank_tol: f64) -> Factor<f64> {
         let products = self.means.products();
         let between = self.between();
         let y = self.columns.len() - 1;
         let total = |i: usize, j: usize| products.centred(self.columns[i], self.columns[j]);
         let within = |i: usize, j: usize| total(i, j) - between[(i.max(j), i.min(j))];
-        let scale: Vec<f64> = (0..y).map(|j| non_negative(total(j, j)).sqrt()).collect();
+        let scale: Vec<f64> = (0..y).map(|j| total(j, j).non_negative().sqrt()).collect();
         let rounding = |j: usize| rounding_share(products.moments(), self.columns[j], scale[j]);
-        let of_response = non_negative(within(y, y));
+        let of_response = within(y, y).non_negative();
         let mut factor = cholesky::factor_gram(&scale, within, of_response, rounding, rank_tol);
         factor.tss = if intercept {
-            non_negative(total(y, y))
+            total(y, y).non_negative()
         } else {
             products.uncentred(self.columns[y], self.columns[y])
         };
         factor.absorbed = self.means.len();
-        factor.absorbed_explained = non_negative(factor.tss - of_response);
+        factor.absorbed_explained = (factor.tss - of_response).non_negative();
         factor
     }
 
+    /// Square of the norm, about its mean, of a combination of the columns.
+    pub(crate) fn square(&self, vector: &[f64]) -> f64 {
+        let products = self.means.products();
+        let terms = vector.iter().zip(self.columns).filter(|(v, _)| **v != 0.0);
+        let terms: Vec<(f64, usize)> = terms.map(|(v, c)| (*v, *c)).collect();
+        let pairs = terms.iter().flat_map(|a| terms.iter().map(move |b| (a, b)));
+        pairs.map(|(a, b)| a.0 * b.0 * products.centred(a.1, b.1)).sum()
+    }
+
     /// The effects of all levels, put before the coefficient at the term's position.
-    pub(crate) fn effects(&self, rest: &Solution) -> Effects {
+    pub(crate) fn effects<T: Scalar>(&self, rest: &Solution<T>) -> Effects {
         let moments = self.means.products().moments();
         let (&response, features) = self.columns.split_last().unwrap_or((&0, &[]));
-        let slopes: Vec<f64> = rest.values.iter().map(|b| b.unwrap_or(0.0)).collect();
+        let slopes: Vec<f64> = rest.values.iter().map(|b| b.map_or(0.0, T::near)).collect();
+        let root = Mat::from_fn(rest.root.nrows(), rest.root.ncols(), |i, j| rest.root[(i, j)].near());
         let levels = self.means.len();
         let mut effects = Effects {
             values: Vec::with_capacity(levels),
@@ -116,7 +128,7 @@ impl Absorbed<'_> {
                 effects.values.push(effect);
             }
             let means = effects.means.as_ref().subrows(range.start, range.len());
-            let leverage = means * rest.root.as_ref();
+            let leverage = means * root.as_ref();
             effects.leverage.as_mut().subrows_mut(range.start, range.len()).copy_from(&leverage);
         });
         effects
@@ -133,15 +145,29 @@ pub(crate) struct Effects {
     leverage: Mat<f64>,
 }
 
-/// A coefficient with its standard error in units of sigma.
-pub(crate) type Coefficient = (String, Option<f64>, f64);
+/// A coefficient on its way into the table.
+pub(crate) struct Coefficient {
+    pub(crate) term: String,
+    /// `None` for a column that was set aside.
+    pub(crate) value: Option<f64>,
+    /// Its standard error in units of sigma.
+    pub(crate) unit_error: f64,
+    /// How well it is known; `None` for the levels of an eliminated category and for a solution of minimum norm.
+    pub(crate) quality: Option<Quality>,
+}
+
+impl Coefficient {
+    fn level(term: &str, value: f64, unit_error: f64) -> Self {
+        Self { term: term.to_owned(), value: Some(value), unit_error, quality: None }
+    }
+}
 
 impl Effects {
     /// The intercept, where there is one, and the coefficients of the levels.
     pub(crate) fn coefficients(&self, term: &AbsorbedTerm) -> (Option<(f64, f64)>, Vec<Coefficient>) {
         let all = 0..self.values.len();
         let Some(reference) = term.reference else {
-            let own = |l: usize| (term.names[l].clone(), Some(self.values[l]), self.error(l, None));
+            let own = |l: usize| Coefficient::level(&term.names[l], self.values[l], self.error(l, None));
             return (None, all.map(own).collect());
         };
         let base = match term.contrasts {
@@ -149,8 +175,9 @@ impl Effects {
             _ => Base::level(self, reference),
         };
         let others = all.filter(|&l| l != reference);
-        let own =
-            |l: usize| (term.names[l].clone(), Some(self.values[l] - base.value), self.error(l, Some(&base)));
+        let own = |l: usize| {
+            Coefficient::level(&term.names[l], self.values[l] - base.value, self.error(l, Some(&base)))
+        };
         (Some((base.value, base.error())), others.map(own).collect())
     }
 

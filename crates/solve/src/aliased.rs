@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{INTERCEPT, Moments};
+use streamreg_core::INTERCEPT;
 
+use crate::centre::Centre;
 use crate::equation::Equation;
 use crate::factor::{Aside, Factor};
+use crate::scalar::Scalar;
 
 /// A column that is an exact linear combination of others, as far as the rank tolerance tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,28 +63,29 @@ impl Aliased {
 }
 
 /// A column that was set aside as a combination of the kept ones, to the last digit.
-pub(crate) struct Relation {
+pub(crate) struct Relation<T> {
     column: usize,
     residual: f64,
     /// Position of a kept column, its factor, and its share in units of the column's norm.
-    parts: Vec<(usize, f64, f64)>,
+    parts: Vec<(usize, T, f64)>,
     /// The constant, and the size of what it is left over from.
-    constant: (f64, f64),
+    constant: (T, f64),
 }
 
-impl Relation {
-    pub(crate) fn new(aside: &Aside, factor: &Factor, moments: &Moments, intercept: bool) -> Self {
+impl<T: Scalar> Relation<T> {
+    pub(crate) fn new(aside: &Aside<T>, factor: &Factor<T>, centre: &Centre, intercept: bool) -> Self {
         let j = aside.column;
         let shares = factor.solve_upper(&aside.coordinates);
-        let (mut constant, mut size) = (moments.mean(j), moments.mean(j).abs());
+        let (mut constant, mut size) = (centre.mean::<T>(j), centre.mean::<f64>(j).abs());
         let mut parts = Vec::with_capacity(shares.len());
         for (share, &k) in shares.iter().zip(&factor.kept) {
-            let value = share * factor.scale[j] / factor.scale[k];
-            constant -= value * moments.mean(k);
-            size = size.max((value * moments.mean(k)).abs());
-            parts.push((k, value, *share));
+            let value = *share * factor.scale[j] / factor.scale[k];
+            let part: T = value * centre.mean::<T>(k);
+            constant = constant - part;
+            size = size.max(part.near().abs());
+            parts.push((k, value, share.near()));
         }
-        let constant = if intercept { (constant, size) } else { (0.0, 0.0) };
+        let constant = if intercept { (constant, size) } else { (T::ZERO, 0.0) };
         Self { column: j, residual: aside.residual, parts, constant }
     }
 
@@ -90,7 +93,7 @@ impl Relation {
     pub(crate) fn remainder(&self, columns: usize) -> Vec<f64> {
         let mut vector = vec![0.0; columns];
         for (k, value, _) in &self.parts {
-            vector[*k] = -value;
+            vector[*k] = -value.near();
         }
         vector[self.column] = 1.0;
         vector
@@ -102,16 +105,16 @@ impl Relation {
     }
 
     /// The vector of the null space, over all terms: the column less what it consists of.
-    pub(crate) fn null_vector(&self, equation: &Equation) -> Vec<f64> {
+    pub(crate) fn null_vector(&self, equation: &Equation) -> Vec<T> {
         let first = usize::from(equation.intercept);
-        let mut vector = vec![0.0; equation.features.len() + first];
+        let mut vector = vec![T::ZERO; equation.features.len() + first];
         if equation.intercept {
-            vector[0] = -self.constant.0;
+            vector[0] = T::ZERO - self.constant.0;
         }
         for (k, value, _) in &self.parts {
-            vector[first + k] = -value;
+            vector[first + k] = T::ZERO - *value;
         }
-        vector[first + self.column] = 1.0;
+        vector[first + self.column] = T::ONE;
         vector
     }
 
@@ -120,7 +123,7 @@ impl Relation {
         let noise = (1e-14 * condition).clamp(1e-12, 1e-7);
         let mut depends_on = Vec::new();
         let mut coefficients = Vec::new();
-        let (constant, size) = self.constant;
+        let (constant, size) = (self.constant.0.near(), self.constant.1);
         if constant.abs() > noise * size {
             depends_on.push(INTERCEPT.into());
             coefficients.push(constant);
@@ -128,7 +131,7 @@ impl Relation {
         for (k, value, share) in &self.parts {
             if share.abs() > noise {
                 depends_on.push(equation.features[*k].clone());
-                coefficients.push(*value);
+                coefficients.push(value.near());
             }
         }
         let term = equation.features[self.column].clone();

@@ -1,24 +1,28 @@
 //! From sufficient statistics to a [`Fit`].
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{CrossProducts, INTERCEPT, Moments, TriangularFactor};
+use streamreg_core::{CrossProducts, DoubledProducts, INTERCEPT, TriangularFactor};
 
 use crate::absorb::{Absorbed, Coefficient};
 use crate::aliased::{Aliased, Relation};
+use crate::centre::Centre;
 use crate::equation::Equation;
 use crate::error::{Error, Result};
 use crate::factor::svd::extremes;
-use crate::factor::{Factor, cholesky, qr};
+use crate::factor::{Aside, Factor, cholesky, qr};
 use crate::inference::{Glance, TermEstimate, estimates, glance};
 use crate::options::{Collinear, SolveOptions, Solver};
-use crate::precision::Precision;
-use crate::solution::{Covariance, Solution};
+use crate::precision::{Errors, Precision, undecided};
+use crate::scalar::Scalar;
+use crate::solution::{Covariance, Scaled, Solution};
 
 /// The sufficient statistics that a fit starts from.
 #[derive(Clone, Copy, Debug)]
 pub enum Statistics<'a> {
     /// For the normal equations.
     CrossProducts(&'a CrossProducts),
+    /// For the normal equations beyond float64, from sums that are exact.
+    Exact(&'a DoubledProducts),
     /// For QR and SVD.
     TriangularFactor(&'a TriangularFactor),
     /// For the normal equations that are left when a category is eliminated.
@@ -26,11 +30,12 @@ pub enum Statistics<'a> {
 }
 
 impl Statistics<'_> {
-    fn moments(&self) -> &Moments {
+    fn rows(&self) -> u64 {
         match self {
-            Self::CrossProducts(c) => c.moments(),
-            Self::TriangularFactor(t) => t.moments(),
-            Self::Absorbed(a) => a.means.products().moments(),
+            Self::CrossProducts(c) => c.moments().rows(),
+            Self::Exact(d) => d.rows(),
+            Self::TriangularFactor(t) => t.moments().rows(),
+            Self::Absorbed(a) => a.means.products().moments().rows(),
         }
     }
 }
@@ -69,12 +74,45 @@ pub struct Fit {
     pub condition_number: f64,
     /// The solver that produced the numbers.
     pub solver: Solver,
-    /// Correct digits that the arithmetic leaves the coefficients, estimated from the condition number.
+    /// How clear the decision about the rank was.
+    pub rank_margin: RankMargin,
+    /// Correct digits that the arithmetic guarantees the coefficients: the fewest of one, as
+    /// [`TermEstimate::digits_arithmetic`], but one that is next to zero is measured by its standard error, or by
+    /// what would explain a millionth of the response.
     pub digits: f64,
-    /// Correct digits that it leaves the residual sum of squares, on which all standard errors rest.
+    /// Correct digits that it guarantees the residual sum of squares, on which all standard errors rest.
     pub residual_digits: f64,
+    /// Correct digits of it that the input supports if every cell carries half a unit in the last place.
+    pub residual_digits_input: f64,
     /// What the reader should know.
     pub warnings: Vec<Warning>,
+}
+
+/// The decision about the rank, and how far from another one it was: every column's residual on the columns kept
+/// before it, as a share of its norm, beside the tolerance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankMargin {
+    /// Columns with at most this share left are set aside.
+    pub tolerance: f64,
+    /// The smallest share of a column that was kept; `None` without one.
+    pub smallest_kept: Option<f64>,
+    /// The largest share of a column that was set aside; `None` without one.
+    pub largest_aside: Option<f64>,
+    /// All shares, in the order of the features.
+    pub residuals: Vec<f64>,
+}
+
+impl RankMargin {
+    fn new<T>(factor: &Factor<T>, tolerance: f64) -> Self {
+        let kept = factor.kept.iter().map(|&k| factor.residuals[k]);
+        let aside = factor.aside.iter().map(|a| a.residual);
+        Self {
+            tolerance,
+            smallest_kept: kept.reduce(f64::min),
+            largest_aside: aside.reduce(f64::max),
+            residuals: factor.residuals.clone(),
+        }
+    }
 }
 
 /// A fit, and why it should be computed from a [`TriangularFactor`] instead, if it should.
@@ -113,127 +151,195 @@ impl Attempt {
 /// [`Error::NoRows`], [`Error::Overflow`], [`Error::Option`].
 pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptions) -> Result<Attempt> {
     options.validate()?;
-    let moments = statistics.moments();
-    if moments.rows() == 0 {
+    if statistics.rows() == 0 {
         return Err(Error::NoRows);
     }
-    let factor = match statistics {
-        Statistics::CrossProducts(c) => cholesky::factor(c, equation.intercept, options.rank_tol),
-        Statistics::TriangularFactor(t) => qr::factor(t, equation.intercept, options.rank_tol),
-        Statistics::Absorbed(a) => a.factor(equation.intercept, options.rank_tol),
-    };
-    check_finite(&factor, equation)?;
-    let (largest, smallest) = extremes(&factor)?;
-    let condition = largest / smallest;
-    let precision = Precision::new(statistics, &factor, largest, smallest);
-    let doubt = match statistics {
-        Statistics::TriangularFactor(_) => None,
-        _ => precision.doubt(&factor, equation),
-    };
-    let solver = match (statistics, options.solver) {
-        (Statistics::TriangularFactor(_), Solver::Svd) => Solver::Svd,
-        (Statistics::TriangularFactor(_), _) => Solver::Qr,
-        _ => Solver::Cholesky,
-    };
-    let Solved { coefficients, solution, covariance_of, aliased } =
-        solve(statistics, &factor, equation, options, solver, condition)?;
-    let glance = glance(&factor, moments.weight(), equation);
-    let coefficients = estimates(coefficients, &glance, options.conf_level);
-    let covariance = glance.sigma.and_then(|sigma| solution.covariance(sigma)).and_then(covariance_of);
-    let mut warnings = precision.warnings(&factor);
-    if factor.tss == 0.0 {
-        warnings
-            .push(Warning::new("constant_response", "the response is constant: there is nothing to explain"));
+    let (intercept, tolerance) = (equation.intercept, options.rank_tol);
+    let columns = equation.features.len();
+    match statistics {
+        Statistics::CrossProducts(c) => {
+            let centre = Centre::of(c.moments());
+            let factor = cholesky::factor(c, intercept, tolerance);
+            let errors = Errors::of_products(columns, centre.rows);
+            Problem { factor, centre, errors, solver: Solver::Cholesky, absorbed: None }.fit(equation, options)
+        }
+        Statistics::Exact(d) => {
+            let factor = cholesky::factor_doubled(d, intercept, tolerance);
+            let errors = Errors::of_doubled(&factor);
+            let solver = if options.solver == Solver::Svd { Solver::Svd } else { Solver::Cholesky };
+            Problem { factor, centre: Centre::of_doubled(d), errors, solver, absorbed: None }
+                .fit(equation, options)
+        }
+        Statistics::TriangularFactor(t) => {
+            let centre = Centre::of(t.moments());
+            let factor = qr::factor(t, intercept, tolerance);
+            let errors = Errors::of_rows(columns, centre.rows);
+            let solver = if options.solver == Solver::Svd { Solver::Svd } else { Solver::Qr };
+            Problem { factor, centre, errors, solver, absorbed: None }.fit(equation, options)
+        }
+        Statistics::Absorbed(a) => {
+            let centre = Centre::of(a.means.products().moments()).select(a.columns);
+            let factor = a.factor(intercept, tolerance);
+            let errors = Errors::of_products(columns, centre.rows);
+            Problem { factor, centre, errors, solver: Solver::Cholesky, absorbed: Some(a) }
+                .fit(equation, options)
+        }
     }
-    if glance.df_residual == 0 {
+}
+
+/// A least-squares problem in one of the arithmetics.
+struct Problem<'a, T> {
+    factor: Factor<T>,
+    centre: Centre,
+    errors: Errors,
+    solver: Solver,
+    absorbed: Option<Absorbed<'a>>,
+}
+
+impl<T: Scalar> Problem<'_, T> {
+    fn fit(self, equation: &Equation, options: &SolveOptions) -> Result<Attempt> {
+        let Self { factor, centre, .. } = &self;
+        check_finite(factor, equation)?;
+        let scaled = Scaled::new(factor, self.solver)?;
+        let (largest, smallest) = extremes(factor, &scaled.inverse)?;
+        let condition = largest / smallest;
+        // Without the levels of a category, which stand for the constant, columns are those about their means.
+        let own_constant = equation.intercept && self.absorbed.is_none();
+        let centred = equation.intercept || self.absorbed.is_some();
+        let precision =
+            Precision::new(factor, &scaled, centre, (own_constant, centred), self.errors, condition);
+        let solved = self.solve(&scaled, &precision, equation, options, condition)?;
+        let Solved { coefficients, solution, unit_errors, covariance_of, aliased } = solved;
+        let glance = glance(factor, centre.weight(), equation);
+        let coefficients = estimates(coefficients, &glance, options.conf_level);
+        let variance = factor.rss / T::rounded(faer::fx128::from_f64(glance.df_residual as f64));
+        let sigma = (glance.df_residual > 0).then(|| variance.root());
+        let covariance = sigma.and_then(|sigma| solution.covariance(sigma)).and_then(covariance_of);
+        let values: Vec<Option<f64>> = solution.values.iter().map(|v| v.map(T::near)).collect();
+        let std_errors: Vec<Option<f64>> =
+            unit_errors.iter().map(|e| sigma.map(|sigma| sigma.near() * e)).collect();
+        let digits = precision.coefficients(&values, &std_errors);
+        let names = if own_constant { equation.terms() } else { equation.features.clone() };
+        let constant = factor.tss == T::ZERO;
+        let mut warnings = precision.warnings(&names, &values, &std_errors, constant);
+        warnings.extend(self.remarks(constant, glance.df_residual));
+        let doubt = match T::UNIT < f64::UNIT {
+            // Rows in float64 know no more than this.
+            true => {
+                warnings.extend(undecided(factor, equation));
+                None
+            }
+            false => matches!(self.errors, Errors::Products(_))
+                .then(|| precision.doubt(factor, equation, digits))
+                .flatten(),
+        };
+        let fit = Fit {
+            coefficients,
+            covariance,
+            rank: factor.coefficients(equation.intercept),
+            glance,
+            aliased,
+            condition_number: condition,
+            solver: self.solver,
+            rank_margin: RankMargin::new(factor, options.rank_tol),
+            digits,
+            residual_digits: precision.residual,
+            residual_digits_input: precision.residual_input,
+            warnings,
+        };
+        Ok(Attempt { fit, doubt })
+    }
+
+    fn remarks(&self, constant: bool, df_residual: u64) -> impl Iterator<Item = Warning> {
+        let message = "the response is constant: there is nothing to explain";
+        let constant = constant.then(|| Warning::new("constant_response", message));
         let message = "as many coefficients as rows: no degrees of freedom are left for standard errors";
-        warnings.push(Warning::new("no_residual_df", message));
+        let saturated = (df_residual == 0).then(|| Warning::new("no_residual_df", message));
+        constant.into_iter().chain(saturated)
     }
-    let fit = Fit {
-        coefficients,
-        covariance,
-        rank: factor.coefficients(equation.intercept),
-        glance,
-        aliased,
-        condition_number: condition,
-        solver,
-        digits: precision.coefficients,
-        residual_digits: precision.residual,
-        warnings,
-    };
-    Ok(Attempt { fit, doubt })
+
+    fn solve(
+        &self,
+        scaled: &Scaled<T>,
+        precision: &Precision,
+        equation: &Equation,
+        options: &SolveOptions,
+        condition: f64,
+    ) -> Result<Solved<T>> {
+        let Self { factor, centre, .. } = self;
+        let own_constant = equation.intercept && self.absorbed.is_none();
+        let mut solution = Solution::new(factor, scaled, centre, own_constant);
+        let relation = |a: &Aside<T>| Relation::new(a, factor, centre, own_constant);
+        let relations: Vec<_> = factor.aside.iter().map(relation).collect();
+        if let Some(absorbed) = self.absorbed {
+            return Ok(solve_absorbed(absorbed, factor, solution, relations, precision, equation, condition));
+        }
+        let aliased = relations.iter().map(|r| r.describe(equation, condition)).collect();
+        let shortest = options.collinear == Collinear::MinNorm && !relations.is_empty();
+        if shortest {
+            solution.minimise_norm(&relations, equation);
+        }
+        let unit_errors = solution.unit_errors();
+        let row = |(t, term): (usize, String)| Coefficient {
+            term,
+            value: solution.values[t].map(T::near),
+            unit_error: unit_errors[t],
+            quality: precision.terms[t].clone().filter(|_| !shortest),
+        };
+        let coefficients = equation.terms().into_iter().enumerate().map(row).collect();
+        Ok(Solved { coefficients, solution, unit_errors, covariance_of: Box::new(Some), aliased })
+    }
 }
 
 /// What comes out of a factor.
-struct Solved {
+struct Solved<T> {
     coefficients: Vec<Coefficient>,
-    solution: Solution,
+    solution: Solution<T>,
+    /// Standard errors of the solution in units of sigma.
+    unit_errors: Vec<f64>,
     /// Completes the covariance of the solution to that of all coefficients.
     covariance_of: Box<dyn FnOnce(Covariance) -> Option<Covariance>>,
     aliased: Vec<Aliased>,
 }
 
-fn solve(
-    statistics: Statistics<'_>,
-    factor: &Factor,
-    equation: &Equation,
-    options: &SolveOptions,
-    solver: Solver,
-    condition: f64,
-) -> Result<Solved> {
-    let moments = statistics.moments();
-    if let Statistics::Absorbed(absorbed) = statistics {
-        return solve_absorbed(absorbed, factor, equation, condition);
-    }
-    let intercept = equation.intercept;
-    let relations: Vec<_> =
-        factor.aside.iter().map(|a| Relation::new(a, factor, moments, intercept)).collect();
-    let aliased = relations.iter().map(|r| r.describe(equation, condition)).collect();
-    let mut solution = Solution::new(factor, moments, intercept, solver)?;
-    if options.collinear == Collinear::MinNorm {
-        solution.minimise_norm(&relations, equation);
-    }
-    let named = equation.terms().into_iter().enumerate();
-    let coefficients = named.map(|(t, name)| (name, solution.values[t], solution.unit_error(t))).collect();
-    Ok(Solved { coefficients, solution, covariance_of: Box::new(Some), aliased })
-}
-
 /// The coefficients where a category was eliminated, in the order of the terms.
-fn solve_absorbed(
+fn solve_absorbed<T: Scalar>(
     absorbed: Absorbed<'_>,
-    factor: &Factor,
+    factor: &Factor<T>,
+    solution: Solution<T>,
+    relations: Vec<Relation<T>>,
+    precision: &Precision,
     equation: &Equation,
     condition: f64,
-) -> Result<Solved> {
-    let products = absorbed.means.products();
+) -> Solved<T> {
     let without = Equation { intercept: false, ..equation.clone() };
-    let aliased = factor.aside.iter().map(|aside| {
-        let relation = Relation::new(aside, factor, products.moments(), false);
+    let describe = |relation: &Relation<T>| {
         let mut aliased = relation.describe(&without, condition);
+        let own = factor.scale[relation.column()].near();
+        let between = absorbed.square(&relation.remainder(equation.features.len()));
         // What the other columns leave of it is constant within levels. Is there more than rounding?
-        let vector = relation.remainder(equation.features.len());
-        let terms = vector.iter().enumerate().filter(|(_, v)| **v != 0.0);
-        let terms: Vec<(usize, f64)> = terms.map(|(k, v)| (absorbed.columns[k], *v)).collect();
-        let pairs = terms.iter().flat_map(|a| terms.iter().map(move |b| (a, b)));
-        let square: f64 = pairs.map(|(a, b)| a.1 * b.1 * products.centred(a.0, b.0)).sum();
-        let own = factor.scale[relation.column()];
-        if square > 1e-12 * own * own || aliased.depends_on.is_empty() {
+        if between > 1e-12 * own * own || aliased.depends_on.is_empty() {
             aliased.levels_of = Some(absorbed.term.label.clone());
         }
         aliased
-    });
-    let aliased = aliased.collect();
-    let solution = Solution::new(factor, products.moments(), false, Solver::Cholesky)?;
+    };
+    let aliased = relations.iter().map(describe).collect();
     let effects = absorbed.effects(&solution);
     let (constant, levels) = effects.coefficients(absorbed.term);
-    let rest = equation.features.iter().enumerate();
-    let mut coefficients: Vec<Coefficient> =
-        rest.map(|(t, name)| (name.clone(), solution.values[t], solution.unit_error(t))).collect();
+    let unit_errors = solution.unit_errors();
+    let row = |(t, name): (usize, &String)| Coefficient {
+        term: name.clone(),
+        value: solution.values[t].map(T::near),
+        unit_error: unit_errors[t],
+        quality: precision.terms[t].clone(),
+    };
+    let mut coefficients: Vec<Coefficient> = equation.features.iter().enumerate().map(row).collect();
     let (at, width) = (absorbed.term.at, levels.len());
     coefficients.splice(at..at, levels);
     let first = usize::from(constant.is_some());
-    if let Some((value, error)) = constant {
-        coefficients.insert(0, (INTERCEPT.to_owned(), Some(value), error));
+    if let Some((value, unit_error)) = constant {
+        let term = INTERCEPT.to_owned();
+        coefficients.insert(0, Coefficient { term, value: Some(value), unit_error, quality: None });
     }
     let kept: Vec<usize> = factor.kept.clone();
     let covariance_of = move |mut covariance: Covariance| {
@@ -246,14 +352,15 @@ fn solve_absorbed(
         covariance.levels = Some(levels);
         Some(covariance)
     };
-    Ok(Solved { coefficients, solution, covariance_of: Box::new(covariance_of), aliased })
+    Solved { coefficients, solution, unit_errors, covariance_of: Box::new(covariance_of), aliased }
 }
 
-fn check_finite(factor: &Factor, equation: &Equation) -> Result<()> {
+fn check_finite<T: Scalar>(factor: &Factor<T>, equation: &Equation) -> Result<()> {
     let names = equation.features.iter().chain([&equation.response]);
-    let response = factor.tss + factor.rss + factor.explained.iter().sum::<f64>();
-    let sizes = factor.scale.iter().chain([&response]);
-    match names.zip(sizes).find(|(_, size)| !size.is_finite()) {
+    let explained = factor.explained.iter().fold(T::ZERO, |sum, v| sum + *v);
+    let response = factor.tss + factor.rss + explained;
+    let mut sizes = factor.scale.iter().chain([&response]);
+    match names.zip(&mut sizes).find(|(_, size)| !size.near().is_finite()) {
         Some((name, _)) => Err(Error::Overflow { column: name.clone() }),
         None => Ok(()),
     }

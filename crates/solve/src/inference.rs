@@ -9,6 +9,8 @@ use crate::absorb::Coefficient;
 use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::equation::Equation;
 use crate::factor::Factor;
+use crate::precision::digits;
+use crate::scalar::{Scalar, dot};
 
 /// One row of the coefficient table. Fields are `None` where the number does not exist: all of them for
 /// a column that was set aside, all but the estimate without residual degrees of freedom.
@@ -28,6 +30,20 @@ pub struct TermEstimate {
     pub conf_low: Option<f64>,
     /// Upper end of the confidence interval.
     pub conf_high: Option<f64>,
+    /// Variance inflation factor, `1 / (1 - R_j²)` for `R_j²` of the column on the others: the diagonal of
+    /// `(X'X)^-1` times the column's sum of squares, about its mean with an intercept, about zero without.
+    /// Absent for the intercept.
+    #[serde(default)]
+    pub vif: Option<f64>,
+    /// Decimal digits of the estimate that the arithmetic guarantees: at most 15, fewer than the estimate has
+    /// against an exact solution for the same float64 cells. 0 for a coefficient that is rounding noise. Absent for
+    /// the levels of an eliminated category, and for a solution of minimum norm over dependent columns.
+    #[serde(default)]
+    pub digits_arithmetic: Option<f64>,
+    /// Decimal digits that the input supports if every cell carries a rounding error of half a unit in its last
+    /// place. Integers and other cells that are exact in float64 do not, which the cells do not tell.
+    #[serde(default)]
+    pub digits_input: Option<f64>,
 }
 
 /// Statistics of a fit as a whole, by the names and definitions of R's `lm` and broom's `glance`.
@@ -67,18 +83,18 @@ fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-pub(crate) fn glance(factor: &Factor, weight: f64, equation: &Equation) -> Glance {
+pub(crate) fn glance<T: Scalar>(factor: &Factor<T>, weight: f64, equation: &Equation) -> Glance {
     let (n, rows) = (equation.nobs, equation.nobs as f64);
     let intercept = equation.intercept;
     let rank = factor.coefficients(intercept);
     let df = rank - usize::from(intercept);
     let df_residual = n.saturating_sub(rank as u64);
     let resid = df_residual as f64;
-    let (rss, tss) = (factor.rss, factor.tss);
-    let explained: f64 = factor.explained.iter().map(|v| v * v).sum::<f64>() + factor.absorbed_explained;
+    let (rss, tss) = (factor.rss.near(), factor.tss.near());
+    let explained = (dot(&factor.explained, &factor.explained) + factor.absorbed_explained).near();
     let has_resid = df_residual > 0;
     let variance = has_resid.then(|| rss / resid);
-    let r_squared = finite(1.0 - rss / tss);
+    let r_squared = finite((T::ONE - factor.rss / factor.tss).near());
     let total_df = rows - f64::from(u8::from(intercept));
     let adj_r_squared = variance.and_then(|v| finite(1.0 - v / (tss / total_df)));
     let statistic = variance.filter(|_| df > 0).and_then(|v| finite(explained / df as f64 / v));
@@ -124,7 +140,7 @@ fn quantile(alpha: f64, df: f64) -> f64 {
 pub(crate) fn estimates(coefficients: Vec<Coefficient>, glance: &Glance, level: f64) -> Vec<TermEstimate> {
     let df = glance.df_residual as f64;
     let quantile = glance.sigma.map(|_| quantile(1.0 - level, df));
-    let row = |(term, estimate, unit_error): Coefficient| {
+    let row = |Coefficient { term, value: estimate, unit_error, quality }: Coefficient| {
         let std_error = estimate.and(glance.sigma).map(|sigma| sigma * unit_error);
         let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
         let half_width = std_error.zip(quantile).map(|(se, q)| se * q);
@@ -136,6 +152,9 @@ pub(crate) fn estimates(coefficients: Vec<Coefficient>, glance: &Glance, level: 
             p_value: statistic.map(|t| student_t_two_sided(t, df)),
             conf_low: estimate.zip(half_width).map(|(b, h)| b - h),
             conf_high: estimate.zip(half_width).map(|(b, h)| b + h),
+            vif: quality.as_ref().and_then(|q| q.vif),
+            digits_arithmetic: estimate.zip(quality.as_ref()).map(|(b, q)| digits(q.arithmetic, b)),
+            digits_input: estimate.zip(quality.as_ref()).map(|(b, q)| digits(q.input, b)),
         }
     };
     coefficients.into_iter().map(row).collect()

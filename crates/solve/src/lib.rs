@@ -14,6 +14,7 @@
 //! | `factor` | `cholesky`, `qr`, `svd` of the equilibrated columns; the rank decision |
 //! | [`equation`] | names of the columns, what a row stands for |
 //! | `absorb` | a large category, eliminated before the rest is solved for |
+//! | `scalar`, `centre` | float64 and double-double, one algorithm for both; the means |
 //! | `solution` | coefficients and covariance from a factor; the minimum norm |
 //! | `aliased`, `precision` | what depends on what; how many digits are left |
 //! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
@@ -22,6 +23,7 @@
 
 mod absorb;
 mod aliased;
+mod centre;
 pub mod distributions;
 pub mod equation;
 pub mod error;
@@ -30,13 +32,14 @@ pub mod fit;
 pub mod inference;
 pub mod options;
 mod precision;
+mod scalar;
 mod solution;
 
 pub use absorb::{Absorbed, LevelCovariance};
 pub use aliased::Aliased;
 pub use equation::Equation;
 pub use error::{Error, Result};
-pub use fit::{Attempt, Fit, Statistics, Warning, fit};
+pub use fit::{Attempt, Fit, RankMargin, Statistics, Warning, fit};
 pub use inference::{Glance, TermEstimate};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
 pub use solution::Covariance;

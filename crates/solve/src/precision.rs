@@ -1,8 +1,27 @@
-//! How many digits the arithmetic leaves, and what is said about it.
+//! How many digits are left: by the arithmetic, and by the input's own rounding.
+//!
+//! With columns scaled to unit norm let `H = (R'R)^-1`, `z` the coefficients, `s = |y| + sum |z_k|`, and `e` the
+//! residuals. First-order bounds for coefficient `j` (Higham 2002, "Accuracy and Stability of Numerical Algorithms",
+//! 2nd ed., sections 7.2, 10.1 and 20.1-20.4):
+//! - From cross-products every entry of `[X y]'[X y]` is off by at most `eta` (its columns have norm 1 and `|y|`),
+//!   and so is what Cholesky factors and solves instead: `|dz_j| <= eta s sum_k |H_jk|`. The error of the residual
+//!   sum of squares, a quadratic form of the same matrix, is at most `eta s²`.
+//! - From rows, each column is off by `eta` of its norm: `dz = X^+ (dy - dX z) + H dX' e`, so
+//!   `|dz_j| <= eta (|x^+_j| s + |e| sum_k |H_jk|)` with `|x^+_j|² = H_jj`, the norm of row `j` of `X^+`. The
+//!   residuals' norm is off by at most `eta s`.
+//! - Half a unit in the last place of every cell is the case of rows with `eta = 2^-53`, but of the norms about
+//!   zero: a column with a large mean has large cells. The constant is exact.
+//!
+//! Row 0 of `H` and `X^+`, that of the intercept, follows from `b_0 = mean(y) - sum b_k mean(x_k)`.
 
+use faer::Mat;
+
+use crate::centre::Centre;
 use crate::equation::Equation;
 use crate::factor::Factor;
-use crate::fit::{Statistics, Warning};
+use crate::fit::Warning;
+use crate::scalar::Scalar;
+use crate::solution::Scaled;
 
 /// Digits that `Solver::Auto` wants from cross-products.
 const WANTED_DIGITS: f64 = 8.0;
@@ -10,79 +29,372 @@ const WANTED_DIGITS: f64 = 8.0;
 /// Digits below which a warning is given.
 const WARNING_DIGITS: f64 = 6.0;
 
-/// What the arithmetic leaves of float64's digits.
+/// Digits of the residual sum of squares below which it is noise.
+const NOISE_DIGITS: f64 = 2.0;
+
+/// Digits that are claimed at most.
+const MOST_DIGITS: f64 = 15.0;
+
+/// Where warnings are decided, a coefficient counts as no smaller than explains this share of the response.
+const NEGLIGIBLE: f64 = 1e-6;
+
+/// Above this rank `|H_jk|` is replaced by its bound, the product of the norms of two rows of the inverse.
+const WIDE: usize = 1_000;
+
+/// Digits of a value whose error is at most `error`; its rounding to float64 is added.
+pub(crate) fn digits(error: f64, value: f64) -> f64 {
+    if error == 0.0 {
+        return MOST_DIGITS;
+    }
+    let relative = error / value.abs() + f64::UNIT;
+    // A bound that is no number promises nothing.
+    if relative.is_nan() { 0.0 } else { (-libm::log10(relative)).clamp(0.0, MOST_DIGITS) }
+}
+
+/// How the numbers of a factor came about, and the share of a column's norm by which they may be off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Errors {
+    /// From cross-products: every entry.
+    Products(f64),
+    /// From rows: every column.
+    Rows(f64),
+}
+
+impl Errors {
+    /// Float64 sums over `rows` rows. Their rounding errors mostly cancel, so they grow with the root of the number;
+    /// where they do not, as in equal blocks, blocks are long enough for the same bound up to some million rows.
+    pub(crate) fn of_products(columns: usize, rows: u64) -> Self {
+        Self::Products(f64::UNIT * (columns as f64 + 8.0 + (rows as f64).sqrt()))
+    }
+
+    /// Exact sums, rounded once to double-double and solved in it. Products of numbers whose low parts are below
+    /// float64's range are no better than float64.
+    pub(crate) fn of_doubled<T: Scalar>(factor: &Factor<T>) -> Self {
+        let tiny = |scale: &T| scale.near() > 0.0 && scale.near() < 1e-120;
+        let narrow = factor.scale.iter().chain([&factor.tss.root()]).any(tiny);
+        let unit = if narrow { f64::UNIT } else { T::UNIT };
+        Self::Products(unit * (factor.scale.len() as f64 + 8.0))
+    }
+
+    /// Householder reflections, block by block.
+    pub(crate) fn of_rows(columns: usize, rows: u64) -> Self {
+        Self::Rows(f64::UNIT * (4.0 * (columns as f64 + 4.0) + (rows as f64).sqrt() / 4.0))
+    }
+}
+
+/// How well a coefficient is known: bounds of its error, in its own unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Quality {
+    /// By the arithmetic.
+    pub(crate) arithmetic: f64,
+    /// By the rounding of the input.
+    pub(crate) input: f64,
+    /// Variance inflation factor.
+    pub(crate) vif: Option<f64>,
+    /// A size that is next to nothing beside the response.
+    negligible: f64,
+}
+
+/// What is known of the accuracy of a fit.
 pub(crate) struct Precision {
-    /// Of the coefficients.
-    pub(crate) coefficients: f64,
-    /// Of the residual sum of squares.
+    /// One a term, the intercept first; `None` for columns that were set aside.
+    pub(crate) terms: Vec<Option<Quality>>,
+    /// Digits of the residual sum of squares by the arithmetic.
     pub(crate) residual: f64,
+    /// And by the input.
+    pub(crate) residual_input: f64,
+    /// By rule of thumb, digits of coefficients and residual sum of squares: what is likely, not what is certain.
+    typical: [f64; 2],
+}
+
+/// `|H_jk|` summed over `k` with weights, for a row of `X^+` each, and that row's norm.
+struct Rows {
+    /// Norms of the rows of `X^+`.
+    norms: Vec<f64>,
+    /// `sum_k |H_jk|`.
+    plain: Vec<f64>,
+    /// `sum_k |H_jk| t_k`.
+    weighted: Vec<f64>,
+}
+
+impl Rows {
+    /// `root` has a row a coefficient, the independent columns first, and perhaps one more that depends on them.
+    fn new(root: &Mat<f64>, rank: usize, t: &[f64]) -> Self {
+        let rows = root.nrows();
+        let square = |j: usize| (0..rank).map(|c| root[(j, c)] * root[(j, c)]).sum::<f64>();
+        let norms: Vec<f64> = (0..rows).map(|j| square(j).sqrt()).collect();
+        let product = (rank <= WIDE).then(|| root * root.submatrix(0, 0, rank, rank).transpose());
+        // Entries of a product have errors of their own.
+        let rounding = |j: usize, k: usize| f64::UNIT * rank as f64 * norms[j] * norms[k];
+        let entry = |j: usize, k: usize| match &product {
+            Some(h) => h[(j, k)].abs() + rounding(j, k),
+            None => norms[j] * norms[k],
+        };
+        let sum = |j: usize, t: &dyn Fn(usize) -> f64| (0..rank).map(|k| entry(j, k) * t(k)).sum::<f64>();
+        let plain = (0..rows).map(|j| sum(j, &|_| 1.0)).collect();
+        let weighted = (0..rows).map(|j| sum(j, &|k| t[k])).collect();
+        Self { norms, plain, weighted }
+    }
+}
+
+/// The sizes that the bounds are made of, of scaled columns.
+struct Sizes {
+    /// `|y| + sum |z_k|`.
+    terms: f64,
+    /// The same of the norms about zero.
+    about_zero: f64,
+    /// Norm of the residuals.
+    residual: f64,
+    /// Norm of the response.
+    response: f64,
+    /// Root of the weight.
+    root_weight: f64,
+    /// `|mean(y)| + sum |b_k mean(x_k)|`.
+    of_constant: f64,
 }
 
 impl Precision {
-    /// First-order bounds with `eps = 2^-53` in the place of the backward error. Coefficients: for
-    /// cross-products the condition number `k` enters squared; for a triangular factor the relative error is at
-    /// most about `eps k (1 + (k + 1) rho)`, `rho = |residual| / (|X| |w|)` (Golub & Van Loan, Matrix
-    /// Computations, 4th ed., theorem 5.3.1). The residual `y - X w` is a difference of columns of norm 1 times
-    /// the `w`, so the error of its norm is about `eps s`, `s = |y| + sum |w|`; its square is a quadratic form
-    /// of the cross-products, each off by `eps`, so the error of that is about `eps s²`.
-    pub(crate) fn new(statistics: Statistics<'_>, factor: &Factor, largest: f64, smallest: f64) -> Self {
-        let eps = f64::EPSILON / 2.0;
-        let condition = largest / smallest;
-        let scaled = factor.solve_upper(&factor.explained);
-        let terms = factor.tss.sqrt() + scaled.iter().map(|v| v.abs()).sum::<f64>();
-        let (coefficients, residual) = match statistics {
-            Statistics::CrossProducts(_) | Statistics::Absorbed(_) => {
-                (eps * condition * condition, eps * (terms * terms / factor.rss))
-            }
-            Statistics::TriangularFactor(_) => {
-                let size = scaled.iter().map(|v| v * v).sum::<f64>().sqrt();
-                let rho = if size > 0.0 { factor.rss.sqrt() / (largest * size) } else { 0.0 };
-                (eps * condition * (1.0 + (condition + 1.0) * rho), 2.0 * eps * (terms / factor.rss.sqrt()))
-            }
+    /// `centred` says whether the factor is that of columns less their means, `condition` their condition number.
+    pub(crate) fn new<T: Scalar>(
+        factor: &Factor<T>,
+        scaled: &Scaled<T>,
+        centre: &Centre,
+        (intercept, centred): (bool, bool),
+        errors: Errors,
+        condition: f64,
+    ) -> Self {
+        let rank = factor.rank();
+        // Means in units of the scaled columns.
+        let means: Vec<T> = factor.kept.iter().map(|&k| centre.mean::<T>(k) / factor.scale[k]).collect();
+        let root = root(&scaled.inverse, &means, intercept);
+        let weight: f64 = centre.weight();
+        let t: Vec<f64> = means.iter().map(|m| norm_about_zero(centred, weight, m.near(), 1.0)).collect();
+        let rows = Rows::new(&root, rank, &t);
+        let sizes = Sizes::new(factor, scaled, centre, centred, &means, &t);
+        let growth = growth(errors, &rows, rank);
+        let arithmetic = |j: usize| growth * bound(errors, &sizes, &rows, j);
+        let input = |j: usize| {
+            let own = if j < rank { rows.norms[j] } else { rows.norms[j].hypot(1.0 / sizes.root_weight) };
+            f64::UNIT * (own * sizes.about_zero + sizes.residual * rows.weighted[j])
         };
-        let digits = |error: f64| if error.is_nan() { 16.0 } else { (-error.log10()).clamp(0.0, 16.0) };
-        Self { coefficients: digits(coefficients), residual: digits(residual) }
+        let mut terms = vec![None; factor.scale.len()];
+        for (c, &k) in factor.kept.iter().enumerate() {
+            let scale = factor.scale[k].near();
+            let solved = 4.0 * T::UNIT * scaled.values[c].near().abs();
+            terms[k] = Some(Quality {
+                arithmetic: (arithmetic(c) + solved) / scale,
+                input: input(c) / scale,
+                vif: Some(rows.norms[c] * rows.norms[c]),
+                negligible: NEGLIGIBLE * sizes.response / scale,
+            });
+        }
+        if intercept {
+            // The means themselves, and the sum.
+            let own = errors.size() * sizes.terms / sizes.root_weight + 8.0 * T::UNIT * sizes.of_constant;
+            let negligible = NEGLIGIBLE * sizes.response / sizes.root_weight;
+            let constant =
+                Quality { arithmetic: arithmetic(rank) + own, input: input(rank), vif: None, negligible };
+            terms.insert(0, Some(constant));
+        }
+        let [residual, residual_input] = sizes.of_residual(errors);
+        Self { terms, residual, residual_input, typical: sizes.typical(errors, T::UNIT, condition) }
     }
 
-    /// Why cross-products should not be relied on, if they should not.
-    pub(crate) fn doubt(&self, factor: &Factor, equation: &Equation) -> Option<Warning> {
-        let undecided: Vec<&str> = factor
-            .aside
-            .iter()
-            .filter(|a| a.undecided)
-            .map(|a| equation.features[a.column].as_str())
-            .collect();
-        if !undecided.is_empty() {
-            let message = format!(
-                "float64 cross-products cannot tell whether {} depends on the columns before",
-                undecided.join(", ")
-            );
-            return Some(Warning::new("undecided", message));
+    /// The smallest number of digits by the arithmetic, of a coefficient that is something: measured by its standard
+    /// error where that is larger, or by what would explain a millionth of the response.
+    pub(crate) fn coefficients(&self, values: &[Option<f64>], std_errors: &[Option<f64>]) -> f64 {
+        let known = self.relevant(values, std_errors, |q| q.arithmetic);
+        known.map(|(_, digits)| digits).fold(MOST_DIGITS, f64::min)
+    }
+
+    /// Digits of every coefficient, measured so.
+    fn relevant<'a>(
+        &'a self,
+        values: &'a [Option<f64>],
+        std_errors: &'a [Option<f64>],
+        error: impl Fn(&Quality) -> f64 + 'a,
+    ) -> impl Iterator<Item = (usize, f64)> + 'a {
+        self.terms.iter().enumerate().filter_map(move |(t, quality)| {
+            let quality = quality.as_ref()?;
+            let size = values[t]?.abs().max(std_errors[t].unwrap_or(0.0)).max(quality.negligible);
+            Some((t, digits(error(quality), size)))
+        })
+    }
+
+    /// Why float64 cross-products should not be relied on, if they should not. `digits` are those of the
+    /// coefficients.
+    pub(crate) fn doubt<T: Scalar>(
+        &self,
+        factor: &Factor<T>,
+        equation: &Equation,
+        digits: f64,
+    ) -> Option<Warning> {
+        if let Some(warning) = undecided(factor, equation) {
+            return Some(warning);
         }
         let coarse = |what: &str, digits: f64| {
             Warning::new("coarse", format!("cross-products leave {what} only {digits:.1} digits"))
         };
-        if self.coefficients < WANTED_DIGITS {
-            return Some(coarse("the coefficients", self.coefficients));
+        let [coefficients, residual] = self.typical;
+        if coefficients < WANTED_DIGITS || digits < WARNING_DIGITS {
+            return Some(coarse("the coefficients", coefficients.min(digits)));
         }
-        (self.residual < WANTED_DIGITS).then(|| coarse("the residual sum of squares", self.residual))
+        if residual < WANTED_DIGITS || self.residual < WARNING_DIGITS {
+            return Some(coarse("the residual sum of squares", residual.min(self.residual)));
+        }
+        None
     }
 
-    pub(crate) fn warnings(&self, factor: &Factor) -> Vec<Warning> {
+    /// What should be said of the digits of a fit with these coefficients and standard errors.
+    pub(crate) fn warnings(
+        &self,
+        names: &[String],
+        values: &[Option<f64>],
+        std_errors: &[Option<f64>],
+        constant_response: bool,
+    ) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let noise = factor.tss > 0.0 && self.residual < 2.0;
+        let noise = !constant_response && self.typical[1].min(self.residual_input) < NOISE_DIGITS;
         if noise {
             let message =
                 "essentially perfect fit: the residuals are rounding noise, and so are the standard errors";
             warnings.push(Warning::new("perfect_fit", message));
         }
-        let digits = if noise { self.coefficients } else { self.coefficients.min(self.residual) };
-        if digits < WARNING_DIGITS {
+        let of_arithmetic = self.relevant(values, std_errors, |q| q.arithmetic);
+        if let Some(text) = too_few(of_arithmetic.collect(), names) {
+            let message = format!("the design is ill-conditioned: the arithmetic leaves {text}");
+            warnings.push(Warning::new("few_digits", message));
+        }
+        let of_input = self.relevant(values, std_errors, |q| q.input);
+        if let Some(text) = too_few(of_input.collect(), names) {
+            let message =
+                format!("the design is ill-conditioned: if the cells are rounded, their rounding leaves {text}");
+            warnings.push(Warning::new("few_digits", message));
+        }
+        let residual = self.residual.min(self.residual_input);
+        if !noise && !constant_response && residual < WARNING_DIGITS {
             let message = format!(
-                "the design is ill-conditioned: about {digits:.0} digits of the results are reliable"
+                "a nearly perfect fit: about {residual:.0} digits of the residual sum of squares, on which \
+                 the standard errors rest, are reliable"
             );
             warnings.push(Warning::new("few_digits", message));
         }
         warnings
+    }
+}
+
+/// A column that the arithmetic was too coarse to decide on.
+pub(crate) fn undecided<T: Scalar>(factor: &Factor<T>, equation: &Equation) -> Option<Warning> {
+    let undecided = factor.aside.iter().filter(|a| a.undecided);
+    let names: Vec<&str> = undecided.map(|a| equation.features[a.column].as_str()).collect();
+    let kind = if T::UNIT < f64::UNIT { "double-double" } else { "float64" };
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        let message =
+            format!("{kind} cross-products cannot tell whether {names} depends on the columns before");
+        Warning::new("undecided", message)
+    })
+}
+
+/// The worst of the coefficients with too few digits, in words.
+fn too_few(digits: Vec<(usize, f64)>, names: &[String]) -> Option<String> {
+    const NAMED: usize = 3;
+    let mut few: Vec<_> = digits.into_iter().filter(|(_, d)| *d < WARNING_DIGITS).collect();
+    few.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let (_, worst) = *few.first()?;
+    let named: Vec<&str> = few.iter().take(NAMED).map(|(t, _)| names[*t].as_str()).collect();
+    let others = few.len() - named.len();
+    let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+    Some(format!("about {worst:.0} digits of {}{more}", named.join(", ")))
+}
+
+impl Errors {
+    fn size(self) -> f64 {
+        match self {
+            Self::Products(unit) | Self::Rows(unit) => unit,
+        }
+    }
+}
+
+/// The rows of the inverse, rounded, and for an intercept that of `-sum mean(x_k) b_k`.
+fn root<T: Scalar>(inverse: &Mat<T>, means: &[T], intercept: bool) -> Mat<f64> {
+    let rank = means.len();
+    let constant = |c: usize| (0..rank).fold(T::ZERO, |sum, k| sum - means[k] * inverse[(k, c)]);
+    Mat::from_fn(rank + usize::from(intercept), rank, |j, c| {
+        if j < rank { inverse[(j, c)].near() } else { constant(c).near() }
+    })
+}
+
+/// Norm about zero of a column with this mean, whose norm is `own`.
+fn norm_about_zero(centred: bool, weight: f64, mean: f64, own: f64) -> f64 {
+    if centred { own.hypot(weight.sqrt() * mean) } else { own }
+}
+
+/// What the terms of higher order can add to the first: `1 / (1 - q)` for perturbations that shrink by `q`.
+fn growth(errors: Errors, rows: &Rows, rank: usize) -> f64 {
+    let largest = |values: &[f64]| values[..rank].iter().copied().fold(0.0, f64::max);
+    let shrink = match errors {
+        Errors::Products(unit) => unit * rank as f64 * largest(&rows.plain),
+        Errors::Rows(unit) => 2.0 * unit * (rank as f64).sqrt() * largest(&rows.norms),
+    };
+    if shrink < 0.5 { 1.0 / (1.0 - shrink) } else { f64::INFINITY }
+}
+
+/// The bound by the arithmetic for row `j`, in units of the scaled columns.
+fn bound(errors: Errors, sizes: &Sizes, rows: &Rows, j: usize) -> f64 {
+    match errors {
+        Errors::Products(unit) => unit * sizes.terms * rows.plain[j],
+        Errors::Rows(unit) => unit * (rows.norms[j] * sizes.terms + sizes.residual * rows.plain[j]),
+    }
+}
+
+impl Sizes {
+    fn new<T: Scalar>(
+        factor: &Factor<T>,
+        scaled: &Scaled<T>,
+        centre: &Centre,
+        centred: bool,
+        means: &[T],
+        t: &[f64],
+    ) -> Self {
+        let z: Vec<f64> = scaled.values.iter().map(|v| v.near().abs()).collect();
+        let response = factor.tss.near().sqrt();
+        let (mean, weight): (f64, f64) = (centre.response(), centre.weight());
+        let of_means = z.iter().zip(means).map(|(z, m)| z * m.near().abs()).sum::<f64>();
+        Self {
+            terms: response + z.iter().sum::<f64>(),
+            about_zero: norm_about_zero(centred, weight, mean, response)
+                + z.iter().zip(t).map(|(z, t)| z * t).sum::<f64>(),
+            residual: factor.rss.near().sqrt(),
+            response,
+            root_weight: weight.sqrt(),
+            of_constant: mean.abs() + of_means,
+        }
+    }
+
+    /// Digits of the residual sum of squares: by the arithmetic, by the input.
+    fn of_residual(&self, errors: Errors) -> [f64; 2] {
+        [self.of_square(errors, self.terms), self.of_square(Errors::Rows(f64::UNIT), self.about_zero)]
+    }
+
+    fn of_square(&self, errors: Errors, terms: f64) -> f64 {
+        let error = errors.size() * terms;
+        let square = self.residual * self.residual;
+        match errors {
+            Errors::Products(_) => digits(error * terms, square),
+            // Of a norm that is off by `error`, its square.
+            Errors::Rows(_) => digits((2.0 * self.residual + error) * error, square),
+        }
+    }
+
+    /// What usually is left of coefficients and residual sum of squares: the bounds without the number of terms,
+    /// and by norm. Whether data are worth a second read, and whether residuals are noise, rests on what is likely.
+    fn typical(&self, errors: Errors, unit: f64, condition: f64) -> [f64; 2] {
+        match errors {
+            Errors::Products(_) => {
+                [digits(unit * condition * condition, 1.0), self.of_square(Errors::Products(unit), self.terms)]
+            }
+            Errors::Rows(_) => [digits(unit * condition, 1.0), self.of_square(Errors::Rows(unit), self.terms)],
+        }
     }
 }

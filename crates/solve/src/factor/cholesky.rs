@@ -1,24 +1,32 @@
 //! From cross-products: Cholesky's decomposition of the equilibrated Gram matrix, in column order.
 
 use faer::Mat;
-use streamreg_core::CrossProducts;
+use streamreg_core::{CrossProducts, DoubledProducts};
 
-use super::{Decision, Factor, non_negative, rounding_share, solve_upper};
-
-/// Relative residuals below this drown in the rounding of a float64 Gram matrix, whose pivots are their
-/// squares.
-const FLOOR: f64 = 1e-7;
+use super::{Decision, Factor, rounding_share, solve_upper};
+use crate::scalar::{Scalar, dot};
 
 /// Relative residuals above this are not rounding, unless hardly a digit of anything is left.
 const SUSPECT: f64 = 1e-3;
 
 /// Factors the features (all variables but the last) of `products`.
-pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -> Factor {
+pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -> Factor<f64> {
     let p = products.moments().variables() - 1;
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
-    let scale: Vec<f64> = (0..p).map(|j| non_negative(gram(j, j)).sqrt()).collect();
+    let scale: Vec<f64> = (0..p).map(|j| gram(j, j).non_negative().sqrt()).collect();
     let rounding = |j: usize| if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
-    factor_gram(&scale, gram, non_negative(gram(p, p)), rounding, rank_tol)
+    factor_gram(&scale, gram, gram(p, p).non_negative(), rounding, rank_tol)
+}
+
+/// The same of `products` in double-double.
+///
+/// Cells are taken for what they are: sums that are exact see a column of integers however far from zero, so a small
+/// residual is no sign of the cells' rounding. What that rounding may have done is reported of every coefficient.
+pub(crate) fn factor_doubled(products: &DoubledProducts, intercept: bool, rank_tol: f64) -> Factor<faer::fx128> {
+    let p = products.variables() - 1;
+    let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
+    let scale: Vec<_> = (0..p).map(|j| gram(j, j).non_negative().root()).collect();
+    factor_gram(&scale, gram, gram(p, p).non_negative(), |_| 0.0, rank_tol)
 }
 
 /// Factors a Gram matrix of the features and, last, the response, whose entry is `of_response`. The features
@@ -27,44 +35,45 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
 /// A column whose pivot is too small is set aside and the decomposition goes on without it, which a
 /// library's Cholesky does not do; this one is left-looking, a dot product of two contiguous columns
 /// an entry.
-pub(crate) fn factor_gram(
-    scale: &[f64],
-    gram: impl Fn(usize, usize) -> f64,
-    of_response: f64,
+pub(crate) fn factor_gram<T: Scalar>(
+    scale: &[T],
+    gram: impl Fn(usize, usize) -> T,
+    of_response: T,
     rounding: impl Fn(usize) -> f64,
     rank_tol: f64,
-) -> Factor {
+) -> Factor<T> {
     let (p, y) = (scale.len(), scale.len());
     let mut decision = Decision::new(rank_tol);
     // Column `c` of `r` belongs to the `c`-th kept variable.
-    let mut r = Mat::<f64>::zeros(p, p);
-    let mut column = vec![0.0; p];
+    let mut r = Mat::<T>::zeros(p, p);
+    let mut column = vec![T::ZERO; p];
     for j in 0..p {
         let rank = decision.kept.len();
         reduce(&r, &decision.kept, &mut column, |i| gram(i, j) / scale[i] / scale[j]);
-        let explained: f64 = column[..rank].iter().map(|v| v * v).sum();
-        let own = if scale[j] > 0.0 { gram(j, j) / scale[j] / scale[j] } else { 0.0 };
-        let pivot = if scale[j] > 0.0 { own - explained } else { 0.0 };
-        let residual = non_negative(pivot).sqrt();
+        let varies = scale[j] > T::ZERO;
+        let own = if varies { gram(j, j) / scale[j] / scale[j] } else { T::ZERO };
+        let pivot = if varies { own - dot(&column[..rank], &column[..rank]) } else { T::ZERO };
+        let residual = pivot.non_negative().root().near();
         // A pivot that rounding made zero or negative is a small one, not an exact zero.
-        let residual = if scale[j] > 0.0 { residual.max(f64::EPSILON) } else { 0.0 };
-        let floor = if residual < SUSPECT { floor(&r, &column[..rank]) } else { FLOOR };
-        let coordinates = || if scale[j] > 0.0 { column[..rank].to_vec() } else { Vec::new() };
+        let residual = if varies { residual.max(2.0 * T::UNIT) } else { 0.0 };
+        let floor = if residual < SUSPECT { floor(&r, &column[..rank]) } else { T::FLOOR };
+        let coordinates = || if varies { column[..rank].to_vec() } else { Vec::new() };
         if decision.keep(j, residual, rounding(j), floor, coordinates) {
             for (i, value) in column[..rank].iter().enumerate() {
                 r[(i, rank)] = *value;
             }
-            r[(rank, rank)] = pivot.sqrt();
+            r[(rank, rank)] = pivot.root();
         }
     }
     let rank = decision.kept.len();
     reduce(&r, &decision.kept, &mut column, |i| gram(i, y) / scale[i]);
     let explained = column[..rank].to_vec();
-    let rss = non_negative(of_response - explained.iter().map(|v| v * v).sum::<f64>());
-    let Decision { kept, aside, .. } = decision;
+    let rss = (of_response - dot(&explained, &explained)).non_negative();
+    let Decision { kept, aside, residuals, .. } = decision;
     let r = r.submatrix(0, 0, rank, rank).to_owned();
     Factor {
         scale: scale.to_vec(),
+        residuals,
         kept,
         aside,
         r,
@@ -72,7 +81,7 @@ pub(crate) fn factor_gram(
         rss,
         tss: of_response,
         absorbed: 0,
-        absorbed_explained: 0.0,
+        absorbed_explained: T::ZERO,
     }
 }
 
@@ -80,17 +89,16 @@ pub(crate) fn factor_gram(
 /// matrix: with the coefficients `z` on the columns before, `R z = coordinates`, and entries and partial sums that
 /// are off by `eps` for each of the columns, it is off by about `p eps (1 + sum |z|)²`. The residual is its square
 /// root.
-fn floor(r: &Mat<f64>, coordinates: &[f64]) -> f64 {
+fn floor<T: Scalar>(r: &Mat<T>, coordinates: &[T]) -> f64 {
     let z = solve_upper(r, coordinates);
-    let entries = f64::EPSILON * (z.len() + 4) as f64;
-    FLOOR.max(entries.sqrt() * (1.0 + z.iter().map(|v| v.abs()).sum::<f64>()))
+    let entries = 2.0 * T::UNIT * (z.len() + 4) as f64;
+    T::FLOOR.max(entries.sqrt() * (1.0 + z.iter().map(|v| v.near().abs()).sum::<f64>()))
 }
 
 /// Forward substitution: `R' v = g` over the kept columns, `v` into the front of `out`.
-fn reduce(r: &Mat<f64>, kept: &[usize], out: &mut [f64], g: impl Fn(usize) -> f64) {
+fn reduce<T: Scalar>(r: &Mat<T>, kept: &[usize], out: &mut [T], g: impl Fn(usize) -> T) {
     for (c, &i) in kept.iter().enumerate() {
         let column = r.col_as_slice(c);
-        let known: f64 = column[..c].iter().zip(&out[..c]).map(|(a, b)| a * b).sum();
-        out[c] = (g(i) - known) / column[c];
+        out[c] = (g(i) - dot(&column[..c], &out[..c])) / column[c];
     }
 }

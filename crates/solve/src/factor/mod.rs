@@ -12,45 +12,49 @@ pub(crate) mod svd;
 use faer::Mat;
 use streamreg_core::Moments;
 
+use crate::scalar::Scalar;
+
 /// The columns of a design, each divided by its norm, factored.
 ///
 /// With an intercept the columns are centred, so the factor is that of the design beside the constant.
 #[derive(Debug)]
-pub(crate) struct Factor {
+pub(crate) struct Factor<T> {
     /// Norm of every column; 0 for one that is constant beside an intercept.
-    pub(crate) scale: Vec<f64>,
+    pub(crate) scale: Vec<T>,
+    /// What is left of every column beside those kept before it, as a share of its norm.
+    pub(crate) residuals: Vec<f64>,
     /// Positions of the independent columns.
     pub(crate) kept: Vec<usize>,
     /// Columns set aside.
-    pub(crate) aside: Vec<Aside>,
+    pub(crate) aside: Vec<Aside<T>>,
     /// Upper triangular factor of the scaled independent columns, rank x rank.
-    pub(crate) r: Mat<f64>,
+    pub(crate) r: Mat<T>,
     /// `Q'y` for the same columns: the part of the response that they explain.
-    pub(crate) explained: Vec<f64>,
+    pub(crate) explained: Vec<T>,
     /// Residual sum of squares.
-    pub(crate) rss: f64,
+    pub(crate) rss: T,
     /// Sum of squares of the response, about its mean with an intercept.
-    pub(crate) tss: f64,
+    pub(crate) tss: T,
     /// Levels of a category that was eliminated before; they stand for the constant, too.
     pub(crate) absorbed: usize,
     /// What these levels explain of the response.
-    pub(crate) absorbed_explained: f64,
+    pub(crate) absorbed_explained: T,
 }
 
 /// A column that is set aside.
 #[derive(Debug)]
-pub(crate) struct Aside {
+pub(crate) struct Aside<T> {
     /// Its position.
     pub(crate) column: usize,
     /// Its coordinates in the factor's rows: what the kept columns explain of it, scaled.
-    pub(crate) coordinates: Vec<f64>,
+    pub(crate) coordinates: Vec<T>,
     /// Its relative residual.
     pub(crate) residual: f64,
     /// Whether the arithmetic was too coarse to tell.
     pub(crate) undecided: bool,
 }
 
-impl Factor {
+impl<T: Scalar> Factor<T> {
     /// Number of independent columns.
     pub(crate) fn rank(&self) -> usize {
         self.kept.len()
@@ -64,17 +68,17 @@ impl Factor {
 
     /// The residual of `rank` coordinates solved for: `R z = coordinates`, padded with zeros where a
     /// column was set aside before later ones were kept.
-    pub(crate) fn solve_upper(&self, coordinates: &[f64]) -> Vec<f64> {
+    pub(crate) fn solve_upper(&self, coordinates: &[T]) -> Vec<T> {
         let rank = self.rank();
         let mut padded = coordinates[..coordinates.len().min(rank)].to_vec();
-        padded.resize(rank, 0.0);
+        padded.resize(rank, T::ZERO);
         solve_upper(&self.r, &padded)
     }
 
     /// Inverse of the factor, upper triangular.
-    pub(crate) fn inverse(&self) -> Mat<f64> {
+    pub(crate) fn inverse(&self) -> Mat<T> {
         let rank = self.rank();
-        let mut inverse = Mat::<f64>::identity(rank, rank);
+        let mut inverse = Mat::<T>::identity(rank, rank);
         faer::linalg::triangular_solve::solve_upper_triangular_in_place(
             self.r.as_ref(),
             inverse.as_mut(),
@@ -86,12 +90,12 @@ impl Factor {
 
 /// Back substitution: `R z = coordinates` with the first rows and columns of `r`, as many as there are
 /// coordinates.
-fn solve_upper(r: &Mat<f64>, coordinates: &[f64]) -> Vec<f64> {
+fn solve_upper<T: Scalar>(r: &Mat<T>, coordinates: &[T]) -> Vec<T> {
     let mut z = coordinates.to_vec();
     for i in (0..z.len()).rev() {
-        z[i] /= r[(i, i)];
+        z[i] = z[i] / r[(i, i)];
         for row in 0..i {
-            z[row] -= r[(row, i)] * z[i];
+            z[row] = z[row] - r[(row, i)] * z[i];
         }
     }
     z
@@ -101,11 +105,6 @@ fn solve_upper(r: &Mat<f64>, coordinates: &[f64]) -> Vec<f64> {
 /// that is large beside their spread carry few digits of it.
 pub(crate) fn rounding_share(moments: &Moments, column: usize, scale: f64) -> f64 {
     2.0 * f64::EPSILON * moments.mean(column).abs() * moments.weight().sqrt() / scale
-}
-
-/// 0 for what rounding made negative; NaN and infinity stay, to be noticed.
-pub(crate) fn non_negative(value: f64) -> f64 {
-    if value < 0.0 { 0.0 } else { value }
 }
 
 /// Euclidean norm, safe from overflow and underflow.
@@ -121,15 +120,16 @@ pub(crate) fn norm(values: &[f64]) -> f64 {
 
 /// Collects the columns of a factor as they are decided.
 #[derive(Debug)]
-pub(crate) struct Decision {
+pub(crate) struct Decision<T> {
     rank_tol: f64,
     pub(crate) kept: Vec<usize>,
-    pub(crate) aside: Vec<Aside>,
+    pub(crate) aside: Vec<Aside<T>>,
+    pub(crate) residuals: Vec<f64>,
 }
 
-impl Decision {
+impl<T> Decision<T> {
     pub(crate) fn new(rank_tol: f64) -> Self {
-        Self { rank_tol, kept: Vec::new(), aside: Vec::new() }
+        Self { rank_tol, kept: Vec::new(), aside: Vec::new(), residuals: Vec::new() }
     }
 
     /// Decides on the column at `position`: true if it is kept. `coordinates` are asked for otherwise.
@@ -141,9 +141,10 @@ impl Decision {
         residual: f64,
         rounding: f64,
         floor: f64,
-        coordinates: impl FnOnce() -> Vec<f64>,
+        coordinates: impl FnOnce() -> Vec<T>,
     ) -> bool {
         let tolerance = self.rank_tol.max(rounding);
+        self.residuals.push(residual);
         if residual > tolerance && residual > floor {
             self.kept.push(position);
             return true;

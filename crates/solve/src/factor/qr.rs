@@ -10,7 +10,7 @@ use super::{Decision, Factor, norm, rounding_share};
 /// The rows are already triangular, so as long as no column is set aside there is nothing to reflect.
 /// Behind a column that is, the next ones have one entry too many, and a reflection removes it (the
 /// limited column pivoting of LINPACK's `dqrdc2`, which R's `lm` rests on).
-pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) -> Factor {
+pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) -> Factor<f64> {
     let variables = data.moments().variables();
     let p = variables - 1;
     let mut a = rows(data, intercept);
@@ -36,8 +36,8 @@ pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) ->
     let rss = response[rank..].iter().map(|v| v * v).sum();
     let explained = response[..rank].to_vec();
     let r = Mat::from_fn(rank, rank, |i, c| if i <= c { a[(i, decision.kept[c])] } else { 0.0 });
-    let Decision { kept, aside, .. } = decision;
-    Factor { scale, kept, aside, r, explained, rss, tss, absorbed: 0, absorbed_explained: 0.0 }
+    let Decision { kept, aside, residuals, .. } = decision;
+    Factor { scale, residuals, kept, aside, r, explained, rss, tss, absorbed: 0, absorbed_explained: 0.0 }
 }
 
 /// Rows whose cross-products are those of the data; without an intercept the mean is one more row.

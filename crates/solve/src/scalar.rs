@@ -1,0 +1,106 @@
+//! The two arithmetics that a system is solved in: float64 and double-double.
+
+use faer::{fx128, traits::RealField};
+
+/// A real number of one of the arithmetics. The algorithms are written once, over this trait.
+///
+/// The sums of [`fx128`] do not renormalise before they round: their error is a share of `|a| + |b|` rather than
+/// of `|a + b|`. All bounds here are of that kind (Higham 2002, "Accuracy and Stability of Numerical Algorithms",
+/// 2nd ed., section 2.4: machines without a guard digit).
+pub(crate) trait Scalar: RealField + Copy {
+    const ZERO: Self;
+    const ONE: Self;
+    /// Bound of the relative error of one operation.
+    const UNIT: f64;
+    /// Relative residuals below this drown in the rounding of a Gram matrix of this arithmetic, whose pivots
+    /// are their squares: about ten times the root of `UNIT`.
+    const FLOOR: f64;
+
+    /// A double-double number, rounded to this arithmetic.
+    fn rounded(value: fx128) -> Self;
+
+    /// The same number in double-double.
+    fn doubled(self) -> fx128;
+
+    /// The nearest float64.
+    fn near(self) -> f64;
+
+    fn root(self) -> Self;
+
+    /// 0 for what rounding made negative; NaN and infinity stay, to be noticed.
+    fn non_negative(self) -> Self {
+        if self < Self::ZERO { Self::ZERO } else { self }
+    }
+}
+
+impl Scalar for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    const UNIT: f64 = f64::EPSILON / 2.0;
+    const FLOOR: f64 = 1e-7;
+
+    fn rounded(value: fx128) -> Self {
+        value.near()
+    }
+
+    fn doubled(self) -> fx128 {
+        fx128::from_f64(self)
+    }
+
+    fn near(self) -> f64 {
+        self
+    }
+
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+}
+
+impl Scalar for fx128 {
+    const ZERO: Self = Self::ZERO;
+    const ONE: Self = Self::ONE;
+    /// 2^-104. Sums and products are within 2^-104 (Joldes, Muller & Popescu 2017, "Tight and rigorous error bounds
+    /// for basic building blocks of double-word arithmetic"), quotients and roots a little closer.
+    const UNIT: f64 = f64::EPSILON * f64::EPSILON;
+    const FLOOR: f64 = 2e-15;
+
+    fn rounded(value: fx128) -> Self {
+        value
+    }
+
+    fn doubled(self) -> fx128 {
+        self
+    }
+
+    fn near(self) -> f64 {
+        self.0 + self.1
+    }
+
+    fn root(self) -> Self {
+        // The library's root of an infinity is NaN, which says less about what happened.
+        if self.0.is_finite() { self.sqrt() } else { self }
+    }
+}
+
+/// Sum of the products of two slices.
+pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
+    a.iter().zip(b).fold(T::ZERO, |sum, (a, b)| sum + *a * *b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_and_quotients_carry_both_parts() {
+        for x in [2.0, 3.0, 1e-7, 7e11] {
+            let root = fx128::from_f64(x).root();
+            let back = (root * root - fx128::from_f64(x)).near() / x;
+            assert!(back.abs() <= 4.0 * fx128::UNIT, "{x} {back:e}");
+            let third = fx128::from_f64(x) / fx128::from_f64(3.0);
+            let back = (third * fx128::from_f64(3.0) - fx128::from_f64(x)).near() / x;
+            assert!(back.abs() <= 4.0 * fx128::UNIT, "{x} {back:e}");
+        }
+        assert_eq!(fx128::ZERO.root(), fx128::ZERO);
+    }
+}
