@@ -161,37 +161,45 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
             let centre = Centre::of(c.moments());
             let factor = cholesky::factor(c, intercept, tolerance);
             let errors = Errors::of_products(columns, centre.rows);
-            Problem { factor, centre, errors, solver: Solver::Cholesky, absorbed: None }.fit(equation, options)
+            let (decompose, solver) = (Scaled::new as Decompose<f64>, Solver::Cholesky);
+            Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
         Statistics::Exact(d) => {
             let factor = cholesky::factor_doubled(d, intercept, tolerance);
             let errors = Errors::of_doubled(&factor);
-            let solver = if options.solver == Solver::Svd { Solver::Svd } else { Solver::Cholesky };
-            Problem { factor, centre: Centre::of_doubled(d), errors, solver, absorbed: None }
-                .fit(equation, options)
+            let centre = Centre::of_doubled(d);
+            let (decompose, solver) = (Scaled::new as Decompose<_>, Solver::Cholesky);
+            Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
         Statistics::TriangularFactor(t) => {
             let centre = Centre::of(t.moments());
             let factor = qr::factor(t, intercept, tolerance);
             let errors = Errors::of_rows(columns, centre.rows);
-            let solver = if options.solver == Solver::Svd { Solver::Svd } else { Solver::Qr };
-            Problem { factor, centre, errors, solver, absorbed: None }.fit(equation, options)
+            let (decompose, solver) = match options.solver {
+                Solver::Svd => (Scaled::by_svd as Decompose<f64>, Solver::Svd),
+                _ => (Scaled::new as Decompose<f64>, Solver::Qr),
+            };
+            Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
         Statistics::Absorbed(a) => {
             let centre = Centre::of(a.means.products().moments()).select(a.columns);
             let factor = a.factor(intercept, tolerance);
             let errors = Errors::of_products(columns, centre.rows);
-            Problem { factor, centre, errors, solver: Solver::Cholesky, absorbed: Some(a) }
-                .fit(equation, options)
+            let (decompose, solver) = (Scaled::new as Decompose<f64>, Solver::Cholesky);
+            Problem { factor, centre, errors, decompose, solver, absorbed: Some(a) }.fit(equation, options)
         }
     }
 }
+
+/// From a factor to the coefficients of its scaled columns.
+type Decompose<T> = fn(&Factor<T>) -> Result<Scaled<T>>;
 
 /// A least-squares problem in one of the arithmetics.
 struct Problem<'a, T> {
     factor: Factor<T>,
     centre: Centre,
     errors: Errors,
+    decompose: Decompose<T>,
     solver: Solver,
     absorbed: Option<Absorbed<'a>>,
 }
@@ -200,7 +208,7 @@ impl<T: Scalar> Problem<'_, T> {
     fn fit(self, equation: &Equation, options: &SolveOptions) -> Result<Attempt> {
         let Self { factor, centre, .. } = &self;
         check_finite(factor, equation)?;
-        let scaled = Scaled::new(factor, self.solver)?;
+        let scaled = (self.decompose)(factor)?;
         let (largest, smallest) = extremes(factor, &scaled.inverse)?;
         let condition = largest / smallest;
         // Without the levels of a category, which stand for the constant, columns are those about their means.

@@ -1,12 +1,16 @@
 //! The two arithmetics that a system is solved in: float64 and double-double.
 
-use faer::{fx128, traits::RealField};
+use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
+use faer::{Mat, Par, fx128, traits::RealField};
 
 /// A real number of one of the arithmetics. The algorithms are written once, over this trait.
 ///
 /// The sums of [`fx128`] do not renormalise before they round: their error is a share of `|a| + |b|` rather than
 /// of `|a + b|`. All bounds here are of that kind (Higham 2002, "Accuracy and Stability of Numerical Algorithms",
 /// 2nd ed., section 2.4: machines without a guard digit).
+///
+/// faer's matrix products, and all that rests on them, do not exist for `fx128` outside of its own tests (0.24.4
+/// panics), so what is needed of them is written here.
 pub(crate) trait Scalar: RealField + Copy {
     const ZERO: Self;
     const ONE: Self;
@@ -26,6 +30,42 @@ pub(crate) trait Scalar: RealField + Copy {
     fn near(self) -> f64;
 
     fn root(self) -> Self;
+
+    /// The inverse of an upper triangular matrix.
+    fn inverse(r: &Mat<Self>) -> Mat<Self> {
+        let size = r.ncols();
+        let mut inverse = Mat::<Self>::zeros(size, size);
+        for c in 0..size {
+            let own = inverse.col_as_slice_mut(c);
+            own[c] = Self::ONE;
+            for i in (0..=c).rev() {
+                let column = r.col_as_slice(i);
+                let value = own[i] / column[i];
+                own[i] = value;
+                own[..i].iter_mut().zip(column).for_each(|(o, r)| *o = *o - *r * value);
+            }
+        }
+        inverse
+    }
+
+    /// `A A'`.
+    fn outer(a: &Mat<Self>) -> Mat<Self> {
+        let rows: Vec<Vec<Self>> =
+            (0..a.nrows()).map(|i| (0..a.ncols()).map(|c| a[(i, c)]).collect()).collect();
+        // Half of a triangular matrix is zeros.
+        let zeros = |row: &Vec<Self>| row.iter().take_while(|v| **v == Self::ZERO).count();
+        let from: Vec<usize> = rows.iter().map(zeros).collect();
+        let mut outer = Mat::<Self>::zeros(rows.len(), rows.len());
+        for j in 0..rows.len() {
+            for i in 0..=j {
+                let first = from[i].max(from[j]);
+                let entry = dot(&rows[i][first..], &rows[j][first..]);
+                outer[(i, j)] = entry;
+                outer[(j, i)] = entry;
+            }
+        }
+        outer
+    }
 
     /// 0 for what rounding made negative; NaN and infinity stay, to be noticed.
     fn non_negative(self) -> Self {
@@ -53,6 +93,16 @@ impl Scalar for f64 {
 
     fn root(self) -> Self {
         self.sqrt()
+    }
+
+    fn inverse(r: &Mat<Self>) -> Mat<Self> {
+        let mut inverse = Mat::<f64>::identity(r.nrows(), r.ncols());
+        solve_upper_triangular_in_place(r.as_ref(), inverse.as_mut(), Par::Seq);
+        inverse
+    }
+
+    fn outer(a: &Mat<Self>) -> Mat<Self> {
+        a * a.transpose()
     }
 }
 

@@ -9,8 +9,7 @@ use crate::centre::Centre;
 use crate::equation::Equation;
 use crate::error::Result;
 use crate::factor::svd::Singular;
-use crate::factor::{Factor, norm};
-use crate::options::Solver;
+use crate::factor::{Factor, norm, power_of_two};
 use crate::scalar::{Scalar, dot};
 
 /// Covariance of the estimated coefficients.
@@ -39,12 +38,20 @@ pub(crate) struct Scaled<T> {
 }
 
 impl<T: Scalar> Scaled<T> {
-    pub(crate) fn new(factor: &Factor<T>, solver: Solver) -> Result<Self> {
-        if solver == Solver::Svd && factor.rank() > 0 {
-            let singular = Singular::new(factor)?;
-            return Ok(Self { values: singular.solve(&factor.explained), inverse: singular.inverse() });
+    /// By back substitution.
+    pub(crate) fn new(factor: &Factor<T>) -> Result<Self> {
+        Ok(Self { values: factor.solve_upper(&factor.explained), inverse: T::inverse(&factor.r) })
+    }
+}
+
+impl Scaled<f64> {
+    /// By the singular value decomposition.
+    pub(crate) fn by_svd(factor: &Factor<f64>) -> Result<Self> {
+        if factor.rank() == 0 {
+            return Self::new(factor);
         }
-        Ok(Self { values: factor.solve_upper(&factor.explained), inverse: factor.inverse() })
+        let singular = Singular::new(factor)?;
+        Ok(Self { values: singular.solve(&factor.explained), inverse: singular.inverse() })
     }
 }
 
@@ -92,13 +99,13 @@ impl<T: Scalar> Solution<T> {
             return;
         }
         self.means = None;
-        let vectors: Vec<Vec<T>> = relations.iter().map(|r| r.null_vector(equation)).collect();
-        let terms = self.values.len();
-        let basis = Mat::<T>::from_fn(terms, vectors.len(), |t, d| vectors[d][t]).qr().compute_thin_Q();
-        let basic = Mat::<T>::from_fn(terms, 1, |t, _| self.values[t].unwrap_or(T::ZERO));
-        let shortest = &basic - &basis * (basis.transpose() * &basic);
-        self.root = &self.root - &basis * (basis.transpose() * &self.root);
-        self.values = (0..terms).map(|t| Some(shortest[(t, 0)])).collect();
+        let basis = orthonormal(relations.iter().map(|r| r.null_vector(equation)).collect());
+        let mut values: Vec<T> = self.values.iter().map(|v| v.unwrap_or(T::ZERO)).collect();
+        remove(&basis, &mut values);
+        self.values = values.into_iter().map(Some).collect();
+        for column in 0..self.root.ncols() {
+            remove(&basis, self.root.col_as_slice_mut(column));
+        }
     }
 
     /// The standard errors of all terms in units of sigma.
@@ -123,7 +130,7 @@ impl<T: Scalar> Solution<T> {
         let terms: Vec<usize> = (0..self.values.len()).filter(|&t| self.values[t].is_some()).collect();
         let scaled =
             Mat::<T>::from_fn(self.root.nrows(), self.root.ncols(), |i, j| sigma * self.root[(i, j)]);
-        let product = &scaled * scaled.transpose();
+        let product = T::outer(&scaled);
         let pairs = terms.iter().flat_map(|&i| terms.iter().map(move |&j| (i, j)));
         let values: Vec<f64> = pairs.map(|(i, j)| product[(i, j)].near()).collect();
         let means = self.means.as_ref().map(|m| terms.iter().skip(1).map(|&t| m[t - 1]).collect());
@@ -131,4 +138,31 @@ impl<T: Scalar> Solution<T> {
         let finite = values.iter().all(|v| v.is_finite());
         finite.then_some(Covariance { terms, values, means, variance_at_means, levels: None })
     }
+}
+
+/// Takes its parts along orthonormal vectors from a vector.
+fn remove<T: Scalar>(basis: &[Vec<T>], vector: &mut [T]) {
+    for direction in basis {
+        let share = dot(direction, vector);
+        vector.iter_mut().zip(direction).for_each(|(v, d)| *v = *v - share * *d);
+    }
+}
+
+/// Orthonormal vectors that span the same space, by the modified method of Gram and Schmidt, twice (Giraud, Langou &
+/// Rozloznik 2005: twice is enough).
+fn orthonormal<T: Scalar>(vectors: Vec<Vec<T>>) -> Vec<Vec<T>> {
+    let mut basis: Vec<Vec<T>> = Vec::with_capacity(vectors.len());
+    for mut vector in vectors {
+        for _ in 0..2 {
+            // Sizes in the units of the data may be of any magnitude; a power of two changes no digit.
+            let largest = vector.iter().fold(0.0f64, |m, v| m.max(v.near().abs()));
+            let unit = T::rounded(faer::fx128::from_f64(power_of_two(largest)));
+            vector.iter_mut().for_each(|v| *v = *v / unit);
+            remove(&basis, &mut vector);
+            let norm = dot(&vector, &vector).root();
+            vector.iter_mut().for_each(|v| *v = *v / norm);
+        }
+        basis.push(vector);
+    }
+    basis
 }

@@ -74,18 +74,6 @@ impl<T: Scalar> Factor<T> {
         padded.resize(rank, T::ZERO);
         solve_upper(&self.r, &padded)
     }
-
-    /// Inverse of the factor, upper triangular.
-    pub(crate) fn inverse(&self) -> Mat<T> {
-        let rank = self.rank();
-        let mut inverse = Mat::<T>::identity(rank, rank);
-        faer::linalg::triangular_solve::solve_upper_triangular_in_place(
-            self.r.as_ref(),
-            inverse.as_mut(),
-            faer::Par::Seq,
-        );
-        inverse
-    }
 }
 
 /// Back substitution: `R z = coordinates` with the first rows and columns of `r`, as many as there are
@@ -113,9 +101,13 @@ pub(crate) fn norm(values: &[f64]) -> f64 {
     if largest == 0.0 || values.iter().any(|v| !v.is_finite()) {
         return values.iter().fold(largest, |sum, v| sum + v.abs());
     }
-    // A power of two keeps the scaling exact.
-    let unit = f64::from_bits(largest.to_bits() & 0x7ff0_0000_0000_0000).max(f64::MIN_POSITIVE);
+    let unit = power_of_two(largest);
     unit * values.iter().map(|v| (v / unit) * (v / unit)).sum::<f64>().sqrt()
+}
+
+/// The power of two of a size: dividing by it is exact.
+pub(crate) fn power_of_two(size: f64) -> f64 {
+    f64::from_bits(size.to_bits() & 0x7ff0_0000_0000_0000).max(f64::MIN_POSITIVE)
 }
 
 /// Collects the columns of a factor as they are decided.

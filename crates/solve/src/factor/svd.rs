@@ -7,30 +7,29 @@ use crate::error::{Error, Result};
 use crate::scalar::Scalar;
 
 /// `R = U S V'`.
-pub(crate) struct Singular<T> {
-    u: Mat<T>,
-    values: Vec<T>,
-    v: Mat<T>,
+pub(crate) struct Singular {
+    u: Mat<f64>,
+    values: Vec<f64>,
+    v: Mat<f64>,
 }
 
-impl<T: Scalar> Singular<T> {
-    pub(crate) fn new(factor: &Factor<T>) -> Result<Self> {
+impl Singular {
+    pub(crate) fn new(factor: &Factor<f64>) -> Result<Self> {
         let svd = factor.r.svd().map_err(|_| Error::NotConverged)?;
         let values = svd.S().column_vector().iter().copied().collect();
         Ok(Self { u: svd.U().to_owned(), values, v: svd.V().to_owned() })
     }
 
     /// `V S^-1 U' q`: the coefficients of the scaled columns.
-    pub(crate) fn solve(&self, q: &[T]) -> Vec<T> {
+    pub(crate) fn solve(&self, q: &[f64]) -> Vec<f64> {
         let rank = self.values.len();
-        let sum = |term: &dyn Fn(usize) -> T| (0..rank).fold(T::ZERO, |sum, k| sum + term(k));
-        let coordinate = |k: usize| sum(&|i| self.u[(i, k)] * q[i]) / self.values[k];
-        let coordinates: Vec<T> = (0..rank).map(coordinate).collect();
-        (0..rank).map(|i| sum(&|k| self.v[(i, k)] * coordinates[k])).collect()
+        let coordinate = |k: usize| (0..rank).map(|i| self.u[(i, k)] * q[i]).sum::<f64>() / self.values[k];
+        let coordinates: Vec<f64> = (0..rank).map(coordinate).collect();
+        (0..rank).map(|i| (0..rank).map(|k| self.v[(i, k)] * coordinates[k]).sum()).collect()
     }
 
     /// `V S^-1`, whose product with its transpose is the inverse of `R'R`.
-    pub(crate) fn inverse(&self) -> Mat<T> {
+    pub(crate) fn inverse(&self) -> Mat<f64> {
         Mat::from_fn(self.v.nrows(), self.v.ncols(), |i, k| self.v[(i, k)] / self.values[k])
     }
 }
