@@ -134,7 +134,7 @@ fn best_unit(tops: &[i32], lows: &[i32], slices: usize) -> (usize, i32) {
 pub(super) struct Slicing<'a> {
     pub(super) values: &'a [f64],
     pub(super) grid: Grid,
-    /// The planes, [`planes`] slices of as many cells as `values` rounded up to whole vectors.
+    /// The planes, [`planes`] slices of as many cells as `values` and the padding.
     pub(super) planes: [&'a mut [f64]; PLANES],
 }
 
@@ -173,8 +173,11 @@ impl Slicing<'_> {
         for (at, &cells) in whole.iter().enumerate() {
             cutter.cut(simd, at, cells);
         }
-        if !tail.is_empty() {
-            cutter.cut(simd, whole.len(), simd.partial_load_f64s(tail));
+        // The rest of the padding is cut as well: what an earlier block left there would count.
+        let mut tail = tail;
+        for at in whole.len()..cutter.planes[0].len() {
+            cutter.cut(simd, at, simd.partial_load_f64s(tail));
+            tail = &[];
         }
         simd.reduce_max_f64s(cutter.rest) == 0.0 && simd.reduce_max_f64s(cutter.top) <= self.grid.limit()
     }

@@ -205,7 +205,7 @@ fn order_and_merging_do_not_matter() {
     let mut random = Random(3);
     for _ in 0..5 {
         let mut rows: Vec<usize> = (0..2_000).collect();
-        rows.sort_by_key(|_| random.bits());
+        rows.sort_by_cached_key(|_| random.bits());
         let shuffled = table.pick(&rows);
         assert_eq!(shuffled.summed(300, Kernel::Auto), state);
         let mut parts: Vec<ExactProducts> =
@@ -446,7 +446,7 @@ proptest! {
     #[test]
     fn wide_arithmetic_is_that_of_integers(a in any_finite(), b in any_finite(), c in any_finite()) {
         let (x, y, z) = (Wide::from(a), Wide::from(b), Wide::from(c));
-        let (p, q, r) = (big(a) << 2_148, big(b) << 2_148, big(c) << 2_148);
+        let (p, q, r): (BigInt, BigInt, BigInt) = (big(a) << 2_148, big(b) << 2_148, big(c) << 2_148);
         prop_assert_eq!(oracle_of(&x.add(&y)), &p + &q);
         prop_assert_eq!(oracle_of(&x.sub(&y)), &p - &q);
         prop_assert_eq!(oracle_of(&x.mul(&y).mul(&z)), big(a) * big(b) * big(c));
