@@ -66,7 +66,7 @@ pub use cross_products::CrossProducts;
 pub use design::Design;
 pub use doubled::DoubledProducts;
 pub use error::{Error, ErrorKind, Result};
-pub use exact::{ExactProducts, Wide, Wides};
+pub use exact::{ExactProducts, Kernel, Wide, Wides};
 pub use expression::Expr;
 pub use formula::{Factor, Formula, FormulaError, Term};
 pub use layout::{Coding, Effect, Expanded, Layout};

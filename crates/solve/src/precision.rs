@@ -267,8 +267,9 @@ impl Precision {
         }
         let of_input = self.relevant(values, std_errors, |q| q.input);
         if let Some(text) = too_few(of_input.collect(), names) {
-            let message =
-                format!("the design is ill-conditioned: if the cells are rounded, their rounding leaves {text}");
+            let message = format!(
+                "the design is ill-conditioned: if the cells are rounded, their rounding leaves {text}"
+            );
             warnings.push(Warning::new("few_digits", message));
         }
         let residual = self.residual.min(self.residual_input);
@@ -391,10 +392,13 @@ impl Sizes {
     /// and by norm. Whether data are worth a second read, and whether residuals are noise, rests on what is likely.
     fn typical(&self, errors: Errors, unit: f64, condition: f64) -> [f64; 2] {
         match errors {
-            Errors::Products(_) => {
-                [digits(unit * condition * condition, 1.0), self.of_square(Errors::Products(unit), self.terms)]
+            Errors::Products(_) => [
+                digits(unit * condition * condition, 1.0),
+                self.of_square(Errors::Products(unit), self.terms),
+            ],
+            Errors::Rows(_) => {
+                [digits(unit * condition, 1.0), self.of_square(Errors::Rows(unit), self.terms)]
             }
-            Errors::Rows(_) => [digits(unit * condition, 1.0), self.of_square(Errors::Rows(unit), self.terms)],
         }
     }
 }

@@ -46,8 +46,9 @@ fn design(random: &mut Random) -> Cells {
         let at = random.below(p);
         columns.swap(at, p - 1);
     }
-    let coefficients: Vec<f64> =
-        (0..p).map(|_| random.between(-1.0, 1.0) * 10f64.powf(-random.between(0.0, 12.0).max(4.0) + 4.0)).collect();
+    let coefficients: Vec<f64> = (0..p)
+        .map(|_| random.between(-1.0, 1.0) * 10f64.powf(-random.between(0.0, 12.0).max(4.0) + 4.0))
+        .collect();
     let noise = match random.below(4) {
         0 => 0.0,
         1 => 1e-9,

@@ -1,110 +1,254 @@
-//! TEMPORARY
+//! Exact sums of products: every bit of every float64 counts.
+//!
+//! A finite float64 is an integer times a power of two, and so is any sum of their products. [`ExactProducts`] holds
+//! these integers; nothing is ever rounded or dropped. Adding, merging and subtracting are then associative and
+//! commutative: the state has the same bits for any order of the rows, any blocks, any processor.
+//!
+//! What makes it fast: a column's cells are read as integers on a grid that suits it, in slices of 23 bits
+//! (`grid`), whose products float64 adds up without rounding (`gram`) - an error-free transformation of the matrix
+//! product (Ozaki, Ogita, Oishi & Rump 2012, "Error-free transformations of matrix multiplication by using fast
+//! routines of matrix multiplication and its applications"), with Karatsuba's identity to save products (`engine`).
+//! Cells that a grid does not hold are multiplied one by one (`outliers`). The grid is a matter of speed alone.
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `parts` | which rows take part; variables and weights as sums of float64 |
+//! | `grid`, `side` | cells to slices; which grid a column has |
+//! | `gram`, `kernel` | the hot loop, and the vectors it runs on |
+//! | `outliers` | single products |
+//! | `engine` | all of that in order |
+//! | `wide`, `wides` | integers of any length; tables of them |
+
+mod engine;
+mod gram;
+mod grid;
+mod kernel;
+mod outliers;
+mod parts;
+mod side;
+#[cfg(test)]
+mod tests;
 mod wide;
 mod wides;
-use crate::{Accumulator, BlockError, CrossProducts, DesignBlock, DoubledProducts, Moments};
-pub use wide::Wide;
-pub use wides::Wides;
-/// T
-#[derive(Clone, Debug)]
+
+use std::borrow::Cow;
+
+use faer::fx128;
+
+use self::engine::Engine;
+pub use self::kernel::Kernel;
+use self::parts::Rows;
+use self::side::Parts;
+pub use self::wide::Wide;
+pub use self::wides::Wides;
+use crate::accumulate::Accumulator;
+use crate::block::{BlockError, DesignBlock};
+use crate::cross_products::CrossProducts;
+use crate::doubled::DoubledProducts;
+use crate::moments::Moments;
+
+/// The exact sums of `w`, `w x_i` and `w x_i x_j`, and the number of rows.
+///
+/// The value of a variable is `values + low`, both to the last bit, and `w x` is the exact product. Memory: a few
+/// wide integers of 200 to 300 bits each for ordinary data, `(m + 1) (m + 2) / 2` of them for `m` variables; while rows
+/// are taken in also slices of 512 rows, which [`Accumulator::finish`] frees.
+#[derive(Debug)]
 pub struct ExactProducts {
-    m: usize,
+    variables: usize,
     rows: u64,
-    s: Wides,
+    kernel: Kernel,
+    /// One record, with the [`entry`] of every pair of variables, of which the constant is the last.
+    sums: Wides,
+    work: Option<Box<Work>>,
 }
+
+/// What only a thread that accumulates needs.
+#[derive(Debug, Default)]
+struct Work {
+    rows: Rows,
+    engine: Option<Engine>,
+}
+
+/// Position of a pair of variables in the lower triangle, row after row.
+fn entry(i: usize, j: usize) -> usize {
+    let (i, j) = (i.max(j), i.min(j));
+    i * (i + 1) / 2 + j
+}
+
 impl ExactProducts {
-    /// T
-    pub fn new(m: usize) -> Self {
-        let mut s = Wides::new(1 + m + m * m);
-        s.push_record();
-        Self { m, rows: 0, s }
+    /// The sums of no rows of `variables` variables (the response included).
+    pub fn new(variables: usize) -> Self {
+        Self::with_kernel(variables, Kernel::Auto)
     }
-    /// T
+
+    /// The same, to be computed with certain vector instructions. They do not change the result.
+    pub fn with_kernel(variables: usize, kernel: Kernel) -> Self {
+        let mut sums = Wides::new((variables + 1) * (variables + 2) / 2);
+        sums.push_record();
+        Self { variables, rows: 0, kernel, sums, work: None }
+    }
+
+    /// Number of rows.
     pub fn rows(&self) -> u64 {
         self.rows
     }
-    /// T
+
+    /// Sum of the weights; the number of rows where there are none.
     pub fn weight(&self) -> Wide {
-        self.s.get(0, 0)
+        self.settled().get(0, entry(self.variables, self.variables))
     }
-    /// T
-    pub fn sum(&self, i: usize) -> Wide {
-        self.s.get(0, 1 + i)
+
+    /// Weighted sum of a variable.
+    pub fn sum(&self, variable: usize) -> Wide {
+        self.settled().get(0, entry(self.variables, variable))
     }
-    /// T
+
+    /// Weighted sum of `x_i x_j`. Quick only after [`Accumulator::finish`], as the other sums are.
     pub fn product(&self, i: usize, j: usize) -> Wide {
-        self.s.get(0, 1 + self.m + i.max(j) * self.m + i.min(j))
+        self.settled().get(0, entry(i, j))
     }
-    /// T
+
+    /// Takes the rows of `other` away again: exactly undoes merging them.
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] when `other` has another number of variables, or more rows.
     pub fn subtract(&mut self, other: &Self) -> Result<(), BlockError> {
+        if other.variables != self.variables || other.rows > self.rows {
+            return Err(BlockError::Shape);
+        }
+        self.flush();
         self.rows -= other.rows;
-        self.s.subtract_record(0, &other.s, 0);
+        self.sums.subtract_record(0, &other.settled(), 0);
         Ok(())
     }
-    /// T
+
+    /// Means and centred products in double-double arithmetic: `(W S_ij - S_i S_j) / W`, the numerator exact, the
+    /// quotient rounded once.
     pub fn doubled(&self) -> DoubledProducts {
-        let w = self.weight();
-        let mean = (0..self.m).map(|i| self.sum(i).div_to_double(&w)).collect();
-        let mut p = vec![faer::fx128::ZERO; self.m * self.m];
-        for j in 0..self.m {
-            for i in j..self.m {
-                p[j * self.m + i] =
-                    w.mul(&self.product(i, j)).sub(&self.sum(i).mul(&self.sum(j))).div_to_double(&w);
-            }
-        }
-        DoubledProducts::from_parts(self.rows, w.to_double(), mean, p)
-    }
-    /// T
-    pub fn to_cross_products(&self) -> CrossProducts {
-        let d = self.doubled();
-        let m = self.m;
-        let moments = Moments::from_parts(
-            self.rows,
-            d.weight().0,
-            (0..m).map(|i| d.mean(i).0).collect(),
-            (0..m).map(|i| d.mean(i).1).collect(),
-        );
-        let mut p = vec![0.0; m * m];
+        let (m, settled) = (self.variables, self.settled());
+        let get = |i: usize, j: usize| settled.get(0, entry(i, j));
+        let weight = get(m, m);
+        let sums: Vec<Wide> = (0..m).map(|j| get(m, j)).collect();
+        let zero = fx128::from_f64(0.0);
+        let over_weight = |value: &Wide| if weight.is_zero() { zero } else { value.div_to_double(&weight) };
+        let mut products = vec![zero; m * m];
         for j in 0..m {
             for i in j..m {
-                p[j * m + i] = d.centred(i, j).0;
+                let numerator = weight.mul(&get(i, j)).sub(&sums[i].mul(&sums[j]));
+                products[j * m + i] = over_weight(&numerator);
             }
         }
-        CrossProducts::from_parts(moments, p)
+        let means = sums.iter().map(over_weight).collect();
+        DoubledProducts::from_parts(self.rows, weight.to_double(), means, products)
+    }
+
+    /// The same, rounded to float64.
+    pub fn to_cross_products(&self) -> CrossProducts {
+        let (m, doubled) = (self.variables, self.doubled());
+        let part =
+            |low: bool| (0..m).map(|j| if low { doubled.mean(j).1 } else { doubled.mean(j).0 }).collect();
+        let moments = Moments::from_parts(self.rows, doubled.weight().0, part(false), part(true));
+        let mut products = vec![0.0; m * m];
+        for j in 0..m {
+            for i in j..m {
+                products[j * m + i] = doubled.centred(i, j).0;
+            }
+        }
+        CrossProducts::from_parts(moments, products)
+    }
+
+    /// The wide sums with all that is pending.
+    fn settled(&self) -> Cow<'_, Wides> {
+        match self.work.as_ref().and_then(|work| work.engine.as_ref()) {
+            Some(engine) if engine.is_pending() => {
+                let mut sums = self.sums.clone();
+                engine.flushed_into(&mut sums);
+                Cow::Owned(sums)
+            }
+            _ => Cow::Borrowed(&self.sums),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(engine) = self.work.as_mut().and_then(|work| work.engine.as_mut()) {
+            engine.flush(&mut self.sums);
+        }
+    }
+
+    /// Adds the products of the rows that `work` has loaded.
+    fn absorb(&mut self, work: &mut Work, block: &DesignBlock<'_>, rows: usize) {
+        let right = work.rows.right(block, rows);
+        let left = work.rows.left(&right);
+        let mut engine = match work.engine.take() {
+            Some(engine) if engine.suits(&right, left.as_ref()) => engine,
+            other => {
+                if let Some(mut engine) = other {
+                    engine.flush(&mut self.sums);
+                }
+                Engine::new(self.kernel, &right, left.as_ref())
+            }
+        };
+        engine.add(&mut self.sums, &right, left.as_ref());
+        work.engine = Some(engine);
+        if left.is_some() {
+            self.add_broken(&work.rows, &right);
+        }
+        self.rows += rows as u64;
+    }
+
+    /// The cells whose products with the weight do not split in two.
+    fn add_broken(&mut self, rows: &Rows, right: &Parts<'_>) {
+        for &(part, row) in &rows.broken {
+            let (i, x) = (right.variables[part], right.cells[part][row]);
+            for (&j, cells) in right.variables.iter().zip(&right.cells).filter(|&(&j, _)| j <= i) {
+                self.sums.add_wide(0, entry(i, j), &rows.triple(row, x, cells[row]));
+            }
+        }
     }
 }
+
+/// Equal if all sums are: whatever was added in whatever order.
+impl PartialEq for ExactProducts {
+    fn eq(&self, other: &Self) -> bool {
+        let (own, others) = (self.settled(), other.settled());
+        self.variables == other.variables
+            && self.rows == other.rows
+            && (0..own.columns()).all(|column| own.get(0, column) == others.get(0, column))
+    }
+}
+
+impl Eq for ExactProducts {}
+
 impl Accumulator for ExactProducts {
     fn variables(&self) -> usize {
-        self.m
+        self.variables
     }
-    fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
-        rows.check(self.m)?;
-        for (variable, c) in rows.columns.iter().enumerate() {
-            if rows.used().any(|r| !c.values[r].is_finite()) {
-                return Err(BlockError::Value { variable });
+
+    fn update(&mut self, block: &DesignBlock<'_>) -> Result<(), BlockError> {
+        let mut work = self.work.take().unwrap_or_default();
+        let loaded = work.rows.load(block, self.variables);
+        let done = loaded.map(|rows| {
+            if rows > 0 {
+                self.absorb(&mut work, block, rows);
             }
-        }
-        for r in rows.used() {
-            self.rows += 1;
-            let w = Wide::from(rows.weights.map_or(1.0, |w| w[r]));
-            let x: Vec<Wide> = rows
-                .columns
-                .iter()
-                .map(|c| Wide::from(c.values[r]).add(&Wide::from(c.low.map_or(0.0, |l| l[r]))))
-                .collect();
-            self.s.add_wide(0, 0, &w);
-            for i in 0..self.m {
-                let wx = w.mul(&x[i]);
-                self.s.add_wide(0, 1 + i, &wx);
-                for j in 0..=i {
-                    self.s.add_wide(0, 1 + self.m + i * self.m + j, &wx.mul(&x[j]));
-                }
-            }
-        }
-        Ok(())
+        });
+        self.work = Some(work);
+        done
     }
-    fn merge(&mut self, other: Self) -> Result<(), BlockError> {
+
+    fn merge(&mut self, mut other: Self) -> Result<(), BlockError> {
+        if other.variables != self.variables {
+            return Err(BlockError::Shape);
+        }
+        self.flush();
+        other.flush();
         self.rows += other.rows;
-        self.s.merge_record(0, &other.s, 0);
+        self.sums.merge_record(0, &other.sums, 0);
         Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.flush();
+        self.work = None;
     }
 }

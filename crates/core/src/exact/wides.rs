@@ -70,7 +70,7 @@ impl Wides {
         if offset < 0 || offset as usize + ADDEND_LIMBS > window.limbs {
             self.widen(column, addend.lowest, ADDEND_LIMBS);
         }
-        while !self.add_limbs(record, column, addend.lowest, &addend.limbs) {}
+        while !self.try_add(record, column, addend.lowest, &addend.limbs) {}
     }
 
     /// Adds a finite float64; others add nothing.
@@ -91,6 +91,28 @@ impl Wides {
             let limb = i128::from(limb);
             let signed = if value.is_negative() { -limb } else { limb };
             self.add(record, column, signed, value.exponent() + 64 * i as i32);
+        }
+    }
+
+    /// Adds `limbs 2^exponent`, the limbs in two's complement and the exponent a multiple of 64; `times` times more
+    /// than once.
+    pub(super) fn add_limbs(
+        &mut self,
+        record: usize,
+        column: usize,
+        limbs: &[u64],
+        exponent: i32,
+        times: i32,
+    ) {
+        let lowest = exponent.div_euclid(64);
+        let zeros = limbs.iter().take_while(|&&limb| limb == 0).count();
+        let (limbs, lowest) = (&limbs[zeros..], lowest + zeros as i32);
+        if limbs.is_empty() {
+            return;
+        }
+        self.widen(column, lowest, limbs.len());
+        for _ in 0..=times {
+            while !self.try_add(record, column, lowest, limbs) {}
         }
     }
 
@@ -144,14 +166,14 @@ impl Wides {
             let limbs = sign(limbs);
             let lowest = other.windows[column].lowest;
             self.widen(column, lowest, limbs.len());
-            while !self.add_limbs(record, column, lowest, &limbs) {}
+            while !self.try_add(record, column, lowest, &limbs) {}
         }
     }
 
     /// Adds limbs in two's complement that lie within the window, and their sign above them. Where the sum does not
     /// fit, the window is widened, and false says that nothing was added.
     #[inline]
-    fn add_limbs(&mut self, record: usize, column: usize, lowest: i32, addend: &[u64]) -> bool {
+    fn try_add(&mut self, record: usize, column: usize, lowest: i32, addend: &[u64]) -> bool {
         let window = self.windows[column];
         let from = record * self.stride + window.start;
         let entry = &mut self.limbs[from..from + window.limbs];

@@ -1,0 +1,293 @@
+//! From parts to wide sums: slices, products, and what neither grid nor lane holds.
+
+use super::entry;
+use super::gram::{Job, LANES, Products};
+use super::grid::{BITS, MAX_SLICES};
+use super::kernel::Kernel;
+use super::outliers::Bins;
+use super::side::{Class, Parts, Side};
+use super::wides::Wides;
+
+/// Rows multiplied at a time.
+const BLOCK: usize = 512;
+
+/// Rows after which sums of products, less than 2^46 each, might leave 64 bits.
+const MOST_PENDING: usize = 1 << 16;
+
+/// Sums of the products of the parts that have not been added to the wide sums yet.
+#[derive(Debug)]
+pub(super) struct Engine {
+    kernel: Kernel,
+    right: Side,
+    /// The weighted parts; without weights both sides are the same.
+    left: Option<Side>,
+    pairs: Vec<Pair>,
+    jobs: Vec<Job>,
+    ranks: (Vec<usize>, Vec<usize>),
+    sums: Vec<i64>,
+    pending: usize,
+    bins: Bins,
+}
+
+/// A class of the left against one of the right.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    left: Class,
+    right: Class,
+    /// Only pairs of parts whose left rank is not below the right.
+    half: bool,
+    /// Where the sums of the first job are; the others follow.
+    out: usize,
+}
+
+impl Engine {
+    /// For parts like these.
+    pub(super) fn new(kernel: Kernel, right: &Parts<'_>, left: Option<&Parts<'_>>) -> Self {
+        let mut engine = Self {
+            kernel,
+            right: Side::new(right, BLOCK),
+            left: left.map(|parts| Side::new(parts, BLOCK)),
+            pairs: Vec::new(),
+            jobs: Vec::new(),
+            ranks: (Vec::new(), Vec::new()),
+            sums: Vec::new(),
+            pending: 0,
+            bins: Bins::default(),
+        };
+        engine.plan();
+        engine
+    }
+
+    /// Whether the engine was made for parts of these variables.
+    pub(super) fn suits(&self, right: &Parts<'_>, left: Option<&Parts<'_>>) -> bool {
+        let same = |side: &Side, parts: &Parts<'_>| side.variables == parts.variables;
+        same(&self.right, right)
+            && match (&self.left, left) {
+                (None, None) => true,
+                (Some(side), Some(parts)) => same(side, parts),
+                _ => false,
+            }
+    }
+
+    /// Adds the products of all rows of the parts to `sums`, now or at the next [`Engine::flush`].
+    pub(super) fn add(&mut self, sums: &mut Wides, right: &Parts<'_>, left: Option<&Parts<'_>>) {
+        let rows = right.cells.first().map_or(0, |cells| cells.len());
+        for from in (0..rows).step_by(BLOCK) {
+            let to = (from + BLOCK).min(rows);
+            if self.pending + (to - from) > MOST_PENDING {
+                self.flush(sums);
+            }
+            self.slice(right, left, from, to);
+            if self.refit(sums, right, left) {
+                self.slice(right, left, from, to);
+            }
+            self.multiply(to - from);
+            self.pending += to - from;
+            match left {
+                None => self.outliers(sums, right, from, to),
+                Some(left) => self.weighted_outliers(sums, left, right, from, to),
+            }
+        }
+    }
+
+    fn slice(&mut self, right: &Parts<'_>, left: Option<&Parts<'_>>, from: usize, to: usize) {
+        self.right.slice(self.kernel, right, from, to);
+        if let (Some(side), Some(parts)) = (&mut self.left, left) {
+            side.slice(self.kernel, parts, from, to);
+        }
+    }
+
+    /// New grids where the present ones fail; what is pending was counted by the old ones.
+    fn refit(&mut self, sums: &mut Wides, right: &Parts<'_>, left: Option<&Parts<'_>>) -> bool {
+        let failing = self.right.fails() || self.left.as_ref().is_some_and(Side::fails);
+        if !failing {
+            return false;
+        }
+        self.flush(sums);
+        let mut changed = self.right.refit(right, BLOCK);
+        if let (Some(side), Some(parts)) = (&mut self.left, left) {
+            changed |= side.refit(parts, BLOCK);
+        }
+        if changed {
+            self.plan();
+        }
+        changed
+    }
+
+    /// Lists the products to be taken.
+    fn plan(&mut self) {
+        let left = self.left.as_ref().unwrap_or(&self.right);
+        let weighted = self.left.is_some();
+        (self.pairs, self.jobs) = (Vec::new(), Vec::new());
+        let mut out = 0;
+        for (a, &l) in left.classes.iter().enumerate() {
+            for (b, &r) in self.right.classes.iter().enumerate() {
+                // Without weights each pair of classes occurs once.
+                if !weighted && b > a {
+                    continue;
+                }
+                let half = weighted || a == b;
+                self.pairs.push(Pair { left: l, right: r, half, out });
+                for (k, m) in planes_to_multiply(l.slices, r.slices) {
+                    self.jobs.push(Job {
+                        left: (l.column + k * l.count, l.count),
+                        right: (r.column + m * r.count, r.count),
+                        out,
+                        ranks: half.then_some((l.first, r.first)),
+                    });
+                    out += l.count * r.count;
+                }
+            }
+        }
+        self.ranks = (left.ranks(weighted), self.right.ranks(weighted));
+        self.sums = vec![0; out];
+    }
+
+    fn multiply(&mut self, rows: usize) {
+        self.kernel.run(Products {
+            left: &self.left.as_ref().unwrap_or(&self.right).planes,
+            right: &self.right.planes,
+            left_ranks: &self.ranks.0,
+            right_ranks: &self.ranks.1,
+            jobs: &self.jobs,
+            rows: rows.next_multiple_of(LANES),
+            sums: &mut self.sums,
+        });
+    }
+
+    /// Products of the cells off the grid with all others of their row; those of two such cells once.
+    fn outliers(&mut self, sums: &mut Wides, parts: &Parts<'_>, from: usize, to: usize) {
+        let rows = to - from;
+        let missed: Vec<Vec<bool>> = self.right.misses.iter().map(|misses| flags(misses, rows)).collect();
+        for (a, misses) in self.right.misses.iter().enumerate() {
+            for b in 0..parts.cells.len() {
+                if misses.is_empty() {
+                    break;
+                }
+                let (i, j) = (parts.variables[a], parts.variables[b]);
+                let columns = (&parts.cells[a][from..to], &parts.cells[b][from..to]);
+                // The later of two outliers counts their product.
+                let counts = |row: &usize| a <= b || !missed[b].get(*row).is_some_and(|&m| m);
+                let chosen = misses.iter().copied().filter(counts);
+                self.bins.add(sums, entry(i, j), a != b && i == j, columns, chosen);
+            }
+        }
+    }
+
+    /// The same for a weighted left side.
+    fn weighted_outliers(
+        &mut self,
+        sums: &mut Wides,
+        left: &Parts<'_>,
+        right: &Parts<'_>,
+        from: usize,
+        to: usize,
+    ) {
+        let Some(side) = &self.left else { return };
+        let rows = to - from;
+        let missed: Vec<Vec<bool>> = side.misses.iter().map(|misses| flags(misses, rows)).collect();
+        for (a, &i) in left.variables.iter().enumerate() {
+            for (b, &j) in right.variables.iter().enumerate() {
+                let (own, other) = (&side.misses[a], &self.right.misses[b]);
+                if i < j || own.is_empty() && other.is_empty() {
+                    continue;
+                }
+                let columns = (&left.cells[a][from..to], &right.cells[b][from..to]);
+                let counts = |row: &usize| !missed[a].get(*row).is_some_and(|&m| m);
+                let chosen = own.iter().copied().chain(other.iter().copied().filter(counts));
+                self.bins.add(sums, entry(i, j), false, columns, chosen);
+            }
+        }
+    }
+
+    /// Adds what is pending to the wide sums.
+    pub(super) fn flush(&mut self, sums: &mut Wides) {
+        if self.pending == 0 {
+            return;
+        }
+        for pair in &self.pairs {
+            self.flush_pair(pair, sums);
+        }
+        self.sums.fill(0);
+        self.pending = 0;
+    }
+
+    /// Whether anything is.
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending > 0
+    }
+
+    /// Adds what is pending to other sums, and keeps it.
+    pub(super) fn flushed_into(&self, sums: &mut Wides) {
+        if self.pending > 0 {
+            self.pairs.iter().for_each(|pair| self.flush_pair(pair, sums));
+        }
+    }
+
+    fn flush_pair(&self, pair: &Pair, sums: &mut Wides) {
+        let left = self.left.as_ref().unwrap_or(&self.right);
+        let (rows, columns) = (pair.left.count, pair.right.count);
+        for j in 0..columns {
+            for i in 0..rows {
+                let ranks = (self.ranks.0[pair.left.first + i], self.ranks.1[pair.right.first + j]);
+                if pair.half && ranks.0 < ranks.1 {
+                    continue;
+                }
+                let a = left.order[pair.left.first + i];
+                let b = self.right.order[pair.right.first + j];
+                let (va, vb) = (left.variables[a], self.right.variables[b]);
+                // Two parts of a variable meet once, but their product occurs twice in its square.
+                let twice = i32::from(self.left.is_none() && va == vb && a != b);
+                let unit = left.grids[a].unit + self.right.grids[b].unit + twice;
+                let plane = |k: usize| i128::from(self.sums[pair.out + (k * columns + j) * rows + i]);
+                let powers = by_power(pair.left.slices, pair.right.slices, plane);
+                for (power, &sum) in powers.iter().enumerate() {
+                    sums.add(0, entry(va, vb), sum, unit + power as i32 * BITS);
+                }
+            }
+        }
+    }
+}
+
+/// Which planes of the left are multiplied with which of the right. Equal classes by Karatsuba's identity
+/// `d_k e_l + d_l e_k = (d_k + d_l) (e_k + e_l) - d_k e_k - d_l e_l`, with one product where there were two; others
+/// slice by slice.
+fn planes_to_multiply(left: usize, right: usize) -> Vec<(usize, usize)> {
+    if left == right {
+        (0..super::grid::planes(left)).map(|k| (k, k)).collect()
+    } else {
+        (0..left).flat_map(|k| (0..right).map(move |m| (k, m))).collect()
+    }
+}
+
+/// Sums by powers of a slice's range, from the sums of the planes in the order of [`planes_to_multiply`].
+fn by_power(left: usize, right: usize, plane: impl Fn(usize) -> i128) -> [i128; 2 * MAX_SLICES - 1] {
+    let mut powers = [0; 2 * MAX_SLICES - 1];
+    if left != right {
+        for k in 0..left {
+            for m in 0..right {
+                powers[k + m] += plane(k * right + m);
+            }
+        }
+        return powers;
+    }
+    let mut at = left;
+    for k in 0..left {
+        powers[2 * k] += plane(k);
+        for m in k + 1..left {
+            powers[k + m] += plane(at) - plane(k) - plane(m);
+            at += 1;
+        }
+    }
+    powers
+}
+
+/// Flags of the rows that are listed; none where there are none.
+fn flags(rows: &[usize], count: usize) -> Vec<bool> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut flags = vec![false; count];
+    rows.iter().for_each(|&row| flags[row] = true);
+    flags
+}

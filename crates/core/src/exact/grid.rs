@@ -1,0 +1,233 @@
+//! Cells as integers in slices: what the kernel multiplies.
+
+use pulp::{Simd, WithSimd};
+
+use super::wide::parts_of;
+
+/// Bits of a slice. Two slices multiply to 2 (BITS - 1) bits, two sums of two slices to 2 BITS; [`STEPS`] of those add
+/// up to 2^53 at most, so float64 holds every partial sum exactly.
+pub(super) const BITS: i32 = 23;
+
+/// Rows that a lane of the kernel may add up before its sums leave float64's integers.
+pub(super) const STEPS: usize = 1 << (53 - 2 * BITS);
+
+/// Slices that a column has at most; cells that need more are outliers.
+pub(super) const MAX_SLICES: usize = 6;
+
+/// How the cells of a column are read as integers: units of `2^unit`, in `slices` slices of [`BITS`] bits. Without
+/// slices every cell but zero is an outlier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Grid {
+    pub(super) unit: i32,
+    pub(super) slices: usize,
+}
+
+/// Grids stay within exponents where the constants of slicing and their inverses are normal numbers.
+const LOWEST_UNIT: i32 = -1020;
+const HIGHEST_UNIT: i32 = 960 - BITS * MAX_SLICES as i32;
+
+/// What cutting a slice off a cell takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    /// Adding and subtracting it rounds to the slice's unit.
+    magic: f64,
+    /// The inverse of the unit.
+    scale: f64,
+}
+
+impl Grid {
+    /// The grid of the constant 1.
+    pub(super) const ONE: Self = Self { unit: 0, slices: 1 };
+
+    fn cuts(&self) -> [Cut; MAX_SLICES] {
+        std::array::from_fn(|k| {
+            let unit = self.unit + k as i32 * BITS;
+            if k >= self.slices {
+                return Cut::default();
+            }
+            Cut { magic: 1.5 * libm::scalbn(1.0, unit + 52), scale: libm::scalbn(1.0, -unit) }
+        })
+    }
+
+    /// The largest digit of the highest slice: one more bit where it is never added to another.
+    fn limit(&self) -> f64 {
+        let bits = if self.slices == 1 { BITS } else { BITS - 1 };
+        f64::from(1 << bits)
+    }
+
+    /// Whether a cell lies on the grid.
+    pub(super) fn holds(&self, value: f64) -> bool {
+        if self.slices == 0 {
+            return value == 0.0;
+        }
+        let cuts = self.cuts();
+        let mut rest = value;
+        let mut top = 0.0f64;
+        for k in (0..self.slices).rev() {
+            let digit = (rest + cuts[k].magic) - cuts[k].magic;
+            rest -= digit;
+            if k + 1 == self.slices {
+                top = (digit * cuts[k].scale).abs();
+            }
+        }
+        rest == 0.0 && top <= self.limit()
+    }
+
+    /// The grid of fewest slices that few of the cells fall out of: no more than one in `1 / TOLERATED`.
+    pub(super) fn fit(cells: &[f64]) -> Self {
+        let mut spans: Vec<(i32, i32)> = cells.iter().filter(|&&x| x != 0.0).map(|&x| span(x)).collect();
+        if spans.is_empty() {
+            return Self::default();
+        }
+        spans.sort_unstable();
+        let mut lows: Vec<i32> = spans.iter().map(|s| s.1).collect();
+        lows.sort_unstable();
+        let tops: Vec<i32> = spans.iter().map(|s| s.0).collect();
+        let tolerated = cells.len() / TOLERATED;
+        let mut best = (tops.len(), Self::default());
+        for slices in 1..=MAX_SLICES {
+            let (outside, unit) = best_unit(&tops, &lows, slices);
+            if outside <= tolerated {
+                return Self { unit, slices };
+            }
+            if outside < best.0 {
+                best = (outside, Self { unit, slices });
+            }
+        }
+        // Where half of the cells fall out anyway, slicing the others saves nothing.
+        if best.0 * 2 > tops.len() { Self::default() } else { best.1 }
+    }
+}
+
+/// One cell in this many may be an outlier.
+pub(super) const TOLERATED: usize = 128;
+
+/// Bits that a cell needs: from its lowest set bit up to where its magnitude and the sign end.
+fn span(value: f64) -> (i32, i32) {
+    let (mantissa, exponent) = parts_of(value);
+    let top = 64 - mantissa.unsigned_abs().leading_zeros() as i32;
+    (exponent + top + 1, exponent + mantissa.trailing_zeros() as i32)
+}
+
+/// The unit by which the fewest cells fall out of so many slices, and how many; `tops` and `lows` are sorted.
+fn best_unit(tops: &[i32], lows: &[i32], slices: usize) -> (usize, i32) {
+    let width = BITS * slices as i32 + i32::from(slices == 1);
+    let (lowest, highest) = (lows[0], tops[tops.len() - 1]);
+    let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
+    let outside = |unit: i32| {
+        let below = lows.partition_point(|&low| low < unit);
+        below + (tops.len() - tops.partition_point(|&top| top <= unit + width))
+    };
+    let spare = width - (highest - lowest);
+    if spare >= 0 {
+        // Room on either side for what is to come.
+        let unit = limited(lowest - spare / 2);
+        return (outside(unit), unit);
+    }
+    // From two spare bits at the top downwards; the first of equals keeps the most room for large values.
+    let tries = (0..=(2 - spare).min(4_200)).map(|step| limited(highest + 2 - step - width));
+    let each = tries.map(|unit| (outside(unit), unit));
+    each.reduce(|best, next| if next.0 < best.0 { next } else { best }).unwrap_or((tops.len(), 0))
+}
+
+/// Slices of one column: digits and sums of pairs of digits, each a plane of so many cells.
+pub(super) struct Slicing<'a> {
+    pub(super) values: &'a [f64],
+    pub(super) grid: Grid,
+    /// The planes, [`planes`] slices of as many cells as `values` and the padding.
+    pub(super) planes: [&'a mut [f64]; PLANES],
+}
+
+/// Planes of a column of most slices.
+pub(super) const PLANES: usize = planes(MAX_SLICES);
+
+/// Planes of a column: its digits, and the sums of any two of them.
+pub(super) const fn planes(slices: usize) -> usize {
+    slices * (slices + 1) / 2
+}
+
+impl WithSimd for Slicing<'_> {
+    /// Whether all cells are on the grid; the digits of those that are not mean nothing.
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        match self.grid.slices {
+            1 => self.run::<S, 1>(simd),
+            2 => self.run::<S, 2>(simd),
+            3 => self.run::<S, 3>(simd),
+            4 => self.run::<S, 4>(simd),
+            5 => self.run::<S, 5>(simd),
+            6 => self.run::<S, 6>(simd),
+            _ => self.values.iter().all(|&value| value == 0.0),
+        }
+    }
+}
+
+impl Slicing<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(self, simd: S) -> bool {
+        let (whole, tail) = S::as_simd_f64s(self.values);
+        let planes = self.planes.map(|plane| S::as_mut_simd_f64s(plane).0);
+        let mut cutter = Cutter::<S, N>::new(simd, self.grid, planes);
+        for (at, &cells) in whole.iter().enumerate() {
+            cutter.cut(simd, at, cells);
+        }
+        // The rest of the padding is cut as well: what an earlier block left there would count.
+        let mut tail = tail;
+        for at in whole.len()..cutter.planes[0].len() {
+            cutter.cut(simd, at, simd.partial_load_f64s(tail));
+            tail = &[];
+        }
+        simd.reduce_max_f64s(cutter.rest) == 0.0 && simd.reduce_max_f64s(cutter.top) <= self.grid.limit()
+    }
+}
+
+/// The constants of a column in vectors, and what is checked at its end.
+struct Cutter<'a, S: Simd, const N: usize> {
+    magics: [S::f64s; N],
+    scales: [S::f64s; N],
+    planes: [&'a mut [S::f64s]; PLANES],
+    /// The largest rest: bits below the grid.
+    rest: S::f64s,
+    /// The largest digit of the highest slice.
+    top: S::f64s,
+}
+
+impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
+    #[inline(always)]
+    fn new(simd: S, grid: Grid, planes: [&'a mut [S::f64s]; PLANES]) -> Self {
+        let cuts = grid.cuts();
+        let zero = simd.splat_f64s(0.0);
+        Self {
+            magics: std::array::from_fn(|k| simd.splat_f64s(cuts[k].magic)),
+            scales: std::array::from_fn(|k| simd.splat_f64s(cuts[k].scale)),
+            planes,
+            rest: zero,
+            top: zero,
+        }
+    }
+
+    /// Cuts the cells of one vector. Every subtraction is exact (Ogita, Rump & Oishi 2005, "Accurate sum and dot
+    /// product", lemma 3.3), at the cells' own scale, so that nothing underflows unseen.
+    #[inline(always)]
+    fn cut(&mut self, simd: S, at: usize, cells: S::f64s) {
+        let mut digits = [cells; N];
+        let mut rest = cells;
+        for k in (0..N).rev() {
+            let part = simd.sub_f64s(simd.add_f64s(rest, self.magics[k]), self.magics[k]);
+            rest = simd.sub_f64s(rest, part);
+            digits[k] = simd.mul_f64s(part, self.scales[k]);
+        }
+        self.rest = simd.max_f64s(self.rest, simd.abs_f64s(rest));
+        self.top = simd.max_f64s(self.top, simd.abs_f64s(digits[N - 1]));
+        let mut plane = N;
+        for k in 0..N {
+            self.planes[k][at] = digits[k];
+            for l in k + 1..N {
+                self.planes[plane][at] = simd.add_f64s(digits[k], digits[l]);
+                plane += 1;
+            }
+        }
+    }
+}

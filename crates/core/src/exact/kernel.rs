@@ -1,0 +1,51 @@
+//! Which vectors the processor multiplies with; the result does not depend on it.
+
+use pulp::{Arch, Scalar, Simd, WithSimd};
+
+/// The vector instructions to use. Sums are exact, so all give the same bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kernel {
+    /// The widest that the processor has.
+    #[default]
+    Auto,
+    /// Eight float64 at a time.
+    Avx512,
+    /// Four float64 at a time, with fused multiply-add.
+    Avx2,
+    /// One at a time, without fused multiply-add.
+    Portable,
+}
+
+impl Kernel {
+    /// Whether the processor has it; what it has not runs as [`Kernel::Auto`].
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Auto | Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => pulp::x86::V4::is_available(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => pulp::x86::V3::is_available(),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// Runs an operation with these vectors.
+    pub(super) fn run<Op: WithSimd>(self, op: Op) -> Op::Output {
+        match self {
+            Self::Portable => Simd::vectorize(Scalar, op),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => match pulp::x86::V3::try_new() {
+                Some(simd) => Simd::vectorize(simd, op),
+                None => Arch::new().dispatch(op),
+            },
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => match pulp::x86::V4::try_new() {
+                Some(simd) => Simd::vectorize(simd, op),
+                None => Arch::new().dispatch(op),
+            },
+            _ => Arch::new().dispatch(op),
+        }
+    }
+}
