@@ -267,8 +267,9 @@ impl Precision {
         }
         let of_input = self.relevant(values, std_errors, |q| q.input);
         if let Some(text) = too_few(of_input.collect(), names) {
-            let message =
-                format!("the design is ill-conditioned: if the cells are rounded, their rounding leaves {text}");
+            let message = format!(
+                "the design is ill-conditioned: if the cells are rounded, their rounding leaves {text}"
+            );
             warnings.push(Warning::new("few_digits", message));
         }
         let residual = self.residual.min(self.residual_input);
@@ -330,14 +331,16 @@ fn norm_about_zero(centred: bool, weight: f64, mean: f64, own: f64) -> f64 {
     if centred { own.hypot(weight.sqrt() * mean) } else { own }
 }
 
-/// What the terms of higher order can add to the first: `1 / (1 - q)` for perturbations that shrink by `q`.
+/// What the terms of higher order can add to the first: `1 / (1 - q)` for perturbations that shrink by `q`. Where
+/// they hardly do, the inverse is as uncertain as what it is to bound, and nothing is promised.
 fn growth(errors: Errors, rows: &Rows, rank: usize) -> f64 {
+    const CERTAIN: f64 = 0.25;
     let largest = |values: &[f64]| values[..rank].iter().copied().fold(0.0, f64::max);
     let shrink = match errors {
         Errors::Products(unit) => unit * rank as f64 * largest(&rows.plain),
-        Errors::Rows(unit) => 2.0 * unit * (rank as f64).sqrt() * largest(&rows.norms),
+        Errors::Rows(unit) => 4.0 * unit * rank as f64 * largest(&rows.norms),
     };
-    if shrink < 0.5 { 1.0 / (1.0 - shrink) } else { f64::INFINITY }
+    if shrink < CERTAIN { 1.0 / (1.0 - shrink) } else { f64::INFINITY }
 }
 
 /// The bound by the arithmetic for row `j`, in units of the scaled columns.
@@ -391,10 +394,13 @@ impl Sizes {
     /// and by norm. Whether data are worth a second read, and whether residuals are noise, rests on what is likely.
     fn typical(&self, errors: Errors, unit: f64, condition: f64) -> [f64; 2] {
         match errors {
-            Errors::Products(_) => {
-                [digits(unit * condition * condition, 1.0), self.of_square(Errors::Products(unit), self.terms)]
+            Errors::Products(_) => [
+                digits(unit * condition * condition, 1.0),
+                self.of_square(Errors::Products(unit), self.terms),
+            ],
+            Errors::Rows(_) => {
+                [digits(unit * condition, 1.0), self.of_square(Errors::Rows(unit), self.terms)]
             }
-            Errors::Rows(_) => [digits(unit * condition, 1.0), self.of_square(Errors::Rows(unit), self.terms)],
         }
     }
 }

@@ -46,8 +46,9 @@ fn design(random: &mut Random) -> Cells {
         let at = random.below(p);
         columns.swap(at, p - 1);
     }
-    let coefficients: Vec<f64> =
-        (0..p).map(|_| random.between(-1.0, 1.0) * 10f64.powf(-random.between(0.0, 12.0).max(4.0) + 4.0)).collect();
+    let coefficients: Vec<f64> = (0..p)
+        .map(|_| random.between(-1.0, 1.0) * 10f64.powf(-random.between(0.0, 12.0).max(4.0) + 4.0))
+        .collect();
     let noise = match random.below(4) {
         0 => 0.0,
         1 => 1e-9,
@@ -151,6 +152,25 @@ fn digits_are_there_in_the_nist_sets() {
     }
 }
 
+/// Equal blocks are the worst for float64 sums: their rounding errors do not cancel.
+#[test]
+fn digits_are_there_in_repeated_rows() {
+    for (name, _, mut cells) in sets().into_iter().filter(|(name, ..)| matches!(*name, "Norris" | "Longley"))
+    {
+        let times = 60_000 / cells.rows();
+        for column in &mut cells.columns {
+            *column = column.repeat(times);
+        }
+        let exact = cells.solve().unwrap();
+        for (fit, kind) in cells.fits(&SolveOptions::default()).iter().zip(KINDS) {
+            let mut tally = Tally::default();
+            tally.fit(&format!("{name} {kind}"), fit, &exact);
+            assert!(tally.dishonest.is_empty(), "{:#?}", tally.dishonest);
+            assert!(tally.median() < 4.0, "{name} {kind} {}", tally.median());
+        }
+    }
+}
+
 /// Cells moved by one unit in the last place, up or down, move no coefficient further than twice what half a unit
 /// may do.
 #[test]
@@ -160,8 +180,16 @@ fn the_input_supports_no_more_than_it_says() {
     let mut tally = Tally::default();
     for index in 0..300 {
         let cells = design(&mut random);
+        // Rounding may have left nothing of it.
+        if cells.columns.last().is_some_and(|y| y.iter().all(|v| *v == 0.0)) {
+            continue;
+        }
         let mut moved = cells.clone();
         for cell in moved.columns.iter_mut().flatten() {
+            // Zero is exact.
+            if *cell == 0.0 {
+                continue;
+            }
             *cell = if random.uniform() < 0.5 { cell.next_up() } else { cell.next_down() };
         }
         let Some((exact, other)) = cells.solve().zip(moved.solve()) else { continue };

@@ -76,7 +76,10 @@ fn reached(set: &Value, fit: &Fit, intercept: bool) -> (f64, f64) {
 #[allow(clippy::print_stdout, reason = "the table, for those who ask with --nocapture")]
 fn certified_values() {
     let mut failures = Vec::new();
-    println!("{:10} {:>6} {:>6} {:>9} {:>6} {:>6} {:>6}", "set", "coef", "SE", "condition", "claim", "input", "RSS");
+    println!(
+        "{:10} {:>6} {:>6} {:>9} {:>6} {:>6} {:>6}",
+        "set", "coef", "SE", "condition", "claim", "input", "RSS"
+    );
     for ((name, set, cells), (_, wanted, wanted_errors)) in sets().into_iter().zip(WANTED) {
         let doubled = cells.doubled();
         let attempt = fit(Statistics::Exact(&doubled), &cells.equation(), &SolveOptions::default()).unwrap();

@@ -2,9 +2,7 @@
 
 use faer::fx128;
 use num_bigint::{BigInt, Sign};
-use streamreg_core::{
-    Accumulator, Column, CrossProducts, DesignBlock, DoubledProducts, TriangularFactor,
-};
+use streamreg_core::{Accumulator, Column, CrossProducts, DesignBlock, DoubledProducts, TriangularFactor};
 use streamreg_solve::{Equation, Fit, SolveOptions, Statistics, fit};
 
 /// `num / den * 2^exp`.
@@ -129,9 +127,8 @@ impl Cells {
     }
 
     fn sums(&self) -> Sums {
-        let exp = |column: &Vec<f64>| {
-            column.iter().filter(|v| **v != 0.0).map(|v| dyadic(*v).1).min().unwrap_or(0)
-        };
+        let exp =
+            |column: &Vec<f64>| column.iter().filter(|v| **v != 0.0).map(|v| dyadic(*v).1).min().unwrap_or(0);
         let exps: Vec<i64> = self.columns.iter().map(exp).collect();
         let integer = |v: &f64, exp: i64| match dyadic(*v) {
             (0, _) => BigInt::ZERO,
@@ -145,7 +142,11 @@ impl Cells {
             .collect();
         let dot = |a: &[BigInt], b: &[BigInt]| a.iter().zip(b).map(|(a, b)| a * b).sum::<BigInt>();
         let row = |a: &Vec<BigInt>| integers.iter().map(|b| dot(a, b)).collect();
-        Sums { exps, sums: integers.iter().map(|c| c.iter().sum()).collect(), products: integers.iter().map(row).collect() }
+        Sums {
+            exps,
+            sums: integers.iter().map(|c| c.iter().sum()).collect(),
+            products: integers.iter().map(row).collect(),
+        }
     }
 
     /// `n [X y]'[X y]`, about the means with an intercept.
@@ -165,11 +166,13 @@ impl Cells {
         let mut products = vec![fx128::ZERO; m * m];
         for j in 0..m {
             for i in j..m {
-                let entry = Ratio { num: gram[i][j].clone(), den: n.clone(), exp: sums.exps[i] + sums.exps[j] };
+                let entry =
+                    Ratio { num: gram[i][j].clone(), den: n.clone(), exp: sums.exps[i] + sums.exps[j] };
                 products[j * m + i] = entry.doubled();
             }
         }
-        let mean = |j: usize| Ratio { num: sums.sums[j].clone(), den: n.clone(), exp: sums.exps[j] }.doubled();
+        let mean =
+            |j: usize| Ratio { num: sums.sums[j].clone(), den: n.clone(), exp: sums.exps[j] }.doubled();
         let weight = fx128::from_f64(self.rows() as f64);
         DoubledProducts::from_parts(self.rows() as u64, weight, (0..m).map(mean).collect(), products)
     }
@@ -224,9 +227,17 @@ impl Cells {
     }
 
     fn feed<A: Accumulator>(&self, mut state: A) -> A {
-        let columns: Vec<Column<'_>> = self.columns.iter().map(|c| Column::from(c.as_slice())).collect();
-        let rows = self.rows();
-        state.update(&DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows }).unwrap();
+        const BLOCK: usize = 1_024;
+        for from in (0..self.rows()).step_by(BLOCK) {
+            let range = from..self.rows().min(from + BLOCK);
+            let block = |c: &'_ Vec<f64>| -> Vec<f64> { c[range.clone()].to_vec() };
+            let cells: Vec<Vec<f64>> = self.columns.iter().map(block).collect();
+            let columns: Vec<Column<'_>> = cells.iter().map(|c| Column::from(c.as_slice())).collect();
+            let rows = range.len();
+            state
+                .update(&DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows })
+                .unwrap();
+        }
         state
     }
 

@@ -22,7 +22,11 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
 ///
 /// Cells are taken for what they are: sums that are exact see a column of integers however far from zero, so a small
 /// residual is no sign of the cells' rounding. What that rounding may have done is reported of every coefficient.
-pub(crate) fn factor_doubled(products: &DoubledProducts, intercept: bool, rank_tol: f64) -> Factor<faer::fx128> {
+pub(crate) fn factor_doubled(
+    products: &DoubledProducts,
+    intercept: bool,
+    rank_tol: f64,
+) -> Factor<faer::fx128> {
     let p = products.variables() - 1;
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
     let scale: Vec<_> = (0..p).map(|j| gram(j, j).non_negative().root()).collect();
