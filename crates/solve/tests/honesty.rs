@@ -133,7 +133,7 @@ fn digits_are_there() {
         println!("{kind}: {} checked, {} claims, median gap {median:.2}", tally.checked, tally.gaps.len());
         assert!(tally.dishonest.is_empty(), "{} {:#?}", tally.dishonest.len(), tally.dishonest);
         // A claim that is far too low is of no use.
-        assert!(median < 3.0, "{kind}: {median}");
+        assert!(median < if kind == "rows" { 4.5 } else { 2.5 }, "{kind}: {median}");
         assert!(tally.gaps.len() > 1_500, "{kind}: {}", tally.gaps.len());
     }
 }
@@ -148,6 +148,8 @@ fn digits_are_there_in_the_nist_sets() {
                 tally.fit(&format!("{name} {kind}"), fit, &exact);
             }
             assert!(tally.dishonest.is_empty(), "{:#?}", tally.dishonest);
+            // Fewer than 2 digits would not pass for a result.
+            assert!(fit.digits >= 2.0 || kind == "float", "{name} {kind} {}", fit.digits);
         }
     }
 }
@@ -166,7 +168,7 @@ fn digits_are_there_in_repeated_rows() {
             let mut tally = Tally::default();
             tally.fit(&format!("{name} {kind}"), fit, &exact);
             assert!(tally.dishonest.is_empty(), "{:#?}", tally.dishonest);
-            assert!(tally.median() < 4.0, "{name} {kind} {}", tally.median());
+            assert!(tally.median() < 4.5, "{name} {kind} {}", tally.median());
         }
     }
 }
