@@ -81,7 +81,7 @@ impl<T: Scalar> Relation<T> {
         for (share, &k) in shares.iter().zip(&factor.kept) {
             let value = *share * factor.scale[j] / factor.scale[k];
             let part: T = value * centre.mean::<T>(k);
-            constant = constant - part;
+            constant -= part;
             size = size.max(part.near().abs());
             parts.push((k, value, share.near()));
         }

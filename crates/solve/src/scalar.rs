@@ -42,7 +42,7 @@ pub(crate) trait Scalar: RealField + Copy {
                 let column = r.col_as_slice(i);
                 let value = own[i] / column[i];
                 own[i] = value;
-                own[..i].iter_mut().zip(column).for_each(|(o, r)| *o = *o - *r * value);
+                own[..i].iter_mut().zip(column).for_each(|(o, r)| *o -= *r * value);
             }
         }
         inverse

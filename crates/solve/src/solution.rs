@@ -144,7 +144,7 @@ impl<T: Scalar> Solution<T> {
 fn remove<T: Scalar>(basis: &[Vec<T>], vector: &mut [T]) {
     for direction in basis {
         let share = dot(direction, vector);
-        vector.iter_mut().zip(direction).for_each(|(v, d)| *v = *v - share * *d);
+        vector.iter_mut().zip(direction).for_each(|(v, d)| *v -= share * *d);
     }
 }
 
@@ -157,10 +157,10 @@ fn orthonormal<T: Scalar>(vectors: Vec<Vec<T>>) -> Vec<Vec<T>> {
             // Sizes in the units of the data may be of any magnitude; a power of two changes no digit.
             let largest = vector.iter().fold(0.0f64, |m, v| m.max(v.near().abs()));
             let unit = T::rounded(faer::fx128::from_f64(power_of_two(largest)));
-            vector.iter_mut().for_each(|v| *v = *v / unit);
+            vector.iter_mut().for_each(|v| *v /= unit);
             remove(&basis, &mut vector);
             let norm = dot(&vector, &vector).root();
-            vector.iter_mut().for_each(|v| *v = *v / norm);
+            vector.iter_mut().for_each(|v| *v /= norm);
         }
         basis.push(vector);
     }

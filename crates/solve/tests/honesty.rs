@@ -133,7 +133,7 @@ fn digits_are_there() {
         println!("{kind}: {} checked, {} claims, median gap {median:.2}", tally.checked, tally.gaps.len());
         assert!(tally.dishonest.is_empty(), "{} {:#?}", tally.dishonest.len(), tally.dishonest);
         // A claim that is far too low is of no use.
-        assert!(median < 3.0, "{kind}: {median}");
+        assert!(median < if kind == "rows" { 4.5 } else { 2.5 }, "{kind}: {median}");
         assert!(tally.gaps.len() > 1_500, "{kind}: {}", tally.gaps.len());
     }
 }
@@ -148,6 +148,27 @@ fn digits_are_there_in_the_nist_sets() {
                 tally.fit(&format!("{name} {kind}"), fit, &exact);
             }
             assert!(tally.dishonest.is_empty(), "{:#?}", tally.dishonest);
+            // Fewer than 2 digits would not pass for a result.
+            assert!(fit.digits >= 2.0 || kind == "float", "{name} {kind} {}", fit.digits);
+        }
+    }
+}
+
+/// Equal blocks are the worst for float64 sums: their rounding errors do not cancel.
+#[test]
+fn digits_are_there_in_repeated_rows() {
+    for (name, _, mut cells) in sets().into_iter().filter(|(name, ..)| matches!(*name, "Norris" | "Longley"))
+    {
+        let times = 60_000 / cells.rows();
+        for column in &mut cells.columns {
+            *column = column.repeat(times);
+        }
+        let exact = cells.solve().unwrap();
+        for (fit, kind) in cells.fits(&SolveOptions::default()).iter().zip(KINDS) {
+            let mut tally = Tally::default();
+            tally.fit(&format!("{name} {kind}"), fit, &exact);
+            assert!(tally.dishonest.is_empty(), "{:#?}", tally.dishonest);
+            assert!(tally.median() < 4.5, "{name} {kind} {}", tally.median());
         }
     }
 }
@@ -161,8 +182,16 @@ fn the_input_supports_no_more_than_it_says() {
     let mut tally = Tally::default();
     for index in 0..300 {
         let cells = design(&mut random);
+        // Rounding may have left nothing of it.
+        if cells.columns.last().is_some_and(|y| y.iter().all(|v| *v == 0.0)) {
+            continue;
+        }
         let mut moved = cells.clone();
         for cell in moved.columns.iter_mut().flatten() {
+            // Zero is exact.
+            if *cell == 0.0 {
+                continue;
+            }
             *cell = if random.uniform() < 0.5 { cell.next_up() } else { cell.next_down() };
         }
         let Some((exact, other)) = cells.solve().zip(moved.solve()) else { continue };

@@ -227,11 +227,17 @@ impl Cells {
     }
 
     fn feed<A: Accumulator>(&self, mut state: A) -> A {
-        let columns: Vec<Column<'_>> = self.columns.iter().map(|c| Column::from(c.as_slice())).collect();
-        let rows = self.rows();
-        state
-            .update(&DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows })
-            .unwrap();
+        const BLOCK: usize = 1_024;
+        for from in (0..self.rows()).step_by(BLOCK) {
+            let range = from..self.rows().min(from + BLOCK);
+            let block = |c: &'_ Vec<f64>| -> Vec<f64> { c[range.clone()].to_vec() };
+            let cells: Vec<Vec<f64>> = self.columns.iter().map(block).collect();
+            let columns: Vec<Column<'_>> = cells.iter().map(|c| Column::from(c.as_slice())).collect();
+            let rows = range.len();
+            state
+                .update(&DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows })
+                .unwrap();
+        }
         state
     }
 

@@ -81,9 +81,10 @@ impl<T: Scalar> Factor<T> {
 fn solve_upper<T: Scalar>(r: &Mat<T>, coordinates: &[T]) -> Vec<T> {
     let mut z = coordinates.to_vec();
     for i in (0..z.len()).rev() {
-        z[i] = z[i] / r[(i, i)];
+        z[i] /= r[(i, i)];
         for row in 0..i {
-            z[row] = z[row] - r[(row, i)] * z[i];
+            let part = r[(row, i)] * z[i];
+            z[row] -= part;
         }
     }
     z
