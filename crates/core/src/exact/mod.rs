@@ -145,7 +145,8 @@ impl ExactProducts {
     /// The same, rounded to float64.
     pub fn to_cross_products(&self) -> CrossProducts {
         let (m, doubled) = (self.variables, self.doubled());
-        let part = |low: bool| (0..m).map(|j| if low { doubled.mean(j).1 } else { doubled.mean(j).0 }).collect();
+        let part =
+            |low: bool| (0..m).map(|j| if low { doubled.mean(j).1 } else { doubled.mean(j).0 }).collect();
         let moments = Moments::from_parts(self.rows, doubled.weight().0, part(false), part(true));
         let mut products = vec![0.0; m * m];
         for j in 0..m {

@@ -239,7 +239,8 @@ fn subtracting_undoes_merging() {
 fn sums_are_flushed_before_they_overflow() {
     // The largest digits that one slice and three slices can have.
     let rows = 200_000;
-    let columns = vec![vec![8_388_607.0; rows], vec![-8_388_608.0; rows], vec![1.0 - f64::EPSILON / 2.0; rows]];
+    let columns =
+        vec![vec![8_388_607.0; rows], vec![-8_388_608.0; rows], vec![1.0 - f64::EPSILON / 2.0; rows]];
     let table = Table::plain(columns);
     table.check(&table.summed(rows, Kernel::Auto));
     table.check(&table.summed(rows, Kernel::Portable));
@@ -254,8 +255,7 @@ fn digits_at_their_limits_are_exact() {
             if r.bits() % 2 == 0 { near } else { -near }
         };
         let mut random = Random(base);
-        let table =
-            Table::plain((0..3).map(|_| (0..2_000).map(|_| cell(&mut random)).collect()).collect());
+        let table = Table::plain((0..3).map(|_| (0..2_000).map(|_| cell(&mut random)).collect()).collect());
         for kernel in kernels() {
             table.check(&table.summed(1_024, kernel));
         }
@@ -425,8 +425,11 @@ fn any_table() -> impl Strategy<Value = Table> {
             any_column(rows).prop_map(|w| w.into_iter().map(f64::abs).collect::<Vec<f64>>()),
         );
         let mask = proptest::option::of(proptest::collection::vec(any::<bool>(), rows));
-        (proptest::collection::vec(column, m), weights, mask)
-            .prop_map(|(columns, weights, mask)| Table { columns, weights, mask })
+        (proptest::collection::vec(column, m), weights, mask).prop_map(|(columns, weights, mask)| Table {
+            columns,
+            weights,
+            mask,
+        })
     })
 }
 
