@@ -36,9 +36,6 @@ struct Cut {
 }
 
 impl Grid {
-    /// The grid of the constant 1.
-    pub(super) const ONE: Self = Self { unit: 0, slices: 1 };
-
     fn cuts(&self) -> [Cut; MAX_SLICES] {
         std::array::from_fn(|k| {
             let unit = self.unit + k as i32 * BITS;
@@ -73,7 +70,7 @@ impl Grid {
         rest == 0.0 && top <= self.limit()
     }
 
-    /// The grid of fewest slices that few of the cells fall out of: no more than one in `1 / TOLERATED`.
+    /// The grid of fewest slices that no more than one in [`TOLERATED`] cells falls out of.
     pub(super) fn fit(cells: &[f64]) -> Self {
         let mut spans: Vec<(i32, i32)> = cells.iter().filter(|&&x| x != 0.0).map(|&x| span(x)).collect();
         if spans.is_empty() {

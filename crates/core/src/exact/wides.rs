@@ -85,14 +85,16 @@ impl Wides {
         while !self.try_add(record, column, addend.lowest, &addend.limbs) {}
     }
 
-    /// Adds a finite float64; others add nothing.
+    /// Adds a finite float64.
     pub fn add_f64(&mut self, record: usize, column: usize, value: f64) {
+        debug_assert!(value.is_finite());
         let (mantissa, exponent) = parts_of(value);
         self.add(record, column, i128::from(mantissa), exponent);
     }
 
     /// Adds the product of two finite float64.
     pub fn add_product(&mut self, record: usize, column: usize, a: f64, b: f64) {
+        debug_assert!(a.is_finite() && b.is_finite());
         let ((a, p), (b, q)) = (parts_of(a), parts_of(b));
         self.add(record, column, i128::from(a) * i128::from(b), p + q);
     }
