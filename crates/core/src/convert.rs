@@ -227,7 +227,7 @@ mod tests {
     fn cells_of_each_kind() {
         assert_eq!(all(&BooleanArray::from(vec![true, false])).0, [1.0, 0.0]);
         let stamps = TimestampNanosecondArray::from(vec![1_700_000_000_123_456_789]);
-        assert_eq!(all(&stamps).0, ["1700000000.123456789".parse().unwrap()]);
+        assert_eq!(all(&stamps).0, ["1700000000.123456789".parse::<f64>().unwrap()]);
         let prices = Decimal128Array::from(vec![Some(1999), None]).with_precision_and_scale(10, 2).unwrap();
         let (cells, _) = all(&prices);
         assert_eq!(cells[0], 19.99);
