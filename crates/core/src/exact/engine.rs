@@ -5,7 +5,7 @@ use super::gram::{Job, LANES, Products};
 use super::grid::{BITS, MAX_SLICES};
 use super::kernel::Kernel;
 use super::outliers::Bins;
-use super::side::{Class, Parts, Side};
+use super::side::{Class, Parts, Range, Side};
 use super::wides::Wides;
 
 /// Rows multiplied at a time.
@@ -26,6 +26,8 @@ pub(super) struct Engine {
     ranks: (Vec<usize>, Vec<usize>),
     sums: Vec<i64>,
     pending: usize,
+    /// Whether the wide sums have no room for these grids yet.
+    fresh: bool,
     bins: Bins,
 }
 
@@ -52,6 +54,7 @@ impl Engine {
             ranks: (Vec::new(), Vec::new()),
             sums: Vec::new(),
             pending: 0,
+            fresh: true,
             bins: Bins::default(),
         };
         engine.plan();
@@ -81,8 +84,16 @@ impl Engine {
             if self.refit(sums, right, left) {
                 self.slice(right, left, from, to);
             }
+            if self.fresh {
+                sums.reserve(self.pairs.iter().flat_map(|pair| self.room(pair)));
+                self.fresh = false;
+            }
             self.multiply(to - from);
             self.pending += to - from;
+            if self.right.scattered() || self.left.as_ref().is_some_and(Side::scattered) {
+                let lefts = left.unwrap_or(right).ranges(from, to);
+                sums.reserve(rooms(&lefts, &right.ranges(from, to)));
+            }
             match left {
                 None => self.outliers(sums, right, from, to),
                 Some(left) => self.weighted_outliers(sums, left, right, from, to),
@@ -141,6 +152,7 @@ impl Engine {
         }
         self.ranks = (left.ranks(weighted), self.right.ranks(weighted));
         self.sums = vec![0; out];
+        self.fresh = true;
     }
 
     fn multiply(&mut self, rows: usize) {
@@ -205,9 +217,7 @@ impl Engine {
         if self.pending == 0 {
             return;
         }
-        for pair in &self.pairs {
-            self.flush_pair(pair, sums);
-        }
+        self.flushed_into(sums);
         self.sums.fill(0);
         self.pending = 0;
     }
@@ -222,6 +232,22 @@ impl Engine {
         if self.pending > 0 {
             self.pairs.iter().for_each(|pair| self.flush_pair(pair, sums));
         }
+    }
+
+    /// What the wide sums of a pair of classes need.
+    fn room(&self, pair: &Pair) -> impl Iterator<Item = (usize, i32, usize)> {
+        let left = self.left.as_ref().unwrap_or(&self.right);
+        let lefts = &left.order[pair.left.first..pair.left.first + pair.left.count];
+        let rights = &self.right.order[pair.right.first..pair.right.first + pair.right.count];
+        let bits = (pair.left.slices + pair.right.slices) as i32 * BITS + 128;
+        lefts.iter().flat_map(move |&a| {
+            rights.iter().map(move |&b| {
+                let unit = left.grids[a].unit + self.right.grids[b].unit;
+                // A limb more on either side, for outliers.
+                let (from, to) = (unit.div_euclid(64) - 1, (unit + bits).div_euclid(64) + 3);
+                (entry(left.variables[a], self.right.variables[b]), from, (to - from) as usize)
+            })
+        })
     }
 
     fn flush_pair(&self, pair: &Pair, sums: &mut Wides) {
@@ -280,6 +306,18 @@ fn by_power(left: usize, right: usize, plane: impl Fn(usize) -> i128) -> [i128; 
         }
     }
     powers
+}
+
+/// What the wide sums of all pairs of parts need, whose variables and exponents are given.
+fn rooms(lefts: &[Range], rights: &[Range]) -> impl Iterator<Item = (usize, i32, usize)> {
+    lefts.iter().flat_map(move |a| {
+        rights.iter().filter(|b| a.from <= a.to && b.from <= b.to).map(move |b| {
+            // 106 bits of a product, 10 for the rows of a block and the sign.
+            let from = (a.from + b.from).div_euclid(64);
+            let to = (a.to + b.to + 116).div_euclid(64) + 2;
+            (entry(a.variable, b.variable), from, (to - from) as usize)
+        })
+    })
 }
 
 /// Flags of the rows that are listed; none where there are none.

@@ -92,9 +92,9 @@ impl WithSimd for Products<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         for job in 0..self.jobs.len() {
             if S::REGISTER_COUNT >= 32 {
-                self.run::<S, 4, 4>(simd, job);
+                self.run::<S, 4>(simd, job);
             } else {
-                self.run::<S, 4, 3>(simd, job);
+                self.run::<S, 3>(simd, job);
             }
         }
     }
@@ -102,15 +102,15 @@ impl WithSimd for Products<'_> {
 
 impl Products<'_> {
     #[inline(always)]
-    fn run<S: Simd, const I: usize, const J: usize>(&mut self, simd: S, job: usize) {
+    fn run<S: Simd, const T: usize>(&mut self, simd: S, job: usize) {
         let job = &self.jobs[job];
         let (rows, columns) = (job.left.1, job.right.1);
-        for j in (0..columns).step_by(J) {
-            let width = J.min(columns - j);
-            for i in (0..rows).step_by(I) {
-                let height = I.min(rows - i);
+        for j in (0..columns).step_by(T) {
+            let width = T.min(columns - j);
+            for i in (0..rows).step_by(T) {
+                let height = T.min(rows - i);
                 if self.needs(job, i + height - 1, j) {
-                    self.sized::<S>(simd, job, (i, height), (j, width));
+                    self.sized::<S, T>(simd, job, (i, height), (j, width));
                 }
             }
         }
@@ -122,22 +122,23 @@ impl Products<'_> {
         job.ranks.is_none_or(|(l, r)| self.left_ranks[l + left] >= self.right_ranks[r + right])
     }
 
+    /// The tile of the size that is left; a guard keeps large ones out of code that has no registers for them.
     #[inline(always)]
-    fn sized<S: Simd>(&mut self, simd: S, job: &Job, i: (usize, usize), j: (usize, usize)) {
+    fn sized<S: Simd, const T: usize>(&mut self, simd: S, job: &Job, i: (usize, usize), j: (usize, usize)) {
         match (i.1, j.1) {
-            (4, 4) => self.tile::<S, 4, 4>(simd, job, i.0, j.0),
-            (4, 3) => self.tile::<S, 4, 3>(simd, job, i.0, j.0),
-            (4, 2) => self.tile::<S, 4, 2>(simd, job, i.0, j.0),
-            (4, 1) => self.tile::<S, 4, 1>(simd, job, i.0, j.0),
-            (3, 4) => self.tile::<S, 3, 4>(simd, job, i.0, j.0),
+            (4, 4) if T == 4 => self.tile::<S, 4, 4>(simd, job, i.0, j.0),
+            (4, 3) if T == 4 => self.tile::<S, 4, 3>(simd, job, i.0, j.0),
+            (4, 2) if T == 4 => self.tile::<S, 4, 2>(simd, job, i.0, j.0),
+            (4, 1) if T == 4 => self.tile::<S, 4, 1>(simd, job, i.0, j.0),
+            (3, 4) if T == 4 => self.tile::<S, 3, 4>(simd, job, i.0, j.0),
             (3, 3) => self.tile::<S, 3, 3>(simd, job, i.0, j.0),
             (3, 2) => self.tile::<S, 3, 2>(simd, job, i.0, j.0),
             (3, 1) => self.tile::<S, 3, 1>(simd, job, i.0, j.0),
-            (2, 4) => self.tile::<S, 2, 4>(simd, job, i.0, j.0),
+            (2, 4) if T == 4 => self.tile::<S, 2, 4>(simd, job, i.0, j.0),
             (2, 3) => self.tile::<S, 2, 3>(simd, job, i.0, j.0),
             (2, 2) => self.tile::<S, 2, 2>(simd, job, i.0, j.0),
             (2, 1) => self.tile::<S, 2, 1>(simd, job, i.0, j.0),
-            (1, 4) => self.tile::<S, 1, 4>(simd, job, i.0, j.0),
+            (1, 4) if T == 4 => self.tile::<S, 1, 4>(simd, job, i.0, j.0),
             (1, 3) => self.tile::<S, 1, 3>(simd, job, i.0, j.0),
             (1, 2) => self.tile::<S, 1, 2>(simd, job, i.0, j.0),
             _ => self.tile::<S, 1, 1>(simd, job, i.0, j.0),

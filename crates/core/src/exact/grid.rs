@@ -36,9 +36,6 @@ struct Cut {
 }
 
 impl Grid {
-    /// The grid of the constant 1.
-    pub(super) const ONE: Self = Self { unit: 0, slices: 1 };
-
     fn cuts(&self) -> [Cut; MAX_SLICES] {
         std::array::from_fn(|k| {
             let unit = self.unit + k as i32 * BITS;
@@ -73,7 +70,7 @@ impl Grid {
         rest == 0.0 && top <= self.limit()
     }
 
-    /// The grid of fewest slices that few of the cells fall out of: no more than one in `1 / TOLERATED`.
+    /// The grid of fewest slices that no more than one in [`TOLERATED`] cells falls out of.
     pub(super) fn fit(cells: &[f64]) -> Self {
         let mut spans: Vec<(i32, i32)> = cells.iter().filter(|&&x| x != 0.0).map(|&x| span(x)).collect();
         if spans.is_empty() {
@@ -84,18 +81,18 @@ impl Grid {
         lows.sort_unstable();
         let tops: Vec<i32> = spans.iter().map(|s| s.0).collect();
         let tolerated = cells.len() / TOLERATED;
-        let mut best = (tops.len(), Self::default());
-        for slices in 1..=MAX_SLICES {
+        let (outside, unit) = best_unit(&tops, &lows, MAX_SLICES);
+        // Where half of the cells fall out anyway, slicing the others saves nothing.
+        if outside * 2 > tops.len() {
+            return Self::default();
+        }
+        for slices in 1..MAX_SLICES {
             let (outside, unit) = best_unit(&tops, &lows, slices);
             if outside <= tolerated {
                 return Self { unit, slices };
             }
-            if outside < best.0 {
-                best = (outside, Self { unit, slices });
-            }
         }
-        // Where half of the cells fall out anyway, slicing the others saves nothing.
-        if best.0 * 2 > tops.len() { Self::default() } else { best.1 }
+        Self { unit, slices: MAX_SLICES }
     }
 }
 
@@ -124,8 +121,11 @@ fn best_unit(tops: &[i32], lows: &[i32], slices: usize) -> (usize, i32) {
         let unit = limited(lowest - spare / 2);
         return (outside(unit), unit);
     }
-    // From two spare bits at the top downwards; the first of equals keeps the most room for large values.
-    let tries = (0..=(2 - spare).min(4_200)).map(|step| limited(highest + 2 - step - width));
+    // From two spare bits at the top downwards; the first of equals keeps the most room for large values. The best
+    // windows begin at some cell's top.
+    let mut ends: Vec<i32> = tops.iter().rev().copied().collect();
+    ends.dedup();
+    let tries = [highest + 2, highest + 1].into_iter().chain(ends).map(|top| limited(top - width));
     let each = tries.map(|unit| (outside(unit), unit));
     each.reduce(|best, next| if next.0 < best.0 { next } else { best }).unwrap_or((tops.len(), 0))
 }

@@ -12,6 +12,29 @@ pub(super) struct Parts<'a> {
     pub(super) cells: Vec<&'a [f64]>,
 }
 
+/// Exponents of the mantissas of a part's cells, none if `from > to`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub(super) variable: usize,
+    pub(super) from: i32,
+    pub(super) to: i32,
+}
+
+impl Parts<'_> {
+    /// The exponents that occur in some of the rows.
+    pub(super) fn ranges(&self, from: usize, to: usize) -> Vec<Range> {
+        let range = |(&variable, cells): (&usize, &&[f64])| {
+            let used = cells[from..to].iter().filter(|&&cell| cell != 0.0);
+            let (from, to) = used.fold((i32::MAX, i32::MIN), |(low, high), cell| {
+                let exponent = ((cell.to_bits() >> 52) & 0x7ff).max(1) as i32 - 1_075;
+                (low.min(exponent), high.max(exponent))
+            });
+            Range { variable, from, to }
+        };
+        self.variables.iter().zip(&self.cells).map(range).collect()
+    }
+}
+
 /// Columns of as many slices, side by side in the planes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Class {
@@ -100,6 +123,11 @@ impl Side {
     /// Whether the grid of any part misses too many cells.
     pub(super) fn fails(&self) -> bool {
         self.watches.iter().any(Watch::fails)
+    }
+
+    /// Whether any part has so many cells off its grid that room for their products is worth looking for.
+    pub(super) fn scattered(&self) -> bool {
+        self.misses.iter().any(|misses| misses.len() >= 16)
     }
 
     /// Gives the parts whose grids have failed too often new ones, if there are better. True if any has changed:

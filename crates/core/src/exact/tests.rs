@@ -252,7 +252,7 @@ fn digits_at_their_limits_are_exact() {
     for base in [22, 23, 45, 46, 52] {
         let cell = |r: &mut Random| {
             let near = (1u64 << base) as f64 + ((r.bits() % 5) as f64 - 2.0);
-            if r.bits() % 2 == 0 { near } else { -near }
+            if r.bits().is_multiple_of(2) { near } else { -near }
         };
         let mut random = Random(base);
         let table = Table::plain((0..3).map(|_| (0..2_000).map(|_| cell(&mut random)).collect()).collect());
@@ -483,7 +483,7 @@ proptest! {
         for &(record, column, a, b) in &values {
             table.add_product(record, column, a, b);
             table.add_f64(record, column, a);
-            oracle[record][column] += (big(a) * big(b) << 1_074) + (big(a) << 2_148);
+            oracle[record][column] += ((big(a) * big(b)) << 1_074) + (big(a) << 2_148);
         }
         let total = table.push_record();
         for record in 0..4 {

@@ -42,6 +42,9 @@ impl From<Wide> for Parts {
 impl From<f64> for Wide {
     /// The value of a finite number; zero for others.
     fn from(value: f64) -> Self {
+        if !value.is_finite() {
+            return Self::ZERO;
+        }
         let (mantissa, exponent) = parts_of(value);
         Self::new(mantissa < 0, vec![mantissa.unsigned_abs()], exponent)
     }
@@ -53,18 +56,16 @@ impl From<u64> for Wide {
     }
 }
 
-/// Mantissa and exponent of a finite number: `value = mantissa 2^exponent` with |mantissa| < 2^53; zeros for others.
-#[inline]
+/// Mantissa and exponent of a finite number: `value = mantissa 2^exponent` with |mantissa| < 2^53. Without branches,
+/// for signs are hard to predict.
+#[inline(always)]
 pub(super) fn parts_of(value: f64) -> (i64, i32) {
     let bits = value.to_bits();
     let field = ((bits >> 52) & 0x7ff) as i32;
-    let fraction = (bits & ((1 << 52) - 1)) as i64;
-    let (mantissa, exponent) = match field {
-        0 => (fraction, -1074),
-        0x7ff => (0, 0),
-        _ => (fraction | (1 << 52), field - 1075),
-    };
-    (if value < 0.0 { -mantissa } else { mantissa }, exponent)
+    let hidden = i64::from(field != 0) << 52;
+    let magnitude = (bits & ((1 << 52) - 1)) as i64 | hidden;
+    let sign = bits as i64 >> 63;
+    ((magnitude ^ sign) - sign, field.max(1) - 1_075)
 }
 
 impl Wide {

@@ -26,6 +26,18 @@ struct Window {
     start: usize,
 }
 
+impl Window {
+    /// The window that also holds `limbs` limbs from `lowest` on.
+    fn with(self, lowest: i32, limbs: usize) -> Self {
+        if self.limbs == 0 {
+            return Self { lowest, limbs, ..self };
+        }
+        let from = self.lowest.min(lowest);
+        let to = (self.lowest + self.limbs as i32).max(lowest + limbs as i32);
+        Self { lowest: from, limbs: (to - from) as usize, ..self }
+    }
+}
+
 /// Limbs that a 127-bit mantissa can touch, with one for the sign.
 const ADDEND_LIMBS: usize = 4;
 
@@ -73,14 +85,16 @@ impl Wides {
         while !self.try_add(record, column, addend.lowest, &addend.limbs) {}
     }
 
-    /// Adds a finite float64; others add nothing.
+    /// Adds a finite float64.
     pub fn add_f64(&mut self, record: usize, column: usize, value: f64) {
+        debug_assert!(value.is_finite());
         let (mantissa, exponent) = parts_of(value);
         self.add(record, column, i128::from(mantissa), exponent);
     }
 
     /// Adds the product of two finite float64.
     pub fn add_product(&mut self, record: usize, column: usize, a: f64, b: f64) {
+        debug_assert!(a.is_finite() && b.is_finite());
         let ((a, p), (b, q)) = (parts_of(a), parts_of(b));
         self.add(record, column, i128::from(a) * i128::from(b), p + q);
     }
@@ -156,6 +170,9 @@ impl Wides {
         sign: impl Fn(Vec<u64>) -> Vec<u64>,
     ) {
         debug_assert_eq!(self.columns(), other.columns());
+        let used = (0..self.columns().min(other.columns())).filter(|&c| !other.is_zero(other_record, c));
+        let room = |c: usize| (c, other.windows[c].lowest, other.windows[c].limbs + 1);
+        self.reserve(used.map(room));
         for column in 0..self.columns().min(other.columns()) {
             if other.is_zero(other_record, column) {
                 continue;
@@ -165,7 +182,6 @@ impl Wides {
             limbs.push(if limbs.last().is_some_and(|top| top >> 63 == 1) { u64::MAX } else { 0 });
             let limbs = sign(limbs);
             let lowest = other.windows[column].lowest;
-            self.widen(column, lowest, limbs.len());
             while !self.try_add(record, column, lowest, &limbs) {}
         }
     }
@@ -182,30 +198,50 @@ impl Wides {
             return true;
         }
         add_signed(target, &negated(addend.to_vec()));
-        self.relay(column, window.lowest, window.limbs + 1);
+        self.grow(column, window.lowest, window.limbs + 1);
         false
     }
 
-    /// Makes the window hold `limbs` limbs from `lowest` on.
-    #[cold]
-    fn widen(&mut self, column: usize, lowest: i32, limbs: usize) {
-        let window = self.windows[column];
-        if window.limbs == 0 {
-            return self.relay(column, lowest, limbs);
+    /// Makes room for values of so many limbs from a lowest one on, given as (column, lowest, limbs): the records are
+    /// moved once for all.
+    pub(super) fn reserve(&mut self, needs: impl Iterator<Item = (usize, i32, usize)>) {
+        let mut windows = self.windows.clone();
+        let mut grown = false;
+        for (column, lowest, limbs) in needs {
+            let window = windows[column].with(lowest, limbs);
+            grown |= window.limbs > windows[column].limbs;
+            windows[column] = window;
         }
-        let from = window.lowest.min(lowest);
-        let to = (window.lowest + window.limbs as i32).max(lowest + limbs as i32);
-        if from < window.lowest || (to - from) as usize > window.limbs {
-            self.relay(column, from, (to - from) as usize);
+        if grown {
+            self.relay(windows);
         }
     }
 
-    /// Gives a column another window that contains its present one, and moves all records.
+    /// Makes the window hold `limbs` limbs from `lowest` on.
+    fn widen(&mut self, column: usize, lowest: i32, limbs: usize) {
+        let window = self.windows[column];
+        if window.with(lowest, limbs).limbs > window.limbs {
+            self.grow(column, lowest, limbs);
+        }
+    }
+
     #[cold]
-    fn relay(&mut self, column: usize, lowest: i32, limbs: usize) {
-        let old = (self.windows.clone(), self.stride);
-        self.windows[column].lowest = lowest;
-        self.windows[column].limbs = limbs;
+    fn grow(&mut self, column: usize, lowest: i32, limbs: usize) {
+        let mut windows = self.windows.clone();
+        // A single record moves whenever any of its columns grows: more room at once makes that rare.
+        let slack = if self.records == 1 { windows[column].limbs / 2 } else { 0 };
+        windows[column] = windows[column].with(lowest, limbs);
+        windows[column] = Window {
+            lowest: windows[column].lowest - slack as i32,
+            limbs: windows[column].limbs + 2 * slack,
+            ..windows[column]
+        };
+        self.relay(windows);
+    }
+
+    /// Gives the columns other windows that contain the present ones, and moves all records.
+    fn relay(&mut self, windows: Vec<Window>) {
+        let old = (std::mem::replace(&mut self.windows, windows), self.stride);
         self.stride = 0;
         for window in &mut self.windows {
             window.start = self.stride;
