@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use streamreg::{Collinear, ErrorKind, FitReport, Regression, Solver};
+use streamreg::{Collinear, ErrorKind, FitReport, Precision, Regression, Solver};
 
 use crate::util::{Dir, Random, Table, batch, close, estimates, fit_table, table, to_csv};
 
@@ -308,15 +308,21 @@ fn collinear_columns() {
 
 #[test]
 fn nearly_collinear_columns_are_told_apart() {
-    // A relative residual of 1e-8: beyond cross-products, well within QR.
+    // A relative residual of 1e-8: beyond cross-products in float64, well within exact ones and QR.
     let mut data = collinear();
     let mut random = Random::new(5);
     data[1].1.iter_mut().for_each(|v| *v += 1e-8 * random.unit());
     let dir = Dir::new();
     let path = dir.write("d.csv", to_csv(&data));
-    let report = regression(Solver::Auto).fit_paths(&[path.as_path()]).unwrap();
+    let fit = |solver: Solver, precision: Precision| {
+        regression(solver).precision(precision).fit_paths(&[path.as_path()]).unwrap()
+    };
+    let report = fit(Solver::Auto, Precision::Exact);
+    assert_eq!((report.rank, report.solver.passes, report.solver.used), (4, 1, Solver::Cholesky));
+    assert_eq!(report.warnings, []);
+    let report = fit(Solver::Auto, Precision::Float);
     assert_eq!((report.rank, report.solver.passes, report.solver.used), (4, 2, Solver::Qr));
-    let report = regression(Solver::Cholesky).fit_paths(&[path.as_path()]).unwrap();
+    let report = fit(Solver::Cholesky, Precision::Float);
     assert!(
         report.warnings.iter().any(|w| w.code == "undecided"),
         "never a silent guess: {:#?}",

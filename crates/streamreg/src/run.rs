@@ -466,7 +466,7 @@ fn attempts(
     let layout = Layout::new(design, group.coding(), absorb)?;
     check_width(layout.len() + spec.responses.len())?;
     let products = group.cross_products(&layout);
-    let doubled = group.doubled_products(&layout);
+    let doubled = group.doubled_products(&layout)?;
     let means = group.absorbed(&layout, &products, doubled.as_ref());
     let sums = GroupSums { products: &products, doubled: doubled.as_ref(), means: means.as_ref() };
     let attempt = |response: usize| attempt(options, &layout, sums, group, spec, response);

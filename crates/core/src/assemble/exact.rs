@@ -5,6 +5,7 @@ use faer::fx128;
 use super::raws::Raws;
 use super::{Group, joint};
 use crate::doubled::DoubledProducts;
+use crate::error::{Error, ErrorKind, Result};
 use crate::exact::Wide;
 use crate::layout::{Layout, Raw};
 
@@ -12,11 +13,25 @@ impl Group<'_> {
     /// The cross-products of the columns of `layout`, followed by the responses, in double-double; `None` where
     /// sums are not exact.
     ///
+    /// # Errors
+    /// [`ErrorKind::Overflow`] for a column whose sum of squares float64's exponents do not reach.
+    ///
     /// Raw columns are centred in integers, `(W sum(w a b) - sum(w a) sum(w b)) / W`, so that each of their
     /// products is rounded once; combinations of them are taken in double-double.
-    pub fn doubled_products(&self, layout: &Layout) -> Option<DoubledProducts> {
+    pub fn doubled_products(&self, layout: &Layout) -> Result<Option<DoubledProducts>> {
         let responses = self.design.first_response()..self.design.variables.len();
         let raws = Raws::new(layout, responses);
+        let Some(products) = self.doubled_of(&raws) else { return Ok(None) };
+        let n = raws.items.len();
+        for (at, raw) in raws.items.iter().enumerate() {
+            self.check_square(raw, products.gram[at * n + at])?;
+        }
+        let (means, combined) = raws.combine_doubled(&products.gram, &products.means);
+        Ok(Some(DoubledProducts::from_parts(self.rows(), products.weight, means, combined)))
+    }
+
+    /// Cross-products and means of raw columns.
+    fn doubled_of(&self, raws: &Raws) -> Option<RawProducts> {
         let weight = self.exact_weight()?;
         let sums: Vec<Wide> = raws.items.iter().map(|raw| self.exact_sum(raw)).collect::<Option<_>>()?;
         let n = raws.items.len();
@@ -28,9 +43,30 @@ impl Group<'_> {
                 (gram[j * n + i], gram[i * n + j]) = (centred, centred);
             }
         }
-        let means: Vec<fx128> = sums.iter().map(|sum| sum.div_to_double(&weight)).collect();
-        let (means, products) = raws.combine_doubled(&gram, &means);
-        Some(DoubledProducts::from_parts(self.rows(), weight.to_double(), means, products))
+        let means = sums.iter().map(|sum| sum.div_to_double(&weight)).collect();
+        Some(RawProducts { weight: weight.to_double(), means, gram })
+    }
+
+    /// Refuses a sum of squares that is beyond the range of float64, or so small that its low part is.
+    fn check_square(&self, raw: &Raw, square: fx128) -> Result<()> {
+        const SMALLEST: f64 = 1e-280;
+        // An exact zero is a constant; what is not zero has lost none of its bits above this.
+        if square.0.is_finite() && (square.0 >= SMALLEST || self.is_constant(raw)) {
+            return Ok(());
+        }
+        let message = "the squares of its values are beyond float64's range; rescale the column";
+        let error = Error::new(ErrorKind::Overflow, message);
+        Err(match raw.variable {
+            Some(v) => error.in_column(&self.design.variables[v].label),
+            None => error,
+        })
+    }
+
+    /// Whether a raw column has the same value in all rows.
+    fn is_constant(&self, raw: &Raw) -> bool {
+        let of = |sum: Option<Wide>| sum.unwrap_or(Wide::ZERO);
+        let (sum, square) = (of(self.exact_sum(raw)), of(self.exact_product(raw, raw)));
+        of(self.exact_weight()).mul(&square) == sum.mul(&sum)
     }
 
     /// The means of raw columns over all rows.
@@ -66,6 +102,13 @@ impl Group<'_> {
             (u, v) => self.exact_sum(&Raw { variable: u.or(v), levels }),
         }
     }
+}
+
+/// Cross-products of raw columns, row-major, and their means.
+struct RawProducts {
+    weight: fx128,
+    means: Vec<fx128>,
+    gram: Vec<fx128>,
 }
 
 impl Raws {
