@@ -15,6 +15,7 @@ use streamreg_solve::{Collinear, SolveOptions, Solver};
 use crate::error::{Error, Result};
 use crate::input::Selection;
 use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
+use crate::penalized::Penalization;
 use crate::report::FitReport;
 use crate::run::{GroupFit, GroupSummary, Run};
 
@@ -49,6 +50,7 @@ pub struct Regression {
     pub(crate) selection: Selection,
     pub(crate) options: SolveOptions,
     pub(crate) escalate: bool,
+    pub(crate) penalization: Option<Penalization>,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
 }
@@ -98,6 +100,7 @@ impl Regression {
             selection: Selection::default(),
             options: SolveOptions::default(),
             escalate: true,
+            penalization: None,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
         }

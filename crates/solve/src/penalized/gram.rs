@@ -62,6 +62,11 @@ impl Gram {
         }
     }
 
+    /// Columns without spread, whose coefficient is 0; none without an intercept, but for columns of zeros.
+    pub fn constant_columns(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).filter(|&j| self.diagonal(j) <= 0.0)
+    }
+
     pub(super) fn name(&self, j: usize) -> String {
         self.names.get(j).cloned().unwrap_or_default()
     }

@@ -49,8 +49,9 @@ pub fn grid(gram: &Gram, form: &PenaltyForm, count: usize) -> Result<Vec<f64>> {
     let unit = form.weights(1.0, gram);
     let ridge = ratio == 0.0;
     if !ridge && ratio < LEAST_RATIO {
-        let message =
-            format!("an L1 ratio of {ratio} has no grid of penalties; name them, or take at least {LEAST_RATIO}");
+        let message = format!(
+            "an L1 ratio of {ratio} has no grid of penalties; name them, or take at least {LEAST_RATIO}"
+        );
         return Err(Error::Option(message));
     }
     let columns = (0..gram.len()).filter(|&j| gram.diagonal(j) > 0.0);

@@ -34,7 +34,7 @@ impl<'a> System<'a> {
         let last = active.last().copied().unwrap_or(0);
         let factor = matrix.llt(Side::Lower).map_err(|_| last)?;
         let pivots = (0..active.len()).map(|a| factor.L()[(a, a)]);
-        match pivots.clone().position(|pivot| !(pivot >= FLOOR)) {
+        match pivots.clone().position(|pivot| pivot.is_nan() || pivot < FLOOR) {
             Some(a) => Err(active[a]),
             None => {
                 let smallest = pivots.fold(1.0, f64::min);
