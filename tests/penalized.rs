@@ -72,7 +72,7 @@ fn standardised(n: usize, p: usize) -> Table {
 fn glmnet() {
     let golden_cases = golden_json("reference/penalized.json");
     let rows = golden_cases["glmnet"]["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 27);
+    assert_eq!(rows.len(), 81);
     for row in rows {
         let name = row["name"].as_str().unwrap();
         let size = |key: &str| row[key].as_u64().unwrap() as usize;

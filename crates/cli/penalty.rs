@@ -13,19 +13,19 @@ use crate::settings::usage;
 #[command(next_help_heading = "Penalties")]
 pub(crate) struct PenaltyArgs {
     /// Penalise squares: minimise sum of w r² + L |b|², the constant free; auto leaves the size to --cv
-    #[arg(long, value_name = "L|auto", conflicts_with_all = ["lasso", "elastic_net"])]
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with_all = ["lasso", "elastic_net"])]
     ridge: Option<String>,
 
     /// Penalise absolute values: minimise 1/(2n) sum of r² + L |b|, with weights rescaled to sum n
-    #[arg(long, value_name = "L|auto", conflicts_with = "elastic_net")]
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with = "elastic_net")]
     lasso: Option<String>,
 
     /// Penalise both: L (R |b| + (1-R)/2 |b|²) instead, with R the --l1-ratio
-    #[arg(long, value_name = "L|auto", requires = "l1_ratio")]
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", requires = "l1_ratio")]
     elastic_net: Option<String>,
 
     /// The share of absolute values, from 0 to 1
-    #[arg(long, value_name = "R", requires = "elastic_net")]
+    #[arg(long, allow_negative_numbers = true, value_name = "R", requires = "elastic_net")]
     l1_ratio: Option<f64>,
 
     /// Whose units a penalty is in: scikit-learn's (those of the data), glmnet's (columns in units of their standard

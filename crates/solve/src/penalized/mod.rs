@@ -32,6 +32,8 @@ mod descent;
 mod gram;
 mod path;
 mod system;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
