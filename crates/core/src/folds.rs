@@ -14,6 +14,13 @@ use crate::spec::usable_as_number;
 /// Most folds: each has the state of a whole pass.
 pub const MAX_FOLDS: usize = 1_000;
 
+/// Rows that are collected for a fold before they are added to its state: few enough that ten folds of fifty columns stay in
+/// the second-level cache, enough that adding a block costs little beside its products. Part of the definition of
+/// floating-point results.
+fn fold_rows(variables: usize) -> usize {
+    (block_rows(variables) / 4).max(1)
+}
+
 /// A rule that gives every row a fold, by its number in the data set or by a value of its own, and by nothing else:
 /// threads, batches and the cuts of files do not matter.
 ///
@@ -133,7 +140,7 @@ impl From<RecordBatch> for AssignedBatch {
     }
 }
 
-/// One state a fold. Their rows are collected, and handed over as full blocks, so that many folds cost little more
+/// One state a fold. Their rows are collected, and handed over as blocks, so that many folds cost little more
 /// than one.
 #[derive(Debug)]
 pub struct Folded<A> {
@@ -197,7 +204,7 @@ impl<A: Accumulator> Folded<A> {
         for row in rows.used() {
             work.picked.get_mut(folds[row] as usize).ok_or(BlockError::Shape)?.push(row as u32);
         }
-        let block = block_rows(rows.columns.len());
+        let block = fold_rows(rows.columns.len());
         for (fold, state) in self.states.iter_mut().enumerate() {
             let (buffer, mut picked) = (&mut work.buffers[fold], work.picked[fold].as_slice());
             while !picked.is_empty() {
