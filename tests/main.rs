@@ -9,6 +9,7 @@
 //! | `formulas`, `categories` | the language of terms against formulaic and statsmodels; levels, codings, prediction |
 //! | `rows` | weights, groups, missing values |
 //! | `filters` | filters, computed columns, and the other formats of files; with the cargo feature `polars` |
+//! | `penalized` | ridge, lasso, elastic net against 50 digits; cross-validation against fits of the rows |
 //! | `algebra` | what must hold for any data |
 //! | `exact` | exact sums: the same bits for any order, layout, format and split |
 //! | `bits` | the same bits for any threads, batches and cuts |
@@ -35,6 +36,7 @@ mod formulas;
 mod hostile;
 mod inspect;
 mod nist;
+mod penalized;
 mod predict;
 mod reference;
 mod rows;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::penalty::PenaltyArgs;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
@@ -12,6 +14,7 @@ Exit codes:
   3    the data cannot be read, or lack what the command needs
   4    rank-deficient or ill-conditioned under --strict, collinear under --collinear error,
        or fewer than 2 digits of the coefficients survive
+  5    an iteration did not converge
   70   internal error
   130  interrupted";
 
@@ -24,6 +27,7 @@ Examples:
   streamreg fit sales.parquet -t revenue -f price,store --where 'year >= 2020' --with 'price = cents / 100'
   streamreg fit sales.parquet -t revenue -f price,weekday --by store --format tidy --output stores.csv
   streamreg fit big.parquet --target y --save-model model.json
+  streamreg fit big.parquet --target y --lasso auto --cv 10 --cv-rule 1se
   streamreg fit survey.csv --target 'net income' --features '\"age, years\",height'";
 
 const PREDICT_EXAMPLES: &str = "\
@@ -203,6 +207,9 @@ pub(crate) struct FitArgs {
     /// or the fit is perfect but for rounding
     #[arg(long, help_heading = "Solving")]
     pub(crate) strict: bool,
+
+    #[command(flatten)]
+    pub(crate) penalty: PenaltyArgs,
 
     /// Level of the confidence intervals
     #[arg(long, default_value_t = 0.95, value_name = "LEVEL", help_heading = "Output")]

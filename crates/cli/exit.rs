@@ -13,6 +13,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const DATA: u8 = 3;
 /// Rank-deficient or ill-conditioned, where that was not to be accepted.
 pub(crate) const CONDITION: u8 = 4;
+/// An iteration did not converge.
+pub(crate) const NOT_CONVERGED: u8 = 5;
 /// A bug.
 pub(crate) const INTERNAL: u8 = 70;
 /// Ended by the user, as shells count SIGINT.
@@ -59,6 +61,7 @@ impl Exit {
             ErrorKind::Request => USAGE,
             ErrorKind::Data => DATA,
             ErrorKind::Collinear => CONDITION,
+            ErrorKind::NotConverged => NOT_CONVERGED,
             ErrorKind::Interrupted => INTERRUPTED,
             _ => FAILED,
         };

@@ -14,6 +14,7 @@ use crate::args::{
     SolverArg, UnseenArg, WeightArg,
 };
 use crate::exit::INTERRUPTED;
+use crate::penalty::penalization;
 use crate::progress;
 
 /// A mistake on the command line that clap cannot see.
@@ -79,6 +80,9 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
     }
     if let Some(filter) = &args.filter {
         regression = regression.filter(filter);
+    }
+    if let Some(penalization) = penalization(&args.penalty)? {
+        regression = regression.penalized(penalization);
     }
     if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
         regression = regression.weights(column, weight_type(kind)?);

@@ -21,8 +21,12 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     if args.output.as_ref().zip(args.save_model.as_ref()).is_some_and(|(a, b)| same_file(a, b)) {
         return Err(settings::usage("--output and --save-model name the same file"));
     }
+    let others = args.output.iter().chain(&args.save_model);
+    if args.penalty.folds_out.iter().any(|folds| others.clone().any(|other| same_file(folds, other))) {
+        return Err(settings::usage("--folds-out names the file of another output"));
+    }
     let source = regression.open(&args.input.files)?;
-    for output in args.output.iter().chain(&args.save_model) {
+    for output in args.output.iter().chain(&args.save_model).chain(&args.penalty.folds_out) {
         refuse_input_as_output(source.as_ref(), output)?;
     }
     if !args.by.is_empty() {
@@ -42,6 +46,9 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     if let (Some(path), [only]) = (&args.save_model, fitted.as_slice()) {
         only.model().save(path)?;
+    }
+    if let Some(path) = &args.penalty.folds_out {
+        regression.write_folds(source.as_ref(), path)?;
     }
     let verdicts = fitted.iter().map(|f| verdict(f, args.strict));
     Ok(verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0)))

@@ -1,12 +1,15 @@
 //! Markdown, for reports and issue threads.
 
-use streamreg::{FitReport, TermEstimate};
+use streamreg::{CvReport, FitReport, TermEstimate};
 
 use super::number::{optional, p_value, t_value};
 use super::table::{model, summary};
-use super::{ledger_lines, printable};
+use super::{ledger_lines, penalized, printable};
 
 pub(crate) fn fit(report: &FitReport) -> String {
+    if let Some(penalized) = &report.penalized {
+        return fit_penalized(report, penalized.cross_validation.as_ref());
+    }
     let level = (report.conf_level * 1e4).round() / 1e2;
     let mut out = format!("**{}**\n\n", escape(&model(report)));
     out.push_str(&format!(
@@ -19,6 +22,23 @@ pub(crate) fn fit(report: &FitReport) -> String {
     let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
     for line in summary(report).into_iter().chain(aliased).chain(ledger_lines(report)) {
         out.push_str(&format!("- {}\n", escape(&line)));
+    }
+    out
+}
+
+/// The same without the columns that a penalised fit has no numbers for.
+fn fit_penalized(report: &FitReport, cv: Option<&CvReport>) -> String {
+    let mut out = format!("**{}**\n\n| term | estimate |\n|---|---:|\n", escape(&model(report)));
+    for c in &report.coefficients {
+        out.push_str(&format!("| {} | {} |\n", escape(&printable(&c.term)), optional(c.estimate)));
+    }
+    out.push('\n');
+    for line in summary(report).into_iter().chain(ledger_lines(report)) {
+        out.push_str(&format!("- {}\n", escape(&line)));
+    }
+    for (index, row) in cv.map(penalized::curve).into_iter().flatten().enumerate() {
+        let line = format!("| {} |\n", row.join(" | "));
+        out.push_str(&if index == 0 { format!("\n{line}|---:|---:|---:|---:|---|\n") } else { line });
     }
     out
 }

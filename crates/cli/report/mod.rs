@@ -5,6 +5,7 @@ mod columns;
 mod groups;
 mod markdown;
 mod number;
+mod penalized;
 mod plain;
 mod table;
 

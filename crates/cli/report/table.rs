@@ -4,11 +4,14 @@ use streamreg::{FitReport, TermEstimate};
 
 use super::columns::aligned;
 use super::number::{count, optional, p_value, short, stars, t_value};
-use super::{ledger_lines, printable};
+use super::{ledger_lines, penalized, printable};
 
 pub(crate) fn fit(report: &FitReport) -> String {
     let mut out = format!("{}\n\nCoefficients:\n", model(report));
-    out.push_str(&coefficients(&report.coefficients));
+    match &report.penalized {
+        Some(_) => out.push_str(&penalized::coefficients(report, MOST_ROWS)),
+        None => out.push_str(&coefficients(&report.coefficients)),
+    }
     if report.coefficients.iter().any(|c| !stars(c.p_value).is_empty()) {
         out.push_str("---\nSignif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n");
     }
@@ -16,6 +19,9 @@ pub(crate) fn fit(report: &FitReport) -> String {
     for line in summary(report) {
         out.push_str(&line);
         out.push('\n');
+    }
+    if let Some(cv) = report.penalized.as_ref().and_then(|p| p.cross_validation.as_ref()) {
+        out.push_str(&format!("\nErrors of rows that were held out:\n{}", aligned(&penalized::curve(cv))));
     }
     let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
     let lines: Vec<String> = aliased.chain(ledger_lines(report)).collect();
@@ -77,6 +83,9 @@ pub(super) fn coefficients(all: &[TermEstimate]) -> String {
 
 /// The lines below the table.
 pub(super) fn summary(report: &FitReport) -> Vec<String> {
+    if let Some(penalized) = &report.penalized {
+        return penalized::summary(report, penalized);
+    }
     let g = &report.glance;
     let mut lines = Vec::new();
     match g.sigma {

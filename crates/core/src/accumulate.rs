@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
-
 use crate::block::{BlockError, DesignBlock};
 use crate::blocks::{BlockCutter, Levels};
 use crate::design::Design;
 use crate::error::{Error, ErrorKind};
+use crate::folds::AssignedBatch;
 use crate::levels::Encoder;
 use crate::missing::{RowLedger, Tally};
 use crate::ordered::in_order;
@@ -30,6 +29,17 @@ pub trait Accumulator: Send + Sized {
     /// # Errors
     /// [`BlockError::Shape`] when `other` has another number of variables.
     fn merge(&mut self, other: Self) -> Result<(), BlockError>;
+
+    /// Told the folds of the rows that come next, before they come, by a pass that has them.
+    fn assign(&mut self, _folds: &[u32]) {}
+
+    /// Takes in rows that [`Accumulator::update`] has kept back, at the end of a partition.
+    ///
+    /// # Errors
+    /// As [`Accumulator::update`], for rows that were kept back.
+    fn flush(&mut self) -> Result<(), BlockError> {
+        Ok(())
+    }
 
     /// Frees what only [`Accumulator::update`] needs, and prepares for being merged into another.
     fn finish(&mut self) {}
@@ -70,12 +80,13 @@ impl PassControl<'_> {
 /// Runs one pass: every partition that `next` hands out gets an accumulator of its own, and these are
 /// merged in the order of the partitions, so the result has the same bits for any number of threads.
 ///
-/// `levels` number the cells of the design's categories. `make` gives an empty accumulator. For `next` see
+/// A batch may come as an [`AssignedBatch`], with the folds of its rows. `levels` number the cells of the design's
+/// categories. `make` gives an empty accumulator. For `next` see
 /// [`in_order`].
 ///
 /// # Errors
 /// The error of the earliest partition that failed.
-pub fn accumulate<A, B, E>(
+pub fn accumulate<A, B, T, E>(
     design: &Design,
     levels: &Levels,
     control: &PassControl<'_>,
@@ -84,7 +95,8 @@ pub fn accumulate<A, B, E>(
 ) -> Result<(A, RowLedger), E>
 where
     A: Accumulator,
-    B: Iterator<Item = Result<RecordBatch, E>>,
+    B: Iterator<Item = Result<T, E>>,
+    T: Into<AssignedBatch>,
     E: From<Error> + Send,
 {
     let mut total = make();
@@ -129,24 +141,27 @@ impl<E> From<Error> for Failure<E> {
 type Encoders = Mutex<Vec<Vec<Encoder>>>;
 
 /// Feeds the batches of one partition to its accumulator.
-fn consume<A: Accumulator, E>(
+fn consume<A: Accumulator, T: Into<AssignedBatch>, E>(
     design: &Design,
     levels: &Levels,
     encoders: &Encoders,
     control: &PassControl<'_>,
-    batches: impl Iterator<Item = Result<RecordBatch, E>>,
+    batches: impl Iterator<Item = Result<T, E>>,
     accumulator: &mut A,
 ) -> Result<Tally, Failure<E>> {
     let free = || encoders.lock().unwrap_or_else(PoisonError::into_inner);
     let known = free().pop();
     let mut cutter = BlockCutter::with_encoders(design, levels, known.unwrap_or_else(|| levels.encoders()));
-    let mut sink = |block: &DesignBlock<'_>| accumulator.update(block);
     for batch in batches {
-        let batch = batch.map_err(Failure::Outer)?;
+        let AssignedBatch { batch, folds } = batch.map_err(Failure::Outer)?.into();
         control.checkpoint(batch.num_rows())?;
-        cutter.push(&batch, &mut sink)?;
+        if let Some(folds) = folds {
+            accumulator.assign(&folds);
+        }
+        cutter.push(&batch, &mut |block: &DesignBlock<'_>| accumulator.update(block))?;
     }
-    cutter.flush(&mut sink)?;
+    cutter.flush(&mut |block: &DesignBlock<'_>| accumulator.update(block))?;
+    accumulator.flush().map_err(|refused| cutter.refusal(refused))?;
     accumulator.finish();
     let (tally, known) = cutter.into_parts();
     free().push(known);

@@ -85,6 +85,24 @@ impl DesignBlock<'_> {
     }
 }
 
+impl DesignBlock<'_> {
+    /// Checks that all values of the rows that take part are finite.
+    ///
+    /// # Errors
+    /// [`BlockError::Value`].
+    pub(crate) fn check_finite(&self) -> Result<(), BlockError> {
+        for (variable, column) in self.columns.iter().enumerate() {
+            // Zero times a number is zero for finite ones alone; sums of zeros need no branch.
+            let all = column.values.iter().fold(0.0, |sum, x| sum + 0.0 * x);
+            let masked = |row: usize| !self.uses(row) || column.values[row].is_finite();
+            if !(all == 0.0 || self.mask.is_some() && (0..self.rows).all(masked)) {
+                return Err(BlockError::Value { variable });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Why a block is refused; the accumulator is then as it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -402,7 +402,7 @@ impl<'d> BlockCutter<'d> {
     }
 
     /// The error for a block whose values are all finite.
-    fn refusal(&self, refused: BlockError) -> Error {
+    pub(crate) fn refusal(&self, refused: BlockError) -> Error {
         match refused {
             BlockError::Value { variable } => {
                 let message = "the squares of its values are beyond float64's range; rescale the column";

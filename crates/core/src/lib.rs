@@ -24,6 +24,7 @@
 //! | [`design`], `bind`, `scope` | the model bound to a schema; how it is bound; how categories share columns |
 //! | [`levels`] | the levels of categories, found while streaming |
 //! | [`blocks`], [`block`], `variables` | logical blocks; plain slices of one; the numbers computed for one |
+//! | [`folds`] | the fold of a row; one state a fold |
 //! | `centred` | its centred form, which the kernels multiply |
 //! | [`missing`] | the ledger of rows |
 //! | [`accumulate`](mod@accumulate) | the trait, and the pass |
@@ -44,6 +45,7 @@ pub mod doubled;
 pub mod error;
 pub mod exact;
 pub mod expression;
+pub mod folds;
 pub mod formula;
 mod groups;
 pub mod layout;
@@ -68,6 +70,7 @@ pub use doubled::DoubledProducts;
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{ExactProducts, Kernel, Wide, Wides};
 pub use expression::Expr;
+pub use folds::{AssignedBatch, FoldRule, Folded, MAX_FOLDS};
 pub use formula::{Factor, Formula, FormulaError, Term};
 pub use layout::{Coding, Effect, Expanded, Layout};
 pub use levels::{Level, LevelSet};

@@ -25,7 +25,7 @@ use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_IPC_BATCH_BYTES, MAX_IPC_BUFFER_BYTES, MAX_ROWS};
 use crate::source::{
-    InputFile, NoPartitions, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
+    InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };
 
 /// The bytes that a file begins and ends with.
@@ -375,7 +375,11 @@ impl Scan for IpcScan<'_> {
             left: piece.clone(),
             current: None,
         };
-        Some(Ok(Partition { index, path: Arc::clone(&self.plan.path), batches: Box::new(batches) }))
+        let rows = |range: &[Batch]| range.iter().map(|batch| batch.rows).sum::<u64>();
+        let first = rows(&self.ipc.batches[..piece.start]);
+        let numbers = RowNumbers::Run(first..first + rows(&self.ipc.batches[piece.clone()]));
+        let path = Arc::clone(&self.plan.path);
+        Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
     }
 }
 

@@ -35,4 +35,6 @@ pub mod source;
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use predicate::{Comparison, Predicate, Value};
-pub use source::{Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary};
+pub use source::{
+    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
+};

@@ -1,6 +1,7 @@
 //! The contract between files and everything else: a [`Source`] is scanned, a [`Scan`] hands out
 //! [`Partition`]s in order, a partition is an iterator of Arrow record batches.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -123,6 +124,9 @@ pub struct ScanRequest {
     /// What rows must fulfil that anyone wants. A source leaves out row groups and files of which it can
     /// tell that no row does, and delivers everything else; the exact filter is its owner's business.
     pub prune: Option<Arc<Predicate>>,
+    /// Whether the consumer needs to know the numbers of the rows ([`Partition::numbers`]). Some sources must count
+    /// for it, and none leaves out a file whose rows nobody has counted.
+    pub row_numbers: bool,
     /// Rows of a record batch at most; a matter of memory and speed, never of results.
     pub batch_rows: usize,
 }
@@ -135,6 +139,7 @@ impl ScanRequest {
             verbatim: Vec::new(),
             dictionaries: Vec::new(),
             prune: None,
+            row_numbers: false,
             batch_rows: DEFAULT_BATCH_ROWS,
         }
     }
@@ -187,8 +192,33 @@ pub struct Partition {
     pub index: usize,
     /// The file the rows come from, as the user named it; empty where there is none.
     pub path: Arc<str>,
+    /// The numbers of its rows, where they are known.
+    pub numbers: RowNumbers,
     /// The rows. Every batch has the columns of the request, in its order, the verbatim ones last.
     pub batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
+}
+
+/// The numbers of a partition's rows: positions in the data set, from 0 on, file after file. Rows that a filter leaves
+/// out are counted, so that a row has the same number under any filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RowNumbers {
+    /// Nobody has counted.
+    #[default]
+    Unknown,
+    /// Consecutive ones.
+    Run(Range<u64>),
+    /// Those of a UInt64 column behind all others of the batches, as a filter leaves them.
+    Column,
+}
+
+impl RowNumbers {
+    /// Behind `rows` further rows.
+    pub(crate) fn after(self, rows: u64) -> Self {
+        match self {
+            Self::Run(own) => Self::Run(own.start + rows..own.end + rows),
+            other => other,
+        }
+    }
 }
 
 /// A file as it was when the source was opened.

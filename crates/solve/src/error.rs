@@ -22,6 +22,20 @@ pub enum Error {
     },
     /// A decomposition did not converge.
     NotConverged,
+    /// Columns are dependent, and a penalty that would choose among the solutions is missing or too small.
+    Singular {
+        /// Name of a column that depends on those before it.
+        column: String,
+        /// The penalty.
+        lambda: f64,
+    },
+    /// Coordinate descent did not come close enough to the minimum.
+    NoDescent {
+        /// The penalty.
+        lambda: f64,
+        /// How far it was, as a share of the response's sum of squares.
+        gap: f64,
+    },
     /// An option is outside its range.
     Option(String),
 }
@@ -42,6 +56,16 @@ impl fmt::Display for Error {
                 write!(f, "column {column:?}: sums of squares overflow float64; rescale the column")
             }
             Self::NotConverged => f.write_str("the singular value decomposition did not converge"),
+            Self::Singular { column, lambda } => write!(
+                f,
+                "column {column:?} depends on those before it, and with the penalty {lambda} the solution is not \
+                 unique; take a larger penalty, or leave the column out"
+            ),
+            Self::NoDescent { lambda, gap } => write!(
+                f,
+                "coordinate descent did not converge at the penalty {lambda}: it is within {gap:.1e} of the sum of \
+                 squares; take a larger penalty"
+            ),
             Self::Option(message) => f.write_str(message),
         }
     }

@@ -19,6 +19,7 @@
 //! | `aliased`, `precision` | what depends on what; how many digits are left |
 //! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
+//! | [`penalized`] | ridge, lasso, elastic net; paths; cross-validation from the sums of folds |
 //! | [`options`] | solver, collinear columns, rank tolerance |
 
 mod absorb;
@@ -31,6 +32,7 @@ mod factor;
 pub mod fit;
 pub mod inference;
 pub mod options;
+pub mod penalized;
 mod precision;
 mod scalar;
 mod solution;

@@ -18,6 +18,9 @@ pub enum Solver {
     Qr,
     /// The singular value decomposition of that factor.
     Svd,
+    /// Coordinate descent on the cross-products; of penalised fits, not to be asked for.
+    #[serde(rename = "coordinate-descent")]
+    CoordinateDescent,
 }
 
 /// What happens to columns that depend linearly on columns before them.

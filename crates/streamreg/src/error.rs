@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Data,
     /// Columns are collinear and that was not to be accepted.
     Collinear,
+    /// An iteration did not come close enough to its end.
+    NotConverged,
     /// A result could not be written.
     Output,
     /// The computation was told to stop.
@@ -163,7 +165,12 @@ impl From<streamreg_core::Error> for Error {
 impl From<streamreg_solve::Error> for Error {
     fn from(error: streamreg_solve::Error) -> Self {
         let kind = match error {
-            streamreg_solve::Error::Collinear(_) => ErrorKind::Collinear,
+            streamreg_solve::Error::Collinear(_) | streamreg_solve::Error::Singular { .. } => {
+                ErrorKind::Collinear
+            }
+            streamreg_solve::Error::NoDescent { .. } | streamreg_solve::Error::NotConverged => {
+                ErrorKind::NotConverged
+            }
             streamreg_solve::Error::Option(_) => ErrorKind::Request,
             _ => ErrorKind::Data,
         };

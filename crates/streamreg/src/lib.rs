@@ -19,6 +19,7 @@
 //! | read the result | [`FitReport`] |
 //! | save, load, predict | [`Model`] |
 //! | measure prediction errors | [`Model::evaluate_paths`] |
+//! | penalise: ridge, lasso, elastic net, cross-validated | [`Penalization`] |
 //! | look at files | [`inspect`](fn@inspect) |
 //! | filter rows, compute columns | [`Regression::filter`], [`Regression::with`] |
 //! | fit a query of polars | `polars::LazyFrameSource` |
@@ -29,11 +30,13 @@
 
 mod error;
 mod evaluate;
+mod folds;
 mod input;
 mod inspect;
 mod model;
 mod output;
 mod pass;
+mod penalized;
 mod predict;
 mod predictor;
 mod regression;
@@ -47,6 +50,7 @@ pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
 pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
+pub use penalized::{CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
 pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};
@@ -65,5 +69,6 @@ pub use streamreg_reader::polars;
 pub use streamreg_reader::source;
 pub use streamreg_reader::{Dataset, DatasetOptions, Source};
 
+pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{Aliased, Collinear, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
 pub use {arrow_array, arrow_schema};

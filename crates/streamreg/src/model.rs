@@ -362,7 +362,7 @@ impl Model {
     /// Checks that intervals of this level can be told.
     pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
         if self.0.covariance.is_none() {
-            let message = "the model has no covariance, so there are no intervals: the fit left no residual degrees of freedom, or a category has too many levels for it";
+            let message = "the model has no covariance, so there are no intervals: the fit had a penalty, left no residual degrees of freedom, or a category has too many levels for it";
             return Err(Error::invalid_request(message));
         }
         if !(level > 0.0 && level < 1.0) {

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use streamreg_core::{Accumulator, Design, Levels, PassControl, RowLedger, accumulate};
-use streamreg_reader::{ScanRequest, Source};
+use streamreg_reader::{RowNumbers, Scan, ScanRequest, Source};
 
 use crate::error::{Error, Result};
+use crate::folds::FoldPlan;
 
 /// How far a pass has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,16 @@ pub(crate) trait Rows {
     /// The first rows of the columns of `design`: some, unless there is none.
     fn first(&self, design: &Design, execution: &Execution) -> Result<Option<RecordBatch>>;
 
+    /// Runs the first pass over the columns of `design`, into the folds of `plan`.
+    fn accumulate_folds<A: Accumulator>(
+        &self,
+        plan: &FoldPlan,
+        design: &Design,
+        levels: &Levels,
+        execution: &Execution,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)>;
+
     /// Runs pass number `pass` over the columns of `design`, whose categories `levels` numbers.
     fn accumulate<A: Accumulator>(
         &self,
@@ -147,29 +158,36 @@ impl Rows for SourceRows<'_> {
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
-        let before = self.0.counts();
-        let scan = self.0.scan(&execution.request_for(design))?;
-        let next = || {
-            let partition = scan.next_partition()?;
-            Some(
-                partition
-                    .map_err(Failure::from)
-                    .map(|p| (p.index, p.batches.map(|b| b.map_err(Failure::from)))),
-            )
-        };
-        // What passes a filter is not known beforehand.
-        let total = self.0.inputs().iter().map(|input| input.rows.filter(|_| !self.0.filters())).sum();
-        let (state, mut ledger) = execution.control(pass, total, |control| {
-            accumulate(design, levels, control, make, next).map_err(|failure| match failure {
-                Failure::Core(error) => self.locate(error),
-                Failure::Other(error) => error,
-            })
-        })?;
-        self.0.verify_unchanged()?;
-        let after = self.0.counts();
-        ledger.rows_filtered =
-            (after.rows_filtered - before.rows_filtered) + (after.rows_skipped - before.rows_skipped);
-        Ok((state, ledger))
+        let request = execution.request_for(design);
+        self.pass(&request, execution, pass, |control, scan| {
+            let next = || {
+                let partition = scan.next_partition()?.map_err(Failure::from);
+                Some(partition.map(|p| (p.index, p.batches.map(|b| b.map_err(Failure::from)))))
+            };
+            accumulate(design, levels, control, make, next)
+        })
+    }
+
+    fn accumulate_folds<A: Accumulator>(
+        &self,
+        plan: &FoldPlan,
+        design: &Design,
+        levels: &Levels,
+        execution: &Execution,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)> {
+        let request = plan.extend(execution.request_for(design), self.0.schema())?;
+        let width = design.columns().len();
+        self.pass(&request, execution, 1, |control, scan| {
+            let next = || {
+                let partition = scan.next_partition()?.map_err(Failure::from);
+                Some(partition.map(|p| {
+                    let mut assigner = plan.assigner(&request, width, p.numbers);
+                    (p.index, p.batches.map(move |b| assigner.assign(&b.map_err(Failure::from)?)))
+                }))
+            };
+            accumulate(design, levels, control, make, next)
+        })
     }
 }
 
@@ -198,6 +216,31 @@ impl From<Error> for Failure {
 }
 
 impl SourceRows<'_> {
+    /// Runs a pass, and counts what did not pass the filter.
+    fn pass<S>(
+        &self,
+        request: &ScanRequest,
+        execution: &Execution,
+        pass: usize,
+        work: impl FnOnce(&PassControl<'_>, &dyn Scan) -> std::result::Result<(S, RowLedger), Failure>,
+    ) -> Result<(S, RowLedger)> {
+        let before = self.0.counts();
+        let scan = self.0.scan(request)?;
+        // What passes a filter is not known beforehand.
+        let total = self.0.inputs().iter().map(|input| input.rows.filter(|_| !self.0.filters())).sum();
+        let (state, mut ledger) = execution.control(pass, total, |control| {
+            work(control, scan.as_ref()).map_err(|failure| match failure {
+                Failure::Core(error) => self.locate(error),
+                Failure::Other(error) => error,
+            })
+        })?;
+        self.0.verify_unchanged()?;
+        let after = self.0.counts();
+        ledger.rows_filtered =
+            (after.rows_filtered - before.rows_filtered) + (after.rows_skipped - before.rows_skipped);
+        Ok((state, ledger))
+    }
+
     /// The error of a partition before which `rows` rows were read.
     pub(crate) fn locate_after(&self, rows: u64, failure: Failure) -> Error {
         match failure {
@@ -334,25 +377,59 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
+        let columns = design.columns().to_vec();
         let next = || {
-            let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-            if stream.failed {
-                return None;
-            }
-            let taken = match stream.take() {
-                Ok(taken) if taken.is_empty() => return None,
-                Ok(taken) => taken,
-                Err(error) => {
-                    stream.failed = true;
-                    return Some(Err(error));
-                }
-            };
-            let index = stream.index;
-            stream.index += 1;
-            let columns = design.columns().to_vec();
-            Some(Ok((index, taken.into_iter().map(move |batch| project(&batch, &columns)))))
+            let taken = self.take()?;
+            let columns = columns.clone();
+            Some(taken.map(|(index, batches)| {
+                (index, batches.into_iter().map(move |batch| project(&batch, &columns)))
+            }))
         };
         execution.control(pass, None, |control| accumulate(design, levels, control, make, next))
+    }
+
+    fn accumulate_folds<A: Accumulator>(
+        &self,
+        plan: &FoldPlan,
+        design: &Design,
+        levels: &Levels,
+        execution: &Execution,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)> {
+        let request = plan.extend(execution.request(design.columns()), &self.schema)?;
+        let width = design.columns().len();
+        let next = || {
+            let taken = self.take()?;
+            let columns = request.columns.clone();
+            Some(taken.map(|(index, batches)| {
+                let first = (index * STREAM_PARTITION_ROWS) as u64;
+                let mut assigner = plan.assigner(&request, width, RowNumbers::Run(first..u64::MAX));
+                let assign = move |batch| Ok(assigner.assign(&project(&batch, &columns)?)?);
+                (index, batches.into_iter().map(assign))
+            }))
+        };
+        execution.control(1, None, |control| accumulate(design, levels, control, make, next))
+    }
+}
+
+impl<I: Iterator<Item = Result<RecordBatch>>> StreamRows<I> {
+    /// The next partition and its position.
+    fn take(&self) -> Option<Result<(usize, Vec<RecordBatch>)>> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        if stream.failed {
+            return None;
+        }
+        let taken = match stream.take() {
+            Ok(taken) if taken.is_empty() => return None,
+            Ok(taken) => taken,
+            Err(error) => {
+                stream.failed = true;
+                return Some(Err(error));
+            }
+        };
+        let index = stream.index;
+        stream.index += 1;
+        Some(Ok((index, taken)))
     }
 }
 

@@ -16,6 +16,7 @@ use streamreg_solve::{Collinear, SolveOptions, Solver};
 use crate::error::{Error, Result};
 use crate::input::Selection;
 use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
+use crate::penalized::Penalization;
 use crate::report::FitReport;
 use crate::run::{GroupFit, GroupSummary, Run};
 
@@ -51,6 +52,7 @@ pub struct Regression {
     pub(crate) options: SolveOptions,
     pub(crate) precision: Precision,
     pub(crate) escalate: bool,
+    pub(crate) penalization: Option<Penalization>,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
 }
@@ -101,6 +103,7 @@ impl Regression {
             options: SolveOptions::default(),
             precision: Precision::Auto,
             escalate: true,
+            penalization: None,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
         }

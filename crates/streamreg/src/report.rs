@@ -10,6 +10,7 @@ use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Wa
 
 use crate::input::Selection;
 use crate::model::{Model, ModelColumn};
+use crate::penalized::PenalizedReport;
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -135,6 +136,10 @@ pub struct FitReport {
     pub condition_number: f64,
     /// How the numbers came about.
     pub solver: SolverReport,
+    /// The penalty, where there was one. Then there are no standard errors, and `df` and `rank` count the
+    /// coefficients that are not zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub penalized: Option<PenalizedReport>,
     /// Level of the confidence intervals.
     pub conf_level: f64,
     /// What the reader should know.
@@ -209,6 +214,7 @@ impl FitReport {
             aliased: fit.aliased,
             condition_number: fit.condition_number,
             solver: SolverReport { digits: fit.digits, ..solver },
+            penalized: None,
             conf_level,
             warnings,
             ledger,

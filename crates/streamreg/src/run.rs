@@ -1,5 +1,7 @@
 //! A fit under way: the passes that it needs, and what is made of their sums.
 
+mod penalized;
+
 use std::time::Instant;
 
 use streamreg_core::{
@@ -123,6 +125,9 @@ impl<'a, R: Rows> Run<'a, R> {
 
     /// The fit of every response.
     pub(crate) fn reports(mut self) -> Result<Vec<FitReport>> {
+        if let Some(asked) = &self.regression.penalization {
+            return self.penalized(asked);
+        }
         self.options().validate()?;
         let triangular = matches!(self.options().solver, Solver::Qr | Solver::Svd);
         let (mut spec, mut left_out) = self.spec(&[])?;
@@ -184,6 +189,9 @@ impl<'a, R: Rows> Run<'a, R> {
         mut each: impl FnMut(T) -> Result<()> + Send,
     ) -> Result<GroupSummary> {
         self.options().validate()?;
+        if self.regression.penalization.is_some() {
+            return Err(Error::invalid_request("groups of rows are not fitted with a penalty"));
+        }
         if matches!(self.options().solver, Solver::Qr | Solver::Svd) {
             let message = "groups are fitted from their cross-products: the solver must be auto or cholesky";
             return Err(Error::invalid_request(message));
@@ -272,6 +280,18 @@ impl<'a, R: Rows> Run<'a, R> {
 
     /// Sums all rows; once more if columns turn out to have no value.
     fn sum(&mut self) -> Result<Summed> {
+        let sum = |run: &mut Self, design: &Design, levels: &Levels| {
+            let (sums, ledger) = run.pass(design, levels, 1, || Sums::new(design))?;
+            Ok((sums, ledger, ()))
+        };
+        Ok(self.sum_by(sum)?.0)
+    }
+
+    /// The same with `sum` as the pass, and what else it makes.
+    fn sum_by<T>(
+        &mut self,
+        sum: impl Fn(&mut Self, &Design, &Levels) -> Result<(Sums, RowLedger, T)>,
+    ) -> Result<(Summed, T)> {
         let mut empty = Vec::new();
         loop {
             let (spec, left_out) = self.spec(&empty)?;
@@ -285,10 +305,10 @@ impl<'a, R: Rows> Run<'a, R> {
                 design.centre_on(&first)?;
             }
             let levels = Levels { sets: design.level_sets(), ..Levels::default() };
-            let (sums, ledger) = self.pass(&design, &levels, 1, || Sums::new(&design))?;
+            let (sums, ledger, beside) = sum(self, &design, &levels)?;
             let more = self.new_empty_columns(&ledger, &spec);
             if more.is_empty() {
-                return Ok(Summed { spec, left_out, design, levels, sums, ledger });
+                return Ok((Summed { spec, left_out, design, levels, sums, ledger }, beside));
             }
             empty.extend(more);
         }

@@ -243,6 +243,27 @@ fn dense_of(design: &Design, record: Record<'_>) -> Result<CrossProducts> {
 }
 
 impl<'s> Group<'s> {
+    /// Some of the rows, whose sums are `part`, seen with the levels, polynomials and fills of all: so their
+    /// cross-products are of the same columns. For rows that are not split into groups.
+    pub fn part<'p>(&self, part: &'p Statistics) -> Option<Group<'p>>
+    where
+        's: 'p,
+    {
+        let dense = Dense::Whole(part.dense()?);
+        Some(Group {
+            design: self.design,
+            statistics: part,
+            by: Vec::new(),
+            levels: Vec::new(),
+            records: part.tables.iter().map(|t| Records::All(t.len())).collect(),
+            codes: self.codes.clone(),
+            dense,
+            log_weights: part.log_weights(),
+            coding: self.coding.clone(),
+            amplification: self.amplification,
+        })
+    }
+
     /// The levels of the group, one for every column that rows are split by.
     pub fn levels(&self) -> &[Level] {
         &self.levels

@@ -21,6 +21,12 @@ pub struct CrossProducts {
     work: Option<Box<Work>>,
 }
 
+impl Clone for CrossProducts {
+    fn clone(&self) -> Self {
+        Self::from_parts(self.moments.clone(), self.products.clone())
+    }
+}
+
 /// Buffers of a thread that accumulates.
 #[derive(Debug)]
 struct Work {

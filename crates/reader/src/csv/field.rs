@@ -89,6 +89,44 @@ impl<'a> Text<'a> {
         at
     }
 
+    /// The number of records, empty lines not counted, as [`Text::skip`] would find them in a text without mistakes.
+    ///
+    /// This runs under the lock of a scan. Without quotes it looks at line ends alone.
+    pub(super) fn count_records(&self) -> u64 {
+        let mut records = 0;
+        let mut at = self.skip_empty_lines(0);
+        let quoted = memchr(b'"', self.bytes).is_some();
+        while at < self.bytes.len() {
+            records += 1;
+            let end = if quoted { self.record_end(at) } else { self.line_end(at) };
+            at = self.skip_empty_lines(end);
+        }
+        records
+    }
+
+    /// Behind the line end that follows `at`.
+    fn line_end(&self, at: usize) -> usize {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        memchr(b'\n', rest).map_or(self.bytes.len(), |i| at + i + 1)
+    }
+
+    /// Behind the record that starts at `at`; where it is damaged, behind its line.
+    fn record_end(&self, at: usize) -> usize {
+        // Most records have no quote, and then their end is the next line end.
+        let line = self.line_end(at);
+        if memchr(b'"', self.bytes.get(at..line).unwrap_or_default()).is_none() {
+            return line;
+        }
+        let mut from = at;
+        loop {
+            match self.skip(from) {
+                Ok(edge) if edge.last => return edge.next,
+                Ok(edge) => from = edge.next,
+                Err(_) => return line.max(from),
+            }
+        }
+    }
+
     /// The edge at `at`, if a field ends there.
     #[inline]
     pub(super) fn end(&self, at: usize) -> Option<Edge> {

@@ -155,7 +155,9 @@ impl Source for CsvFile {
             }
             let plan = Plan::new(&self.layout, &self.nulls, &wanted, self.input.path());
             self.input.verify_unchanged()?;
-            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, &self.bytes_read).map(Some)
+            let numbered = request.row_numbers;
+            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, &self.bytes_read, numbered)
+                .map(Some)
         };
         match open() {
             Ok(Some(scan)) => Ok(Box::new(scan)),

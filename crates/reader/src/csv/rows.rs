@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// What a scan reads from each record.
 #[derive(Debug)]
 pub(super) struct Plan {
-    delimiter: u8,
+    pub(super) delimiter: u8,
     pub(super) nulls: Nulls,
     batch_rows: usize,
     /// Fields of every record.

@@ -8,7 +8,7 @@ use super::input::Input;
 use super::layout::Layout;
 use super::rows::{Plan, Rows};
 use crate::error::{Error, Result};
-use crate::source::{Partition, Scan};
+use crate::source::{Partition, RowNumbers, Scan};
 
 /// One pass.
 pub(super) struct CsvScan {
@@ -18,6 +18,8 @@ pub(super) struct CsvScan {
 
 struct Queue {
     chunker: Chunker,
+    /// Records in the chunks so far; `None` where nobody wants to know.
+    records: Option<u64>,
     /// Index of the next partition; `None` after an error or the end.
     next: Option<usize>,
 }
@@ -30,25 +32,32 @@ impl CsvScan {
         plan: Plan,
         chunk_bytes: usize,
         count: &Arc<AtomicU64>,
+        row_numbers: bool,
     ) -> Result<Self> {
         let reader = input.reader(layout.data_start, count)?;
         let chunker = Chunker::new(reader, Vec::new(), layout.delimiter, chunk_bytes, layout.data_line);
-        Ok(Self { queue: Mutex::new(Queue { chunker, next: Some(0) }), plan: Arc::new(plan) })
+        let queue = Queue { chunker, records: row_numbers.then_some(0), next: Some(0) };
+        Ok(Self { queue: Mutex::new(queue), plan: Arc::new(plan) })
     }
 
-    fn partition(&self, index: usize, chunk: Chunk) -> Partition {
+    fn partition(&self, index: usize, numbers: RowNumbers, chunk: Chunk) -> Partition {
         let rows = Rows::new(Arc::clone(&self.plan), chunk);
-        Partition { index, path: Arc::clone(&self.plan.path), batches: Box::new(rows) }
+        Partition { index, path: Arc::clone(&self.plan.path), numbers, batches: Box::new(rows) }
     }
 }
 
 impl Queue {
-    fn next_chunk(&mut self) -> Option<Result<(usize, Chunk)>> {
+    fn next_chunk(&mut self, delimiter: u8) -> Option<Result<(usize, RowNumbers, Chunk)>> {
         let index = self.next.take()?;
         match self.chunker.next() {
             Ok(Some(chunk)) => {
                 self.next = Some(index + 1);
-                Some(Ok((index, chunk)))
+                let numbers = self.records.as_mut().map_or(RowNumbers::Unknown, |records| {
+                    let first = *records;
+                    *records += chunk.text(delimiter).count_records();
+                    RowNumbers::Run(first..*records)
+                });
+                Some(Ok((index, numbers, chunk)))
             }
             Ok(None) => None,
             Err(e) => Some(Err(e)),
@@ -58,8 +67,9 @@ impl Queue {
 
 impl Scan for CsvScan {
     fn next_partition(&self) -> Option<Result<Partition>> {
-        let chunk = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk()?;
+        let chunk =
+            self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk(self.plan.delimiter)?;
         let at_path = |e: Error| e.at_path(self.plan.path.as_ref().as_ref());
-        Some(chunk.map(|(index, chunk)| self.partition(index, chunk)).map_err(at_path))
+        Some(chunk.map(|(index, numbers, chunk)| self.partition(index, numbers, chunk)).map_err(at_path))
     }
 }

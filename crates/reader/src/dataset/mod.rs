@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ipc::IpcFile;
 use crate::parquet::ParquetFile;
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
+    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -309,7 +309,7 @@ impl Source for Dataset {
                 position(&self.schema, name).map_err(|e| e.at_path(&self.path()))?;
             }
         }
-        let place = Mutex::new(Place { file: 0, current: None, next_index: 0 });
+        let place = Mutex::new(Place { file: 0, current: None, next_index: 0, rows_before: 0, end: 0 });
         Ok(Box::new(DatasetScan { dataset: self, request: request.clone(), place }))
     }
 
@@ -378,6 +378,10 @@ struct Place<'a> {
     file: usize,
     current: Option<Box<dyn Scan + 'a>>,
     next_index: usize,
+    /// Rows of the files before.
+    rows_before: u64,
+    /// Rows of this file, as far as its partitions tell.
+    end: u64,
 }
 
 impl Scan for DatasetScan<'_> {
@@ -398,7 +402,11 @@ impl Scan for DatasetScan<'_> {
                 Some(Ok(partition)) => {
                     let index = place.next_index;
                     place.next_index += 1;
-                    return Some(Ok(file.complete(&self.request, Partition { index, ..partition })));
+                    if let RowNumbers::Run(rows) = &partition.numbers {
+                        place.end = rows.end;
+                    }
+                    let numbers = partition.numbers.after(place.rows_before);
+                    return Some(Ok(file.complete(&self.request, Partition { index, numbers, ..partition })));
                 }
                 Some(Err(e)) => {
                     place.file = self.dataset.files.len();
@@ -407,6 +415,8 @@ impl Scan for DatasetScan<'_> {
                 None => {
                     place.current = None;
                     place.file += 1;
+                    let end = std::mem::take(&mut place.end);
+                    place.rows_before += file.rows().unwrap_or(end);
                 }
             }
         }
@@ -414,6 +424,11 @@ impl Scan for DatasetScan<'_> {
 }
 
 impl DatasetFile {
+    /// Rows, where they are known without reading.
+    fn rows(&self) -> Option<u64> {
+        self.source.inputs().iter().map(|input| input.rows).sum()
+    }
+
     fn hive_value(&self, name: &str) -> Option<&(Field, ArrayRef)> {
         self.hive.iter().find(|(field, _)| field.name() == name)
     }
@@ -422,8 +437,10 @@ impl DatasetFile {
     fn request(&self, request: &ScanRequest) -> ScanRequest {
         let own = |names: &[String]| names.iter().filter(|n| self.hive_value(n).is_none()).cloned().collect();
         let key = |name: &str| self.hive_value(name).map(|(_, value)| hive_bounds(value));
+        // A file that is passed over must still be counted.
+        let prune = request.prune.as_ref().filter(|_| !request.row_numbers || self.rows().is_some());
         ScanRequest {
-            prune: request.prune.as_ref().map(|predicate| Arc::new(predicate.within(&key))),
+            prune: prune.map(|predicate| Arc::new(predicate.within(&key))),
             columns: own(&request.columns),
             verbatim: own(&request.verbatim),
             dictionaries: own(&request.dictionaries),

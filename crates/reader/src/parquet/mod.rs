@@ -31,12 +31,12 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use self::footer::{check_ends, check_metadata, check_names};
 use self::pages::{LocatedPages, PageFile, Seen, Walk, decode_bytes, locate_pages};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
-use self::pieces::{Piece, pieces, ranges};
+use self::pieces::{Piece, first_rows, pieces, ranges};
 use self::types::{arrow_metadata, with_dictionaries};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
+    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };
 
 /// An open Parquet file.
@@ -164,7 +164,8 @@ impl Source for ParquetFile {
         };
         let reader = self.reader_for(request, &parquet_roots)?;
         let plan = Arc::new(Plan { reader, mask, leaves, order, batch_rows: request.batch_rows.max(1) });
-        Ok(Box::new(ParquetScan { shared, plan, pieces, next: AtomicUsize::new(0) }))
+        let first_rows = first_rows(self.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs()));
+        Ok(Box::new(ParquetScan { shared, plan, pieces, first_rows, next: AtomicUsize::new(0) }))
     }
 
     fn inputs(&self) -> Vec<InputFile> {
@@ -234,6 +235,8 @@ struct ParquetScan {
     shared: Arc<Shared>,
     plan: Arc<Plan>,
     pieces: Vec<Piece>,
+    /// The number of rows before every row group.
+    first_rows: Vec<u64>,
     next: AtomicUsize,
 }
 
@@ -241,6 +244,7 @@ impl Scan for ParquetScan {
     fn next_partition(&self) -> Option<Result<Partition>> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let piece = self.pieces.get(index)?.clone();
+        let numbers = RowNumbers::Run(piece.numbers(&self.first_rows));
         let batches = PieceBatches {
             shared: Arc::clone(&self.shared),
             plan: Arc::clone(&self.plan),
@@ -248,7 +252,8 @@ impl Scan for ParquetScan {
             piece,
             state: State::Closed,
         };
-        Some(Ok(Partition { index, path: Arc::clone(&self.shared.name), batches: Box::new(batches) }))
+        let path = Arc::clone(&self.shared.name);
+        Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
     }
 }
 

@@ -18,6 +18,25 @@ pub(super) struct Piece {
     pub(super) count: u64,
 }
 
+/// The number of rows before every row group of a file.
+pub(super) fn first_rows(row_groups: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut before = 0;
+    let first = |rows| {
+        before += rows;
+        before - rows
+    };
+    row_groups.map(first).collect()
+}
+
+impl Piece {
+    /// The numbers of its rows, given those of the first rows of all row groups.
+    pub(super) fn numbers(&self, first_rows: &[u64]) -> Range<u64> {
+        let group = first_rows.get(self.row_groups.start).copied().unwrap_or(0);
+        let first = group + self.rows.as_ref().map_or(0, |rows| rows.start);
+        first..first + self.count
+    }
+}
+
 /// The ranges that a row group of `rows` rows is read in: one, unless it is large.
 pub(super) fn ranges(rows: u64) -> Vec<Range<u64>> {
     let count = ((rows + RANGE_ROWS / 2) / RANGE_ROWS).max(1);
@@ -71,6 +90,19 @@ mod tests {
             ]
         );
         assert_eq!(pieces.iter().map(|p| p.count).sum::<u64>(), sizes.iter().sum::<u64>());
+    }
+
+    #[test]
+    fn pieces_know_their_rows() {
+        let sizes = [40_000, 5, 3 * RANGE_ROWS + 7, 100];
+        let first = first_rows(sizes.into_iter());
+        let numbers: Vec<_> =
+            pieces(sizes.into_iter().enumerate()).iter().map(|p| p.numbers(&first)).collect();
+        assert_eq!(numbers[0].start, 0);
+        assert!(numbers.windows(2).all(|w| w[0].end == w[1].start), "{numbers:?}");
+        assert_eq!(numbers.last().map(|n| n.end), Some(sizes.iter().sum()));
+        let skipped = pieces([(0, 40_000), (3, 100)].into_iter());
+        assert_eq!(skipped[1].numbers(&first), first[3]..first[3] + 100);
     }
 
     #[test]

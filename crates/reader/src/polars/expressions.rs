@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use polars::prelude as pl;
 use polars_expr::prelude::ExecutionState;
@@ -17,7 +17,7 @@ use super::{failed, quiet, with_room};
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::Predicate;
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
+    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };
 
 /// Any source, with further columns computed from its own, and without the rows that fail a condition.
@@ -118,7 +118,8 @@ impl Source for Expressions<'_> {
         wanted.map(|name| position(&self.schema, name)).collect::<Result<Vec<_>>>()?;
         let (plan, inner) = Plan::new(&self.program, self.inner.schema(), request);
         let inner = ScanRequest { prune: self.prune(request), ..inner };
-        Ok(Box::new(ExpressionScan { inner: self.inner.scan(&inner)?, plan: Arc::new(plan) }))
+        let row_numbers = request.row_numbers;
+        Ok(Box::new(ExpressionScan { inner: self.inner.scan(&inner)?, plan: Arc::new(plan), row_numbers }))
     }
 
     fn inputs(&self) -> Vec<InputFile> {
@@ -263,7 +264,10 @@ impl Plan {
             Some(i) => Output::Derived(i),
             None => Output::Read(next_verbatim.next().unwrap_or_default()),
         }));
-        let output = output.collect();
+        let mut output: Vec<Output> = output.collect();
+        if request.row_numbers {
+            output.push(Output::Read(next_verbatim.next().unwrap_or_default()));
+        }
         let dictionaries = read(&request.dictionaries);
         let inner = ScanRequest { columns, verbatim, dictionaries, ..request.clone() };
         (Self { program: Arc::clone(program), before, after, output }, inner)
@@ -358,11 +362,39 @@ fn mismatched(error: &ArrowError) -> Error {
 struct ExpressionScan<'a> {
     inner: Box<dyn Scan + 'a>,
     plan: Arc<Plan>,
+    row_numbers: bool,
+}
+
+/// Puts the numbers of the rows behind the other columns, so that they go the way of their rows.
+fn numbered(partition: Partition) -> Result<Partition> {
+    let mut next = match &partition.numbers {
+        RowNumbers::Run(rows) => rows.start,
+        RowNumbers::Column => return Ok(partition),
+        RowNumbers::Unknown => {
+            return Err(Error::new(ErrorKind::Unsupported, "this source does not number its rows"));
+        }
+    };
+    let batches = partition.batches.map(move |batch| {
+        let batch = batch?;
+        let from = next;
+        next += batch.num_rows() as u64;
+        let (schema, mut columns, count) = batch.into_parts();
+        let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new("row number", DataType::UInt64, false)));
+        columns.push(Arc::new(UInt64Array::from_iter_values(from..next)));
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+            .map_err(|e| mismatched(&e))
+    });
+    Ok(Partition { numbers: RowNumbers::Column, batches: Box::new(batches), ..partition })
 }
 
 impl Scan for ExpressionScan<'_> {
     fn next_partition(&self) -> Option<Result<Partition>> {
-        let partition = self.inner.next_partition()?;
+        let mut partition = self.inner.next_partition()?;
+        if self.row_numbers {
+            partition = partition.and_then(numbered);
+        }
         Some(partition.map(|partition| {
             let plan = Arc::clone(&self.plan);
             let path = Arc::clone(&partition.path);

@@ -13,7 +13,9 @@ use polars::prelude::{Engine, LazyFrame, PlanCallback};
 use super::bridge::{arrow_type, to_arrow};
 use super::{failed, quiet, words};
 use crate::error::{Error, ErrorKind, Result};
-use crate::source::{InputFile, NoPartitions, Partition, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{
+    InputFile, NoPartitions, Partition, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+};
 
 /// Rows of a partition, but for the last one. Part of the definition of floating-point results.
 const PARTITION_ROWS: usize = 65_536;
@@ -166,6 +168,8 @@ struct Running {
     rest: VecDeque<pl::DataFrame>,
     rows: usize,
     next_index: usize,
+    /// Rows of the partitions so far.
+    taken: u64,
 }
 
 impl Scan for LazyScan {
@@ -186,7 +190,12 @@ impl Scan for LazyScan {
                 *queue = Queue::Done;
                 None
             }
-            Ok(frames) => Some(Ok(partition(index, frames, &self.plan))),
+            Ok(frames) => {
+                let first = running.taken;
+                running.taken += frames.iter().map(|frame| frame.height() as u64).sum::<u64>();
+                let numbers = RowNumbers::Run(first..running.taken);
+                Some(Ok(Partition { numbers, ..partition(index, frames, &self.plan) }))
+            }
             Err(e) => {
                 *queue = Queue::Done;
                 Some(Err(self.plan.at_path(e)))
@@ -212,7 +221,7 @@ fn start(query: LazyFrame) -> Result<Running> {
     };
     let thread = std::thread::Builder::new().name("polars-query".into()).spawn(run);
     thread.map_err(|e| Error::new(ErrorKind::Io, format!("no thread for the query: {e}")))?;
-    Ok(Running { frames, rest: VecDeque::new(), rows: 0, next_index: 0 })
+    Ok(Running { frames, rest: VecDeque::new(), rows: 0, next_index: 0, taken: 0 })
 }
 
 impl Running {
@@ -261,7 +270,7 @@ fn partition(index: usize, frames: Vec<pl::DataFrame>, plan: &Arc<Plan>) -> Part
         let batch = quiet(|| record_batch(&frame, &plan.columns));
         batch.map_err(|e| plan.at_path(e))
     });
-    Partition { index, path, batches: Box::new(batches) }
+    Partition { index, path, numbers: RowNumbers::Unknown, batches: Box::new(batches) }
 }
 
 fn record_batch(frame: &pl::DataFrame, columns: &[String]) -> Result<RecordBatch> {

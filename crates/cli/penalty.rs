@@ -1,0 +1,133 @@
+//! Penalties on the command line: what was typed, and what it means.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args as ClapArgs, ValueEnum};
+use streamreg::{CrossValidation, CvRule, Penalization, Penalty, PenaltyScale};
+
+use crate::settings::usage;
+
+/// A penalty on the coefficients, and how its size is found.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Penalties")]
+pub(crate) struct PenaltyArgs {
+    /// Penalise squares: minimise sum of w r² + L |b|², the constant free; auto leaves the size to --cv
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with_all = ["lasso", "elastic_net"])]
+    ridge: Option<String>,
+
+    /// Penalise absolute values: minimise 1/(2n) sum of r² + L |b|, with weights rescaled to sum n
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with = "elastic_net")]
+    lasso: Option<String>,
+
+    /// Penalise both: L (R |b| + (1-R)/2 |b|²) instead, with R the --l1-ratio
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", requires = "l1_ratio")]
+    elastic_net: Option<String>,
+
+    /// The share of absolute values, from 0 to 1
+    #[arg(long, allow_negative_numbers = true, value_name = "R", requires = "elastic_net")]
+    l1_ratio: Option<f64>,
+
+    /// Whose units a penalty is in: scikit-learn's (those of the data), glmnet's (columns in units of their standard
+    /// deviation), or glmnet's with standardize = FALSE
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    penalty_scale: Option<ScaleArg>,
+
+    /// Report a whole path: so many penalties down from the one that leaves nothing (to a thousandth of it), or a list
+    /// 1,0.5,0.1 [default with --cv: 100]
+    #[arg(long, value_name = "N|LIST")]
+    lambdas: Option<String>,
+
+    /// Choose the size of the penalty by cross-validation with so many folds, in the same pass
+    #[arg(long, value_name = "FOLDS")]
+    cv: Option<usize>,
+
+    /// Keep rows with equal values of a column in one fold [default: every row by its number in the data set]
+    #[arg(long, value_name = "COLUMN", requires = "cv")]
+    cv_group: Option<String>,
+
+    /// The penalty of the smallest error, or the largest within one standard error of it
+    #[arg(long, value_enum, value_name = "RULE", requires = "cv")]
+    cv_rule: Option<RuleArg>,
+
+    /// Seed of the folds [default: 0]
+    #[arg(long, value_name = "N", requires = "cv")]
+    seed: Option<u64>,
+
+    /// Write the number and the fold of every row to a .csv or .parquet file
+    #[arg(long, value_name = "FILE", requires = "cv")]
+    pub(crate) folds_out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaleArg {
+    Sklearn,
+    Glmnet,
+    GlmnetRaw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuleArg {
+    Min,
+    #[value(name = "1se")]
+    OneSe,
+}
+
+/// The penalty that the arguments describe, if they do.
+pub(crate) fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
+    let ratio = args.l1_ratio.unwrap_or(1.0);
+    let asked = [
+        ("--ridge", &args.ridge, Penalty::Ridge),
+        ("--lasso", &args.lasso, Penalty::LASSO),
+        ("--elastic-net", &args.elastic_net, Penalty::ElasticNet { l1_ratio: ratio }),
+    ];
+    let asked = asked.into_iter().find_map(|(flag, size, penalty)| Some((flag, size.as_ref()?, penalty)));
+    let Some((flag, size, penalty)) = asked else {
+        let alone = args.cv.is_some() || args.lambdas.is_some() || args.penalty_scale.is_some();
+        return if alone {
+            Err(usage("--cv, --lambdas and --penalty-scale need a penalty: --lasso auto, say"))
+        } else {
+            Ok(None)
+        };
+    };
+    let start = match (size.as_str(), cross_validation(args)) {
+        ("auto", Some(cv)) => Penalization::chosen(penalty, cv),
+        ("auto", None) => return Err(usage(format!("{flag} auto needs --cv, which chooses the size"))),
+        (_, Some(_)) => {
+            return Err(usage(format!(
+                "--cv chooses the size of the penalty: say {flag} auto, not {flag} {size}"
+            )));
+        }
+        (size, None) => Penalization::fixed(penalty, number(flag, size)?),
+    };
+    let scaled = start.scale(match args.penalty_scale {
+        None | Some(ScaleArg::Sklearn) => PenaltyScale::Sklearn,
+        Some(ScaleArg::Glmnet) => PenaltyScale::Glmnet,
+        Some(ScaleArg::GlmnetRaw) => PenaltyScale::GlmnetRaw,
+    });
+    Ok(Some(match &args.lambdas {
+        None => scaled,
+        Some(text) => match text.trim().parse::<usize>() {
+            Ok(count) => scaled.grid(count),
+            Err(_) => {
+                let list = text.split(',').map(|one| number("--lambdas", one));
+                scaled.lambdas(list.collect::<Result<Vec<f64>>>()?)
+            }
+        },
+    }))
+}
+
+fn cross_validation(args: &PenaltyArgs) -> Option<CrossValidation> {
+    let mut cv = CrossValidation::new(args.cv?);
+    cv.seed = args.seed.unwrap_or(0);
+    cv.group.clone_from(&args.cv_group);
+    cv.rule = match args.cv_rule {
+        None | Some(RuleArg::Min) => CvRule::Min,
+        Some(RuleArg::OneSe) => CvRule::OneStdError,
+    };
+    Some(cv)
+}
+
+fn number(flag: &str, text: &str) -> Result<f64> {
+    text.trim().parse().map_err(|_| usage(format!("{flag} takes a number, not {text:?}")))
+}

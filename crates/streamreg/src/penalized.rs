@@ -1,0 +1,192 @@
+//! Penalties: what can be asked for, and what is reported.
+
+use serde::Serialize;
+use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyForm, PenaltyScale};
+
+use crate::error::{Error, Result};
+use crate::regression::Regression;
+
+/// Penalties of a grid unless said otherwise.
+pub const DEFAULT_GRID: usize = 100;
+
+/// A penalty, how large it is, and the path of penalties around it. The objectives are those of
+/// [`streamreg_solve::penalized`]; the intercept is never penalised.
+///
+/// ```
+/// use streamreg::{CrossValidation, Penalization, Penalty, Regression};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("d.csv");
+/// # std::fs::write(&path, (0..60).fold("y,x,z\n".to_owned(), |t, i| t + &format!("{},{},{}\n", 3 * i + i % 5, i, i * i % 7)))?;
+/// let lasso = Regression::new("y").penalized(Penalization::lasso(0.5)).fit_paths(&[&path])?;
+/// assert!(lasso.estimate("x").unwrap() < 3.1);
+/// let cv = CrossValidation::new(5);
+/// let chosen = Regression::new("y").penalized(Penalization::chosen(Penalty::LASSO, cv)).fit_paths(&[&path])?;
+/// let curve = &chosen.penalized.unwrap().cross_validation.unwrap().curve;
+/// assert_eq!(curve.len(), 100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Penalization {
+    pub(crate) form: PenaltyForm,
+    /// The size; chosen by cross-validation where absent.
+    pub(crate) lambda: Option<f64>,
+    pub(crate) path: Lambdas,
+    pub(crate) cv: Option<CrossValidation>,
+}
+
+/// The penalties of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Lambdas {
+    /// No path but the one that cross-validation needs.
+    Unasked,
+    Grid(usize),
+    Given(Vec<f64>),
+}
+
+/// Cross-validation in the pass that sums the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CrossValidation {
+    /// Number of folds.
+    pub folds: usize,
+    /// Seed of the hash that gives rows their folds: see [`streamreg_core::FoldRule`].
+    pub seed: u64,
+    /// A column whose equal values stay in one fold; else the row's number in the data set decides.
+    pub group: Option<String>,
+    /// Which penalty the errors choose.
+    pub rule: CvRule,
+}
+
+impl CrossValidation {
+    /// Folds by row number, seed 0, the penalty of the smallest error.
+    pub fn new(folds: usize) -> Self {
+        Self { folds, seed: 0, group: None, rule: CvRule::Min }
+    }
+}
+
+impl Penalization {
+    fn new(penalty: Penalty, lambda: Option<f64>, cv: Option<CrossValidation>) -> Self {
+        let form = PenaltyForm { penalty, scale: PenaltyScale::Sklearn };
+        Self { form, lambda, path: Lambdas::Unasked, cv }
+    }
+
+    /// A penalty of a given size.
+    pub fn fixed(penalty: Penalty, lambda: f64) -> Self {
+        Self::new(penalty, Some(lambda), None)
+    }
+
+    /// Ridge, `sum w r² + lambda |b|²`.
+    pub fn ridge(lambda: f64) -> Self {
+        Self::fixed(Penalty::Ridge, lambda)
+    }
+
+    /// The lasso, `1/(2n) sum w' r² + lambda sum |b|`.
+    pub fn lasso(lambda: f64) -> Self {
+        Self::fixed(Penalty::LASSO, lambda)
+    }
+
+    /// The elastic net, `1/(2n) sum w' r² + lambda (l1_ratio sum |b| + (1 - l1_ratio)/2 |b|²)`.
+    pub fn elastic_net(lambda: f64, l1_ratio: f64) -> Self {
+        Self::fixed(Penalty::ElasticNet { l1_ratio }, lambda)
+    }
+
+    /// A penalty whose size cross-validation chooses, from a grid of 100 unless said otherwise.
+    pub fn chosen(penalty: Penalty, cv: CrossValidation) -> Self {
+        Self::new(penalty, None, Some(cv))
+    }
+
+    /// Whose units penalties are in.
+    #[must_use]
+    pub fn scale(mut self, scale: PenaltyScale) -> Self {
+        self.form.scale = scale;
+        self
+    }
+
+    /// A path over a grid of `count` penalties, from the smallest that leaves nothing on.
+    #[must_use]
+    pub fn grid(mut self, count: usize) -> Self {
+        self.path = Lambdas::Grid(count);
+        self
+    }
+
+    /// A path over these penalties.
+    #[must_use]
+    pub fn lambdas(mut self, lambdas: impl IntoIterator<Item = f64>) -> Self {
+        self.path = Lambdas::Given(lambdas.into_iter().collect());
+        self
+    }
+
+    /// Checks what does not depend on the data.
+    pub(crate) fn validate(&self) -> Result<()> {
+        self.form.validate()?;
+        let bad = |l: &f64| !(l.is_finite() && *l >= 0.0);
+        let given = match &self.path {
+            Lambdas::Given(list) => list.as_slice(),
+            _ => &[],
+        };
+        match self.lambda.iter().chain(given).copied().find(bad) {
+            Some(l) => Err(Error::invalid_request(format!("a penalty must be a number from 0 on, not {l}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Regression {
+    /// Fits with a penalty: from the same sums, with no further look at the data. There are no standard errors.
+    #[must_use]
+    pub fn penalized(mut self, penalization: Penalization) -> Self {
+        self.penalization = Some(penalization);
+        self
+    }
+}
+
+/// How a penalised fit came about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PenalizedReport {
+    /// `ridge`, `lasso` or `elastic net`.
+    pub kind: String,
+    /// The size of the penalty.
+    pub lambda: f64,
+    /// The share of absolute values.
+    pub l1_ratio: f64,
+    /// Whose units it is in.
+    pub scale: PenaltyScale,
+    /// Slopes that are not zero.
+    pub nonzero: usize,
+    /// Degrees of freedom, the constant apart: the trace of the matrix that makes fitted values of responses, over
+    /// the columns that are not set to zero.
+    pub effective_df: f64,
+    /// Bound on what the objective exceeds its minimum by, as a share of that of no slopes; 0 for ridge.
+    pub duality_gap: f64,
+    /// Rounds of coordinate descent; 0 for ridge.
+    pub rounds: usize,
+    /// The path, from the largest penalty on; its slopes are in the order of the terms.
+    pub path: Option<Vec<PathPoint>>,
+    /// How the penalty was chosen.
+    pub cross_validation: Option<CvReport>,
+}
+
+/// How cross-validation chose a penalty.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CvReport {
+    /// Number of folds that were asked for.
+    pub folds: usize,
+    /// Seed of the folds.
+    pub seed: u64,
+    /// The column whose values stay together.
+    pub group: Option<String>,
+    /// The rule of the choice.
+    pub rule: CvRule,
+    /// Rows used in each fold.
+    pub fold_rows: Vec<u64>,
+    /// The penalty of the smallest mean error.
+    pub lambda_min: f64,
+    /// The largest penalty whose mean error is within one standard error of the smallest.
+    pub lambda_1se: f64,
+    /// Errors of all penalties, from the largest on: means over the folds that have rows, each counting the same.
+    pub curve: Vec<CurvePoint>,
+    /// Mean squared errors of every fold that has rows, in the order of the curve.
+    pub fold_errors: Vec<Vec<f64>>,
+}
