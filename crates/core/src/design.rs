@@ -174,9 +174,9 @@ impl Design {
         self
     }
 
-    /// Whether sums are exact.
-    pub fn has_exact_sums(&self) -> bool {
-        self.exact
+    /// How sums are carried: [`Precision::Exact`] or [`Precision::Float`].
+    pub fn precision(&self) -> Precision {
+        if self.exact { Precision::Exact } else { Precision::Float }
     }
 
     /// Forgets the variables for which `needed` is false, and with them the columns that nothing else needs;

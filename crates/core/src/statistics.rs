@@ -1,5 +1,7 @@
 //! Everything that one pass sums: the sufficient statistics of a design.
 
+use std::borrow::Cow;
+
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, DesignBlock};
 use crate::cross_products::CrossProducts;
@@ -21,7 +23,7 @@ pub struct Statistics {
 }
 
 /// Cross-products of the numeric variables over all rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum DenseSums {
     Float(CrossProducts),
     Exact(Box<ExactProducts>),
@@ -45,9 +47,13 @@ impl Statistics {
         }
     }
 
-    /// The cross-products of the numeric variables over all rows; `None` where rows are split into groups.
-    pub(crate) fn dense(&self) -> Option<&DenseSums> {
-        self.dense.as_ref()
+    /// The cross-products of the numeric variables over all rows, rounded to float64 where they are exact; `None`
+    /// where rows are split into groups.
+    pub(crate) fn rounded(&self) -> Option<Cow<'_, CrossProducts>> {
+        Some(match self.dense.as_ref()? {
+            DenseSums::Float(dense) => Cow::Borrowed(dense),
+            DenseSums::Exact(dense) => Cow::Owned(dense.to_cross_products()),
+        })
     }
 
     /// The exact ones, if they are.

@@ -90,7 +90,7 @@ pub struct Fit {
 
 /// The decision about the rank, and how far from another one it was: every column's residual on the columns kept
 /// before it, as a share of its norm, beside the tolerance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RankMargin {
     /// Columns with at most this share left are set aside.
     pub tolerance: f64,

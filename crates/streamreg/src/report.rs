@@ -33,18 +33,12 @@ pub struct SolverReport {
 }
 
 impl SolverReport {
-    pub(crate) fn direct(requested: Solver, used: Solver, passes: usize) -> Self {
-        let precision = Precision::Float;
+    pub(crate) fn direct(requested: Solver, used: Solver, precision: Precision, passes: usize) -> Self {
         Self { requested, used, precision, passes, escalation: None, digits: 0.0 }
     }
 
-    /// From exact sums, in one pass.
-    pub(crate) fn exact(requested: Solver) -> Self {
-        Self { precision: Precision::Exact, ..Self::direct(requested, Solver::Cholesky, 1) }
-    }
-
     pub(crate) fn escalated(reason: String) -> Self {
-        Self { escalation: Some(reason), ..Self::direct(Solver::Auto, Solver::Qr, 2) }
+        Self { escalation: Some(reason), ..Self::direct(Solver::Auto, Solver::Qr, Precision::Float, 2) }
     }
 }
 

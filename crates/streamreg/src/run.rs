@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use streamreg_core::{
     Accumulator, Coding, CrossProducts, Design, DoubledProducts, Expanded, Group, Groups, Layout, LeftOut,
-    Level, LevelMeans, Levels, Missing, MissingReason, ModelSpec, RowLedger, Statistics as Sums,
+    Level, LevelMeans, Levels, Missing, MissingReason, ModelSpec, Precision, RowLedger, Statistics as Sums,
     TriangularFactor, Unseen, WeightType, in_order,
 };
 use streamreg_reader::{InputFile, Source};
@@ -144,7 +144,9 @@ impl<'a, R: Rows> Run<'a, R> {
             if !self.has_new_empty_columns(&ledger, &spec) {
                 let equation = equation(&spec, &layout, ledger.rows_used, &factor_weight(&factor), 0.0);
                 let fits = self.solve_all(&factor, &layout, equation, &spec, &ledger)?;
-                let solver = |_: &Fit| SolverReport::direct(self.options().solver, self.options().solver, 1);
+                let solver = |_: &Fit| {
+                    SolverReport::direct(self.options().solver, self.options().solver, Precision::Float, 1)
+                };
                 let fits = fits.into_iter().map(|fit| (solver(&fit), fit)).collect();
                 return self.finish(spec, left_out, &design, Coding::default(), ledger, fits);
             }
@@ -171,11 +173,8 @@ impl<'a, R: Rows> Run<'a, R> {
             let message = "QR needs the levels of categories beforehand, and the data cannot be read twice";
             return Err(Error::invalid_request(message));
         } else {
-            let requested = self.options().solver;
-            let solver = match summed.design.has_exact_sums() {
-                true => SolverReport::exact(requested),
-                false => SolverReport::direct(requested, Solver::Cholesky, 1),
-            };
+            let precision = summed.design.precision();
+            let solver = SolverReport::direct(self.options().solver, Solver::Cholesky, precision, 1);
             let accept = |a: Attempt| Ok((solver.clone(), a.accept(self.options())?));
             attempts.into_iter().map(accept).collect::<Result<_>>()?
         };
@@ -361,7 +360,7 @@ impl<'a, R: Rows> Run<'a, R> {
         let requested = self.options().solver;
         let solver = match doubt {
             Some(doubt) => SolverReport::escalated(doubt.message),
-            None => SolverReport::direct(requested, requested, 2),
+            None => SolverReport::direct(requested, requested, Precision::Float, 2),
         };
         Ok(fits.into_iter().map(|fit| (solver.clone(), fit)).collect())
     }

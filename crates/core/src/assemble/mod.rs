@@ -3,6 +3,7 @@
 mod exact;
 mod raws;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use self::raws::LevelMeans;
@@ -20,7 +21,7 @@ use crate::levels::{Level, LevelSet};
 use crate::missing::RowLedger;
 use crate::moments::Moments;
 use crate::spec::LeftOut;
-use crate::statistics::{DenseSums, Statistics};
+use crate::statistics::Statistics;
 
 /// The rows of one group; all rows where they are not split.
 ///
@@ -36,18 +37,13 @@ pub struct Group<'s> {
     records: Vec<Records<'s>>,
     /// Number, in the pass, of every level of the coding.
     codes: Vec<Vec<u32>>,
-    dense: Dense<'s>,
+    dense: Cow<'s, CrossProducts>,
     /// Over all rows, where sums are exact and rows are not split.
     exact: Option<&'s ExactProducts>,
     log_weights: f64,
     coding: Coding,
     /// How many times larger than a polynomial's cross-products the terms are that they are the sum of.
     amplification: f64,
-}
-
-enum Dense<'s> {
-    Whole(&'s CrossProducts),
-    Own(CrossProducts),
 }
 
 enum Records<'s> {
@@ -172,13 +168,9 @@ impl<'s> Groups<'s> {
     /// [`ErrorKind::Overflow`] for values whose squares float64 does not hold, [`ErrorKind::Model`] for a
     /// polynomial of too few distinct values and for a group without a usable row.
     pub fn group(&self, position: usize) -> Result<Group<'_>> {
-        let (dense, by, records, log_weights) = match self.statistics.dense() {
+        let (dense, by, records, log_weights) = match self.statistics.rounded() {
             Some(dense) => {
                 let all = self.statistics.tables.iter().map(|t| Records::All(t.len()));
-                let dense = match dense {
-                    DenseSums::Float(dense) => Dense::Whole(dense),
-                    DenseSums::Exact(dense) => Dense::Own(dense.to_cross_products()),
-                };
                 (dense, Vec::new(), all.collect(), self.statistics.log_weights())
             }
             None => {
@@ -193,7 +185,7 @@ impl<'s> Groups<'s> {
                 let first = std::iter::once(Records::Some(&self.order[position..=position]));
                 let further = self.buckets.iter().map(|b| Records::Some(b[own as usize].as_slice()));
                 let by = table.codes(own as usize).to_vec();
-                (Dense::Own(dense), by, first.chain(further).collect(), record.log_weights())
+                (Cow::Owned(dense), by, first.chain(further).collect(), record.log_weights())
             }
         };
         let mut group = Group {
@@ -249,7 +241,7 @@ impl<'s> Group<'s> {
     where
         's: 'p,
     {
-        let dense = Dense::Whole(part.dense()?);
+        let dense = part.rounded()?;
         Some(Group {
             design: self.design,
             statistics: part,
@@ -258,6 +250,7 @@ impl<'s> Group<'s> {
             records: part.tables.iter().map(|t| Records::All(t.len())).collect(),
             codes: self.codes.clone(),
             dense,
+            exact: part.exact(),
             log_weights: part.log_weights(),
             coding: self.coding.clone(),
             amplification: self.amplification,
@@ -290,10 +283,7 @@ impl<'s> Group<'s> {
     }
 
     fn dense(&self) -> &CrossProducts {
-        match &self.dense {
-            Dense::Whole(dense) => dense,
-            Dense::Own(dense) => dense,
-        }
+        &self.dense
     }
 
     /// The levels that occur in the group, sorted.

@@ -219,6 +219,14 @@ impl PartialEq for ExactProducts {
 
 impl Eq for ExactProducts {}
 
+impl Clone for ExactProducts {
+    /// The sums alone, without what a thread needs that accumulates.
+    fn clone(&self) -> Self {
+        let (variables, rows, kernel) = (self.variables, self.rows, self.kernel);
+        Self { variables, rows, kernel, sums: self.settled().into_owned(), work: None }
+    }
+}
+
 impl Accumulator for ExactProducts {
     fn variables(&self) -> usize {
         self.variables

@@ -9,7 +9,7 @@ use streamreg_core::{
 use streamreg_solve::penalized::{
     CrossValidated, Fold, Gram, PathPoint, Penalized, cross_validate, grid, path, solve_one,
 };
-use streamreg_solve::{Collinear, Equation, Fit, Glance, Solver, TermEstimate, Warning};
+use streamreg_solve::{Collinear, Equation, Fit, Glance, RankMargin, Solver, TermEstimate, Warning};
 
 use super::{Run, Summed, check_width, equation, no_rows};
 use crate::error::{Error, Result};
@@ -44,7 +44,8 @@ impl<R: Rows> Run<'_, R> {
             let equation = Equation { response: name, ..base.clone() };
             let (fit, detail) = sums.of(response, layout.len()).fit(asked, &equation)?;
             details.push(detail);
-            fits.push((SolverReport::direct(self.options().solver, fit.solver, 1), fit));
+            let precision = summed.design.precision();
+            fits.push((SolverReport::direct(self.options().solver, fit.solver, precision, 1), fit));
         }
         self.timings.solve_seconds += start.elapsed().as_secs_f64();
         let mut left_out = summed.left_out.clone();
@@ -255,6 +256,9 @@ fn as_fit(gram: &Gram, fit: &Penalized, equation: &Equation, warnings: Vec<Warni
         p_value: None,
         conf_low: None,
         conf_high: None,
+        vif: None,
+        digits_arithmetic: None,
+        digits_input: None,
     };
     let r_squared = 1.0 - fit.mean_square / gram.total();
     let rank = fit.nonzero() + usize::from(equation.intercept);
@@ -283,7 +287,9 @@ fn as_fit(gram: &Gram, fit: &Penalized, equation: &Equation, warnings: Vec<Warni
         condition_number: f64::NAN,
         solver: if fit.rounds > 0 { Solver::CoordinateDescent } else { Solver::Cholesky },
         digits: fit.digits,
+        rank_margin: RankMargin::default(),
         residual_digits: f64::NAN,
+        residual_digits_input: f64::NAN,
         warnings,
     }
 }
