@@ -557,6 +557,8 @@ fn a_penalised_model_predicts() {
     let table = dir.streamreg("fit d.csv --target y --lasso 0.05 --save-model m.json").success().stdout;
     assert!(table.contains("Lasso penalty: 0.05") && !table.contains("Std. Error"), "{table}");
     dir.streamreg("predict m.json d.csv -o p.csv").success();
+    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    assert_eq!(model.penalty().map(|p| (p.kind.as_str(), p.lambda)), Some(("lasso", 0.05)));
     let report = dir.fit("d.csv --target y --lasso 0.05");
     let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
     close("MSE", number(&evaluation, "mse"), number(&report, "glance/mse"), 1e-12);

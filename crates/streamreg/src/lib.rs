@@ -50,7 +50,7 @@ pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
 pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
-pub use penalized::{CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport};
+pub use penalized::{CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport, PenaltyRecord};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
 pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};

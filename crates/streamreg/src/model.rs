@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::input::Selection;
 use crate::output::write_atomically;
 use crate::pass::{Failure, project};
+use crate::penalized::PenaltyRecord;
 use crate::predictor::Predictor;
 use crate::report::{FitReport, InputRecord};
 
@@ -129,6 +130,9 @@ struct Contents {
     covariance: Option<Covariance>,
     glance: Glance,
     aliased: Vec<Aliased>,
+    /// The penalty of the fit, to be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    penalty: Option<PenaltyRecord>,
     conf_level: f64,
     ledger: RowLedger,
     inputs: Vec<InputRecord>,
@@ -166,6 +170,7 @@ impl Model {
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
+            penalty: report.penalized.as_ref().map(PenaltyRecord::of),
             conf_level: report.conf_level,
             ledger: report.ledger.clone(),
             inputs: report.inputs.clone(),
@@ -292,6 +297,11 @@ impl Model {
     /// The coefficient table.
     pub fn coefficients(&self) -> &[TermEstimate] {
         &self.0.coefficients
+    }
+
+    /// The penalty of the fit, if it had one.
+    pub fn penalty(&self) -> Option<&PenaltyRecord> {
+        self.0.penalty.as_ref()
     }
 
     /// Statistics of the fit.

@@ -1,6 +1,6 @@
 //! Penalties: what can be asked for, and what is reported.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyForm, PenaltyScale};
 
 use crate::error::{Error, Result};
@@ -165,6 +165,27 @@ pub struct PenalizedReport {
     pub path: Option<Vec<PathPoint>>,
     /// How the penalty was chosen.
     pub cross_validation: Option<CvReport>,
+}
+
+/// The penalty of a fit, as a model file keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PenaltyRecord {
+    /// `ridge`, `lasso` or `elastic net`.
+    pub kind: String,
+    /// The size of the penalty.
+    pub lambda: f64,
+    /// The share of absolute values.
+    pub l1_ratio: f64,
+    /// Whose units it is in.
+    pub scale: PenaltyScale,
+}
+
+impl PenaltyRecord {
+    pub(crate) fn of(report: &PenalizedReport) -> Self {
+        let PenalizedReport { kind, lambda, l1_ratio, scale, .. } = report;
+        Self { kind: kind.clone(), lambda: *lambda, l1_ratio: *l1_ratio, scale: *scale }
+    }
 }
 
 /// How cross-validation chose a penalty.
