@@ -98,7 +98,7 @@ impl Accumulator for Statistics {
     }
 }
 
-fn check_finite(rows: &DesignBlock<'_>) -> Result<(), BlockError> {
+pub(crate) fn check_finite(rows: &DesignBlock<'_>) -> Result<(), BlockError> {
     for (variable, column) in rows.columns.iter().enumerate() {
         // Zero times a number is zero for finite ones alone; sums of zeros need no branch.
         let all = column.values.iter().fold(0.0, |sum, x| sum + 0.0 * x);
