@@ -24,6 +24,8 @@ pub enum Error {
     NotConverged,
     /// An option is outside its range.
     Option(String),
+    /// The data do not allow the covariance that was asked for.
+    Inference(String),
 }
 
 impl fmt::Display for Error {
@@ -42,7 +44,7 @@ impl fmt::Display for Error {
                 write!(f, "column {column:?}: sums of squares overflow float64; rescale the column")
             }
             Self::NotConverged => f.write_str("the singular value decomposition did not converge"),
-            Self::Option(message) => f.write_str(message),
+            Self::Option(message) | Self::Inference(message) => f.write_str(message),
         }
     }
 }

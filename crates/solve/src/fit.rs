@@ -5,6 +5,7 @@ use streamreg_core::{CrossProducts, INTERCEPT, Moments, TriangularFactor};
 
 use crate::absorb::{Absorbed, Coefficient};
 use crate::aliased::{Aliased, Relation};
+use crate::covariance::{Bread, VcovSummary};
 use crate::equation::Equation;
 use crate::error::{Error, Result};
 use crate::factor::svd::extremes;
@@ -13,6 +14,7 @@ use crate::inference::{Glance, TermEstimate, estimates, glance};
 use crate::options::{Collinear, SolveOptions, Solver};
 use crate::precision::Precision;
 use crate::solution::{Covariance, Solution};
+use crate::wald::WaldTest;
 
 /// The sufficient statistics that a fit starts from.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,13 @@ pub struct Fit {
     pub residual_digits: f64,
     /// What the reader should know.
     pub warnings: Vec<Warning>,
+    /// What the standard errors rest on.
+    pub vcov: VcovSummary,
+    /// Joint tests.
+    pub tests: Vec<WaldTest>,
+    /// What other covariances start from, where [`SolveOptions::bread`] asks for it; `None` for a solution of minimum
+    /// norm and where a category was eliminated.
+    pub bread: Option<Bread>,
 }
 
 /// A fit, and why it should be computed from a [`TriangularFactor`] instead, if it should.
@@ -138,6 +147,9 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
     let Solved { coefficients, solution, covariance_of, aliased } =
         solve(statistics, &factor, equation, options, solver, condition)?;
     let glance = glance(&factor, moments.weight(), equation);
+    let whole = !matches!(statistics, Statistics::Absorbed(_))
+        && (options.collinear != Collinear::MinNorm || aliased.is_empty());
+    let bread = (options.bread && whole).then(|| Bread::new(&solution, moments, equation.intercept));
     let coefficients = estimates(coefficients, &glance, options.conf_level);
     let covariance = glance.sigma.and_then(|sigma| solution.covariance(sigma)).and_then(covariance_of);
     let mut warnings = precision.warnings(&factor);
@@ -153,6 +165,9 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
         coefficients,
         covariance,
         rank: factor.coefficients(equation.intercept),
+        vcov: VcovSummary::iid(glance.df_residual),
+        tests: Vec::new(),
+        bread,
         glance,
         aliased,
         condition_number: condition,

@@ -123,20 +123,30 @@ fn quantile(alpha: f64, df: f64) -> f64 {
 /// The coefficient table.
 pub(crate) fn estimates(coefficients: Vec<Coefficient>, glance: &Glance, level: f64) -> Vec<TermEstimate> {
     let df = glance.df_residual as f64;
-    let quantile = glance.sigma.map(|_| quantile(1.0 - level, df));
     let row = |(term, estimate, unit_error): Coefficient| {
         let std_error = estimate.and(glance.sigma).map(|sigma| sigma * unit_error);
-        let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
-        let half_width = std_error.zip(quantile).map(|(se, q)| se * q);
-        TermEstimate {
-            term,
-            estimate,
-            std_error,
-            statistic,
-            p_value: statistic.map(|t| student_t_two_sided(t, df)),
-            conf_low: estimate.zip(half_width).map(|(b, h)| b - h),
-            conf_high: estimate.zip(half_width).map(|(b, h)| b + h),
-        }
+        term_estimate(term, estimate, std_error, df, level)
     };
     coefficients.into_iter().map(row).collect()
+}
+
+/// One row of it, by Student's t with `df` degrees of freedom.
+pub(crate) fn term_estimate(
+    term: String,
+    estimate: Option<f64>,
+    std_error: Option<f64>,
+    df: f64,
+    level: f64,
+) -> TermEstimate {
+    let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
+    let half_width = std_error.map(|se| se * quantile(1.0 - level, df));
+    TermEstimate {
+        term,
+        estimate,
+        std_error,
+        statistic,
+        p_value: statistic.map(|t| student_t_two_sided(t, df)),
+        conf_low: estimate.zip(half_width).map(|(b, h)| b - h),
+        conf_high: estimate.zip(half_width).map(|(b, h)| b + h),
+    }
 }

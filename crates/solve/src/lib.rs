@@ -17,11 +17,14 @@
 //! | `solution` | coefficients and covariance from a factor; the minimum norm |
 //! | `aliased`, `precision` | what depends on what; how many digits are left |
 //! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
+//! | [`covariance`] | sandwiches: robust to unequal variances, lags, clusters |
+//! | [`wald`] | joint tests of restrictions |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
 //! | [`options`] | solver, collinear columns, rank tolerance |
 
 mod absorb;
 mod aliased;
+pub mod covariance;
 pub mod distributions;
 pub mod equation;
 pub mod error;
@@ -31,12 +34,15 @@ pub mod inference;
 pub mod options;
 mod precision;
 mod solution;
+pub mod wald;
 
 pub use absorb::{Absorbed, LevelCovariance};
 pub use aliased::Aliased;
+pub use covariance::{Bread, ClusterCount, Meat, SmallSample, Vcov, VcovSummary};
 pub use equation::Equation;
 pub use error::{Error, Result};
 pub use fit::{Attempt, Fit, Statistics, Warning, fit};
 pub use inference::{Glance, TermEstimate};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
 pub use solution::Covariance;
+pub use wald::{Restriction, WaldTest};

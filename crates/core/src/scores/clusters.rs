@@ -33,6 +33,11 @@ impl ClusterSums {
         self.len() == 0
     }
 
+    /// Most clusters that are kept.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Whether there were more clusters than were allowed; the sums are then lost.
     pub fn is_overfull(&self) -> bool {
         self.overfull
