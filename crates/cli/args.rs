@@ -219,7 +219,12 @@ pub(crate) struct FitArgs {
 
     /// Test restrictions on the coefficients jointly (F with the covariance of the fit): 'x1 = x2, 2*x3 + "a b" = 1',
     /// terms named as in the result; may be repeated
-    #[arg(long = "test", value_name = "RESTRICTIONS", allow_hyphen_values = true, help_heading = "Inference")]
+    #[arg(
+        long = "test",
+        value_name = "RESTRICTIONS",
+        allow_hyphen_values = true,
+        help_heading = "Inference"
+    )]
     pub(crate) tests: Vec<String>,
 
     /// Write the covariance of the coefficients to a file, .csv or .parquet

@@ -57,11 +57,8 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
 
 /// The files to be written, each by its flag; none twice.
 fn outputs(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
-    let flags = [
-        ("--output", &args.output),
-        ("--save-model", &args.save_model),
-        ("--vcov-out", &args.vcov_out),
-    ];
+    let flags =
+        [("--output", &args.output), ("--save-model", &args.save_model), ("--vcov-out", &args.vcov_out)];
     let ending = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase();
     if args.vcov_out.as_ref().map(ending).is_some_and(|e| !e.ends_with(".csv") && !e.ends_with(".parquet")) {
         return Err(settings::usage("--vcov-out takes a file that ends in .parquet or .csv"));

@@ -118,7 +118,10 @@ fn covariance(vcov: &VcovSummary) -> Option<String> {
             let clusters = vcov.clusters.iter();
             let clusters = clusters.map(|c| format!("{} of {}", count(c.clusters), printable(&c.column)));
             let kind = kind.to_string().to_uppercase();
-            format!("robust to correlation within clusters ({kind}), {}", clusters.collect::<Vec<_>>().join(" and "))
+            format!(
+                "robust to correlation within clusters ({kind}), {}",
+                clusters.collect::<Vec<_>>().join(" and ")
+            )
         }
         kind => format!("robust to unequal variances ({})", kind.to_string().to_uppercase()),
     };

@@ -406,7 +406,8 @@ impl<'d> BlockCutter<'d> {
                 Error::new(ErrorKind::Overflow, message).in_column(&self.design.variables[variable].label)
             }
             BlockError::Scores => {
-                let message = "squares of residuals times columns are beyond float64's range; rescale the columns";
+                let message =
+                    "squares of residuals times columns are beyond float64's range; rescale the columns";
                 Error::new(ErrorKind::Overflow, message)
             }
             other => Error::new(ErrorKind::Batch, format!("a block of rows was refused: {other:?}")),

@@ -146,7 +146,8 @@ impl Layout {
     /// Positions of the columns that are made of nothing but the levels of one category.
     pub fn columns_of(&self, category: usize) -> Vec<usize> {
         let of_category = |part: &Part| {
-            part.raw.variable.is_none() && matches!(part.raw.levels.as_slice(), [(own, _)] if *own == category)
+            part.raw.variable.is_none()
+                && matches!(part.raw.levels.as_slice(), [(own, _)] if *own == category)
         };
         let all = self.columns.iter().enumerate();
         all.filter(|(_, column)| column.parts.iter().all(of_category)).map(|(position, _)| position).collect()

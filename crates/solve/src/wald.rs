@@ -64,7 +64,8 @@ const DEPENDENT: f64 = 1e-12;
 /// Checks that restrictions are independent, by elimination with the largest pivots.
 fn check(hypothesis: &str, restrictions: &[Restriction]) -> Result<()> {
     let wrong = |what: &str| Err(Error::Option(format!("the test {hypothesis:?}: {what}")));
-    let mut terms: Vec<usize> = restrictions.iter().flat_map(|r| r.coefficients.iter().map(|c| c.0)).collect();
+    let mut terms: Vec<usize> =
+        restrictions.iter().flat_map(|r| r.coefficients.iter().map(|c| c.0)).collect();
     terms.sort_unstable();
     terms.dedup();
     let row = |r: &Restriction| -> Vec<f64> {
@@ -96,7 +97,8 @@ fn check(hypothesis: &str, restrictions: &[Restriction]) -> Result<()> {
                 }
             });
         }
-        let pivot = (0..terms.len()).fold(0, |best, c| if rows[r][c].abs() > rows[r][best].abs() { c } else { best });
+        let pivot =
+            (0..terms.len()).fold(0, |best, c| if rows[r][c].abs() > rows[r][best].abs() { c } else { best });
         let own = rows[r].clone();
         for row in rows.iter_mut().skip(r + 1) {
             let share = row[pivot] / own[pivot];

@@ -174,7 +174,8 @@ impl Parser<'_> {
             self.at += name.len();
             return self.position(&name);
         }
-        let word: String = rest.chars().take_while(|&c| !c.is_whitespace() && !"+-*/=,".contains(c)).collect();
+        let word: String =
+            rest.chars().take_while(|&c| !c.is_whitespace() && !"+-*/=,".contains(c)).collect();
         if word.is_empty() {
             return Err(self.error("a term or a number is missing"));
         }
@@ -209,8 +210,11 @@ impl Parser<'_> {
             _ => {
                 let shown: Vec<String> = self.names.iter().take(30).map(|n| format!("{n:?}")).collect();
                 let more = if self.names.len() > 30 { ", …" } else { "" };
-                let message =
-                    format!("the test {:?}: there is no term {name:?}; the terms are {}{more}", self.text, shown.join(", "));
+                let message = format!(
+                    "the test {:?}: there is no term {name:?}; the terms are {}{more}",
+                    self.text,
+                    shown.join(", ")
+                );
                 Err(Error::invalid_request(message))
             }
         }
@@ -222,7 +226,19 @@ mod tests {
     use super::*;
 
     fn names() -> Vec<String> {
-        let names = ["(Intercept)", "x1", "x1 b", "C(g)[T.b, c]", "say \"hi\"", "2nd", "7", "x:g[T.-1]", "é", "a", "a"];
+        let names = [
+            "(Intercept)",
+            "x1",
+            "x1 b",
+            "C(g)[T.b, c]",
+            "say \"hi\"",
+            "2nd",
+            "7",
+            "x:g[T.-1]",
+            "é",
+            "a",
+            "a",
+        ];
         names.map(str::to_owned).to_vec()
     }
 

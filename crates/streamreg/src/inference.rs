@@ -61,7 +61,9 @@ impl Inference {
         match (vcov, self.clusters.as_slice()) {
             (_, [_, _, _, ..]) => return wrong("at most two columns of clusters are possible"),
             (_, [a, b]) if a == b => return wrong("both columns of clusters are the same"),
-            (Vcov::Cr3, [_, _]) => return wrong("cr3 takes one column of clusters; with two, take cr1 or cr0"),
+            (Vcov::Cr3, [_, _]) => {
+                return wrong("cr3 takes one column of clusters; with two, take cr1 or cr0");
+            }
             (vcov, []) if vcov.is_clustered() => {
                 return wrong(&format!("the covariance {vcov} needs clusters: name their column"));
             }
@@ -69,10 +71,14 @@ impl Inference {
                 return wrong(&format!("with clusters the covariance is cr0, cr1 or cr3, not {vcov}"));
             }
             (Vcov::Iid, _) if probability => {
-                return wrong("probability weights have no iid covariance; hc1 is the default, hc0 to hc3 and clusters are possible");
+                return wrong(
+                    "probability weights have no iid covariance; hc1 is the default, hc0 to hc3 and clusters are possible",
+                );
             }
             (Vcov::Hac(_), _) if frequency => {
-                return wrong("hac needs rows in the order of time, and frequency weights stand for several rows each");
+                return wrong(
+                    "hac needs rows in the order of time, and frequency weights stand for several rows each",
+                );
             }
             (Vcov::Hac(lags), _) if lags > MAX_LAGS => {
                 return wrong(&format!("hac takes at most {MAX_LAGS} lags, not {lags}"));
@@ -162,7 +168,8 @@ impl<R: Rows> Run<'_, R> {
         let constant = summed.spec.intercept.then(|| INTERCEPT.to_owned());
         let names: Vec<String> = constant.into_iter().chain(layout.names()).collect();
         let parse = |text: &String| Ok((text.clone(), hypothesis::parse(text, &names)?));
-        let tests: Vec<(String, Vec<Restriction>)> = inference.asked.tests.iter().map(parse).collect::<Result<_>>()?;
+        let tests: Vec<(String, Vec<Restriction>)> =
+            inference.asked.tests.iter().map(parse).collect::<Result<_>>()?;
         let breads: Vec<Bread> = fits.iter_mut().map(|(_, fit)| bread(fit)).collect::<Result<_>>()?;
         let scores = match inference.vcov {
             Vcov::Iid => None,
@@ -336,7 +343,7 @@ fn add_test(
     }
     let test = WaldTest::new(text, bread, meat, df, restrictions)?;
     if test.statistic.is_none() {
-        let message = format!("the covariance of what {text:?} tests is singular: there is no F");
+        let message = format!("the covariance of what {text:?} tests is not positive definite: there is no F");
         fit.warnings.push(Warning::new("no_test", message));
     }
     fit.tests.push(test);

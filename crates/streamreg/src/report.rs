@@ -243,16 +243,17 @@ impl FitReport {
     pub fn save_covariance(&self, path: &Path) -> Result<()> {
         let none = || Error::data("there is no covariance: the fit leaves no residual degrees of freedom");
         let covariance = self.covariance.as_ref().ok_or_else(none)?;
-        let names: Vec<&str> =
-            covariance.terms.iter().map(|&t| self.coefficients[t].term.as_str()).collect();
+        let names: Vec<&str> = covariance.terms.iter().map(|&t| self.coefficients[t].term.as_str()).collect();
         let k = names.len();
         let number = |name: &&str| Field::new(*name, DataType::Float64, false);
-        let fields = std::iter::once(Field::new("term", DataType::Utf8, false)).chain(names.iter().map(number));
+        let fields =
+            std::iter::once(Field::new("term", DataType::Utf8, false)).chain(names.iter().map(number));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let column = |j: usize| (0..k).map(|i| covariance.values[i * k + j]).collect::<Vec<f64>>();
         let columns = (0..k).map(|j| Arc::new(Float64Array::from(column(j))) as ArrayRef);
         let terms = Arc::new(StringArray::from(names.clone())) as ArrayRef;
-        let batch = RecordBatch::try_new(Arc::clone(&schema), std::iter::once(terms).chain(columns).collect())?;
+        let batch =
+            RecordBatch::try_new(Arc::clone(&schema), std::iter::once(terms).chain(columns).collect())?;
         let mut writer = TableWriter::file(path, &schema)?;
         writer.write(&batch)?;
         writer.finish()

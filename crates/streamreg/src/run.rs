@@ -435,8 +435,7 @@ fn group_fits(
     let group = groups.group(position).map_err(Error::from);
     let rows = group.as_ref().map_or(0, Group::rows);
     let absorb = options.collinear != Collinear::MinNorm;
-    let attempts =
-        group.and_then(|group| attempts(options, absorb, &summed.design, &group, &summed.spec));
+    let attempts = group.and_then(|group| attempts(options, absorb, &summed.design, &group, &summed.spec));
     let mut left_out = Vec::new();
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
         Ok((layout, attempts)) => {

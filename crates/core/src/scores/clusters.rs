@@ -175,7 +175,8 @@ impl PairNesting {
 
     /// Whether each level of the category at `position` of [`ScorePlan::nested`] lies in one cluster.
     pub fn is_nested(&self, position: usize) -> bool {
-        let within = |known: &HashMap<u32, Option<u32>>| !known.is_empty() && known.values().all(Option::is_some);
+        let within =
+            |known: &HashMap<u32, Option<u32>>| !known.is_empty() && known.values().all(Option::is_some);
         self.clusters.get(position).is_some_and(|own| own.iter().any(within))
     }
 }

@@ -32,12 +32,7 @@ impl Work {
     }
 
     /// Computes the scores of a model; returns the number of rows of leverage 1.
-    pub(super) fn score(
-        &mut self,
-        plan: &ScorePlan<'_>,
-        model: &ScoreModel,
-        rows: &DesignBlock<'_>,
-    ) -> u64 {
+    pub(super) fn score(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, rows: &DesignBlock<'_>) -> u64 {
         self.centre(plan, model, rows);
         self.squares = self.sum_squares(rows);
         self.set_basis(plan, model, rows.rows);
@@ -48,9 +43,9 @@ impl Work {
             let products = column.iter().zip(&self.residuals);
             match weights {
                 // A masked row's weight may be anything, and its residual is 0.
-                Some(weights) => self.scores.extend(
-                    products.zip(weights).map(|((z, e), w)| if *e == 0.0 { 0.0 } else { w * e * z }),
-                ),
+                Some(weights) => self
+                    .scores
+                    .extend(products.zip(weights).map(|((z, e), w)| if *e == 0.0 { 0.0 } else { w * e * z })),
                 None => self.scores.extend(products.map(|(z, e)| e * z)),
             }
         }
@@ -100,7 +95,12 @@ impl Work {
 
     /// Divides residuals by what is asked of `1 - h`, `h = w |T'z|²`. A row of leverage 1 is fitted exactly: its
     /// residual is 0, and so is its score.
-    fn divide_by_leverage(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, rows: &DesignBlock<'_>) -> u64 {
+    fn divide_by_leverage(
+        &mut self,
+        plan: &ScorePlan<'_>,
+        model: &ScoreModel,
+        rows: &DesignBlock<'_>,
+    ) -> u64 {
         if plan.leverage == Leverage::Ignored {
             return 0;
         }

@@ -61,11 +61,7 @@ impl Rows {
         let z = |j: usize| (self.x[j][i] - CENTRE[j].0) - CENTRE[j].1;
         let y = (self.y[i] - CENTRE[2].0) - CENTRE[2].1;
         let e = y - SLOPES[0] * z(0) - SLOPES[1] * z(1);
-        let u = [
-            1.0 / WEIGHT.sqrt(),
-            z(0) * ROOT[0] + z(1) * ROOT[2],
-            z(0) * ROOT[1] + z(1) * ROOT[3],
-        ];
+        let u = [1.0 / WEIGHT.sqrt(), z(0) * ROOT[0] + z(1) * ROOT[2], z(0) * ROOT[1] + z(1) * ROOT[3]];
         ([1.0, z(0), z(1)], e, u)
     }
 }
@@ -248,15 +244,14 @@ fn a_row_of_leverage_one_has_no_score() {
 fn nesting_is_noticed() {
     let (layout, mut rows) = (layout(), Rows::new(50));
     rows.clusters[0] = rows.clusters[1].iter().map(|c| c / 2).collect();
-    let nested =
-        |plan: &ScorePlan<'_>| {
-            let mut scores = Scores::new(plan);
-            rows.feed(&mut scores, 0, 30, false);
-            let mut more = Scores::new(plan);
-            rows.feed(&mut more, 30, 50, false);
-            scores.merge(more).unwrap();
-            scores.into_parts().1.is_nested(0)
-        };
+    let nested = |plan: &ScorePlan<'_>| {
+        let mut scores = Scores::new(plan);
+        rows.feed(&mut scores, 0, 30, false);
+        let mut more = Scores::new(plan);
+        rows.feed(&mut more, 30, 50, false);
+        scores.merge(more).unwrap();
+        scores.into_parts().1.is_nested(0)
+    };
     let base = plan(&layout, ScoreKind::Clusters, Leverage::Ignored, false);
     assert!(nested(&ScorePlan { clusters: vec![0], nested: vec![1], ..base.clone() }));
     assert!(!nested(&ScorePlan { clusters: vec![1], nested: vec![0], ..base }));

@@ -86,7 +86,9 @@ impl FromStr for Vcov {
         }
         let all = [Self::Iid, Self::Hc0, Self::Hc1, Self::Hc2, Self::Hc3, Self::Cr0, Self::Cr1, Self::Cr3];
         all.into_iter().find(|v| v.to_string() == text).ok_or_else(|| {
-            format!("there is no covariance {text:?}; there are iid, hc0, hc1, hc2, hc3, hac:L, cr0, cr1, cr3")
+            format!(
+                "there is no covariance {text:?}; there are iid, hc0, hc1, hc2, hc3, hac:L, cr0, cr1, cr3"
+            )
         })
     }
 }

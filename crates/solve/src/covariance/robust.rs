@@ -62,9 +62,9 @@ impl Fit {
                 self.glance.p_value = Some(p);
             }
             _ => {
-                let why = if vcov.kind.is_clustered() { ": there are too few clusters" } else { "" };
+                let why = if vcov.kind.is_clustered() { ": there are too few clusters for it" } else { "" };
                 let message = format!(
-                    "the covariance of the {} slopes is singular, so there is no overall F{why}",
+                    "the covariance of the {} slopes is not positive definite, so there is no overall F{why}",
                     restrictions.len()
                 );
                 self.warnings.push(Warning::new("no_overall_f", message));

@@ -45,15 +45,16 @@ fn two_restrictions_by_the_formula() {
     // b_2 + b_3 = 1 and b_0 - 2 b_2 = 0.
     let l = [[0.0, 1.0, 1.0], [1.0, -2.0, 0.0]];
     let miss = [-2.0 + 0.5 - 1.0, 1.0 + 4.0];
-    let entry = |a: usize, b: usize| -> f64 {
-        (0..9).map(|ij| l[a][ij / 3] * v[ij] * l[b][ij % 3]).sum()
-    };
+    let entry = |a: usize, b: usize| -> f64 { (0..9).map(|ij| l[a][ij / 3] * v[ij] * l[b][ij % 3]).sum() };
     let (a, b, d) = (entry(0, 0), entry(0, 1), entry(1, 1));
-    let square = (d * miss[0] * miss[0] - 2.0 * b * miss[0] * miss[1] + a * miss[1] * miss[1]) / (a * d - b * b);
-    let found = test(&[restriction(&[(2, 1.0), (3, 1.0)], 1.0), restriction(&[(0, 1.0), (2, -2.0)], 0.0)]).unwrap();
+    let square =
+        (d * miss[0] * miss[0] - 2.0 * b * miss[0] * miss[1] + a * miss[1] * miss[1]) / (a * d - b * b);
+    let found =
+        test(&[restriction(&[(2, 1.0), (3, 1.0)], 1.0), restriction(&[(0, 1.0), (2, -2.0)], 0.0)]).unwrap();
     assert!((found.statistic.unwrap() / (square / 2.0) - 1.0).abs() < 1e-12);
     // The same hypothesis in other words.
-    let again = test(&[restriction(&[(0, 1.0), (3, 2.0)], 2.0), restriction(&[(0, -2.0), (2, 4.0)], 0.0)]).unwrap();
+    let again =
+        test(&[restriction(&[(0, 1.0), (3, 2.0)], 2.0), restriction(&[(0, -2.0), (2, 4.0)], 0.0)]).unwrap();
     assert!((again.statistic.unwrap() / found.statistic.unwrap() - 1.0).abs() < 1e-12);
 }
 
@@ -61,7 +62,9 @@ fn two_restrictions_by_the_formula() {
 fn restrictions_must_be_independent() {
     let fails = |restrictions: &[Restriction]| test(restrictions).unwrap_err().to_string();
     let (a, b) = (restriction(&[(2, 1.0), (3, -1.0)], 0.0), restriction(&[(3, 1.0)], 0.25));
-    assert!(fails(&[a.clone(), b.clone(), restriction(&[(2, 3.0)], 0.75)]).contains("follows from the others"));
+    assert!(
+        fails(&[a.clone(), b.clone(), restriction(&[(2, 3.0)], 0.75)]).contains("follows from the others")
+    );
     assert!(fails(&[a.clone(), b, restriction(&[(2, 3.0)], 1.0)]).contains("contradict"));
     assert!(fails(&[a.clone(), restriction(&[(2, -2.0), (3, 2.0)], 0.0)]).contains("follows"));
     assert!(fails(&[restriction(&[(2, 1.0), (2, -1.0)], 0.0)]).contains("no coefficient is left"));
@@ -72,7 +75,8 @@ fn restrictions_must_be_independent() {
 
 #[test]
 fn a_singular_covariance_has_no_f() {
-    let singular = Meat { values: vec![1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], added: None, decisive: 0 };
+    let singular =
+        Meat { values: vec![1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], added: None, decisive: 0 };
     let both = [restriction(&[(2, 1.0)], 0.0), restriction(&[(3, 1.0)], 0.0)];
     let found = WaldTest::new("h", &bread(), &singular, 20, &both).unwrap();
     assert_eq!((found.statistic, found.p_value), (None, None));
