@@ -143,6 +143,16 @@ impl Layout {
         self.absorbed.as_ref()
     }
 
+    /// The variable that a column is, if it is one as it lies.
+    pub(crate) fn variable(&self, position: usize) -> Option<usize> {
+        match self.columns[position].parts.as_slice() {
+            [Part { raw: Raw { variable, levels }, factor }] if levels.is_empty() && *factor == 1.0 => {
+                *variable
+            }
+            _ => None,
+        }
+    }
+
     /// Positions of the columns that are made of nothing but the levels of one category.
     pub fn columns_of(&self, category: usize) -> Vec<usize> {
         let of_category = |part: &Part| {

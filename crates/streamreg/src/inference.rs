@@ -248,7 +248,7 @@ impl<R: Rows> Run<'_, R> {
         }
         fits.iter_mut().for_each(|(solver, _)| solver.passes = pass);
         let (totals, nesting) = scores.into_parts();
-        for sums in totals.iter().flat_map(ScoreTotals::clusters).filter(|sums| sums.is_overfull()) {
+        if let Some(sums) = totals.iter().flat_map(ScoreTotals::clusters).find(|sums| sums.is_overfull()) {
             let clusters = format!("more than {}", sums.most());
             return Err(inference.too_many(&columns.join(", "), &clusters, most_clusters));
         }
@@ -343,9 +343,45 @@ fn add_test(
     }
     let test = WaldTest::new(text, bread, meat, df, restrictions)?;
     if test.statistic.is_none() {
-        let message = format!("the covariance of what {text:?} tests is not positive definite: there is no F");
+        let message =
+            format!("the covariance of what {text:?} tests is not positive definite: there is no F");
         fit.warnings.push(Warning::new("no_test", message));
     }
     fit.tests.push(test);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(inference: &Inference) -> Resolved<'_> {
+        inference.resolve(&ModelSpec::of_columns("y", ["x"]), true).unwrap()
+    }
+
+    #[test]
+    fn clusters_have_a_limit_that_is_told() {
+        let clusters = vec!["g".to_owned()];
+        let cr1 = Inference { clusters: clusters.clone(), ..Inference::default() };
+        let cr3 = Inference { vcov: Some(Vcov::Cr3), clusters, ..Inference::default() };
+        let (cr1, cr3) = (resolved(&cr1), resolved(&cr3));
+        assert_eq!(cr1.vcov, Vcov::Cr1);
+        assert_eq!(cr1.most_clusters(1, 12), (1 << 30) / 128);
+        assert_eq!(cr1.most_clusters(2, 12), (1 << 30) / 256);
+        // 12 scores and 78 products.
+        assert_eq!(cr3.most_clusters(1, 12), (1 << 30) / (8 * 90 + 32));
+        let message = cr3.too_many("g", "1000", 10).to_string();
+        assert!(
+            message.contains("\"g\": 1000 clusters") && message.contains("10 would fit; cr1"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn residuals_that_differ_are_remarked() {
+        assert!(residuals_differ(1.0, 1.0 + 1e-9).is_none());
+        assert!(residuals_differ(0.0, 0.0).is_none());
+        assert!(residuals_differ(1.0, 1.01).is_some());
+        assert!(residuals_differ(1e-20, 0.0).is_some());
+    }
 }

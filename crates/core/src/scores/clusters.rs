@@ -145,12 +145,12 @@ fn with_blocks(scores: &[f64], basis: &[f64], rows: &DesignBlock<'_>, width: usi
 /// For some categories and every cluster, whether each level lies in one cluster: dummies of such a category are
 /// nested in the clusters.
 #[derive(Debug, Default)]
-pub struct PairNesting {
+pub struct Nesting {
     /// For every category and cluster, in this order, the cluster of each level.
     clusters: Vec<[HashMap<u32, Option<u32>>; 2]>,
 }
 
-impl PairNesting {
+impl Nesting {
     pub(super) fn new(categories: usize) -> Self {
         Self { clusters: (0..categories).map(|_| Default::default()).collect() }
     }

@@ -18,7 +18,7 @@ mod clusters;
 mod lagged;
 mod residuals;
 
-pub use self::clusters::{ClusterSums, PairNesting};
+pub use self::clusters::{ClusterSums, Nesting};
 use self::lagged::Lagged;
 use self::residuals::Work;
 use crate::accumulate::Accumulator;
@@ -123,7 +123,7 @@ pub const NO_RESIDUAL: f64 = 1e-10;
 pub struct Scores<'l> {
     plan: &'l ScorePlan<'l>,
     totals: Vec<ScoreTotals>,
-    nesting: PairNesting,
+    nesting: Nesting,
     work: Option<Box<Work>>,
 }
 
@@ -152,11 +152,11 @@ impl<'l> Scores<'l> {
     /// The sums of no rows.
     pub fn new(plan: &'l ScorePlan<'l>) -> Self {
         let totals = plan.models.iter().map(|model| ScoreTotals::new(plan, model.width())).collect();
-        Self { plan, totals, nesting: PairNesting::new(plan.nested.len()), work: None }
+        Self { plan, totals, nesting: Nesting::new(plan.nested.len()), work: None }
     }
 
     /// The sums, a response each, and which categories are nested in a cluster.
-    pub fn into_parts(self) -> (Vec<ScoreTotals>, PairNesting) {
+    pub fn into_parts(self) -> (Vec<ScoreTotals>, Nesting) {
         (self.totals, self.nesting)
     }
 }

@@ -9,7 +9,7 @@ use crate::block::DesignBlock;
 /// Buffers of a thread, all column-major; what belongs to rows that take no part is 0.
 #[derive(Default)]
 pub(super) struct Work {
-    /// The columns of the layout.
+    /// The columns of the layout; empty for those that are a variable as it lies.
     cells: Vec<Vec<f64>>,
     /// The centred columns of a model, without the constant.
     centred: Vec<f64>,
@@ -22,10 +22,12 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Computes the columns of the layout.
+    /// Computes the columns of the layout that lie nowhere.
     pub(super) fn fill(&mut self, plan: &ScorePlan<'_>, rows: &DesignBlock<'_>) {
         self.cells.resize(plan.layout.len(), Vec::new());
-        for (position, cells) in self.cells.iter_mut().enumerate() {
+        let computed = |position: usize| plan.layout.variable(position).is_none();
+        for (position, cells) in self.cells.iter_mut().enumerate().filter(|(position, _)| computed(*position))
+        {
             cells.resize(rows.rows, 0.0);
             plan.layout.fill(position, rows, cells);
         }
@@ -63,7 +65,9 @@ impl Work {
         self.centred.clear();
         for ((&position, slope), &(mean, low)) in model.columns.iter().zip(&model.slopes).zip(&model.centre) {
             let from = self.centred.len();
-            self.centred.extend(self.cells[position].iter().map(|x| (x - mean) - low));
+            let own = plan.layout.variable(position).map(|v| rows.columns[v].values);
+            let values = own.unwrap_or(&self.cells[position]);
+            self.centred.extend(values.iter().map(|x| (x - mean) - low));
             for (e, z) in self.residuals.iter_mut().zip(&self.centred[from..]) {
                 *e -= slope * z;
             }
