@@ -410,6 +410,8 @@ fn rows_without_a_cluster_are_dropped_and_counted() {
     assert_eq!(gaps["ledger"]["dropped"][0]["column"], "g");
     assert_eq!(number(&gaps, "ledger/dropped/0/rows"), 20.0);
     dir.streamreg("fit gaps.csv -t y -f x1,x2 --cluster g --missing error").fails(3, &["\"g\"", "row 10"]);
+    let filled = dir.fit("gaps.csv -t y -f x1,x2 --cluster g --missing indicator");
+    assert_eq!(number(&filled, "ledger/dropped/0/rows"), 20.0);
     // A cluster is no feature by default, but may be one.
     assert!(!dir.fit("gaps.csv -t y --cluster g")["formula"].as_str().unwrap().contains("g"));
     let both = dir
@@ -642,6 +644,15 @@ fn what_cannot_be_done_is_refused() {
     let refused = model().vcov(Vcov::Hc1).fit_batches(batches.schema(), [Ok(batches)]).unwrap_err();
     assert!(refused.to_string().contains("cannot be read again"), "{refused}");
     assert!(!Path::new(&dir.path("v.csv")).exists());
+    let many: String = (0..4_500).map(|i| format!("{},{},{}\n", i * i % 17, i % 2_100, i % 3)).collect();
+    dir.write("many.csv", format!("y,k,g\n{many}"));
+    let line = "fit many.csv --cluster g --formula";
+    dir.streamreg(line).arg("y ~ C(k)").fails(3, &["2099 columns are too many for robust"]);
+    // As many coefficients as rows: nothing is left for standard errors of any kind.
+    dir.write("two.csv", "y,x\n1,2\n2,3\n");
+    let none = dir.fit("two.csv -t y -f x --vcov hc1");
+    assert!(none["coefficients"][1]["std_error"].is_null() && none["vcov"]["kind"] == "hc1");
+    dir.streamreg("fit two.csv -t y -f x --test x=0").fails(3, &["no residual degrees of freedom"]);
     // Dropped columns have no standard error, the others do.
     let dropped = dir.fit("twice.csv -t y --vcov hc3");
     assert!(dropped["coefficients"][2]["std_error"].is_null());

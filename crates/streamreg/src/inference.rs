@@ -120,6 +120,21 @@ impl Resolved<'_> {
         self.needs_bread() || self.asked.complete
     }
 
+    /// Checks the number of columns, before anything is solved.
+    pub(crate) fn check_columns(&self, summed: &Summed, group: &Group<'_>) -> Result<()> {
+        if self.vcov == Vcov::Iid {
+            return Ok(());
+        }
+        let columns = Layout::new(&summed.design, group.coding(), false)?.len();
+        if columns > MAX_COLUMNS {
+            return Err(Error::data(format!(
+                "{columns} columns are too many for robust standard errors, up to {MAX_COLUMNS} are possible; a \
+                 category of many levels has a column for each"
+            )));
+        }
+        Ok(())
+    }
+
     fn leverage(&self) -> Leverage {
         match self.vcov {
             Vcov::Hc2 => Leverage::Root,
@@ -200,14 +215,6 @@ impl<R: Rows> Run<'_, R> {
         breads: &[Bread],
         fits: &mut [(SolverReport, Fit)],
     ) -> Result<FitScores> {
-        if layout.len() > MAX_COLUMNS {
-            let message = format!(
-                "{} columns are too many for robust standard errors, up to {MAX_COLUMNS} are possible; a category of \
-                 many levels has a column for each",
-                layout.len()
-            );
-            return Err(Error::data(message));
-        }
         let columns = &summed.spec.clusters;
         let width = breads.iter().map(Bread::width).max().unwrap_or(0);
         let most_clusters = inference.most_clusters(fits.len(), width);
@@ -293,6 +300,7 @@ impl FitScores {
         let kind = inference.vcov;
         if fit.glance.sigma.is_none() {
             // Without residual degrees of freedom there is no covariance of any kind.
+            fit.vcov = VcovSummary { kind, clusters, df: Some(df), small_sample };
             return Ok((fit, Meat::iid(bread, f64::NAN)));
         }
         let meat = Meat::new(totals, bread, (kind, small_sample), self.rotated, sizes)?;

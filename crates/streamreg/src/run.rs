@@ -171,6 +171,7 @@ impl<'a, R: Rows> Run<'a, R> {
         let group = groups.group(0)?;
         let coding = group.coding().clone();
         let start = Instant::now();
+        inference.check_columns(&summed, &group)?;
         let absorb = self.options().collinear != Collinear::MinNorm && !inference.needs_columns();
         let options = SolveOptions { bread: inference.needs_bread(), ..*self.options() };
         let (layout, attempts) = attempts(&options, absorb, &summed.design, &group, &spec)?;
