@@ -11,7 +11,7 @@ use crate::block::DesignBlock;
 pub(super) struct Work {
     /// The columns of the layout; empty for those that are a variable as it lies.
     cells: Vec<Vec<f64>>,
-    /// The centred columns of a model, without the constant.
+    /// The constant, where there is one, and the centred columns of a model.
     centred: Vec<f64>,
     /// The columns that scores are of, the constant first where there is one.
     basis: Vec<f64>,
@@ -39,30 +39,34 @@ impl Work {
         self.squares = self.sum_squares(rows);
         self.set_basis(plan, model, rows.rows);
         let full = self.divide_by_leverage(plan, model, rows);
-        let weights = rows.weights.filter(|_| !plan.frequency || plan.kind != ScoreKind::Rows);
-        self.scores.clear();
-        for column in self.basis.chunks_exact(rows.rows) {
-            let products = column.iter().zip(&self.residuals);
-            match weights {
+        if let Some(weights) = rows.weights.filter(|_| !plan.frequency || plan.kind != ScoreKind::Rows) {
+            for (e, w) in self.residuals.iter_mut().zip(weights) {
                 // A masked row's weight may be anything, and its residual is 0.
-                Some(weights) => self
-                    .scores
-                    .extend(products.zip(weights).map(|((z, e), w)| if *e == 0.0 { 0.0 } else { w * e * z })),
-                None => self.scores.extend(products.map(|(z, e)| e * z)),
+                *e = if *e == 0.0 { 0.0 } else { w * *e };
             }
+        }
+        match plan.kind {
+            ScoreKind::Blocks => self.scores.clone_from(&self.basis),
+            // Nobody else wants the columns: they need not leave the cache.
+            _ => std::mem::swap(&mut self.scores, &mut self.basis),
+        }
+        for column in self.scores.chunks_exact_mut(rows.rows.max(1)) {
+            column.iter_mut().zip(&self.residuals).for_each(|(z, e)| *z *= e);
         }
         full
     }
 
-    /// The centred columns, and residuals about the means: `(y - mean) - sum of b_j (x_j - mean_j)`.
+    /// The constant and the centred columns, and residuals about the means:
+    /// `(y - mean) - sum of b_j (x_j - mean_j)`.
     fn centre(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, rows: &DesignBlock<'_>) {
-        let n = rows.rows;
+        let (n, first) = (rows.rows, usize::from(model.intercept));
         let first_response = rows.columns.len() - plan.responses;
         let response = rows.columns[first_response + model.response].values;
         let (mean, low) = model.centre.last().copied().unwrap_or_default();
         self.residuals.clear();
         self.residuals.extend(response.iter().map(|y| (y - mean) - low));
         self.centred.clear();
+        self.centred.resize(first * n, 1.0);
         for ((&position, slope), &(mean, low)) in model.columns.iter().zip(&model.slopes).zip(&model.centre) {
             let from = self.centred.len();
             let own = plan.layout.variable(position).map(|v| rows.columns[v].values);
@@ -75,25 +79,25 @@ impl Work {
         if rows.mask.is_some() || rows.weights.is_some() {
             for row in (0..n).filter(|&row| !rows.uses(row)) {
                 self.residuals[row] = 0.0;
-                (0..model.columns.len()).for_each(|j| self.centred[j * n + row] = 0.0);
+                (first..model.width()).for_each(|j| self.centred[j * n + row] = 0.0);
             }
         }
     }
 
-    /// The constant and the centred columns, or what they are rotated to.
+    /// The columns that scores are of: these, or what they are rotated to.
     fn set_basis(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, n: usize) {
+        if !plan.is_rotated() {
+            std::mem::swap(&mut self.basis, &mut self.centred);
+            return;
+        }
         let (first, p) = (usize::from(model.intercept), model.columns.len());
-        let rotated = plan.is_rotated();
         self.basis.clear();
-        self.basis.resize(n * (first + p), if rotated { 1.0 / model.weight.sqrt() } else { 1.0 });
-        let own = &mut self.basis[first * n..];
-        if rotated && p > 0 && n > 0 {
+        self.basis.resize(n * (first + p), 1.0 / model.weight.sqrt());
+        if p > 0 && n > 0 {
             let root = MatRef::from_row_major_slice(&model.root, p, p);
-            let centred = MatRef::from_column_major_slice(&self.centred, n, p);
-            let target = MatMut::from_column_major_slice_mut(own, n, p);
+            let centred = MatRef::from_column_major_slice(&self.centred[first * n..], n, p);
+            let target = MatMut::from_column_major_slice_mut(&mut self.basis[first * n..], n, p);
             matmul(target, Accum::Replace, centred, root, 1.0, Par::Seq);
-        } else {
-            own.copy_from_slice(&self.centred);
         }
     }
 
