@@ -6,6 +6,7 @@
 //! | `flights` | a real table with nulls, a constant and an exact collinearity, against statsmodels |
 //! | `nist` | the NIST StRD sets, digits against the certified values |
 //! | `reference` | published regressions of R, fixest and scikit-learn's data, and minimum norm |
+//! | `robust` | robust covariances and joint tests: published cases in 50 digits, formulas, what must not matter |
 //! | `formulas`, `categories` | the language of terms against formulaic and statsmodels; levels, codings, prediction |
 //! | `rows` | weights, groups, missing values |
 //! | `filters` | filters, computed columns, and the other formats of files; with the cargo feature `polars` |
@@ -39,6 +40,7 @@ mod nist;
 mod penalized;
 mod predict;
 mod reference;
+mod robust;
 mod rows;
 mod types;
 mod util;

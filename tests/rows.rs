@@ -77,8 +77,7 @@ fn weights_that_are_none_are_errors_with_their_row() {
     assert!(fraction.contains("row 2") && fraction.contains("whole number"), "{fraction}");
     let none = stderr(["0", "0", "0", "0"], "frequency").code(3).stderr;
     assert!(none.contains("4 for \"w\" zero"), "{none}");
-    let later = stderr(["1", "1", "1", "1"], "probability").code(2).stderr;
-    assert!(later.contains("robust"), "{later}");
+    stderr(["1", "1", "1", "1"], "probability").code(0);
     let half = dir.streamreg("fit d.csv --target y --weights w").run().code(2).stderr;
     assert!(half.contains("--weight-type"), "{half}");
 }

@@ -104,6 +104,11 @@ impl Cmd<'_> {
         self
     }
 
+    pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
+        self.command.args(args);
+        self
+    }
+
     pub(crate) fn run(mut self) -> Outcome {
         let output = self.command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

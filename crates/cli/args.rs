@@ -26,6 +26,7 @@ Examples:
   streamreg fit flights.parquet --formula 'arr_delay ~ dep_delay*origin + C(month) + poly(distance, 2)'
   streamreg fit sales.parquet -t revenue -f price,store --where 'year >= 2020' --with 'price = cents / 100'
   streamreg fit sales.parquet -t revenue -f price,weekday --by store --format tidy --output stores.csv
+  streamreg fit sales.parquet -t revenue -f price,ads --cluster store --test 'price = 0, ads = 0'
   streamreg fit big.parquet --target y --save-model model.json
   streamreg fit big.parquet --target y --lasso auto --cv 10 --cv-rule 1se
   streamreg fit survey.csv --target 'net income' --features '\"age, years\",height'";
@@ -171,8 +172,9 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "COLUMN", requires = "weight_type", help_heading = "Rows")]
     pub(crate) weights: Option<String>,
 
-    /// What a weight means: the row stands for so many equal rows (frequency), or its variance is inversely
-    /// proportional to it (analytic)
+    /// What a weight means: the row stands for so many equal rows (frequency), its variance is inversely
+    /// proportional to it (analytic), or its probability to be drawn is (probability: standard errors are then
+    /// robust, hc1 unless --vcov says otherwise)
     #[arg(long, value_enum, value_name = "MEANING", requires = "weights", help_heading = "Rows")]
     pub(crate) weight_type: Option<WeightArg>,
 
@@ -207,6 +209,36 @@ pub(crate) struct FitArgs {
     /// or the fit is perfect but for rounding
     #[arg(long, help_heading = "Solving")]
     pub(crate) strict: bool,
+
+    /// Covariance of the coefficients: iid; robust to unequal variances (hc0, hc1, hc2, hc3), to them and correlation
+    /// with L rows before (hac:L, rows in the order of time), or to correlation within clusters (cr0, cr1, cr3); all
+    /// but iid read the data twice [default: iid; cr1 with --cluster; hc1 with probability weights]
+    #[arg(long, value_name = "KIND", help_heading = "Inference")]
+    pub(crate) vcov: Option<String>,
+
+    /// Rows with the same value of this column are correlated; two columns, separated by a comma, for two ways
+    #[arg(long, value_name = "COLUMNS", help_heading = "Inference")]
+    pub(crate) cluster: Vec<String>,
+
+    /// Small-sample choices for hac, cr1 and cr3, separated by commas: no factor at all (none); of two ways each with
+    /// its own factor instead of one for the fewest clusters (each); dummies nested in clusters do not count (nested);
+    /// cr3 about the mean of the jackknife (jackknife-mean)
+    #[arg(long, value_name = "WORDS", help_heading = "Inference")]
+    pub(crate) ssc: Option<String>,
+
+    /// Test restrictions on the coefficients jointly (F with the covariance of the fit): 'x1 = x2, 2*x3 + "a b" = 1',
+    /// terms named as in the result; may be repeated
+    #[arg(
+        long = "test",
+        value_name = "RESTRICTIONS",
+        allow_hyphen_values = true,
+        help_heading = "Inference"
+    )]
+    pub(crate) tests: Vec<String>,
+
+    /// Write the covariance of the coefficients to a file, .csv or .parquet
+    #[arg(long, value_name = "FILE", help_heading = "Inference")]
+    pub(crate) vcov_out: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) penalty: PenaltyArgs,
@@ -250,7 +282,6 @@ pub(crate) enum ContrastsArg {
 pub(crate) enum WeightArg {
     Frequency,
     Analytic,
-    #[value(help = "not yet: it needs robust standard errors")]
     Probability,
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use streamreg::{
     Collinear, ColumnType, Contrasts, CsvOptions, DatasetOptions, Execution, Interval, Missing, Precision,
-    Regression, Solver, Unseen, WeightType,
+    Regression, Solver, Unseen, Vcov, WeightType,
 };
 
 use crate::args::{
@@ -85,9 +85,9 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
         regression = regression.penalized(penalization);
     }
     if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
-        regression = regression.weights(column, weight_type(kind)?);
+        regression = regression.weights(column, weight_type(kind));
     }
-    Ok(regression)
+    inference(regression, args)
 }
 
 /// What stands before and behind the first `=`, without blanks around.
@@ -96,15 +96,28 @@ fn pair<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)>
     parts.filter(|(a, _)| !a.is_empty()).ok_or_else(|| usage(format!("{flag} takes {form}, not {text:?}")))
 }
 
-fn weight_type(kind: WeightArg) -> Result<WeightType> {
+fn weight_type(kind: WeightArg) -> WeightType {
     match kind {
-        WeightArg::Frequency => Ok(WeightType::Frequency),
-        WeightArg::Analytic => Ok(WeightType::Analytic),
-        WeightArg::Probability => Err(usage(
-            "probability weights need robust standard errors, which are not there yet; the coefficients are \
-             those of --weight-type analytic",
-        )),
+        WeightArg::Frequency => WeightType::Frequency,
+        WeightArg::Analytic => WeightType::Analytic,
+        WeightArg::Probability => WeightType::Probability,
     }
+}
+
+/// Standard errors and tests.
+fn inference(mut regression: Regression, args: &FitArgs) -> Result<Regression> {
+    if let Some(text) = &args.vcov {
+        let kind: Vcov = text.to_ascii_lowercase().parse().map_err(|e| usage(format!("--vcov: {e}")))?;
+        regression = regression.vcov(kind);
+    }
+    if let Some(text) = &args.ssc {
+        regression = regression.ssc(text.parse().map_err(|e| usage(format!("--ssc: {e}")))?);
+    }
+    for text in &args.tests {
+        regression = regression.test(text);
+    }
+    let clusters = names("--cluster", &args.cluster)?;
+    Ok(regression.cluster(clusters).complete_covariance(args.vcov_out.is_some()))
 }
 
 /// What happens to levels that a model does not know.

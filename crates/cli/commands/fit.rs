@@ -1,6 +1,7 @@
 //! `streamreg fit`
 
 use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use streamreg::{FitReport, Regression, Source, refuse_input_as_output, same_file, write_atomically};
@@ -14,30 +15,30 @@ use crate::{report, settings};
 const HOPELESS_DIGITS: f64 = 2.0;
 
 /// Warnings that `--strict` does not let pass.
-const STRICT_WARNINGS: [&str; 3] = ["few_digits", "undecided", "perfect_fit"];
+const STRICT_WARNINGS: [&str; 4] = ["few_digits", "undecided", "perfect_fit", "residuals_differ"];
 
 pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     let regression = settings::regression(args)?;
-    if args.output.as_ref().zip(args.save_model.as_ref()).is_some_and(|(a, b)| same_file(a, b)) {
-        return Err(settings::usage("--output and --save-model name the same file"));
-    }
-    let others = args.output.iter().chain(&args.save_model);
-    if args.penalty.folds_out.iter().any(|folds| others.clone().any(|other| same_file(folds, other))) {
-        return Err(settings::usage("--folds-out names the file of another output"));
-    }
+    let outputs = outputs(args)?;
     let source = regression.open(&args.input.files)?;
-    for output in args.output.iter().chain(&args.save_model).chain(&args.penalty.folds_out) {
+    for (_, output) in outputs {
         refuse_input_as_output(source.as_ref(), output)?;
     }
     if !args.by.is_empty() {
         if args.save_model.is_some() {
             return Err(settings::usage("--save-model takes one fit, and --by makes many"));
         }
+        if args.vcov_out.is_some() {
+            return Err(settings::usage("--vcov-out takes one fit, and --by makes many"));
+        }
         return run_groups(args, &regression, source.as_ref());
     }
     let fitted = regression.fit_targets(source.as_ref())?;
     if args.save_model.is_some() && fitted.len() > 1 {
         return Err(settings::usage("--save-model takes one target; fit them one by one"));
+    }
+    if args.vcov_out.is_some() && fitted.len() > 1 {
+        return Err(settings::usage("--vcov-out takes one target; fit them one by one"));
     }
     let text = report::fits(&fitted, args.format)?;
     match &args.output {
@@ -50,8 +51,33 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     if let Some(path) = &args.penalty.folds_out {
         regression.write_folds(source.as_ref(), path)?;
     }
+    if let (Some(path), [only]) = (&args.vcov_out, fitted.as_slice()) {
+        only.save_covariance(path)?;
+    }
     let verdicts = fitted.iter().map(|f| verdict(f, args.strict));
     Ok(verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0)))
+}
+
+/// The files to be written, each by its flag; none twice.
+fn outputs(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
+    let flags = [
+        ("--output", &args.output),
+        ("--save-model", &args.save_model),
+        ("--vcov-out", &args.vcov_out),
+        ("--folds-out", &args.penalty.folds_out),
+    ];
+    let ending = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase();
+    if args.vcov_out.as_ref().map(ending).is_some_and(|e| !e.ends_with(".csv") && !e.ends_with(".parquet")) {
+        return Err(settings::usage("--vcov-out takes a file that ends in .parquet or .csv"));
+    }
+    let named: Vec<(&str, &PathBuf)> =
+        flags.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))).collect();
+    for (index, (flag, path)) in named.iter().enumerate() {
+        if let Some((other, _)) = named[..index].iter().find(|(_, before)| same_file(before, path)) {
+            return Err(settings::usage(format!("{other} and {flag} name the same file")));
+        }
+    }
+    Ok(named)
 }
 
 /// The exit code for a fit that succeeded as a computation.

@@ -1,7 +1,7 @@
 //! CSV with the column names of R's broom package. Missing numbers are empty, all others read back
 //! exactly.
 
-use streamreg::{FitReport, Glance, TermEstimate, csv_field};
+use streamreg::{FitReport, Glance, TermEstimate, Vcov, csv_field};
 
 /// What identifies a fit among several: a cell for each of these columns stands before its own.
 pub(crate) fn header(of: &str, prefix: &[String], status: bool) -> String {
@@ -43,7 +43,18 @@ pub(crate) fn glance_row(g: &Glance) -> String {
 }
 
 pub(crate) fn tidy(reports: &[FitReport]) -> String {
-    table(reports, TIDY, |r| r.coefficients.iter().map(tidy_row).collect())
+    let robust = |r: &FitReport| r.vcov.kind != Vcov::Iid;
+    if !reports.iter().any(robust) {
+        return table(reports, TIDY, |r| r.coefficients.iter().map(tidy_row).collect());
+    }
+    // What the standard errors rest on, in columns that broom does not have.
+    let columns = format!("{TIDY},vcov,clusters,df");
+    table(reports, &columns, |r| {
+        let clusters: Vec<String> = r.vcov.clusters.iter().map(|c| c.clusters.to_string()).collect();
+        let df = r.vcov.df.map_or(String::new(), |df| df.to_string());
+        let own = format!("{},{},{df}", r.vcov.kind, clusters.join(" "));
+        r.coefficients.iter().map(|c| format!("{},{own}", tidy_row(c))).collect()
+    })
 }
 
 pub(crate) fn glance(reports: &[FitReport]) -> String {

@@ -1,6 +1,6 @@
 //! The coefficient table, in the order of R's `summary.lm`.
 
-use streamreg::{FitReport, TermEstimate};
+use streamreg::{FitReport, TermEstimate, Vcov, VcovSummary, WaldTest};
 
 use super::columns::aligned;
 use super::number::{count, optional, p_value, short, stars, t_value};
@@ -109,11 +109,42 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
             "F-statistic: {} on {} and {} DF,  p-value {p}",
             short(f),
             g.df,
-            count(g.df_residual)
+            count(report.vcov.df.unwrap_or(g.df_residual))
         ));
     }
+    lines.extend(covariance(&report.vcov));
+    lines.extend(report.tests.iter().map(test));
     lines.push(format!("Condition number: {}", short(report.condition_number)));
     lines
+}
+
+/// What standard errors rest on, where it is not what everybody expects.
+fn covariance(vcov: &VcovSummary) -> Option<String> {
+    let what = match vcov.kind {
+        Vcov::Iid => return None,
+        Vcov::Hac(lags) => format!("robust to unequal variances and correlation over {lags} rows (HAC)"),
+        kind if kind.is_clustered() => {
+            let clusters = vcov.clusters.iter();
+            let clusters = clusters.map(|c| format!("{} of {}", count(c.clusters), printable(&c.column)));
+            let kind = kind.to_string().to_uppercase();
+            format!(
+                "robust to correlation within clusters ({kind}), {}",
+                clusters.collect::<Vec<_>>().join(" and ")
+            )
+        }
+        kind => format!("robust to unequal variances ({})", kind.to_string().to_uppercase()),
+    };
+    let df = vcov.df.map_or(String::new(), |df| format!("; t with {} DF", count(df)));
+    Some(format!("Standard errors: {what}{df}"))
+}
+
+fn test(test: &WaldTest) -> String {
+    let hypothesis = printable(&test.hypothesis);
+    let Some(f) = test.statistic else { return format!("Test {hypothesis}: NA") };
+    let p = p_value(test.p_value);
+    let p = if p.starts_with('<') { p } else { format!("= {p}") };
+    let df = count(test.df_residual);
+    format!("Test {hypothesis}: F = {} on {} and {df} DF,  p-value {p}", short(f), test.df)
 }
 
 /// The rows, and what they stand for where they are weighted.

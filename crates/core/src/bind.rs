@@ -34,6 +34,7 @@ impl<'s> Binder<'s> {
             terms: Vec::new(),
             weights: None,
             by: Vec::new(),
+            clusters: Vec::new(),
             tables: Vec::new(),
             checks: Vec::new(),
             fills: Vec::new(),
@@ -60,6 +61,11 @@ impl<'s> Binder<'s> {
             let index = self.category(column, true);
             self.design.by.push(index);
         }
+        for column in &self.spec.clusters {
+            self.schema.check_category(column, "cluster")?;
+            // Its cells are looked at before those of the features; the category itself comes behind theirs.
+            self.column(column);
+        }
         let first_feature_column = self.design.columns.len();
         self.bind_terms()?;
         self.check_references()?;
@@ -69,6 +75,7 @@ impl<'s> Binder<'s> {
             self.design.variables.push(Variable { label: factor_name(factor), content });
         }
         self.add_flags(features);
+        self.design.clusters = self.spec.clusters.iter().map(|name| self.category(name, true)).collect();
         self.design.fills = vec![0.0; self.design.variables.len()];
         self.design.checks = self.checks(first_feature_column);
         self.design.tables = tables(&self.design);
@@ -114,6 +121,9 @@ impl<'s> Binder<'s> {
         for (index, column) in self.spec.by.iter().enumerate() {
             if self.spec.by[..index].contains(column) {
                 return error(column, "the group is named twice");
+            }
+            if self.spec.clusters.contains(column) {
+                return error(column, "the column of the groups is also a cluster; it is constant in each");
             }
             if self.spec.responses.contains(&Factor::Column(column.clone())) {
                 return error(column, "the response is also a group");
@@ -421,8 +431,8 @@ fn tables(design: &Design) -> Vec<TableSpec> {
         tables.push(TableSpec { key, variables, slopes: slopes.len(), weighted: true });
     }
     // R's orthogonal polynomials are orthogonal over rows, not over weights.
-    let analytic = design.spec.weights.as_ref().is_some_and(|w| w.kind == WeightType::Analytic);
-    if analytic && !design.polynomials.is_empty() {
+    let of_rows = design.spec.weights.as_ref().is_some_and(|w| w.kind != WeightType::Frequency);
+    if of_rows && !design.polynomials.is_empty() {
         let variables = powers(design);
         let slopes = variables.len();
         tables.push(TableSpec { key: design.by.clone(), variables, slopes, weighted: false });

@@ -120,6 +120,8 @@ pub enum BlockError {
         /// Position of the row.
         row: usize,
     },
+    /// Products of residuals are beyond float64's range.
+    Scores,
     /// The number of columns is not that of the variables, or slices differ in length.
     Shape,
 }

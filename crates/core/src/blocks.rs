@@ -408,6 +408,11 @@ impl<'d> BlockCutter<'d> {
                 let message = "the squares of its values are beyond float64's range; rescale the column";
                 Error::new(ErrorKind::Overflow, message).in_column(&self.design.variables[variable].label)
             }
+            BlockError::Scores => {
+                let message =
+                    "squares of residuals times columns are beyond float64's range; rescale the columns";
+                Error::new(ErrorKind::Overflow, message)
+            }
             other => Error::new(ErrorKind::Batch, format!("a block of rows was refused: {other:?}")),
         }
     }

@@ -60,7 +60,7 @@ pub(crate) struct Category {
     pub(crate) column: usize,
     /// The reference level that was asked for, as text.
     pub(crate) reference: Option<String>,
-    /// Whether it only splits the rows into groups.
+    /// Whether it only splits the rows into groups or clusters.
     pub(crate) by: bool,
 }
 
@@ -138,6 +138,8 @@ pub struct Design {
     pub(crate) weights: Option<usize>,
     /// Categories that split the rows into groups.
     pub(crate) by: Vec<usize>,
+    /// Categories that say which rows are correlated: the last ones.
+    pub(crate) clusters: Vec<usize>,
     pub(crate) tables: Vec<TableSpec>,
     pub(crate) checks: Vec<Check>,
     /// What a missing number is replaced by until the mean is known, one a variable.
@@ -282,12 +284,12 @@ impl Design {
         self.categories.iter().map(set).collect()
     }
 
-    /// The levels that a model has, one list a category.
+    /// The levels that a model has, one list a category, those of the clusters apart.
     ///
     /// # Errors
     /// [`ErrorKind::Model`] when there are not as many lists as categories.
     pub fn fixed_level_sets(&self, levels: &[Vec<Level>]) -> Result<Vec<Arc<LevelSet>>> {
-        if levels.len() != self.categories.len() {
+        if levels.len() != self.coded_categories() {
             return Err(Error::new(ErrorKind::Model, "the levels do not belong to the model's categories"));
         }
         let set = |(c, levels): (&Category, &Vec<Level>)| {
@@ -307,6 +309,16 @@ impl Design {
             Content::Product(monomial) => !matches!(monomial.as_slice(), [Piece::Column(_)]),
             Content::MissingFlag(_) => false,
         }
+    }
+
+    /// Positions, among the categories, of the clusters.
+    pub fn clusters(&self) -> &[usize] {
+        &self.clusters
+    }
+
+    /// Number of categories that a coding knows: all but the clusters, which are the last.
+    pub(crate) fn coded_categories(&self) -> usize {
+        self.categories.len() - self.clusters.len()
     }
 
     /// The position of a variable, by its content.

@@ -105,7 +105,7 @@ impl Layout {
         let builder = Builder { design, coding };
         if design.by.is_empty() {
             // Where all levels have a column nobody else asks; a group need not have the level then.
-            (0..design.categories.len()).try_for_each(|index| builder.reference(index).map(drop))?;
+            (0..design.coded_categories()).try_for_each(|index| builder.reference(index).map(drop))?;
         }
         let mut layout = Self::default();
         let mut flagged = Vec::new();
@@ -141,6 +141,26 @@ impl Layout {
     /// The category that is eliminated first, if there is one.
     pub fn absorbed(&self) -> Option<&AbsorbedTerm> {
         self.absorbed.as_ref()
+    }
+
+    /// The variable that a column is, if it is one as it lies.
+    pub(crate) fn variable(&self, position: usize) -> Option<usize> {
+        match self.columns[position].parts.as_slice() {
+            [Part { raw: Raw { variable, levels }, factor }] if levels.is_empty() && *factor == 1.0 => {
+                *variable
+            }
+            _ => None,
+        }
+    }
+
+    /// Positions of the columns that are made of nothing but the levels of one category.
+    pub fn columns_of(&self, category: usize) -> Vec<usize> {
+        let of_category = |part: &Part| {
+            part.raw.variable.is_none()
+                && matches!(part.raw.levels.as_slice(), [(own, _)] if *own == category)
+        };
+        let all = self.columns.iter().enumerate();
+        all.filter(|(_, column)| column.parts.iter().all(of_category)).map(|(position, _)| position).collect()
     }
 
     /// Categories without a column.
@@ -496,7 +516,7 @@ impl Design {
     /// [`ErrorKind::Model`] when the coding belongs to another design.
     pub fn with_coding(mut self, coding: &Coding) -> Result<Self> {
         let fits = coding.polynomials.len() == self.polynomials.len()
-            && coding.levels.len() == self.categories.len()
+            && coding.levels.len() == self.coded_categories()
             && self.polynomials.iter().zip(&coding.polynomials).all(|(p, b)| {
                 let k = p.degree as usize;
                 b.columns.len() == k && b.columns.iter().all(|c| c.len() == k + 1) && b.scale > 0.0

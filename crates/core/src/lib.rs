@@ -8,6 +8,7 @@
 //! | accumulator | holds | costs | good for |
 //! |---|---|---|---|
 //! | [`Statistics`] | all that a design needs: [`ExactProducts`] or [`CrossProducts`] of its numbers, sums by level for its categories | `n p²` flops for `p` numbers, some six times as many if exact, a few sums a category | everything |
+//! | [`Scores`](scores::Scores) | sums of residuals times columns, of a fit | about `n p²` flops | robust covariances |
 //! | [`TriangularFactor`] | means and `R` of centred `[X y] = QR` | about `2 n p²` flops, slower ones | ill-conditioned data |
 //!
 //! After the pass the levels of the categories are known. A [`Layout`] says which columns the terms come to,
@@ -30,6 +31,7 @@
 //! | [`accumulate`](mod@accumulate) | the trait, and the pass |
 //! | [`ordered`] | partitions in parallel, results in order |
 //! | [`statistics`], [`exact`], [`cross_products`], `groups`, [`triangular_factor`], [`moments`] | the statistics |
+//! | [`scores`] | residuals, leverages, and the sums that robust covariances are made of |
 //! | [`layout`], [`assemble`], [`doubled`] | the columns of the design matrix; their cross-products from the sums |
 
 pub mod accumulate;
@@ -54,6 +56,7 @@ pub mod missing;
 pub mod moments;
 pub mod ordered;
 mod scope;
+pub mod scores;
 pub mod spec;
 pub mod statistics;
 pub mod triangular_factor;

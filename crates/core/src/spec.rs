@@ -45,6 +45,9 @@ pub enum WeightType {
     /// The row's variance is inversely proportional to it: degrees of freedom count the rows, and the
     /// scale of the weights does not matter to coefficients and standard errors.
     Analytic,
+    /// The row was drawn with a probability inversely proportional to it: coefficients as with analytic weights,
+    /// standard errors of the sandwich.
+    Probability,
 }
 
 /// The column with the weights, and their meaning.
@@ -114,6 +117,9 @@ pub struct ModelSpec {
     pub weights: Option<Weights>,
     /// Columns whose values split the rows into groups with a fit each.
     pub by: Vec<String>,
+    /// Columns whose values say which rows are correlated: at most two, and no terms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<String>,
 }
 
 /// Factors and terms are saved as they are written in a formula.
@@ -183,6 +189,7 @@ impl ModelSpec {
             max_levels: DEFAULT_MAX_LEVELS,
             weights: None,
             by: Vec::new(),
+            clusters: Vec::new(),
         }
     }
 
@@ -212,7 +219,7 @@ impl ModelSpec {
     #[must_use]
     pub fn for_new_rows(&self) -> Self {
         let missing = if self.missing == Missing::Indicator { Missing::Indicator } else { Missing::Drop };
-        Self { missing, weights: None, by: Vec::new(), ..self.clone() }
+        Self { missing, weights: None, by: Vec::new(), clusters: Vec::new(), ..self.clone() }
     }
 
     /// Names of the responses.

@@ -47,6 +47,16 @@ impl Centre {
         T::rounded(self.means[j])
     }
 
+    /// The same as a float64 and what it lacks.
+    pub(crate) fn mean_in_two(&self, j: usize) -> (f64, f64) {
+        (self.means[j].0, self.means[j].1)
+    }
+
+    /// Position of the response.
+    pub(crate) fn response_position(&self) -> usize {
+        self.means.len().saturating_sub(1)
+    }
+
     /// Mean of the response.
     pub(crate) fn response<T: Scalar>(&self) -> T {
         self.means.last().map_or(T::ZERO, |&mean| T::rounded(mean))

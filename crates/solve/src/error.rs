@@ -38,6 +38,8 @@ pub enum Error {
     },
     /// An option is outside its range.
     Option(String),
+    /// The data do not allow the covariance that was asked for.
+    Inference(String),
 }
 
 impl fmt::Display for Error {
@@ -66,7 +68,7 @@ impl fmt::Display for Error {
                 "coordinate descent did not converge at the penalty {lambda}: it is within {gap:.1e} of the sum of \
                  squares; take a larger penalty"
             ),
-            Self::Option(message) => f.write_str(message),
+            Self::Option(message) | Self::Inference(message) => f.write_str(message),
         }
     }
 }

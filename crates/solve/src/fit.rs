@@ -6,6 +6,7 @@ use streamreg_core::{CrossProducts, DoubledProducts, INTERCEPT, TriangularFactor
 use crate::absorb::{Absorbed, Coefficient};
 use crate::aliased::{Aliased, Relation};
 use crate::centre::Centre;
+use crate::covariance::{Bread, VcovSummary};
 use crate::equation::Equation;
 use crate::error::{Error, Result};
 use crate::factor::svd::extremes;
@@ -15,6 +16,7 @@ use crate::options::{Collinear, SolveOptions, Solver};
 use crate::precision::{Errors, Precision, undecided};
 use crate::scalar::Scalar;
 use crate::solution::{Covariance, Scaled, Solution};
+use crate::wald::WaldTest;
 
 /// The sufficient statistics that a fit starts from.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +88,13 @@ pub struct Fit {
     pub residual_digits_input: f64,
     /// What the reader should know.
     pub warnings: Vec<Warning>,
+    /// What the standard errors rest on.
+    pub vcov: VcovSummary,
+    /// Joint tests.
+    pub tests: Vec<WaldTest>,
+    /// What other covariances start from, where [`SolveOptions::bread`] asks for it; `None` for a solution of minimum
+    /// norm and where a category was eliminated.
+    pub bread: Option<Bread>,
 }
 
 /// The decision about the rank, and how far from another one it was: every column's residual on the columns kept
@@ -223,6 +232,9 @@ impl<T: Scalar> Problem<'_, T> {
         let variance = factor.rss / T::rounded(faer::fx128::from_f64(glance.df_residual as f64));
         let sigma = (glance.df_residual > 0).then(|| variance.root());
         let covariance = sigma.and_then(|sigma| solution.covariance(sigma)).and_then(covariance_of);
+        let whole =
+            self.absorbed.is_none() && (options.collinear != Collinear::MinNorm || aliased.is_empty());
+        let bread = (options.bread && whole).then(|| Bread::new(&solution, centre, equation.intercept));
         let values: Vec<Option<f64>> = solution.values.iter().map(|v| v.map(T::near)).collect();
         let std_errors: Vec<Option<f64>> =
             unit_errors.iter().map(|e| sigma.map(|sigma| sigma.near() * e)).collect();
@@ -241,6 +253,7 @@ impl<T: Scalar> Problem<'_, T> {
                 .then(|| precision.doubt(factor, equation, digits))
                 .flatten(),
         };
+        let df_residual = glance.df_residual;
         let fit = Fit {
             coefficients,
             covariance,
@@ -254,6 +267,9 @@ impl<T: Scalar> Problem<'_, T> {
             residual_digits: precision.residual,
             residual_digits_input: precision.residual_input,
             warnings,
+            vcov: VcovSummary::iid(df_residual),
+            tests: Vec::new(),
+            bread,
         };
         Ok(Attempt { fit, doubt })
     }

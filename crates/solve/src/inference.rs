@@ -139,23 +139,40 @@ fn quantile(alpha: f64, df: f64) -> f64 {
 /// The coefficient table.
 pub(crate) fn estimates(coefficients: Vec<Coefficient>, glance: &Glance, level: f64) -> Vec<TermEstimate> {
     let df = glance.df_residual as f64;
-    let quantile = glance.sigma.map(|_| quantile(1.0 - level, df));
     let row = |Coefficient { term, value: estimate, unit_error, quality }: Coefficient| {
         let std_error = estimate.and(glance.sigma).map(|sigma| sigma * unit_error);
-        let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
-        let half_width = std_error.zip(quantile).map(|(se, q)| se * q);
+        let own = term_estimate(term, estimate, std_error, df, level);
+        let of = estimate.zip(quality.as_ref());
         TermEstimate {
-            term,
-            estimate,
-            std_error,
-            statistic,
-            p_value: statistic.map(|t| student_t_two_sided(t, df)),
-            conf_low: estimate.zip(half_width).map(|(b, h)| b - h),
-            conf_high: estimate.zip(half_width).map(|(b, h)| b + h),
             vif: quality.as_ref().and_then(|q| q.vif),
-            digits_arithmetic: estimate.zip(quality.as_ref()).map(|(b, q)| digits(q.arithmetic, b)),
-            digits_input: estimate.zip(quality.as_ref()).map(|(b, q)| digits(q.input, b)),
+            digits_arithmetic: of.map(|(b, q)| digits(q.arithmetic, b)),
+            digits_input: of.map(|(b, q)| digits(q.input, b)),
+            ..own
         }
     };
     coefficients.into_iter().map(row).collect()
+}
+
+/// One row of it, by Student's t with `df` degrees of freedom.
+pub(crate) fn term_estimate(
+    term: String,
+    estimate: Option<f64>,
+    std_error: Option<f64>,
+    df: f64,
+    level: f64,
+) -> TermEstimate {
+    let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
+    let half_width = std_error.map(|se| se * quantile(1.0 - level, df));
+    TermEstimate {
+        term,
+        estimate,
+        std_error,
+        statistic,
+        p_value: statistic.map(|t| student_t_two_sided(t, df)),
+        conf_low: estimate.zip(half_width).map(|(b, h)| b - h),
+        conf_high: estimate.zip(half_width).map(|(b, h)| b + h),
+        vif: None,
+        digits_arithmetic: None,
+        digits_input: None,
+    }
 }

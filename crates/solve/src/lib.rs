@@ -18,6 +18,8 @@
 //! | `solution` | coefficients and covariance from a factor; the minimum norm |
 //! | `aliased`, `precision` | what depends on what; how many digits are left |
 //! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
+//! | [`covariance`] | sandwiches: robust to unequal variances, lags, clusters |
+//! | [`wald`] | joint tests of restrictions |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
 //! | [`penalized`] | ridge, lasso, elastic net; paths; cross-validation from the sums of folds |
 //! | [`options`] | solver, collinear columns, rank tolerance |
@@ -25,6 +27,7 @@
 mod absorb;
 mod aliased;
 mod centre;
+pub mod covariance;
 pub mod distributions;
 pub mod equation;
 pub mod error;
@@ -36,12 +39,15 @@ pub mod penalized;
 mod precision;
 mod scalar;
 mod solution;
+pub mod wald;
 
 pub use absorb::{Absorbed, LevelCovariance};
 pub use aliased::Aliased;
+pub use covariance::{Bread, ClusterCount, Meat, SmallSample, Vcov, VcovSummary};
 pub use equation::Equation;
 pub use error::{Error, Result};
 pub use fit::{Attempt, Fit, RankMargin, Statistics, Warning, fit};
 pub use inference::{Glance, TermEstimate};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
 pub use solution::Covariance;
+pub use wald::{Restriction, WaldTest};

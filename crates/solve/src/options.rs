@@ -50,6 +50,8 @@ pub struct SolveOptions {
     pub rank_tol: f64,
     /// Confidence level of the intervals.
     pub conf_level: f64,
+    /// Whether a fit keeps its [`Bread`](crate::Bread).
+    pub bread: bool,
 }
 
 /// The default of [`SolveOptions::rank_tol`]: well above the rounding of a triangular factor of many
@@ -63,6 +65,7 @@ impl Default for SolveOptions {
             collinear: Collinear::Drop,
             rank_tol: DEFAULT_RANK_TOL,
             conf_level: 0.95,
+            bread: false,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::absorb::LevelCovariance;
 use crate::aliased::Relation;
 use crate::centre::Centre;
+use crate::covariance::VcovSummary;
 use crate::equation::Equation;
 use crate::error::Result;
 use crate::factor::svd::Singular;
@@ -23,8 +24,14 @@ pub struct Covariance {
     /// variance, and from there variances are computed without loss of digits. Absent for a solution of
     /// minimum norm.
     pub means: Option<Vec<f64>>,
-    /// Variance of the fitted value at those means, `sigma² / n`.
+    /// Variance of the fitted value at those means, `sigma² / n` for independent errors of one variance.
     pub variance_at_means: f64,
+    /// Its covariance with every other term in `terms`; empty where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covariance_at_means: Vec<f64>,
+    /// How it was estimated.
+    #[serde(default)]
+    pub vcov: VcovSummary,
     /// Where a category was eliminated, what its levels add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub levels: Option<LevelCovariance>,
@@ -136,7 +143,15 @@ impl<T: Scalar> Solution<T> {
         let means = self.means.as_ref().map(|m| terms.iter().skip(1).map(|&t| m[t - 1]).collect());
         let variance_at_means = sigma.near() * sigma.near() / self.weight;
         let finite = values.iter().all(|v| v.is_finite());
-        finite.then_some(Covariance { terms, values, means, variance_at_means, levels: None })
+        finite.then_some(Covariance {
+            terms,
+            values,
+            means,
+            variance_at_means,
+            covariance_at_means: Vec::new(),
+            vcov: VcovSummary::default(),
+            levels: None,
+        })
     }
 }
 

@@ -16,6 +16,7 @@
 //! | to | start at |
 //! |---|---|
 //! | fit files, any source, or record batches | [`Regression`] |
+//! | robust standard errors, joint tests | [`Regression::vcov`], [`Regression::cluster`], [`Regression::test`] |
 //! | read the result | [`FitReport`] |
 //! | save, load, predict | [`Model`] |
 //! | measure prediction errors | [`Model::evaluate_paths`] |
@@ -31,6 +32,8 @@
 mod error;
 mod evaluate;
 mod folds;
+mod hypothesis;
+mod inference;
 mod input;
 mod inspect;
 mod model;
@@ -70,5 +73,8 @@ pub use streamreg_reader::source;
 pub use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
-pub use streamreg_solve::{Aliased, Collinear, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
+pub use streamreg_solve::{
+    Aliased, ClusterCount, Collinear, Covariance, Fit, Glance, SmallSample, Solver, TermEstimate, Vcov,
+    VcovSummary, WaldTest, Warning,
+};
 pub use {arrow_array, arrow_schema};

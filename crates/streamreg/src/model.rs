@@ -388,7 +388,8 @@ impl Model {
         let no_interval = || Error::invalid_request("the fit has no covariance");
         let covariance = self.0.covariance.as_ref().ok_or_else(no_interval)?;
         let sigma = self.0.glance.sigma.ok_or_else(no_interval)?;
-        let quantile = student_t_quantile_two_sided(1.0 - level, self.0.glance.df_residual as f64);
+        let df = covariance.vcov.df.unwrap_or(self.0.glance.df_residual);
+        let quantile = student_t_quantile_two_sided(1.0 - level, df as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
         let first = usize::from(self.0.spec.intercept);
         let terms = covariance.terms.iter().filter(|&&t| t >= first);
@@ -429,7 +430,7 @@ impl Width<'_> {
         let mut x = vec![1.0; k];
         let mut constant = 0.0;
         let mut means = self.covariance.means.as_deref();
-        // About the means the constant has no covariance with the rest: its own variance is enough.
+        // About the means the constant has a variance of its own, and where the covariance is robust one with the rest.
         let from = usize::from(means.is_some());
         if means.is_some() {
             constant = self.covariance.variance_at_means;
@@ -445,6 +446,8 @@ impl Width<'_> {
             x[k - q + j] = column[row] - means.map_or(0.0, |m| m[j]);
         }
         let dot = |v: &[f64]| -> f64 { v[from..].iter().zip(&x[from..]).map(|(a, b)| a * b).sum() };
+        let with_means = self.covariance.covariance_at_means.iter().zip(&x[from..]);
+        let constant = constant + 2.0 * with_means.map(|(c, xi)| c * xi).sum::<f64>();
         let lines = self.covariance.values.chunks_exact(k.max(1)).zip(&x).skip(from);
         let variance: f64 = constant + lines.map(|(line, xi)| xi * dot(line)).sum::<f64>();
         self.quantile * (variance.max(0.0) + self.own).sqrt()
@@ -485,7 +488,9 @@ impl Contents {
                         && self.coding.levels.iter().any(|l| l.len() == levels.weights.len())
                 }
             };
-            if !terms || c.values.len() != k * k || !means {
+            let with_means = c.covariance_at_means.len();
+            let with_means = with_means == 0 || (c.means.is_some() && with_means + 1 == k);
+            if !terms || c.values.len() != k * k || !means || !with_means {
                 return Err("the covariance does not belong to the coefficients".into());
             }
             if self.glance.df_residual == 0 || self.glance.sigma.is_none() {

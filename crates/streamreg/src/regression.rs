@@ -11,9 +11,10 @@ use streamreg_core::{
     Weights,
 };
 use streamreg_reader::{DatasetOptions, Source};
-use streamreg_solve::{Collinear, SolveOptions, Solver};
+use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
 
 use crate::error::{Error, Result};
+use crate::inference::Inference;
 use crate::input::Selection;
 use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
 use crate::penalized::Penalization;
@@ -48,6 +49,7 @@ pub struct Regression {
     max_levels: usize,
     weights: Option<Weights>,
     by: Vec<String>,
+    pub(crate) inference: Inference,
     pub(crate) selection: Selection,
     pub(crate) options: SolveOptions,
     pub(crate) precision: Precision,
@@ -99,6 +101,7 @@ impl Regression {
             max_levels: DEFAULT_MAX_LEVELS,
             weights: None,
             by: Vec::new(),
+            inference: Inference::default(),
             selection: Selection::default(),
             options: SolveOptions::default(),
             precision: Precision::Auto,
@@ -164,6 +167,57 @@ impl Regression {
     #[must_use]
     pub fn weights(mut self, column: impl Into<String>, kind: WeightType) -> Self {
         self.weights = Some(Weights { column: column.into(), kind });
+        self
+    }
+
+    /// How the covariance of the coefficients is estimated: [`Vcov::Iid`] unless said otherwise, [`Vcov::Cr1`] with
+    /// clusters, [`Vcov::Hc1`] with probability weights. All but the first read the data a second time, which takes
+    /// files or another source that can be.
+    ///
+    /// ```
+    /// use streamreg::{Regression, Vcov};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("d.csv");
+    /// # std::fs::write(&path, "y,x\n1,1\n2.5,2\n3,3\n4.4,4\n5,5\n6.5,6\n")?;
+    /// let report = Regression::new("y").vcov(Vcov::Hc3).test("x = 1").fit_paths(&[&path])?;
+    /// assert_eq!(report.vcov.kind, Vcov::Hc3);
+    /// assert!(report.tests[0].p_value > Some(0.05));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn vcov(mut self, vcov: Vcov) -> Self {
+        self.inference.vcov = Some(vcov);
+        self
+    }
+
+    /// One column or two: rows with the same value are correlated. The columns are no features unless they are named
+    /// as such.
+    #[must_use]
+    pub fn cluster<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.inference.clusters = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The small-sample choices of robust covariances.
+    #[must_use]
+    pub fn ssc(mut self, small_sample: SmallSample) -> Self {
+        self.inference.small_sample = small_sample;
+        self
+    }
+
+    /// A joint test of linear restrictions on the coefficients, such as `x1 = x2, 2*x3 + "a b" = 1`, by Wald's F with
+    /// the covariance of the fit. Terms are named as in the report.
+    #[must_use]
+    pub fn test(mut self, hypothesis: impl Into<String>) -> Self {
+        self.inference.tests.push(hypothesis.into());
+        self
+    }
+
+    /// Whether [`FitReport::covariance`] must be of all coefficients: a large category is then not eliminated but gets
+    /// its columns.
+    #[must_use]
+    pub fn complete_covariance(mut self, complete: bool) -> Self {
+        self.inference.complete = complete;
         self
     }
 
@@ -377,6 +431,7 @@ impl Regression {
             max_levels: self.max_levels,
             weights: self.weights.clone(),
             by: self.by.clone(),
+            clusters: self.inference.clusters.clone(),
             ..ModelSpec::new("", Vec::new())
         };
         let excluded = self.excluded(schema)?;
@@ -474,7 +529,8 @@ impl Regression {
 fn taken_columns(spec: &ModelSpec) -> Vec<String> {
     let responses = spec.responses.iter().flat_map(Factor::columns).map(str::to_owned);
     let weights = spec.weights.iter().map(|w| w.column.clone());
-    responses.chain(weights).chain(spec.by.iter().cloned()).collect()
+    let keys = spec.by.iter().chain(&spec.clusters).cloned();
+    responses.chain(weights).chain(keys).collect()
 }
 
 fn nothing_left(response: &str, left_out: &[LeftOut]) -> Error {

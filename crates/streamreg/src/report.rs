@@ -1,15 +1,23 @@
 //! The result of a fit, as programs read it.
 
 use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 use streamreg_core::{Coding, LeftOut, ModelSpec, Precision, RowLedger, factor_name};
 use streamreg_reader::{InputFile, ReadCounts};
-use streamreg_solve::{Aliased, Covariance, Fit, Glance, Solver, TermEstimate, Warning};
+use streamreg_solve::{
+    Aliased, Covariance, Fit, Glance, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
+};
 
+use crate::error::{Error, Result};
 use crate::input::Selection;
 use crate::model::{Model, ModelColumn};
+use crate::output::TableWriter;
 use crate::penalized::PenalizedReport;
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
@@ -120,6 +128,10 @@ pub struct FitReport {
     pub filter: Option<String>,
     /// One row a term, `(Intercept)` first.
     pub coefficients: Vec<TermEstimate>,
+    /// What standard errors, tests and intervals rest on, the overall F included.
+    pub vcov: VcovSummary,
+    /// Joint tests, in the order in which they were asked for.
+    pub tests: Vec<WaldTest>,
     /// Statistics of the whole fit.
     pub glance: Glance,
     /// Number of independent columns, the constant included.
@@ -203,6 +215,8 @@ impl FitReport {
             with: common.selection.with.clone(),
             filter: common.selection.filter.clone(),
             coefficients: fit.coefficients,
+            vcov: fit.vcov,
+            tests: fit.tests,
             glance: fit.glance,
             rank: fit.rank,
             aliased: fit.aliased,
@@ -226,6 +240,30 @@ impl FitReport {
     /// The part that predictions need, to be saved.
     pub fn model(&self) -> Model {
         Model::from_report(self)
+    }
+
+    /// Writes the covariance of the coefficients that were estimated to a .csv or .parquet file, whole or not at all: a
+    /// column `term`, and one for every term.
+    ///
+    /// # Errors
+    /// When there is none, the name has another ending, or the file cannot be written.
+    pub fn save_covariance(&self, path: &Path) -> Result<()> {
+        let none = || Error::data("there is no covariance: the fit leaves no residual degrees of freedom");
+        let covariance = self.covariance.as_ref().ok_or_else(none)?;
+        let names: Vec<&str> = covariance.terms.iter().map(|&t| self.coefficients[t].term.as_str()).collect();
+        let k = names.len();
+        let number = |name: &&str| Field::new(*name, DataType::Float64, false);
+        let fields =
+            std::iter::once(Field::new("term", DataType::Utf8, false)).chain(names.iter().map(number));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let column = |j: usize| (0..k).map(|i| covariance.values[i * k + j]).collect::<Vec<f64>>();
+        let columns = (0..k).map(|j| Arc::new(Float64Array::from(column(j))) as ArrayRef);
+        let terms = Arc::new(StringArray::from(names.clone())) as ArrayRef;
+        let batch =
+            RecordBatch::try_new(Arc::clone(&schema), std::iter::once(terms).chain(columns).collect())?;
+        let mut writer = TableWriter::file(path, &schema)?;
+        writer.write(&batch)?;
+        writer.finish()
     }
 
     /// The estimate of a term, if it has one.

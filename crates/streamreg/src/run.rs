@@ -99,13 +99,29 @@ pub(crate) struct Run<'a, R> {
 }
 
 /// A model whose rows were summed.
-struct Summed {
-    spec: ModelSpec,
+pub(crate) struct Summed {
+    pub(crate) spec: ModelSpec,
     left_out: Vec<LeftOut>,
-    design: Design,
+    pub(crate) design: Design,
     levels: Levels,
     sums: Sums,
-    ledger: RowLedger,
+    pub(crate) ledger: RowLedger,
+}
+
+impl Summed {
+    /// The levels for another pass over the same rows: those of the terms by their positions in the coding. Every level
+    /// of a used row is known; rows with others are dropped for something else.
+    pub(crate) fn levels_again(&self, coding: &Coding) -> Result<Levels> {
+        let mut sets = self.design.fixed_level_sets(&coding.levels)?;
+        // Clusters keep the numbers that they have.
+        sets.extend(self.levels.sets.iter().skip(sets.len()).cloned());
+        Ok(Levels { sets, unseen: Unseen::Null, ..Levels::default() })
+    }
+
+    /// How many levels the clusters have, in rows that were used or not.
+    pub(crate) fn cluster_levels(&self) -> Vec<usize> {
+        self.design.clusters().iter().map(|&c| self.levels.sets[c].len()).collect()
+    }
 }
 
 impl<'a, R: Rows> Run<'a, R> {
@@ -119,7 +135,7 @@ impl<'a, R: Rows> Run<'a, R> {
         Self { regression, rows, inputs, source, empty, timings: Timings::default(), start: Instant::now() }
     }
 
-    fn options(&self) -> &'a SolveOptions {
+    pub(crate) fn options(&self) -> &'a SolveOptions {
         &self.regression.options
     }
 
@@ -132,11 +148,13 @@ impl<'a, R: Rows> Run<'a, R> {
         let triangular = matches!(self.options().solver, Solver::Qr | Solver::Svd);
         let (mut spec, mut left_out) = self.spec(&[])?;
         check_width(spec.terms.len())?;
+        let inference = self.regression.inference.resolve(&spec, self.rows.reopens())?;
         if !spec.by.is_empty() {
             return Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them"));
         }
         let design = Design::new(&spec, &self.rows.schema())?;
-        if triangular && spec.weights.is_none() && design.is_plain() && !design.needs_centre() {
+        let plain = spec.weights.is_none() && design.is_plain() && !inference.needs_bread();
+        if triangular && plain && !design.needs_centre() {
             // Nothing has to be known of the data before their columns are; weights are summed in a pass before.
             check_width(design.variables())?;
             let layout = Layout::new(&design, &Coding::default(), false)?;
@@ -160,7 +178,10 @@ impl<'a, R: Rows> Run<'a, R> {
         let group = groups.group(0)?;
         let coding = group.coding().clone();
         let start = Instant::now();
-        let (layout, attempts) = attempts(self.options(), &summed.design, &group, &spec)?;
+        inference.check_columns(&summed, &group)?;
+        let absorb = self.options().collinear != Collinear::MinNorm && !inference.needs_columns();
+        let options = SolveOptions { bread: inference.needs_bread(), ..*self.options() };
+        let (layout, attempts) = attempts(&options, absorb, &summed.design, &group, &spec)?;
         left_out.extend(layout.left_out().iter().cloned());
         self.timings.solve_seconds += start.elapsed().as_secs_f64();
         let doubt = attempts.iter().find_map(|a| a.doubt.clone());
@@ -178,6 +199,7 @@ impl<'a, R: Rows> Run<'a, R> {
             let accept = |a: Attempt| Ok((solver.clone(), a.accept(self.options())?));
             attempts.into_iter().map(accept).collect::<Result<_>>()?
         };
+        let fits = self.infer(&inference, &summed, &group, fits)?;
         self.finish(spec, left_out, &summed.design, coding, summed.ledger.clone(), fits)
     }
 
@@ -196,6 +218,7 @@ impl<'a, R: Rows> Run<'a, R> {
             return Err(Error::invalid_request(message));
         }
         let (spec, _) = self.spec(&[])?;
+        self.regression.inference.refuse_groups(&spec)?;
         if spec.by.is_empty() {
             return Err(Error::invalid_request("no column splits the rows into groups"));
         }
@@ -313,7 +336,7 @@ impl<'a, R: Rows> Run<'a, R> {
         }
     }
 
-    fn pass<A: Accumulator>(
+    pub(crate) fn pass<A: Accumulator>(
         &mut self,
         design: &Design,
         levels: &Levels,
@@ -350,9 +373,7 @@ impl<'a, R: Rows> Run<'a, R> {
         doubt: Option<Warning>,
     ) -> Result<Vec<(SolverReport, Fit)>> {
         let layout = Layout::new(&summed.design, coding, false)?;
-        // Every level of a used row is known; rows with others are dropped for something else.
-        let sets = summed.design.fixed_level_sets(&coding.levels)?;
-        let levels = Levels { sets, unseen: Unseen::Null, ..Levels::default() };
+        let levels = summed.levels_again(coding)?;
         let (factor, _) = self.triangular_factor(&summed.design, &layout, &levels, 2)?;
         let weight = factor_weight(&factor);
         let equation = equation(&summed.spec, &layout, group.rows(), &weight, group.log_weights());
@@ -378,7 +399,8 @@ impl<'a, R: Rows> Run<'a, R> {
         for (response, name) in spec.response_names().into_iter().enumerate() {
             equation.response = name;
             let own = factor.with_last(layout.len(), layout.len() + response);
-            let attempt = solve(Statistics::TriangularFactor(&own), &equation, self.options());
+            let options = SolveOptions { bread: true, ..*self.options() };
+            let attempt = solve(Statistics::TriangularFactor(&own), &equation, &options);
             let attempt = attempt.map_err(|error| match error {
                 streamreg_solve::Error::NoRows => no_rows(ledger, self.filters()),
                 other => other.into(),
@@ -437,7 +459,8 @@ fn group_fits(
     let names = summed.spec.response_names();
     let group = groups.group(position).map_err(Error::from);
     let rows = group.as_ref().map_or(0, Group::rows);
-    let attempts = group.and_then(|group| attempts(options, &summed.design, &group, &summed.spec));
+    let absorb = options.collinear != Collinear::MinNorm;
+    let attempts = group.and_then(|group| attempts(options, absorb, &summed.design, &group, &summed.spec));
     let mut left_out = Vec::new();
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
         Ok((layout, attempts)) => {
@@ -477,11 +500,11 @@ fn accept_group(attempt: Attempt, options: &SolveOptions) -> std::result::Result
 /// The fits of all responses as far as cross-products carry.
 fn attempts(
     options: &SolveOptions,
+    absorb: bool,
     design: &Design,
     group: &Group<'_>,
     spec: &ModelSpec,
 ) -> Result<(Layout, Vec<Attempt>)> {
-    let absorb = options.collinear != Collinear::MinNorm;
     let layout = Layout::new(design, group.coding(), absorb)?;
     check_width(layout.len() + spec.responses.len())?;
     let products = group.cross_products(&layout);

@@ -290,7 +290,7 @@ impl<'s> Group<'s> {
     fn find_levels(&mut self, sets: &[SortedSet]) {
         let design = self.design;
         let tables = &self.statistics.tables;
-        for (index, category) in design.categories.iter().enumerate() {
+        for (index, category) in design.categories.iter().enumerate().take(design.coded_categories()) {
             if category.by {
                 self.codes.push(Vec::new());
                 self.coding.levels.push(Vec::new());

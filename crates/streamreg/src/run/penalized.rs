@@ -9,7 +9,9 @@ use streamreg_core::{
 use streamreg_solve::penalized::{
     CrossValidated, Fold, Gram, PathPoint, Penalized, cross_validate, grid, path, solve_one,
 };
-use streamreg_solve::{Collinear, Equation, Fit, Glance, RankMargin, Solver, TermEstimate, Warning};
+use streamreg_solve::{
+    Collinear, Equation, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, Warning,
+};
 
 use super::{Run, Summed, check_width, equation, no_rows};
 use crate::error::{Error, Result};
@@ -69,6 +71,9 @@ impl<R: Rows> Run<'_, R> {
             return refuse(
                 "a penalty decides about collinear columns itself; do not say what happens to them",
             );
+        }
+        if self.regression.inference.is_asked() {
+            return refuse("penalised estimates have no standard errors: neither covariances nor tests");
         }
         if !self.spec(&[])?.0.by.is_empty() {
             return refuse("groups of rows are not fitted with a penalty");
@@ -291,5 +296,8 @@ fn as_fit(gram: &Gram, fit: &Penalized, equation: &Equation, warnings: Vec<Warni
         residual_digits: f64::NAN,
         residual_digits_input: f64::NAN,
         warnings,
+        vcov: VcovSummary::default(),
+        tests: Vec::new(),
+        bread: None,
     }
 }
