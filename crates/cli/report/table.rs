@@ -1,6 +1,6 @@
 //! The coefficient table, in the order of R's `summary.lm`.
 
-use streamreg::{FitReport, TermEstimate, Vcov, VcovSummary, WaldTest};
+use streamreg::{FitReport, Precision, TermEstimate, Vcov, VcovSummary, WaldTest};
 
 use super::columns::aligned;
 use super::number::{count, optional, p_value, short, stars, t_value};
@@ -115,7 +115,23 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     lines.extend(covariance(&report.vcov));
     lines.extend(report.tests.iter().map(test));
     lines.push(format!("Condition number: {}", short(report.condition_number)));
+    lines.push(digits(report));
     lines
+}
+
+/// What can be relied on, in whole digits.
+fn digits(report: &FitReport) -> String {
+    let accuracy = &report.accuracy;
+    let sums = match report.solver.precision {
+        Precision::Exact => "exact sums",
+        _ => "float64",
+    };
+    let whole = |digits: f64| digits.max(0.0).floor();
+    format!(
+        "Digits of the coefficients: {} by the arithmetic ({sums}), {} if the cells are rounded",
+        whole(accuracy.digits_arithmetic),
+        whole(accuracy.digits_input)
+    )
 }
 
 /// What standard errors rest on, where it is not what everybody expects.

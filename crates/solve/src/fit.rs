@@ -82,6 +82,8 @@ pub struct Fit {
     /// [`TermEstimate::digits_arithmetic`], but one that is next to zero is measured by its standard error, or by
     /// what would explain a millionth of the response.
     pub digits: f64,
+    /// Correct digits of it that the input supports if every cell is off by half a unit in the last place.
+    pub digits_input: f64,
     /// Correct digits that it guarantees the residual sum of squares, on which all standard errors rest.
     pub residual_digits: f64,
     /// Correct digits of it that the input supports if every cell carries half a unit in the last place.
@@ -238,7 +240,7 @@ impl<T: Scalar> Problem<'_, T> {
         let values: Vec<Option<f64>> = solution.values.iter().map(|v| v.map(T::near)).collect();
         let std_errors: Vec<Option<f64>> =
             unit_errors.iter().map(|e| sigma.map(|sigma| sigma.near() * e)).collect();
-        let digits = precision.coefficients(&values, &std_errors);
+        let [digits, digits_input] = precision.coefficients(&values, &std_errors);
         let names = if own_constant { equation.terms() } else { equation.features.clone() };
         let constant = factor.tss == T::ZERO;
         let mut warnings = precision.warnings(&names, &values, &std_errors, constant);
@@ -264,6 +266,7 @@ impl<T: Scalar> Problem<'_, T> {
             solver: self.solver,
             rank_margin: RankMargin::new(factor, options.rank_tol),
             digits,
+            digits_input,
             residual_digits: precision.residual,
             residual_digits_input: precision.residual_input,
             warnings,

@@ -202,11 +202,13 @@ impl Precision {
         Self { terms, residual, residual_input, typical: sizes.typical(errors, T::UNIT, condition) }
     }
 
-    /// The smallest number of digits by the arithmetic, of a coefficient that is something: measured by its standard
-    /// error where that is larger, or by what would explain a millionth of the response.
-    pub(crate) fn coefficients(&self, values: &[Option<f64>], std_errors: &[Option<f64>]) -> f64 {
-        let known = self.relevant(values, std_errors, |q| q.arithmetic);
-        known.map(|(_, digits)| digits).fold(MOST_DIGITS, f64::min)
+    /// The smallest number of digits, by the arithmetic and by the input, of a coefficient that is something: measured
+    /// by its standard error where that is larger, or by what would explain a millionth of the response.
+    pub(crate) fn coefficients(&self, values: &[Option<f64>], std_errors: &[Option<f64>]) -> [f64; 2] {
+        [|q: &Quality| q.arithmetic, |q: &Quality| q.input].map(|error| {
+            let known = self.relevant(values, std_errors, error);
+            known.map(|(_, digits)| digits).fold(MOST_DIGITS, f64::min)
+        })
     }
 
     /// Digits of every coefficient, measured so.

@@ -56,7 +56,7 @@ pub use pass::{Execution, Progress, ProgressFn};
 pub use penalized::{CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport, PenaltyRecord};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
-pub use report::{FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};
+pub use report::{Accuracy, FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};
 pub use run::{GroupFit, GroupSummary};
 
 pub use streamreg_core::{
@@ -74,7 +74,7 @@ pub use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{
-    Aliased, ClusterCount, Collinear, Covariance, Fit, Glance, SmallSample, Solver, TermEstimate, Vcov,
-    VcovSummary, WaldTest, Warning,
+    Aliased, ClusterCount, Collinear, Covariance, Fit, Glance, RankMargin, SmallSample, Solver, TermEstimate,
+    Vcov, VcovSummary, WaldTest, Warning,
 };
 pub use {arrow_array, arrow_schema};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use streamreg_core::{Coding, LeftOut, ModelSpec, Precision, RowLedger, factor_name};
 use streamreg_reader::{InputFile, ReadCounts};
 use streamreg_solve::{
-    Aliased, Covariance, Fit, Glance, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
+    Aliased, Covariance, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
 };
 
 use crate::error::{Error, Result};
@@ -48,6 +48,26 @@ impl SolverReport {
     pub(crate) fn escalated(reason: String) -> Self {
         Self { escalation: Some(reason), ..Self::direct(Solver::Auto, Solver::Qr, Precision::Float, 2) }
     }
+}
+
+/// What can be relied on: correct digits, and how clear the decision about the rank was. Of a penalised fit only the
+/// digits of the arithmetic are known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Accuracy {
+    /// Correct digits that the arithmetic guarantees every coefficient, beside the least squares solution of the float64
+    /// cells; 15 are the most that are claimed. A coefficient next to zero is measured by its standard error. Each has
+    /// its own in the table of coefficients.
+    pub digits_arithmetic: f64,
+    /// Correct digits that the input supports, if every cell is a number that was rounded to float64. Whole numbers are
+    /// not, and then there are more.
+    pub digits_input: f64,
+    /// The same for the residual sum of squares, on which standard errors rest.
+    pub residual_digits_arithmetic: f64,
+    /// The same, by the input.
+    pub residual_digits_input: f64,
+    /// What was left of the columns beside those before them.
+    pub rank_margin: RankMargin,
 }
 
 /// Wall-clock times.
@@ -140,6 +160,8 @@ pub struct FitReport {
     pub aliased: Vec<Aliased>,
     /// Condition number of the independent columns, centred where there is an intercept, scaled.
     pub condition_number: f64,
+    /// What can be relied on.
+    pub accuracy: Accuracy,
     /// How the numbers came about.
     pub solver: SolverReport,
     /// The penalty, where there was one. Then there are no standard errors, and `df` and `rank` count the
@@ -221,6 +243,13 @@ impl FitReport {
             rank: fit.rank,
             aliased: fit.aliased,
             condition_number: fit.condition_number,
+            accuracy: Accuracy {
+                digits_arithmetic: fit.digits,
+                digits_input: fit.digits_input,
+                residual_digits_arithmetic: fit.residual_digits,
+                residual_digits_input: fit.residual_digits_input,
+                rank_margin: fit.rank_margin,
+            },
             solver: SolverReport { digits: fit.digits, ..solver },
             penalized: None,
             conf_level,

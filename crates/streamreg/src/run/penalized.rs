@@ -292,6 +292,7 @@ fn as_fit(gram: &Gram, fit: &Penalized, equation: &Equation, warnings: Vec<Warni
         condition_number: f64::NAN,
         solver: if fit.rounds > 0 { Solver::CoordinateDescent } else { Solver::Cholesky },
         digits: fit.digits,
+        digits_input: f64::NAN,
         rank_margin: RankMargin::default(),
         residual_digits: f64::NAN,
         residual_digits_input: f64::NAN,
