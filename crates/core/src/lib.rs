@@ -51,6 +51,7 @@ pub mod levels;
 pub mod missing;
 pub mod moments;
 pub mod ordered;
+mod reflect;
 mod scope;
 pub mod spec;
 pub mod statistics;
