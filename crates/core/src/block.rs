@@ -78,9 +78,11 @@ impl DesignBlock<'_> {
         if self.columns.len() != variables || !columns || !others {
             return Err(BlockError::Shape);
         }
-        match self.weights.and_then(|w| w.iter().position(|w| !(w.is_finite() && *w >= 0.0))) {
-            Some(row) if self.mask.is_none_or(|m| m[row]) => Err(BlockError::Weight { row }),
-            _ => Ok(()),
+        let used = |row: usize| self.mask.is_none_or(|m| m[row]);
+        let wrong = |(row, w): (usize, &f64)| !(w.is_finite() && *w >= 0.0) && used(row);
+        match self.weights.and_then(|weights| weights.iter().enumerate().position(wrong)) {
+            Some(row) => Err(BlockError::Weight { row }),
+            None => Ok(()),
         }
     }
 }
@@ -124,4 +126,24 @@ pub enum BlockError {
     Scores,
     /// The number of columns is not that of the variables, or slices differ in length.
     Shape,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_row_hides_no_weight_but_its_own() {
+        let columns = [Column::from([1.0; 4].as_slice())];
+        let check = |weights: [f64; 4]| {
+            let mask = Some([true, false, true, true].as_slice());
+            let block = DesignBlock { columns: &columns, codes: &[], weights: Some(&weights), mask, rows: 4 };
+            block.check(1)
+        };
+        assert_eq!(check([1.0, f64::NAN, 0.0, 2.0]), Ok(()));
+        for wrong in [-1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(check([1.0, -1.0, 1.0, wrong]), Err(BlockError::Weight { row: 3 }));
+            assert_eq!(check([wrong, -1.0, 1.0, wrong]), Err(BlockError::Weight { row: 0 }));
+        }
+    }
 }

@@ -55,6 +55,7 @@ pub mod levels;
 pub mod missing;
 pub mod moments;
 pub mod ordered;
+mod reflect;
 mod scope;
 pub mod scores;
 pub mod spec;

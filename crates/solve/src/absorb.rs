@@ -6,15 +6,15 @@
 //! has the size of `X` alone. The coefficients `b` of `X` follow from it, and then the effect of level `l`,
 //! `mean_l(y) - mean_l(x)' b`, with variance `sigma² (1 / n_l + mean_l(x)' S^-1 mean_l(x))`.
 
-use faer::linalg::matmul::triangular::{BlockStructure, matmul};
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Mat, fx128};
 use serde::{Deserialize, Serialize};
 use streamreg_core::layout::AbsorbedTerm;
-use streamreg_core::{Contrasts, LevelMeans};
+use streamreg_core::{Contrasts, INTERCEPT, LevelMeans};
 
+use crate::centre::Centre;
 use crate::factor::{Factor, cholesky, rounding_share};
-use crate::precision::Quality;
-use crate::scalar::Scalar;
+use crate::precision::{Bounds, Quality};
+use crate::scalar::{Scalar, dot};
 use crate::solution::Solution;
 
 /// A category to eliminate, and the columns that are left: positions among those of `means`, the response
@@ -35,114 +35,188 @@ impl std::fmt::Debug for Absorbed<'_> {
     }
 }
 
+/// An arithmetic in which the sums by level are known: float64 always, double-double where they are exact.
+pub(crate) trait Averaged: Scalar {
+    /// Writes the means of all columns in a level less those over all rows; returns the level's weight.
+    fn deviations(means: &LevelMeans<'_>, level: usize, out: &mut [Self]) -> Self;
+
+    /// Sum of products about the means over all rows, or about zero.
+    fn product(means: &LevelMeans<'_>, about_means: bool, i: usize, j: usize) -> Self;
+
+    /// The residual share of a column that the rounding of its cells can make up, if it is to count as none.
+    fn rounding(means: &LevelMeans<'_>, column: usize, scale: Self) -> f64;
+}
+
+impl Averaged for f64 {
+    fn deviations(means: &LevelMeans<'_>, level: usize, out: &mut [Self]) -> Self {
+        means.deviations(level, out);
+        means.weight(level)
+    }
+
+    fn product(means: &LevelMeans<'_>, about_means: bool, i: usize, j: usize) -> Self {
+        let products = means.products();
+        if about_means { products.centred(i, j) } else { products.uncentred(i, j) }
+    }
+
+    fn rounding(means: &LevelMeans<'_>, column: usize, scale: Self) -> f64 {
+        rounding_share(means.products().moments(), column, scale)
+    }
+}
+
+impl Averaged for fx128 {
+    fn deviations(means: &LevelMeans<'_>, level: usize, out: &mut [Self]) -> Self {
+        // NaN, where there are no exact sums, does not go unnoticed.
+        means.doubled_deviations(level, out).unwrap_or(fx128::from_f64(f64::NAN))
+    }
+
+    fn product(means: &LevelMeans<'_>, about_means: bool, i: usize, j: usize) -> Self {
+        let product = |p: &streamreg_core::DoubledProducts| match about_means {
+            true => p.centred(i, j),
+            false => p.uncentred(i, j),
+        };
+        means.doubled_products().map_or(fx128::from_f64(f64::NAN), product)
+    }
+
+    fn rounding(_: &LevelMeans<'_>, _: usize, _: Self) -> f64 {
+        0.0
+    }
+}
+
 /// Levels that are taken in at a time.
 const CHUNK: usize = 256;
 
+/// The roundings that an entry of the cross-products between levels has behind it: of the deviations, of the sum
+/// over the levels of a chunk, and of that over chunks.
+pub(crate) fn roundings(levels: usize) -> usize {
+    24 + CHUNK + levels.div_ceil(CHUNK)
+}
+
 impl Absorbed<'_> {
-    /// Calls `each` with the rows of some levels at a time: for every column the mean in the level less that
-    /// over all rows.
-    fn chunks(&self, mut each: impl FnMut(std::ops::Range<usize>, &Mat<f64>)) {
-        let all = self.means.products().moments().variables();
-        let mut row = vec![0.0; all];
+    /// Calls `each` with some levels at a time: their weights, and in a column a level the means of the columns
+    /// less those over all rows.
+    fn chunks<T: Averaged>(&self, mut each: impl FnMut(std::ops::Range<usize>, &[T], &Mat<T>)) {
+        let mut row = vec![T::ZERO; self.means.products().moments().variables()];
+        let mut weights = Vec::with_capacity(CHUNK);
         let levels = self.means.len();
         for from in (0..levels).step_by(CHUNK) {
             let range = from..levels.min(from + CHUNK);
-            let mut deviations = Mat::zeros(range.len(), self.columns.len());
+            let mut deviations = Mat::zeros(self.columns.len(), range.len());
+            weights.clear();
             for (index, level) in range.clone().enumerate() {
-                self.means.deviations(level, &mut row);
-                for (cell, &column) in self.columns.iter().enumerate() {
-                    deviations[(index, cell)] = row[column];
-                }
+                weights.push(T::deviations(self.means, level, &mut row));
+                let own = deviations.col_as_slice_mut(index).iter_mut().zip(self.columns);
+                own.for_each(|(cell, &column)| *cell = row[column]);
             }
-            each(range, &deviations);
+            each(range, &weights, &deviations);
         }
     }
 
-    /// The cross-products that differences between levels explain: lower triangle.
-    fn between(&self) -> Mat<f64> {
+    /// The cross-products that differences between levels explain.
+    fn between<T: Averaged>(&self) -> Mat<T> {
         let m = self.columns.len();
-        let mut between = Mat::zeros(m, m);
-        self.chunks(|range, deviations| {
-            let weight = |index: usize| self.means.weight(range.start + index).sqrt();
-            let scaled = Mat::from_fn(deviations.nrows(), m, |i, j| weight(i) * deviations[(i, j)]);
-            let rows: MatRef<'_, f64> = scaled.as_ref();
-            let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-            matmul(between.as_mut(), lower, Accum::Add, rows.transpose(), full, rows, full, 1.0, Par::Seq);
+        let mut between = Mat::<T>::zeros(m, m);
+        self.chunks(|_, weights: &[T], deviations| {
+            let roots: Vec<T> = weights.iter().map(|w| w.root()).collect();
+            let scaled = Mat::from_fn(m, roots.len(), |i, l| roots[l] * deviations[(i, l)]);
+            let products = T::outer(&scaled);
+            for j in 0..m {
+                let sums = between.col_as_slice_mut(j).iter_mut();
+                sums.zip(products.col_as_slice(j)).for_each(|(sum, product)| *sum += *product);
+            }
         });
         between
     }
 
     /// The factor of the columns about the means of the levels. A column's norm is that about its overall
     /// mean, so one that hardly differs within levels is as badly determined as it is.
-    pub(crate) fn factor(&self, intercept: bool, rank_tol: f64) -> Factor<f64> {
-        let products = self.means.products();
-        let between = self.between();
+    pub(crate) fn factor<T: Averaged>(&self, intercept: bool, rank_tol: f64) -> Factor<T> {
+        let between = self.between::<T>();
         let y = self.columns.len() - 1;
-        let total = |i: usize, j: usize| products.centred(self.columns[i], self.columns[j]);
-        let within = |i: usize, j: usize| total(i, j) - between[(i.max(j), i.min(j))];
-        let scale: Vec<f64> = (0..y).map(|j| total(j, j).non_negative().sqrt()).collect();
-        let rounding = |j: usize| rounding_share(products.moments(), self.columns[j], scale[j]);
+        let product =
+            |means, i: usize, j: usize| T::product(self.means, means, self.columns[i], self.columns[j]);
+        let within = |i: usize, j: usize| product(true, i, j) - between[(i.max(j), i.min(j))];
+        let scale: Vec<T> = (0..y).map(|j| product(true, j, j).non_negative().root()).collect();
+        let rounding = |j: usize| T::rounding(self.means, self.columns[j], scale[j]);
         let of_response = within(y, y).non_negative();
-        let mut factor = cholesky::factor_gram(&scale, within, of_response, rounding, rank_tol);
-        factor.tss = if intercept {
-            total(y, y).non_negative()
-        } else {
-            products.uncentred(self.columns[y], self.columns[y])
-        };
-        factor.absorbed = self.means.len();
+        let levels = self.means.len();
+        let mut factor =
+            cholesky::factor_gram(&scale, within, of_response, rounding, rank_tol, roundings(levels));
+        factor.tss = product(intercept, y, y).non_negative();
+        factor.absorbed = levels;
         factor.absorbed_explained = (factor.tss - of_response).non_negative();
         factor
     }
 
     /// Square of the norm, about its mean, of a combination of the columns.
-    pub(crate) fn square(&self, vector: &[f64]) -> f64 {
-        let products = self.means.products();
-        let terms = vector.iter().zip(self.columns).filter(|(v, _)| **v != 0.0);
-        let terms: Vec<(f64, usize)> = terms.map(|(v, c)| (*v, *c)).collect();
+    pub(crate) fn square<T: Averaged>(&self, vector: &[T]) -> f64 {
+        let terms = vector.iter().zip(self.columns).filter(|(v, _)| **v != T::ZERO);
+        let terms: Vec<(T, usize)> = terms.map(|(v, c)| (*v, *c)).collect();
         let pairs = terms.iter().flat_map(|a| terms.iter().map(move |b| (a, b)));
-        pairs.map(|(a, b)| a.0 * b.0 * products.centred(a.1, b.1)).sum()
+        let product = |(a, b): (&(T, usize), &(T, usize))| a.0 * b.0 * T::product(self.means, true, a.1, b.1);
+        pairs.map(product).fold(T::ZERO, |sum, part| sum + part).near()
     }
 
-    /// The effects of all levels, put before the coefficient at the term's position.
-    pub(crate) fn effects<T: Scalar>(&self, rest: &Solution<T>) -> Effects {
-        let moments = self.means.products().moments();
-        let (&response, features) = self.columns.split_last().unwrap_or((&0, &[]));
-        let slopes: Vec<f64> = rest.values.iter().map(|b| b.map_or(0.0, T::near)).collect();
-        let root = Mat::from_fn(rest.root.nrows(), rest.root.ncols(), |i, j| rest.root[(i, j)].near());
+    /// The effects of all levels, where `rest` is the solution for the columns and `centre` has their means.
+    pub(crate) fn effects<T: Averaged>(&self, rest: &Solution<T>, centre: &Centre) -> Effects<T> {
+        let features = self.columns.len() - 1;
+        let slopes: Vec<T> = rest.values.iter().map(|b| b.unwrap_or(T::ZERO)).collect();
+        let means: Vec<T> = (0..features).map(|j| centre.mean(j)).collect();
+        let response: T = centre.response();
         let levels = self.means.len();
+        let origin = T::inner(&rest.root, &Mat::from_fn(features, 1, |j, _| means[j]));
         let mut effects = Effects {
+            constant: (centre.constant(&rest.values), absolute_terms(response, &slopes, &means)),
             values: Vec::with_capacity(levels),
-            weights: (0..levels).map(|l| self.means.weight(l)).collect(),
-            means: Mat::zeros(levels, features.len()),
-            leverage: Mat::zeros(levels, rest.root.ncols()),
+            sizes: Vec::with_capacity(levels),
+            weights: Vec::with_capacity(levels),
+            deviations: Mat::zeros(features, levels),
+            leverage: Mat::zeros(rest.root.ncols(), levels),
+            origin: origin.col_as_slice(0).to_vec(),
+            means,
         };
-        self.chunks(|range, deviations| {
+        self.chunks(|range, weights, deviations| {
+            effects.weights.extend_from_slice(weights);
             for (index, level) in range.clone().enumerate() {
-                let y = moments.mean(response) + deviations[(index, features.len())];
-                let mut effect = y;
-                for (j, &column) in features.iter().enumerate() {
-                    let x = moments.mean(column) + deviations[(index, j)];
-                    effects.means[(level, j)] = x;
-                    effect -= slopes[j] * x;
-                }
-                effects.values.push(effect);
+                let (x, y) = deviations.col_as_slice(index).split_at(features);
+                effects.values.push(y[0] - dot(&slopes, x));
+                effects.sizes.push(absolute_terms(y[0], &slopes, x));
+                let own = effects.deviations.col_as_slice_mut(level).iter_mut().zip(x);
+                own.for_each(|(cell, x)| *cell = x.near());
             }
-            let means = effects.means.as_ref().subrows(range.start, range.len());
-            let leverage = means * root.as_ref();
-            effects.leverage.as_mut().subrows_mut(range.start, range.len()).copy_from(&leverage);
+            let x = Mat::from_fn(features, range.len(), |j, l| deviations[(j, l)]);
+            let leverage = T::inner(&rest.root, &x);
+            for (index, level) in range.enumerate() {
+                effects.leverage.col_as_slice_mut(level).copy_from_slice(leverage.col_as_slice(index));
+            }
         });
         effects
     }
 }
 
+/// `|y| + sum |b_k x_k|`.
+fn absolute_terms<T: Scalar>(y: T, slopes: &[T], x: &[T]) -> f64 {
+    slopes.iter().zip(x).fold(y.near().abs(), |sum, (b, x)| sum + (b.near() * x.near()).abs())
+}
+
 /// The effects of the levels, and what their variances are made of.
-pub(crate) struct Effects {
-    values: Vec<f64>,
-    weights: Vec<f64>,
-    /// Means of the columns, a row a level.
-    means: Mat<f64>,
-    /// `A' mean` for `S^-1 = A A'`, a row a level.
-    leverage: Mat<f64>,
+///
+/// All but the constant is about the means over all rows, where nothing cancels that need not.
+pub(crate) struct Effects<T> {
+    /// The effect at the means over all rows, and the size of the terms that it is the sum of.
+    constant: (T, f64),
+    /// Effect of every level less the constant.
+    values: Vec<T>,
+    /// The size of the terms that these are sums of.
+    sizes: Vec<f64>,
+    weights: Vec<T>,
+    /// Means of the columns over all rows.
+    means: Vec<T>,
+    /// What means in the levels differ from them, a column a level.
+    deviations: Mat<f64>,
+    /// `A'` times these for `S^-1 = A A'`, a column a level.
+    leverage: Mat<T>,
+    /// `A'` times the means over all rows.
+    origin: Vec<T>,
 }
 
 /// A coefficient on its way into the table.
@@ -152,84 +226,126 @@ pub(crate) struct Coefficient {
     pub(crate) value: Option<f64>,
     /// Its standard error in units of sigma.
     pub(crate) unit_error: f64,
-    /// How well it is known; `None` for the levels of an eliminated category and for a solution of minimum norm.
+    /// How well it is known; `None` for a solution of minimum norm, and for the levels of a category that was
+    /// eliminated in float64.
     pub(crate) quality: Option<Quality>,
 }
 
-impl Coefficient {
-    fn level(term: &str, value: f64, unit_error: f64) -> Self {
-        Self { term: term.to_owned(), value: Some(value), unit_error, quality: None }
+impl<T: Scalar> Effects<T> {
+    /// The intercept, where there is one, and the coefficients of the levels. `bounds` are those of the columns.
+    pub(crate) fn coefficients(
+        &self,
+        term: &AbsorbedTerm,
+        bounds: Option<&Bounds>,
+    ) -> (Option<Coefficient>, Vec<Coefficient>) {
+        let all = 0..self.values.len();
+        let own = |l: usize, base: &Point<T>| self.level(l).less(base).coefficient(&term.names[l], bounds);
+        let Some(reference) = term.reference else {
+            let zero = self.zero();
+            return (None, all.map(|l| own(l, &zero)).collect());
+        };
+        let base = match term.contrasts {
+            Contrasts::Sum => self.mean(),
+            _ => self.level(reference),
+        };
+        let levels = all.filter(|&l| l != reference).map(|l| own(l, &base)).collect();
+        let constant = base.less(&self.zero()).coefficient(INTERCEPT, bounds);
+        (Some(constant), levels)
     }
 }
 
-impl Effects {
-    /// The intercept, where there is one, and the coefficients of the levels.
-    pub(crate) fn coefficients(&self, term: &AbsorbedTerm) -> (Option<(f64, f64)>, Vec<Coefficient>) {
-        let all = 0..self.values.len();
-        let Some(reference) = term.reference else {
-            let own = |l: usize| Coefficient::level(&term.names[l], self.values[l], self.error(l, None));
-            return (None, all.map(own).collect());
-        };
-        let base = match term.contrasts {
-            Contrasts::Sum => Base::mean(self),
-            _ => Base::level(self, reference),
-        };
-        let others = all.filter(|&l| l != reference);
-        let own = |l: usize| {
-            Coefficient::level(&term.names[l], self.values[l] - base.value, self.error(l, Some(&base)))
-        };
-        (Some((base.value, base.error())), others.map(own).collect())
+impl<T: Scalar> Effects<T> {
+    /// The effect of a level.
+    fn level(&self, level: usize) -> Point<T> {
+        Point {
+            value: self.values[level],
+            size: self.sizes[level],
+            deviations: self.deviations.col_as_slice(level).to_vec(),
+            leverage: self.leverage.col_as_slice(level).to_vec(),
+            variance: T::ONE / self.weights[level],
+            share: T::ZERO,
+        }
     }
 
-    /// Standard error, in units of sigma, of a level's effect less a base.
-    fn error(&self, level: usize, base: Option<&Base>) -> f64 {
-        let own = 1.0 / self.weights[level];
-        let columns = 0..self.leverage.ncols();
-        let distance = |c: usize| self.leverage[(level, c)] - base.map_or(0.0, |b| b.leverage[c]);
-        let spread: f64 = columns.map(|c| distance(c) * distance(c)).sum();
-        let between = base.map_or(own, |b| own * (1.0 - 2.0 * b.share) + b.variance);
-        (between + spread).sqrt()
+    /// The mean of the effects of all levels.
+    fn mean(&self) -> Point<T> {
+        let n = T::rounded(fx128::from_f64(self.values.len() as f64));
+        let mut mean = Point::zero(self.means.len(), self.origin.len());
+        for level in (0..self.values.len()).map(|l| self.level(l)) {
+            mean.value += level.value / n;
+            mean.size += level.size / n.near();
+            mean.variance += level.variance / n / n;
+            mean.deviations.iter_mut().zip(&level.deviations).for_each(|(sum, x)| *sum += x / n.near());
+            mean.leverage.iter_mut().zip(&level.leverage).for_each(|(sum, v)| *sum += *v / n);
+        }
+        mean.share = T::ONE / n;
+        mean
+    }
+
+    /// Zero, seen from the constant.
+    fn zero(&self) -> Point<T> {
+        let mut zero = Point::zero(self.means.len(), self.origin.len());
+        (zero.value, zero.size) = (T::ZERO - self.constant.0, self.constant.1);
+        zero.deviations.iter_mut().zip(&self.means).for_each(|(x, mean)| *x = -mean.near());
+        zero.leverage.iter_mut().zip(&self.origin).for_each(|(v, own)| *v -= *own);
+        zero
     }
 
     /// What intervals of predictions need, if it is not too much to keep.
     pub(crate) fn for_intervals(self) -> Option<LevelCovariance> {
         const MOST: usize = 2_000_000;
-        let (levels, columns) = (self.means.nrows(), self.means.ncols());
-        (levels * columns <= MOST).then(|| {
-            let means = (0..levels).flat_map(|l| (0..columns).map(move |j| (l, j)));
-            let means = means.map(|at| self.means[at]).collect();
-            LevelCovariance { weights: self.weights, means }
+        let (columns, levels) = (self.deviations.nrows(), self.deviations.ncols());
+        let mean = |l: usize, j: usize| {
+            let deviation = fx128::from_f64(self.deviations[(j, l)]);
+            self.means[j].doubled().add_accurate(deviation).near()
+        };
+        (levels * columns <= MOST).then(|| LevelCovariance {
+            weights: self.weights.iter().map(|w| w.near()).collect(),
+            means: (0..levels)
+                .flat_map(|l| (0..columns).map(move |j| (l, j)))
+                .map(|(l, j)| mean(l, j))
+                .collect(),
         })
     }
 }
 
-/// What the effects of levels are measured from.
-struct Base {
-    value: f64,
-    leverage: Vec<f64>,
-    /// Share of every single level in it, besides the reference itself.
-    share: f64,
-    /// Its own variance that levels contribute.
-    variance: f64,
+/// An effect of levels less the constant, and what its variance is made of.
+struct Point<T> {
+    value: T,
+    /// The size of the terms that the value is the sum of.
+    size: f64,
+    /// Means of the columns there, less those over all rows.
+    deviations: Vec<f64>,
+    /// `A'` times these.
+    leverage: Vec<T>,
+    /// The variance that the levels themselves contribute, in units of sigma squared.
+    variance: T,
+    /// The share of every level in it, besides the one that it is the effect of.
+    share: T,
 }
 
-impl Base {
-    fn level(effects: &Effects, level: usize) -> Self {
-        let leverage = (0..effects.leverage.ncols()).map(|c| effects.leverage[(level, c)]).collect();
-        Self { value: effects.values[level], leverage, share: 0.0, variance: 1.0 / effects.weights[level] }
+impl<T: Scalar> Point<T> {
+    fn zero(columns: usize, rank: usize) -> Self {
+        let (deviations, leverage) = (vec![0.0; columns], vec![T::ZERO; rank]);
+        Self { value: T::ZERO, size: 0.0, deviations, leverage, variance: T::ZERO, share: T::ZERO }
     }
 
-    fn mean(effects: &Effects) -> Self {
-        let n = effects.values.len() as f64;
-        let leverage = (0..effects.leverage.ncols())
-            .map(|c| (0..effects.values.len()).map(|l| effects.leverage[(l, c)]).sum::<f64>() / n);
-        let value = effects.values.iter().sum::<f64>() / n;
-        let variance = effects.weights.iter().map(|w| 1.0 / w).sum::<f64>() / (n * n);
-        Self { value, leverage: leverage.collect(), share: 1.0 / n, variance }
+    /// The difference to a base.
+    fn less(mut self, base: &Self) -> Self {
+        self.value -= base.value;
+        self.size += base.size;
+        self.deviations.iter_mut().zip(&base.deviations).for_each(|(x, other)| *x -= other);
+        self.leverage.iter_mut().zip(&base.leverage).for_each(|(v, other)| *v -= *other);
+        self.variance = self.variance * (T::ONE - base.share - base.share) + base.variance;
+        self
     }
 
-    fn error(&self) -> f64 {
-        (self.variance + self.leverage.iter().map(|v| v * v).sum::<f64>()).sqrt()
+    fn coefficient(&self, term: &str, bounds: Option<&Bounds>) -> Coefficient {
+        let unit_error = (self.variance + dot(&self.leverage, &self.leverage)).root().near();
+        let quality = bounds.map(|bounds| {
+            bounds.of_effect(&self.deviations, self.size, unit_error, self.variance.root().near())
+        });
+        Coefficient { term: term.to_owned(), value: Some(self.value.near()), unit_error, quality }
     }
 }
 

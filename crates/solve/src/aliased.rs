@@ -90,12 +90,12 @@ impl<T: Scalar> Relation<T> {
     }
 
     /// The vector of the column less what it consists of, over the columns alone.
-    pub(crate) fn remainder(&self, columns: usize) -> Vec<f64> {
-        let mut vector = vec![0.0; columns];
+    pub(crate) fn remainder(&self, columns: usize) -> Vec<T> {
+        let mut vector = vec![T::ZERO; columns];
         for (k, value, _) in &self.parts {
-            vector[*k] = -value.near();
+            vector[*k] = T::ZERO - *value;
         }
-        vector[self.column] = 1.0;
+        vector[self.column] = T::ONE;
         vector
     }
 

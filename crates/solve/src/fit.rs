@@ -1,9 +1,9 @@
 //! From sufficient statistics to a [`Fit`].
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{CrossProducts, DoubledProducts, INTERCEPT, TriangularFactor};
+use streamreg_core::{CrossProducts, DoubledProducts, TriangularFactor};
 
-use crate::absorb::{Absorbed, Coefficient};
+use crate::absorb::{Absorbed, Averaged, Coefficient, roundings};
 use crate::aliased::{Aliased, Relation};
 use crate::centre::Centre;
 use crate::covariance::{Bread, VcovSummary};
@@ -13,7 +13,7 @@ use crate::factor::svd::extremes;
 use crate::factor::{Aside, Factor, cholesky, qr};
 use crate::inference::{Glance, TermEstimate, estimates, glance};
 use crate::options::{Collinear, SolveOptions, Solver};
-use crate::precision::{Errors, Precision, undecided};
+use crate::precision::{Errors, Known, Precision, undecided};
 use crate::scalar::Scalar;
 use crate::solution::{Covariance, Scaled, Solution};
 use crate::wald::WaldTest;
@@ -177,7 +177,7 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
         }
         Statistics::Exact(d) => {
             let factor = cholesky::factor_doubled(d, intercept, tolerance);
-            let errors = Errors::of_doubled(&factor);
+            let errors = Errors::of_doubled(&factor, 0);
             let centre = Centre::of_doubled(d);
             let (decompose, solver) = (Scaled::new as Decompose<_>, Solver::Cholesky);
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
@@ -192,13 +192,24 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
             };
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
-        Statistics::Absorbed(a) => {
-            let centre = Centre::of(a.means.products().moments()).select(a.columns);
-            let factor = a.factor(intercept, tolerance);
-            let errors = Errors::of_products(columns, centre.rows);
-            let (decompose, solver) = (Scaled::new as Decompose<f64>, Solver::Cholesky);
-            Problem { factor, centre, errors, decompose, solver, absorbed: Some(a) }.fit(equation, options)
-        }
+        Statistics::Absorbed(a) => match a.means.doubled_products() {
+            Some(d) => {
+                let factor = a.factor(intercept, tolerance);
+                let errors = Errors::of_doubled(&factor, roundings(a.means.len()));
+                let centre = Centre::of_doubled(d).select(a.columns);
+                let (decompose, solver) = (Scaled::new as Decompose<faer::fx128>, Solver::Cholesky);
+                Problem { factor, centre, errors, decompose, solver, absorbed: Some(a) }
+                    .fit(equation, options)
+            }
+            None => {
+                let factor = a.factor(intercept, tolerance);
+                let centre = Centre::of(a.means.products().moments()).select(a.columns);
+                let errors = Errors::of_products(columns, centre.rows);
+                let (decompose, solver) = (Scaled::new as Decompose<f64>, Solver::Cholesky);
+                Problem { factor, centre, errors, decompose, solver, absorbed: Some(a) }
+                    .fit(equation, options)
+            }
+        },
     }
 }
 
@@ -215,7 +226,7 @@ struct Problem<'a, T> {
     absorbed: Option<Absorbed<'a>>,
 }
 
-impl<T: Scalar> Problem<'_, T> {
+impl<T: Averaged> Problem<'_, T> {
     fn fit(self, equation: &Equation, options: &SolveOptions) -> Result<Attempt> {
         let Self { factor, centre, .. } = &self;
         check_finite(factor, equation)?;
@@ -228,23 +239,22 @@ impl<T: Scalar> Problem<'_, T> {
         let precision =
             Precision::new(factor, &scaled, centre, (own_constant, centred), self.errors, condition);
         let solved = self.solve(&scaled, &precision, equation, options, condition)?;
-        let Solved { coefficients, solution, unit_errors, covariance_of, aliased } = solved;
+        let Solved { mut coefficients, solution, shortest, covariance_of, aliased } = solved;
         let glance = glance(factor, centre.weight(), equation);
-        let coefficients = estimates(coefficients, &glance, options.conf_level);
         let variance = factor.rss / T::rounded(faer::fx128::from_f64(glance.df_residual as f64));
         let sigma = (glance.df_residual > 0).then(|| variance.root());
         let covariance = sigma.and_then(|sigma| solution.covariance(sigma)).and_then(covariance_of);
-        let whole =
-            self.absorbed.is_none() && (options.collinear != Collinear::MinNorm || aliased.is_empty());
+        let whole = self.absorbed.is_none() && !shortest;
         let bread = (options.bread && whole).then(|| Bread::new(&solution, centre, equation.intercept));
-        let values: Vec<Option<f64>> = solution.values.iter().map(|v| v.map(T::near)).collect();
-        let std_errors: Vec<Option<f64>> =
-            unit_errors.iter().map(|e| sigma.map(|sigma| sigma.near() * e)).collect();
-        let [digits, digits_input] = precision.coefficients(&values, &std_errors);
-        let names = if own_constant { equation.terms() } else { equation.features.clone() };
+        let known = Known::all(&coefficients, sigma.map(T::near));
+        let [digits, digits_input] = Known::fewest(&known);
         let constant = factor.tss == T::ZERO;
-        let mut warnings = precision.warnings(&names, &values, &std_errors, constant);
+        let mut warnings = precision.warnings(&known, constant);
         warnings.extend(self.remarks(constant, glance.df_residual));
+        if shortest {
+            coefficients.iter_mut().for_each(|c| c.quality = None);
+        }
+        let coefficients = estimates(coefficients, &glance, options.conf_level);
         let doubt = match T::UNIT < f64::UNIT {
             // Rows in float64 know no more than this.
             true => {
@@ -299,7 +309,15 @@ impl<T: Scalar> Problem<'_, T> {
         let relation = |a: &Aside<T>| Relation::new(a, factor, centre, own_constant);
         let relations: Vec<_> = factor.aside.iter().map(relation).collect();
         if let Some(absorbed) = self.absorbed {
-            return Ok(solve_absorbed(absorbed, factor, solution, relations, precision, equation, condition));
+            return Ok(solve_absorbed(
+                absorbed,
+                (factor, centre),
+                solution,
+                relations,
+                precision,
+                equation,
+                condition,
+            ));
         }
         let aliased = relations.iter().map(|r| r.describe(equation, condition)).collect();
         let shortest = options.collinear == Collinear::MinNorm && !relations.is_empty();
@@ -311,10 +329,10 @@ impl<T: Scalar> Problem<'_, T> {
             term,
             value: solution.values[t].map(T::near),
             unit_error: unit_errors[t],
-            quality: precision.terms[t].clone().filter(|_| !shortest),
+            quality: precision.terms[t].clone(),
         };
         let coefficients = equation.terms().into_iter().enumerate().map(row).collect();
-        Ok(Solved { coefficients, solution, unit_errors, covariance_of: Box::new(Some), aliased })
+        Ok(Solved { coefficients, solution, shortest, covariance_of: Box::new(Some), aliased })
     }
 }
 
@@ -322,17 +340,17 @@ impl<T: Scalar> Problem<'_, T> {
 struct Solved<T> {
     coefficients: Vec<Coefficient>,
     solution: Solution<T>,
-    /// Standard errors of the solution in units of sigma.
-    unit_errors: Vec<f64>,
+    /// Whether its norm was minimised: then nothing is said of single coefficients' digits.
+    shortest: bool,
     /// Completes the covariance of the solution to that of all coefficients.
     covariance_of: Box<dyn FnOnce(Covariance) -> Option<Covariance>>,
     aliased: Vec<Aliased>,
 }
 
 /// The coefficients where a category was eliminated, in the order of the terms.
-fn solve_absorbed<T: Scalar>(
+fn solve_absorbed<T: Averaged>(
     absorbed: Absorbed<'_>,
-    factor: &Factor<T>,
+    (factor, centre): (&Factor<T>, &Centre),
     solution: Solution<T>,
     relations: Vec<Relation<T>>,
     precision: &Precision,
@@ -351,8 +369,8 @@ fn solve_absorbed<T: Scalar>(
         aliased
     };
     let aliased = relations.iter().map(describe).collect();
-    let effects = absorbed.effects(&solution);
-    let (constant, levels) = effects.coefficients(absorbed.term);
+    let effects = absorbed.effects(&solution, centre);
+    let (constant, levels) = effects.coefficients(absorbed.term, precision.bounds.as_ref());
     let unit_errors = solution.unit_errors();
     let row = |(t, name): (usize, &String)| Coefficient {
         term: name.clone(),
@@ -364,10 +382,7 @@ fn solve_absorbed<T: Scalar>(
     let (at, width) = (absorbed.term.at, levels.len());
     coefficients.splice(at..at, levels);
     let first = usize::from(constant.is_some());
-    if let Some((value, unit_error)) = constant {
-        let term = INTERCEPT.to_owned();
-        coefficients.insert(0, Coefficient { term, value: Some(value), unit_error, quality: None });
-    }
+    coefficients.splice(0..0, constant);
     let kept: Vec<usize> = factor.kept.clone();
     let covariance_of = move |mut covariance: Covariance| {
         // Positions among all terms: the levels stand in between.
@@ -379,7 +394,8 @@ fn solve_absorbed<T: Scalar>(
         covariance.levels = Some(levels);
         Some(covariance)
     };
-    Solved { coefficients, solution, unit_errors, covariance_of: Box::new(covariance_of), aliased }
+    let covariance_of = Box::new(covariance_of);
+    Solved { coefficients, solution, shortest: false, covariance_of, aliased }
 }
 
 fn check_finite<T: Scalar>(factor: &Factor<T>, equation: &Equation) -> Result<()> {

@@ -16,6 +16,7 @@
 
 use faer::Mat;
 
+use crate::absorb::Coefficient;
 use crate::centre::Centre;
 use crate::equation::Equation;
 use crate::factor::Factor;
@@ -67,13 +68,13 @@ impl Errors {
         Self::Products(f64::UNIT * (columns as f64 + 8.0 + (rows as f64).sqrt()))
     }
 
-    /// Exact sums, rounded once to double-double and solved in it. Products of numbers whose low parts are below
-    /// float64's range are no better than float64.
-    pub(crate) fn of_doubled<T: Scalar>(factor: &Factor<T>) -> Self {
+    /// Exact sums, rounded to double-double and solved in it; with `roundings` behind every entry but the one. Products
+    /// of numbers whose low parts are below float64's range are no better than float64.
+    pub(crate) fn of_doubled<T: Scalar>(factor: &Factor<T>, roundings: usize) -> Self {
         let tiny = |scale: &T| scale.near() > 0.0 && scale.near() < 1e-120;
         let narrow = factor.scale.iter().chain([&factor.tss.root()]).any(tiny);
         let unit = if narrow { f64::UNIT } else { T::UNIT };
-        Self::Products(unit * (factor.scale.len() as f64 + 8.0))
+        Self::Products(unit * ((factor.scale.len() + roundings) as f64 + 8.0))
     }
 
     /// Householder reflections, block by block. In random designs the cross-products of the factor of one block are
@@ -105,6 +106,8 @@ pub(crate) struct Precision {
     pub(crate) residual: f64,
     /// And by the input.
     pub(crate) residual_input: f64,
+    /// What bounds for the levels of an eliminated category are made of; `None` in float64.
+    pub(crate) bounds: Option<Bounds>,
     /// By rule of thumb, digits of coefficients and residual sum of squares: what is likely, not what is certain.
     typical: [f64; 2],
 }
@@ -117,6 +120,8 @@ struct Rows {
     plain: Vec<f64>,
     /// `sum_k |H_jk| t_k`.
     weighted: Vec<f64>,
+    /// `H`, and one more row for an intercept; `None` where it is wide.
+    product: Option<Mat<f64>>,
 }
 
 impl Rows {
@@ -135,7 +140,7 @@ impl Rows {
         let sum = |j: usize, t: &dyn Fn(usize) -> f64| (0..rank).map(|k| entry(j, k) * t(k)).sum::<f64>();
         let plain = (0..rows).map(|j| sum(j, &|_| 1.0)).collect();
         let weighted = (0..rows).map(|j| sum(j, &|k| t[k])).collect();
-        Self { norms, plain, weighted }
+        Self { norms, plain, weighted, product }
     }
 }
 
@@ -199,30 +204,11 @@ impl Precision {
             terms.insert(0, Some(constant));
         }
         let [residual, residual_input] = sizes.of_residual(errors);
-        Self { terms, residual, residual_input, typical: sizes.typical(errors, T::UNIT, condition) }
-    }
-
-    /// The smallest number of digits, by the arithmetic and by the input, of a coefficient that is something: measured
-    /// by its standard error where that is larger, or by what would explain a millionth of the response.
-    pub(crate) fn coefficients(&self, values: &[Option<f64>], std_errors: &[Option<f64>]) -> [f64; 2] {
-        [|q: &Quality| q.arithmetic, |q: &Quality| q.input].map(|error| {
-            let known = self.relevant(values, std_errors, error);
-            known.map(|(_, digits)| digits).fold(MOST_DIGITS, f64::min)
-        })
-    }
-
-    /// Digits of every coefficient, measured so.
-    fn relevant<'a>(
-        &'a self,
-        values: &'a [Option<f64>],
-        std_errors: &'a [Option<f64>],
-        error: impl Fn(&Quality) -> f64 + 'a,
-    ) -> impl Iterator<Item = (usize, f64)> + 'a {
-        self.terms.iter().enumerate().filter_map(move |(t, quality)| {
-            let quality = quality.as_ref()?;
-            let size = values[t]?.abs().max(std_errors[t].unwrap_or(0.0)).max(quality.negligible);
-            Some((t, digits(error(quality), size)))
-        })
+        let typical = sizes.typical(errors, T::UNIT, condition);
+        let scale = factor.kept.iter().map(|&k| (k, factor.scale[k].near())).collect();
+        let bounds = Bounds { errors, unit: T::UNIT, growth, sizes, rows, t, scale };
+        let bounds = (T::UNIT < f64::UNIT).then_some(bounds);
+        Self { terms, residual, residual_input, bounds, typical }
     }
 
     /// Why float64 cross-products should not be relied on, if they should not. `digits` are those of the
@@ -249,14 +235,8 @@ impl Precision {
         None
     }
 
-    /// What should be said of the digits of a fit with these coefficients and standard errors.
-    pub(crate) fn warnings(
-        &self,
-        names: &[String],
-        values: &[Option<f64>],
-        std_errors: &[Option<f64>],
-        constant_response: bool,
-    ) -> Vec<Warning> {
+    /// What should be said of the digits of a fit with these coefficients.
+    pub(crate) fn warnings(&self, known: &[Known<'_>], constant_response: bool) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let noise = !constant_response && self.typical[1].min(self.residual_input) < NOISE_DIGITS;
         if noise {
@@ -264,13 +244,11 @@ impl Precision {
                 "essentially perfect fit: the residuals are rounding noise, and so are the standard errors";
             warnings.push(Warning::new("perfect_fit", message));
         }
-        let of_arithmetic = self.relevant(values, std_errors, |q| q.arithmetic);
-        if let Some(text) = too_few(of_arithmetic.collect(), names) {
+        if let Some(text) = too_few(known, |k| k.arithmetic) {
             let message = format!("the design is ill-conditioned: the arithmetic leaves {text}");
             warnings.push(Warning::new("few_digits", message));
         }
-        let of_input = self.relevant(values, std_errors, |q| q.input);
-        if let Some(text) = too_few(of_input.collect(), names) {
+        if let Some(text) = too_few(known, |k| k.input) {
             let message = format!(
                 "the design is ill-conditioned: if the cells are rounded, their rounding leaves {text}"
             );
@@ -301,16 +279,86 @@ pub(crate) fn undecided<T: Scalar>(factor: &Factor<T>, equation: &Equation) -> O
     })
 }
 
+/// The digits of a coefficient that is something: measured by its standard error where that is larger, or by what
+/// would explain a millionth of the response.
+pub(crate) struct Known<'a> {
+    name: &'a str,
+    arithmetic: f64,
+    input: f64,
+}
+
+impl<'a> Known<'a> {
+    /// Those of all coefficients of which something is known, where the residuals have this standard deviation.
+    pub(crate) fn all(coefficients: &'a [Coefficient], sigma: Option<f64>) -> Vec<Self> {
+        let known = |c: &'a Coefficient| {
+            let quality = c.quality.as_ref()?;
+            let size = c.value?.abs().max(sigma.map_or(0.0, |s| s * c.unit_error)).max(quality.negligible);
+            let [arithmetic, input] = [quality.arithmetic, quality.input].map(|error| digits(error, size));
+            Some(Self { name: &c.term, arithmetic, input })
+        };
+        coefficients.iter().filter_map(known).collect()
+    }
+
+    /// The fewest by the arithmetic, and by the input.
+    pub(crate) fn fewest(known: &[Self]) -> [f64; 2] {
+        [|k: &Self| k.arithmetic, |k: &Self| k.input]
+            .map(|digits| known.iter().map(digits).fold(MOST_DIGITS, f64::min))
+    }
+}
+
 /// The worst of the coefficients with too few digits, in words.
-fn too_few(digits: Vec<(usize, f64)>, names: &[String]) -> Option<String> {
+fn too_few(known: &[Known<'_>], digits: impl Fn(&Known<'_>) -> f64) -> Option<String> {
     const NAMED: usize = 3;
-    let mut few: Vec<_> = digits.into_iter().filter(|(_, d)| *d < WARNING_DIGITS).collect();
-    few.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let (_, worst) = *few.first()?;
-    let named: Vec<&str> = few.iter().take(NAMED).map(|(t, _)| names[*t].as_str()).collect();
+    let mut few: Vec<&Known<'_>> = known.iter().filter(|k| digits(k) < WARNING_DIGITS).collect();
+    few.sort_by(|a, b| digits(a).total_cmp(&digits(b)));
+    let worst = digits(few.first()?);
+    let named: Vec<&str> = few.iter().take(NAMED).map(|k| k.name).collect();
     let others = few.len() - named.len();
     let more = if others > 0 { format!(" and {others} more") } else { String::new() };
     Some(format!("about {worst:.0} digits of {}{more}", named.join(", ")))
+}
+
+/// What the bounds of further combinations of the coefficients are made of.
+pub(crate) struct Bounds {
+    errors: Errors,
+    unit: f64,
+    growth: f64,
+    sizes: Sizes,
+    rows: Rows,
+    /// Norms about zero of the scaled columns.
+    t: Vec<f64>,
+    /// Positions and norms of the independent columns.
+    scale: Vec<(usize, f64)>,
+}
+
+impl Bounds {
+    /// How well `y - sum b_k x_k` is known, for means `y` and `x` of some levels that are known to all digits: with `g`
+    /// the row `-x' H`, and the norm `unit_error` of its row of `X^+`. `size` is that of the terms, `own` the standard
+    /// error that `y` has by itself; both standard errors in units of sigma.
+    ///
+    /// The 0/1 columns of the levels are exact, so that the input's rounding is that of the other columns alone.
+    pub(crate) fn of_effect(&self, x: &[f64], size: f64, unit_error: f64, own: f64) -> Quality {
+        let x: Vec<f64> = self.scale.iter().map(|&(k, scale)| x[k] / scale).collect();
+        let norms = &self.rows.norms;
+        let largest: f64 = x.iter().zip(norms).map(|(x, norm)| x.abs() * norm).sum();
+        let g = |k: usize| match &self.rows.product {
+            Some(h) => {
+                let entry = x.iter().enumerate().map(|(j, x)| x * h[(j, k)]).sum::<f64>();
+                entry.abs() + f64::UNIT * (2 * x.len() + 4) as f64 * largest * norms[k]
+            }
+            None => largest * norms[k],
+        };
+        let (mut plain, mut weighted) = (0.0, 0.0);
+        for (k, t) in self.t.iter().enumerate() {
+            let entry = g(k);
+            plain += entry;
+            weighted += entry * t;
+        }
+        let arithmetic = self.growth * self.errors.size() * self.sizes.terms * plain + 8.0 * self.unit * size;
+        let input = f64::UNIT * (unit_error * self.sizes.about_zero + self.sizes.residual * weighted);
+        let negligible = NEGLIGIBLE * self.sizes.response * own;
+        Quality { arithmetic, input, vif: None, negligible }
+    }
 }
 
 impl Errors {

@@ -11,7 +11,7 @@ use faer::{Mat, Par, fx128, traits::RealField};
 ///
 /// faer's matrix products, and all that rests on them, do not exist for `fx128` outside of its own tests (0.24.4
 /// panics), so what is needed of them is written here.
-pub(crate) trait Scalar: RealField + Copy {
+pub(crate) trait Scalar: RealField + Copy + 'static {
     const ZERO: Self;
     const ONE: Self;
     /// Bound of the relative error of one operation.
@@ -67,6 +67,20 @@ pub(crate) trait Scalar: RealField + Copy {
         outer
     }
 
+    /// `A' B`.
+    fn inner(a: &Mat<Self>, b: &Mat<Self>) -> Mat<Self> {
+        let rows: Vec<Vec<Self>> =
+            (0..a.nrows()).map(|i| (0..a.ncols()).map(|c| a[(i, c)]).collect()).collect();
+        let mut inner = Mat::<Self>::zeros(a.ncols(), b.ncols());
+        for c in 0..b.ncols() {
+            let own = inner.col_as_slice_mut(c);
+            for (row, factor) in rows.iter().zip(b.col_as_slice(c)) {
+                own.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x * *factor);
+            }
+        }
+        inner
+    }
+
     /// 0 for what rounding made negative; NaN and infinity stay, to be noticed.
     fn non_negative(self) -> Self {
         if self < Self::ZERO { Self::ZERO } else { self }
@@ -103,6 +117,10 @@ impl Scalar for f64 {
 
     fn outer(a: &Mat<Self>) -> Mat<Self> {
         a * a.transpose()
+    }
+
+    fn inner(a: &Mat<Self>, b: &Mat<Self>) -> Mat<Self> {
+        a.transpose() * b
     }
 }
 

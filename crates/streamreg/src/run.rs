@@ -549,7 +549,8 @@ fn attempt(
         }
         _ => solve(Statistics::CrossProducts(&sums.products.select(&columns)), &equation, options)?,
     };
-    Ok(with_digits(attempt, group.digits()))
+    // Beyond float64, combining powers to polynomials leaves all digits.
+    Ok(if sums.doubled.is_some() { attempt } else { with_digits(attempt, group.digits()) })
 }
 
 /// Columns that have no value, as far as the files' statistics say so.

@@ -69,10 +69,16 @@ impl Group<'_> {
         of(self.exact_weight()).mul(&square) == sum.mul(&sum)
     }
 
-    /// The means of raw columns over all rows.
-    pub(super) fn doubled_means(&self, raws: &Raws) -> Option<Vec<fx128>> {
+    /// A float64 near the mean of every raw column over all rows, and what it lacks to the mean.
+    pub(super) fn exact_centres(&self, raws: &Raws) -> Option<Vec<(Wide, fx128)>> {
         let weight = self.exact_weight()?;
-        raws.items.iter().map(|raw| Some(self.exact_sum(raw)?.div_to_double(&weight))).collect()
+        let centre = |raw: &Raw| {
+            let sum = self.exact_sum(raw)?;
+            let near = Wide::from(sum.div_to_double(&weight).0);
+            let rest = sum.sub(&weight.mul(&near)).div_to_double(&weight);
+            Some((near, rest))
+        };
+        raws.items.iter().map(centre).collect()
     }
 
     fn exact_weight(&self) -> Option<Wide> {

@@ -517,7 +517,7 @@ impl<'s> Group<'s> {
         let responses = self.design.first_response()..self.design.variables.len();
         let raws = Raws::new(layout, responses);
         let means = raws.items.iter().map(|raw| self.total(raw).mean).collect();
-        let doubled = doubled.and_then(|products| Some((self.doubled_means(&raws)?, products)));
+        let doubled = doubled.and_then(|products| Some((self.exact_centres(&raws)?, products)));
         Some(LevelMeans { group: self, category, raws, means, products, doubled })
     }
 

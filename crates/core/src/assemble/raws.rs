@@ -7,6 +7,7 @@ use faer::fx128;
 use super::{Group, joint};
 use crate::cross_products::CrossProducts;
 use crate::doubled::DoubledProducts;
+use crate::exact::Wide;
 use crate::layout::{Layout, Raw};
 use crate::moments::Moments;
 
@@ -69,8 +70,8 @@ pub struct LevelMeans<'g> {
     pub(super) raws: Raws,
     pub(super) means: Vec<f64>,
     pub(super) products: &'g CrossProducts,
-    /// Where sums are exact: the same in double-double.
-    pub(super) doubled: Option<(Vec<fx128>, &'g DoubledProducts)>,
+    /// Where sums are exact: numbers near the means, what these lack, and the products in double-double.
+    pub(super) doubled: Option<(Vec<(Wide, fx128)>, &'g DoubledProducts)>,
 }
 
 impl LevelMeans<'_> {
@@ -126,18 +127,27 @@ impl LevelMeans<'_> {
     }
 
     /// [`LevelMeans::weight`] and [`LevelMeans::deviations`] in double-double; `None` where sums are not exact.
+    ///
+    /// Sums are centred in integers before they are rounded, so that a mean far from zero costs no digit.
     pub fn doubled_deviations(&self, level: usize, out: &mut [fx128]) -> Option<fx128> {
-        let (means, _) = self.doubled.as_ref()?;
+        let (centres, _) = self.doubled.as_ref()?;
         let own = (self.category, level as u32);
-        let weight = self.group.record(&[own])?.doubled_sum(None)?;
-        let deviation = |(raw, &mean): (&Raw, &fx128)| {
-            let levels = joint(&raw.levels, &[own]);
-            let record = levels.and_then(|levels| self.group.record(&levels));
-            let sum = record.map_or(Some(fx128::ZERO), |record| record.doubled_sum(raw.variable))?;
-            Some((sum / weight).sub_accurate(mean))
+        let record = self.group.record(&[own])?;
+        let exact = record.exact_sum(None)?;
+        let weight = exact.to_double();
+        let deviation = |(raw, (near, rest)): (&Raw, &(Wide, fx128))| {
+            let sum = if raw.levels.is_empty() {
+                record.exact_sum(raw.variable)?
+            } else {
+                let levels = joint(&raw.levels, &[own]);
+                let joined = levels.and_then(|levels| self.group.record(&levels));
+                joined.map_or(Some(Wide::ZERO), |record| record.exact_sum(raw.variable))?
+            };
+            let about = if near.is_zero() { sum } else { sum.sub(&exact.mul(near)) };
+            Some((about.to_double() / weight).sub_accurate(*rest))
         };
         let deviations: Vec<fx128> =
-            self.raws.items.iter().zip(means).map(deviation).collect::<Option<_>>()?;
+            self.raws.items.iter().zip(centres).map(deviation).collect::<Option<_>>()?;
         for (cell, parts) in out.iter_mut().zip(&self.raws.columns) {
             let terms = parts.iter().map(|&(at, factor)| fx128::from_f64(factor) * deviations[at]);
             *cell = terms.fold(fx128::ZERO, |sum: fx128, term| sum.add_accurate(term));

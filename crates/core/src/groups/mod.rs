@@ -332,16 +332,6 @@ impl Record<'_> {
         }
     }
 
-    /// The sum of the weights of the rows, or of a variable, to about 2^-106 of itself; `None` where sums are not
-    /// exact.
-    pub(crate) fn doubled_sum(&self, variable: Option<usize>) -> Option<fx128> {
-        let Records::Exact(records) = &self.table.records else { return None };
-        match variable {
-            None => Some(records.weight(self.position)),
-            Some(v) => Some(records.sum(self.position, self.table.place_of(v)?)),
-        }
-    }
-
     /// The exact sum of the products of two variables, of which one must be a slope.
     pub(crate) fn exact_product(&self, u: usize, v: usize) -> Option<Wide> {
         let Records::Exact(records) = &self.table.records else { return None };

@@ -15,7 +15,7 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
     let scale: Vec<f64> = (0..p).map(|j| gram(j, j).non_negative().sqrt()).collect();
     let rounding = |j: usize| if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
-    factor_gram(&scale, gram, gram(p, p).non_negative(), rounding, rank_tol)
+    factor_gram(&scale, gram, gram(p, p).non_negative(), rounding, rank_tol, 0)
 }
 
 /// The same of `products` in double-double.
@@ -30,11 +30,11 @@ pub(crate) fn factor_doubled(
     let p = products.variables() - 1;
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
     let scale: Vec<_> = (0..p).map(|j| gram(j, j).non_negative().root()).collect();
-    factor_gram(&scale, gram, gram(p, p).non_negative(), |_| 0.0, rank_tol)
+    factor_gram(&scale, gram, gram(p, p).non_negative(), |_| 0.0, rank_tol, 0)
 }
 
 /// Factors a Gram matrix of the features and, last, the response, whose entry is `of_response`. The features
-/// are divided by `scale`.
+/// are divided by `scale`. Entries have `roundings` behind them, beside those of cross-products themselves.
 ///
 /// A column whose pivot is too small is set aside and the decomposition goes on without it, which a
 /// library's Cholesky does not do; this one is left-looking, a dot product of two contiguous columns
@@ -45,6 +45,7 @@ pub(crate) fn factor_gram<T: Scalar>(
     of_response: T,
     rounding: impl Fn(usize) -> f64,
     rank_tol: f64,
+    roundings: usize,
 ) -> Factor<T> {
     let (p, y) = (scale.len(), scale.len());
     let mut decision = Decision::new(rank_tol);
@@ -60,7 +61,7 @@ pub(crate) fn factor_gram<T: Scalar>(
         let residual = pivot.non_negative().root().near();
         // A pivot that rounding made zero or negative is a small one, not an exact zero.
         let residual = if varies { residual.max(2.0 * T::UNIT) } else { 0.0 };
-        let floor = if residual < SUSPECT { floor(&r, &column[..rank]) } else { T::FLOOR };
+        let floor = if residual < SUSPECT { floor(&r, &column[..rank], roundings) } else { T::FLOOR };
         let coordinates = || if varies { column[..rank].to_vec() } else { Vec::new() };
         if decision.keep(j, residual, rounding(j), floor, coordinates) {
             for (i, value) in column[..rank].iter().enumerate() {
@@ -93,9 +94,9 @@ pub(crate) fn factor_gram<T: Scalar>(
 /// matrix: with the coefficients `z` on the columns before, `R z = coordinates`, and entries and partial sums that
 /// are off by `eps` for each of the columns, it is off by about `p eps (1 + sum |z|)²`. The residual is its square
 /// root.
-fn floor<T: Scalar>(r: &Mat<T>, coordinates: &[T]) -> f64 {
+fn floor<T: Scalar>(r: &Mat<T>, coordinates: &[T], roundings: usize) -> f64 {
     let z = solve_upper(r, coordinates);
-    let entries = 2.0 * T::UNIT * (z.len() + 4) as f64;
+    let entries = 2.0 * T::UNIT * (z.len() + 4 + roundings) as f64;
     T::FLOOR.max(entries.sqrt() * (1.0 + z.iter().map(|v| v.near().abs()).sum::<f64>()))
 }
 
