@@ -4,15 +4,17 @@ use pulp::{Simd, WithSimd};
 
 use super::wide::parts_of;
 
-/// Bits of a slice. Two slices multiply to 2 (BITS - 1) bits, two sums of two slices to 2 BITS; [`STEPS`] of those add
-/// up to 2^53 at most, so float64 holds every partial sum exactly.
-pub(super) const BITS: i32 = 23;
+/// Bits of a slice with its sign: digits are 2^29 at most, sums of two of them 2^30, which 32 bits hold.
+pub(super) const BITS: i32 = 30;
 
-/// Rows that a lane of the kernel may add up before its sums leave float64's integers.
-pub(super) const STEPS: usize = 1 << (53 - 2 * BITS);
+/// Products of digits, 2^58 each, that 63 bits hold beside a rest of 32 bits.
+pub(super) const PERIOD: usize = 28;
+
+/// The same of sums of two digits: their products are four times as large.
+pub(super) const PERIOD_OF_SUMS: usize = 7;
 
 /// Slices that a column has at most; cells that need more are outliers.
-pub(super) const MAX_SLICES: usize = 6;
+pub(super) const MAX_SLICES: usize = 5;
 
 /// How the cells of a column are read as integers: units of `2^unit`, in `slices` slices of [`BITS`] bits. Without
 /// slices every cell but zero is an outlier.
@@ -22,52 +24,24 @@ pub(super) struct Grid {
     pub(super) slices: usize,
 }
 
-/// Grids stay within exponents where the constants of slicing and their inverses are normal numbers.
+/// Grids stay within exponents where the constants of slicing are normal numbers, and adding them to a cell does not
+/// overflow.
 const LOWEST_UNIT: i32 = -1020;
-const HIGHEST_UNIT: i32 = 960 - BITS * MAX_SLICES as i32;
-
-/// What cutting a slice off a cell takes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cut {
-    /// Adding and subtracting it rounds to the slice's unit.
-    magic: f64,
-    /// The inverse of the unit.
-    scale: f64,
-}
+const HIGHEST_UNIT: i32 = 900 - BITS * MAX_SLICES as i32;
 
 impl Grid {
-    fn cuts(&self) -> [Cut; MAX_SLICES] {
+    /// What rounds a cell to the unit of each slice when it is added and subtracted again. In between, the lowest bits
+    /// of the sum are the digit.
+    fn magics(&self) -> [f64; MAX_SLICES] {
         std::array::from_fn(|k| {
             let unit = self.unit + k as i32 * BITS;
-            if k >= self.slices {
-                return Cut::default();
-            }
-            Cut { magic: 1.5 * libm::scalbn(1.0, unit + 52), scale: libm::scalbn(1.0, -unit) }
+            if k < self.slices { 1.5 * libm::scalbn(1.0, unit + 52) } else { 0.0 }
         })
     }
 
-    /// The largest digit of the highest slice: one more bit where it is never added to another.
+    /// The largest value of the highest slice.
     fn limit(&self) -> f64 {
-        let bits = if self.slices == 1 { BITS } else { BITS - 1 };
-        f64::from(1 << bits)
-    }
-
-    /// Whether a cell lies on the grid.
-    pub(super) fn holds(&self, value: f64) -> bool {
-        if self.slices == 0 {
-            return value == 0.0;
-        }
-        let cuts = self.cuts();
-        let mut rest = value;
-        let mut top = 0.0f64;
-        for k in (0..self.slices).rev() {
-            let digit = (rest + cuts[k].magic) - cuts[k].magic;
-            rest -= digit;
-            if k + 1 == self.slices {
-                top = (digit * cuts[k].scale).abs();
-            }
-        }
-        rest == 0.0 && top <= self.limit()
+        libm::scalbn(1.0, self.unit + self.slices as i32 * BITS - 1)
     }
 
     /// The grid of fewest slices that no more than one in [`TOLERATED`] cells falls out of.
@@ -108,7 +82,7 @@ fn span(value: f64) -> (i32, i32) {
 
 /// The unit by which the fewest cells fall out of so many slices, and how many; `tops` and `lows` are sorted.
 fn best_unit(tops: &[i32], lows: &[i32], slices: usize) -> (usize, i32) {
-    let width = BITS * slices as i32 + i32::from(slices == 1);
+    let width = BITS * slices as i32;
     let (lowest, highest) = (lows[0], tops[tops.len() - 1]);
     let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
     let outside = |unit: i32| {
@@ -135,7 +109,9 @@ pub(super) struct Slicing<'a> {
     pub(super) values: &'a [f64],
     pub(super) grid: Grid,
     /// The planes, [`planes`] slices of as many cells as `values` and the padding.
-    pub(super) planes: [&'a mut [f64]; PLANES],
+    pub(super) planes: [&'a mut [u64]; PLANES],
+    /// Of the same length; positive where a cell is not on the grid.
+    pub(super) wrong: &'a mut [f64],
 }
 
 /// Planes of a column of most slices.
@@ -158,8 +134,7 @@ impl WithSimd for Slicing<'_> {
             3 => self.run::<S, 3>(simd),
             4 => self.run::<S, 4>(simd),
             5 => self.run::<S, 5>(simd),
-            6 => self.run::<S, 6>(simd),
-            _ => self.values.iter().all(|&value| value == 0.0),
+            _ => self.compare(),
         }
     }
 }
@@ -168,43 +143,64 @@ impl Slicing<'_> {
     #[inline(always)]
     fn run<S: Simd, const N: usize>(self, simd: S) -> bool {
         let (whole, tail) = S::as_simd_f64s(self.values);
-        let planes = self.planes.map(|plane| S::as_mut_simd_f64s(plane).0);
-        let mut cutter = Cutter::<S, N>::new(simd, self.grid, planes);
+        let planes = self.planes.map(|plane| S::as_mut_simd_u64s(plane).0);
+        let wrong = S::as_mut_simd_f64s(self.wrong).0;
+        let mut cutter = Cutter::<S, N>::new(simd, self.grid, planes, wrong);
         for (at, &cells) in whole.iter().enumerate() {
             cutter.cut(simd, at, cells);
         }
         // The rest of the padding is cut as well: what an earlier block left there would count.
         let mut tail = tail;
-        for at in whole.len()..cutter.planes[0].len() {
+        for at in whole.len()..cutter.wrong.len() {
             cutter.cut(simd, at, simd.partial_load_f64s(tail));
             tail = &[];
         }
-        simd.reduce_max_f64s(cutter.rest) == 0.0 && simd.reduce_max_f64s(cutter.top) <= self.grid.limit()
+        simd.reduce_max_f64s(cutter.worst) <= 0.0
+    }
+
+    /// Without slices only zeros are on the grid.
+    #[inline(always)]
+    fn compare(self) -> bool {
+        self.wrong[self.values.len()..].fill(0.0);
+        for (wrong, value) in self.wrong.iter_mut().zip(self.values) {
+            *wrong = value.abs();
+        }
+        self.values.iter().all(|&value| value == 0.0)
     }
 }
 
 /// The constants of a column in vectors, and what is checked at its end.
 struct Cutter<'a, S: Simd, const N: usize> {
     magics: [S::f64s; N],
-    scales: [S::f64s; N],
-    planes: [&'a mut [S::f64s]; PLANES],
-    /// The largest rest: bits below the grid.
-    rest: S::f64s,
-    /// The largest digit of the highest slice.
-    top: S::f64s,
+    limit: S::f64s,
+    planes: [&'a mut [S::u64s]; PLANES],
+    wrong: &'a mut [S::f64s],
+    /// The largest of `wrong`.
+    worst: S::f64s,
 }
 
 impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
     #[inline(always)]
-    fn new(simd: S, grid: Grid, planes: [&'a mut [S::f64s]; PLANES]) -> Self {
-        let cuts = grid.cuts();
-        let zero = simd.splat_f64s(0.0);
+    fn new(
+        simd: S,
+        grid: Grid,
+        planes: [&'a mut [S::u64s]; PLANES],
+        wrong: &'a mut [S::f64s],
+    ) -> Self {
+        let magics = grid.magics();
+        let steps = wrong.len();
+        let mut at = 0;
+        // Equal lengths, said once, spare the bounds checks inside.
+        let planes = planes.map(|plane| {
+            at += 1;
+            if at <= self::planes(N) { &mut plane[..steps] } else { plane }
+        });
         Self {
-            magics: std::array::from_fn(|k| simd.splat_f64s(cuts[k].magic)),
-            scales: std::array::from_fn(|k| simd.splat_f64s(cuts[k].scale)),
+            magics: std::array::from_fn(|k| simd.splat_f64s(magics[k])),
+            limit: simd.splat_f64s(grid.limit()),
             planes,
-            rest: zero,
-            top: zero,
+            wrong,
+            worst: simd.splat_f64s(0.0),
         }
     }
 
@@ -212,20 +208,29 @@ impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
     /// product", lemma 3.3), at the cells' own scale, so that nothing underflows unseen.
     #[inline(always)]
     fn cut(&mut self, simd: S, at: usize, cells: S::f64s) {
-        let mut digits = [cells; N];
+        let mut digits = [simd.splat_u64s(0); N];
         let mut rest = cells;
+        let mut top = cells;
         for k in (0..N).rev() {
-            let part = simd.sub_f64s(simd.add_f64s(rest, self.magics[k]), self.magics[k]);
+            let sum = simd.add_f64s(rest, self.magics[k]);
+            let part = simd.sub_f64s(sum, self.magics[k]);
             rest = simd.sub_f64s(rest, part);
-            digits[k] = simd.mul_f64s(part, self.scales[k]);
+            digits[k] = simd.transmute_u64s_f64s(sum);
+            if k + 1 == N {
+                top = part;
+            }
         }
-        self.rest = simd.max_f64s(self.rest, simd.abs_f64s(rest));
-        self.top = simd.max_f64s(self.top, simd.abs_f64s(digits[N - 1]));
+        // Bits below the grid, or a digit too large: zero is neither.
+        let excess = simd.sub_f64s(simd.abs_f64s(top), self.limit);
+        let wrong = simd.max_f64s(simd.abs_f64s(rest), excess);
+        self.wrong[at] = wrong;
+        self.worst = simd.max_f64s(self.worst, wrong);
         let mut plane = N;
         for k in 0..N {
             self.planes[k][at] = digits[k];
             for l in k + 1..N {
-                self.planes[plane][at] = simd.add_f64s(digits[k], digits[l]);
+                // The upper halves do not count.
+                self.planes[plane][at] = simd.add_u64s(digits[k], digits[l]);
                 plane += 1;
             }
         }
