@@ -84,7 +84,7 @@ fn main() {
             }
             let mut random = Random(1);
             let rows = block_rows(p);
-            let count = if name == "worst" { 8 } else { 64 };
+            let count = if name == "worst" { 32 } else { 64 };
             let blocks: Vec<Vec<Vec<f64>>> = (0..count)
                 .map(|_| (0..p).map(|j| (0..rows).map(|_| value(&mut random, j)).collect()).collect())
                 .collect();

@@ -46,31 +46,23 @@ impl Grid {
 
     /// The grid of fewest slices that no more than one in [`TOLERATED`] cells falls out of.
     pub(super) fn fit(cells: &[f64]) -> Self {
-        let mut spans: Vec<(i32, i32)> = cells.iter().filter(|&&x| x != 0.0).map(|&x| span(x)).collect();
-        if spans.is_empty() {
+        let spans = Spans::new(cells);
+        if spans.cells == 0 {
             return Self::default();
         }
-        spans.sort_unstable();
-        let mut lows: Vec<i32> = spans.iter().map(|s| s.1).collect();
-        lows.sort_unstable();
-        let tops: Vec<i32> = spans.iter().map(|s| s.0).collect();
-        let tolerated = cells.len() / TOLERATED;
-        let (outside, unit) = best_unit(&tops, &lows, MAX_SLICES);
         // Where half of the cells fall out anyway, slicing the others saves nothing.
-        if outside * 2 > tops.len() {
+        let (outside, unit) = spans.best_unit(MAX_SLICES);
+        if outside * 2 > spans.cells {
             return Self::default();
         }
-        for slices in 1..MAX_SLICES {
-            let (outside, unit) = best_unit(&tops, &lows, slices);
-            if outside <= tolerated {
-                return Self { unit, slices };
-            }
-        }
-        Self { unit, slices: MAX_SLICES }
+        let tolerated = (cells.len() / TOLERATED) as u32;
+        let each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(slices)));
+        let first = each.filter(|&(_, (outside, _))| outside <= tolerated).next();
+        first.map_or(Self { unit, slices: MAX_SLICES }, |(slices, (_, unit))| Self { unit, slices })
     }
 }
 
-/// One cell in this many may be an outlier.
+/// One cell in this many may be an outlier: then its products cost about as much as another slice.
 pub(super) const TOLERATED: usize = 128;
 
 /// Bits that a cell needs: from its lowest set bit up to where its magnitude and the sign end.
@@ -80,28 +72,67 @@ fn span(value: f64) -> (i32, i32) {
     (exponent + top + 1, exponent + mantissa.trailing_zeros() as i32)
 }
 
-/// The unit by which the fewest cells fall out of so many slices, and how many; `tops` and `lows` are sorted.
-fn best_unit(tops: &[i32], lows: &[i32], slices: usize) -> (usize, i32) {
-    let width = BITS * slices as i32;
-    let (lowest, highest) = (lows[0], tops[tops.len() - 1]);
-    let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
-    let outside = |unit: i32| {
-        let below = lows.partition_point(|&low| low < unit);
-        below + (tops.len() - tops.partition_point(|&top| top <= unit + width))
-    };
-    let spare = width - (highest - lowest);
-    if spare >= 0 {
-        // Room on either side for what is to come.
-        let unit = limited(lowest - spare / 2);
-        return (outside(unit), unit);
+/// How many cells of a column need which bits.
+struct Spans {
+    /// Cells other than zero.
+    cells: u32,
+    /// The lowest and the highest end of any span.
+    lowest: i32,
+    highest: i32,
+    /// Cells whose lowest bit is below an exponent, and cells whose bits end there or below, counted from `-EXPONENTS`.
+    below: Vec<u32>,
+    within: Vec<u32>,
+}
+
+/// Exponents of bits lie within this, on either side of zero.
+const EXPONENTS: i32 = 1_088;
+
+impl Spans {
+    fn new(cells: &[f64]) -> Self {
+        let size = 2 * EXPONENTS as usize;
+        let (mut below, mut within) = (vec![0; size], vec![0; size]);
+        let (mut lowest, mut highest, mut count) = (i32::MAX, i32::MIN, 0);
+        for &cell in cells.iter().filter(|&&cell| cell != 0.0) {
+            let (top, low) = span(cell);
+            // The first exponent that the lowest bit is below is the next.
+            below[(low + 1 + EXPONENTS) as usize] += 1;
+            within[(top + EXPONENTS) as usize] += 1;
+            (lowest, highest, count) = (lowest.min(low), highest.max(top), count + 1);
+        }
+        for counts in [&mut below, &mut within] {
+            let mut sum = 0;
+            for count in counts.iter_mut() {
+                sum += *count;
+                *count = sum;
+            }
+        }
+        Self { cells: count, lowest, highest, below, within }
     }
-    // From two spare bits at the top downwards; the first of equals keeps the most room for large values. The best
-    // windows begin at some cell's top.
-    let mut ends: Vec<i32> = tops.iter().rev().copied().collect();
-    ends.dedup();
-    let tries = [highest + 2, highest + 1].into_iter().chain(ends).map(|top| limited(top - width));
-    let each = tries.map(|unit| (outside(unit), unit));
-    each.reduce(|best, next| if next.0 < best.0 { next } else { best }).unwrap_or((tops.len(), 0))
+
+    /// How many cells fall out of so many bits from `unit` on.
+    fn outside(&self, unit: i32, width: i32) -> u32 {
+        let at = |counts: &[u32], exponent: i32| {
+            counts[(exponent + EXPONENTS).clamp(0, 2 * EXPONENTS - 1) as usize]
+        };
+        at(&self.below, unit) + self.cells - at(&self.within, unit + width)
+    }
+
+    /// The unit by which the fewest cells fall out of so many slices, and how many.
+    fn best_unit(&self, slices: usize) -> (u32, i32) {
+        let width = BITS * slices as i32;
+        let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
+        let spare = width - (self.highest - self.lowest);
+        if spare >= 0 {
+            // Room on either side for what is to come.
+            let unit = limited(self.lowest - spare / 2);
+            return (self.outside(unit, width), unit);
+        }
+        // From two spare bits at the top downwards; the first of equals keeps the most room for large values.
+        let tops = (self.lowest..=self.highest + 2).rev();
+        let units = tops.map(|top| limited(top - width));
+        let each = units.map(|unit| (self.outside(unit, width), unit));
+        each.reduce(|best, next| if next.0 < best.0 { next } else { best }).unwrap_or((self.cells, 0))
+    }
 }
 
 /// Slices of one column: digits and sums of pairs of digits, each a plane of so many cells.

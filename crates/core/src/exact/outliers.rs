@@ -1,5 +1,7 @@
 //! Products of cells that no grid holds, one by one.
 
+use pulp::{Simd, WithSimd};
+
 use super::entry;
 use super::side::{Parts, Side};
 use super::wide::parts_of;
@@ -33,37 +35,45 @@ struct Decoded {
     to: u16,
 }
 
+/// Takes cells apart; an operation, so that the compiler uses the processor's vectors.
+struct Decode<'a> {
+    cells: &'a [f64],
+    mantissas: &'a mut [i64],
+    steps: &'a mut [u16],
+}
+
+impl WithSimd for Decode<'_> {
+    /// The range of the steps.
+    type Output = (u16, u16);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (u16, u16) {
+        let (mut from, mut to) = (u16::MAX, 0);
+        for ((cell, mantissa), step) in self.cells.iter().zip(self.mantissas).zip(self.steps) {
+            let bits = cell.to_bits();
+            let field = (bits >> 52) & 0x7ff;
+            let hidden = u64::from(field != 0);
+            // Subnormal numbers have the exponent of the smallest normal ones.
+            let exponent = field + (1 - hidden) + (OFFSET - 1_075) as u64;
+            let magnitude = ((bits & ((1 << 52) - 1)) | (hidden << 52)) << (exponent % STEP as u64);
+            let sign = bits as i64 >> 63;
+            *mantissa = (magnitude as i64 ^ sign) - sign;
+            *step = (exponent / STEP as u64) as u16;
+            let zero = bits << 1 == 0;
+            from = from.min(if zero { u16::MAX } else { *step });
+            to = to.max(if zero { 0 } else { *step });
+        }
+        (from, to)
+    }
+}
+
 impl Decoded {
     fn load(&mut self, cells: &[f64]) {
         self.mantissas.resize(cells.len(), 0);
         self.steps.resize(cells.len(), 0);
-        (self.from, self.to) = pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || decode(cells, &mut self.mantissas, &mut self.steps),
-        );
+        let (mantissas, steps) = (&mut self.mantissas[..], &mut self.steps[..]);
+        (self.from, self.to) = pulp::Arch::new().dispatch(Decode { cells, mantissas, steps });
     }
-}
-
-/// Takes cells apart; returns the range of the steps.
-#[inline(always)]
-fn decode(cells: &[f64], mantissas: &mut [i64], steps: &mut [u16]) -> (u16, u16) {
-    let (mut from, mut to) = (u64::MAX, 0);
-    for ((cell, mantissa), step) in cells.iter().zip(mantissas).zip(steps) {
-        let bits = cell.to_bits();
-        let field = (bits >> 52) & 0x7ff;
-        let hidden = u64::from(field != 0);
-        // Subnormal numbers have the exponent of the smallest normal ones.
-        let exponent = field + (1 - hidden) + (OFFSET - 1_075) as u64;
-        let magnitude = ((bits & ((1 << 52) - 1)) | (hidden << 52)) << (exponent % STEP as u64);
-        let sign = bits as i64 >> 63;
-        *mantissa = (magnitude as i64 ^ sign) - sign;
-        let at = exponent / STEP as u64;
-        *step = at as u16;
-        let used = u64::from(bits << 1 != 0);
-        from = from.min(at | used.wrapping_sub(1));
-        to = to.max(at * used);
-    }
-    (from.min(u64::from(u16::MAX)) as u16, to as u16)
 }
 
 /// Outliers of a block's rows against the other cells of their rows.
