@@ -2,17 +2,17 @@
 
 use super::entry;
 use super::gram::{Job, LANES, Products, Sum};
-use super::grid::{BITS, MAX_SLICES, PERIOD, PERIOD_OF_SUMS};
+use super::grid::{BITS, MAX_SLICES, RUNS_OF_DIGITS};
 use super::kernel::Kernel;
 use super::outliers::Outliers;
 use super::side::{Class, Parts, Side};
 use super::wides::Wides;
 
 /// Rows multiplied at a time.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 
 /// Rows whose outliers are multiplied at a time.
-const ROWS: usize = 4 * BLOCK;
+const ROWS: usize = 2 * BLOCK;
 
 /// Rows after which the halves of sums, less than 2^32 each, might leave 64 bits.
 const MOST_PENDING: usize = 1 << 20;
@@ -159,7 +159,7 @@ impl Engine {
                 for (k, m) in planes_to_multiply(l.slices, r.slices) {
                     let summed = k >= l.slices || m >= r.slices;
                     self.jobs.push(Job {
-                        period: if summed { PERIOD_OF_SUMS } else { PERIOD },
+                        period: if summed { 1 } else { RUNS_OF_DIGITS },
                         left: (l.column + k * l.count, l.count),
                         right: (r.column + m * r.count, r.count),
                         out,

@@ -1,5 +1,6 @@
 //! The hot loop: sums of products of planes of digits, in integers that never overflow.
 
+use super::grid::RUN;
 use super::lanes::{Lanes, TOP};
 
 /// Columns of digits, padded and aligned; the lower halves of the cells count.
@@ -66,7 +67,7 @@ pub(super) struct Job {
     pub(super) right: (usize, usize),
     /// Where the sums go, column-major with as many rows as there are left columns.
     pub(super) out: usize,
-    /// Products that a lane adds up before its upper half is put aside.
+    /// Runs of [`RUN`] products that a lane adds up before its upper half is put aside.
     pub(super) period: usize,
     /// If given: where the ranks of the columns begin. Only pairs whose left rank is not below the right are
     /// needed; ranks ascend.
@@ -166,12 +167,19 @@ impl Products<'_> {
             std::array::from_fn(|k| S::as_simd_u64s(self.left.column(job.left.0 + i + k, self.rows)).0);
         let b: [&[S::u64s]; J] =
             std::array::from_fn(|k| S::as_simd_u64s(self.right.column(job.right.0 + j + k, self.rows)).0);
-        let steps = a[0].len();
         let mut sums = [[simd.splat_u64s(TOP); I]; J];
         let mut highs = [[simd.splat_u64s(0); I]; J];
-        for from in (0..steps).step_by(job.period) {
-            let to = (from + job.period).min(steps);
-            add_products(simd, a.map(|c| &c[from..to]), b.map(|c| &c[from..to]), &mut sums);
+        let (a, b) = (a.map(|c| c.as_chunks::<RUN>()), b.map(|c| c.as_chunks::<RUN>()));
+        let runs = a[0].0.len() + usize::from(!a[0].1.is_empty());
+        for from in (0..runs).step_by(job.period) {
+            let to = (from + job.period).min(a[0].0.len());
+            let (a0, b0) = (a.map(|c| &c.0[from..to]), b.map(|c| &c.0[from..to]));
+            for run in 0..to - from {
+                add_products(simd, a0.map(|c| &c[run]), b0.map(|c| &c[run]), &mut sums);
+            }
+            if to < from + job.period {
+                add_products(simd, a.map(|c| c.1), b.map(|c| c.1), &mut sums);
+            }
             for j in 0..J {
                 for i in 0..I {
                     let (high, rest) = simd.split(sums[j][i]);
@@ -181,7 +189,7 @@ impl Products<'_> {
             }
         }
         // Every upper half that was put aside had the top bit on it.
-        let tops = (steps.div_ceil(job.period) * size_of::<S::u64s>() / 8) as i64 * (TOP >> 32) as i64;
+        let tops = (runs.div_ceil(job.period) * size_of::<S::u64s>() / 8) as i64 * (TOP >> 32) as i64;
         for dj in 0..J {
             let out = job.out + (j + dj) * job.left.1 + i;
             for (di, target) in self.sums[out..out + I].iter_mut().enumerate() {
@@ -201,12 +209,13 @@ fn total<S: Lanes>(lanes: S::u64s) -> u64 {
 
 /// Adds the products of `I` columns with `J` others to lanes; their first index is that of `b`.
 #[inline(always)]
-fn add_products<S: Lanes, const I: usize, const J: usize>(
+fn add_products<S: Lanes, A: AsRef<[S::u64s]>, const I: usize, const J: usize>(
     simd: S,
-    a: [&[S::u64s]; I],
-    b: [&[S::u64s]; J],
+    a: [A; I],
+    b: [A; J],
     sums: &mut [[S::u64s; I]; J],
 ) {
+    let (a, b) = (a.each_ref().map(A::as_ref), b.each_ref().map(A::as_ref));
     let steps = a[0].len();
     // Equal lengths, said once, spare the bounds checks inside.
     let (a, b) = (a.map(|c| &c[..steps]), b.map(|c| &c[..steps]));

@@ -7,11 +7,11 @@ use super::wide::parts_of;
 /// Bits of a slice with its sign: digits are 2^29 at most, sums of two of them 2^30, which 32 bits hold.
 pub(super) const BITS: i32 = 30;
 
-/// Products of digits, 2^58 each, that 63 bits hold beside a rest of 32 bits.
-pub(super) const PERIOD: usize = 28;
+/// Products of sums of two digits, 2^60 each, that 63 bits hold beside a rest of 32 bits.
+pub(super) const RUN: usize = 7;
 
-/// The same of sums of two digits: their products are four times as large.
-pub(super) const PERIOD_OF_SUMS: usize = 7;
+/// Runs of products of digits, a quarter as large, for which the same is true.
+pub(super) const RUNS_OF_DIGITS: usize = 4;
 
 /// Slices that a column has at most; cells that need more are outliers.
 pub(super) const MAX_SLICES: usize = 5;
@@ -63,7 +63,7 @@ impl Grid {
 }
 
 /// One cell in this many may be an outlier: then its products cost about as much as another slice.
-pub(super) const TOLERATED: usize = 128;
+pub(super) const TOLERATED: usize = 32;
 
 /// Bits that a cell needs: from its lowest set bit up to where its magnitude and the sign end.
 fn span(value: f64) -> (i32, i32) {

@@ -41,7 +41,9 @@ impl Lanes for pulp::x86::V3 {
     #[inline(always)]
     fn split(self, sum: Self::u64s) -> (Self::u64s, Self::u64s) {
         let high = self.avx2._mm256_srli_epi64::<32>(pulp::cast(sum));
-        (pulp::cast(high), self.or_u64s(self.and_u64s(sum, self.splat_u64s(LOW)), self.splat_u64s(TOP)))
+        let top = pulp::cast(self.splat_u64s(TOP));
+        let rest = self.avx2._mm256_blend_epi32::<0b1010_1010>(pulp::cast(sum), top);
+        (pulp::cast(high), pulp::cast(rest))
     }
 }
 

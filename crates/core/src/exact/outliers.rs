@@ -30,7 +30,7 @@ const BINS_PER_LIMB: usize = 64 / STEP as usize;
 struct Decoded {
     mantissas: Vec<i64>,
     steps: Vec<u16>,
-    /// The steps of cells other than zero, none if `from > to`.
+    /// The range of the steps.
     from: u16,
     to: u16,
 }
@@ -48,23 +48,30 @@ impl WithSimd for Decode<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> (u16, u16) {
-        let (mut from, mut to) = (u16::MAX, 0);
-        for ((cell, mantissa), step) in self.cells.iter().zip(self.mantissas).zip(self.steps) {
+        // One kind of vector a loop.
+        for (mantissa, cell) in self.mantissas.iter_mut().zip(self.cells) {
             let bits = cell.to_bits();
-            let field = (bits >> 52) & 0x7ff;
-            let hidden = u64::from(field != 0);
-            // Subnormal numbers have the exponent of the smallest normal ones.
-            let exponent = field + (1 - hidden) + (OFFSET - 1_075) as u64;
-            let magnitude = ((bits & ((1 << 52) - 1)) | (hidden << 52)) << (exponent % STEP as u64);
+            let hidden = ((bits >> 52) & 0x7ff).min(1) << 52;
+            let magnitude = ((bits & ((1 << 52) - 1)) | hidden) << (exponent(bits) % STEP as u64);
             let sign = bits as i64 >> 63;
             *mantissa = (magnitude as i64 ^ sign) - sign;
-            *step = (exponent / STEP as u64) as u16;
-            let zero = bits << 1 == 0;
-            from = from.min(if zero { u16::MAX } else { *step });
-            to = to.max(if zero { 0 } else { *step });
         }
-        (from, to)
+        for (step, cell) in self.steps.iter_mut().zip(self.cells) {
+            *step = (exponent(cell.to_bits()) / STEP as u64) as u16;
+        }
+        let range = |(from, to): (u16, u16), &step: &u16| (from.min(step), to.max(step));
+        self.steps.iter().fold((u16::MAX, 0), range)
     }
+}
+
+/// Exponent of the mantissa of a number with these bits, and [`OFFSET`]. Zeros have that of 1, so as not to widen
+/// the range of others.
+#[inline(always)]
+fn exponent(bits: u64) -> u64 {
+    let field = (bits >> 52) & 0x7ff;
+    let field = if bits << 1 == 0 { 1_023 } else { field };
+    // Subnormal numbers have the exponent of the smallest normal ones.
+    field.max(1) + (OFFSET - 1_075) as u64
 }
 
 impl Decoded {
@@ -162,10 +169,9 @@ impl Outliers {
         }
         let right = &self.known.1;
         let (left, lefts) = lefts.map_or((right, rights), |lefts| (&self.known.0, lefts));
-        let each = left.iter().zip(&lefts.variables).filter(|((from, to), _)| from <= to);
+        let each = left.iter().zip(&lefts.variables);
         sums.reserve(each.flat_map(|(a, &i)| {
-            let used = right.iter().zip(&rights.variables).filter(|((from, to), _)| from <= to);
-            used.map(move |(b, &j)| {
+            right.iter().zip(&rights.variables).map(move |(b, &j)| {
                 let bins = (usize::from(a.0 + b.0), usize::from(a.1 + b.1));
                 let from = lowest_limb(bins.0 / BINS_PER_LIMB);
                 // 112 bits of a product, some for how many there are.
@@ -241,9 +247,6 @@ impl Bins {
         (a, b): (&Decoded, &Decoded),
         pair: Pair<'_>,
     ) {
-        if a.from > a.to || b.from > b.to {
-            return;
-        }
         let rows = a.steps.len();
         if pair.left.len() == rows || pair.right.len() == rows {
             let each = a.mantissas.iter().zip(&a.steps).zip(b.mantissas.iter().zip(&b.steps));

@@ -161,11 +161,12 @@ impl Side {
 
     /// Clears the slices of the cells that are not on the grid, and notes their rows, counted from `base`.
     fn take_out(&mut self, part: usize, rows: usize, base: usize) {
+        // None is negative, so a run of zeros has no bit set.
         const RUN: usize = 8;
         let count = planes(self.grids[part].slices);
         let (first, step) = self.places[part];
         for (run, cells) in self.wrong[..rows].as_chunks::<RUN>().0.iter().enumerate() {
-            if cells.iter().fold(false, |any, &wrong| any | (wrong > 0.0)) {
+            if cells.iter().fold(0, |any, wrong| any | wrong.to_bits()) != 0 {
                 for (at, _) in cells.iter().enumerate().filter(|&(_, &wrong)| wrong > 0.0) {
                     let row = run * RUN + at;
                     self.misses[part].push(base + row);
