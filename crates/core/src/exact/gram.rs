@@ -105,10 +105,10 @@ impl Products<'_> {
     #[inline(always)]
     pub(super) fn run<S: Lanes>(mut self, simd: S) {
         for job in 0..self.jobs.len() {
-            if S::REGISTER_COUNT >= 32 {
-                self.job::<S, 4>(simd, job);
-            } else {
-                self.job::<S, 3>(simd, job);
+            match S::TILE {
+                4 => self.job::<S, 4>(simd, job),
+                3 => self.job::<S, 3>(simd, job),
+                _ => self.job::<S, 2>(simd, job),
             }
         }
     }
@@ -146,15 +146,15 @@ impl Products<'_> {
             (4, 2) if T == 4 => self.tile::<S, 4, 2>(simd, job, i.0, j.0),
             (4, 1) if T == 4 => self.tile::<S, 4, 1>(simd, job, i.0, j.0),
             (3, 4) if T == 4 => self.tile::<S, 3, 4>(simd, job, i.0, j.0),
-            (3, 3) => self.tile::<S, 3, 3>(simd, job, i.0, j.0),
-            (3, 2) => self.tile::<S, 3, 2>(simd, job, i.0, j.0),
-            (3, 1) => self.tile::<S, 3, 1>(simd, job, i.0, j.0),
+            (3, 3) if T >= 3 => self.tile::<S, 3, 3>(simd, job, i.0, j.0),
+            (3, 2) if T >= 3 => self.tile::<S, 3, 2>(simd, job, i.0, j.0),
+            (3, 1) if T >= 3 => self.tile::<S, 3, 1>(simd, job, i.0, j.0),
             (2, 4) if T == 4 => self.tile::<S, 2, 4>(simd, job, i.0, j.0),
-            (2, 3) => self.tile::<S, 2, 3>(simd, job, i.0, j.0),
+            (2, 3) if T >= 3 => self.tile::<S, 2, 3>(simd, job, i.0, j.0),
             (2, 2) => self.tile::<S, 2, 2>(simd, job, i.0, j.0),
             (2, 1) => self.tile::<S, 2, 1>(simd, job, i.0, j.0),
             (1, 4) if T == 4 => self.tile::<S, 1, 4>(simd, job, i.0, j.0),
-            (1, 3) => self.tile::<S, 1, 3>(simd, job, i.0, j.0),
+            (1, 3) if T >= 3 => self.tile::<S, 1, 3>(simd, job, i.0, j.0),
             (1, 2) => self.tile::<S, 1, 2>(simd, job, i.0, j.0),
             _ => self.tile::<S, 1, 1>(simd, job, i.0, j.0),
         }

@@ -10,6 +10,9 @@ const LOW: u64 = (1 << 32) - 1;
 
 /// Vectors of 64-bit lanes.
 pub(super) trait Lanes: Simd {
+    /// Columns of a tile, by as many others: their sums and what they are made from fit into registers.
+    const TILE: usize;
+
     /// `sum + a b` of the lower halves of `a` and `b`, read as signed integers.
     fn add_product(self, a: Self::u64s, b: Self::u64s, sum: Self::u64s) -> Self::u64s;
 
@@ -18,6 +21,8 @@ pub(super) trait Lanes: Simd {
 }
 
 impl Lanes for Scalar {
+    const TILE: usize = 2;
+
     #[inline(always)]
     fn add_product(self, a: u64, b: u64, sum: u64) -> u64 {
         let product = i64::from(a as i32) * i64::from(b as i32);
@@ -32,6 +37,8 @@ impl Lanes for Scalar {
 
 #[cfg(target_arch = "x86_64")]
 impl Lanes for pulp::x86::V3 {
+    const TILE: usize = 3;
+
     #[inline(always)]
     fn add_product(self, a: Self::u64s, b: Self::u64s, sum: Self::u64s) -> Self::u64s {
         let product = self.avx2._mm256_mul_epi32(pulp::cast(a), pulp::cast(b));
@@ -49,6 +56,8 @@ impl Lanes for pulp::x86::V3 {
 
 #[cfg(target_arch = "x86_64")]
 impl Lanes for pulp::x86::V4 {
+    const TILE: usize = 4;
+
     #[inline(always)]
     fn add_product(self, a: Self::u64s, b: Self::u64s, sum: Self::u64s) -> Self::u64s {
         let product = self.avx512f._mm512_mul_epi32(pulp::cast(a), pulp::cast(b));

@@ -13,6 +13,9 @@ const FEW: usize = 4;
 /// One outlier in this many rows, over all parts, and decoding all cells beforehand pays.
 const SPARSE: usize = 64;
 
+/// Parts whose cells fit into the cache of a core beside others.
+const NEAR: usize = 12;
+
 /// Exponents are counted in steps of so many bits, by which mantissas are shifted beforehand: less than 2^56 then.
 const STEP: i32 = 4;
 
@@ -135,16 +138,19 @@ impl Outliers {
         }
         let weighted = left.is_some();
         let (left, lefts) = (left.unwrap_or(right), lefts.unwrap_or(rights));
-        for (a, &i) in lefts.variables.iter().enumerate() {
-            let flags = flags(&left.misses[a], to - from);
-            for (b, &j) in rights.variables.iter().enumerate() {
+        let flags: Vec<Vec<bool>> = left.misses.iter().map(|misses| flags(misses, to - from)).collect();
+        let parts = rights.variables.len();
+        // A few right parts at a time stay in the cache.
+        for (first, a) in (0..parts).step_by(NEAR).flat_map(|b| (0..left.misses.len()).map(move |a| (b, a))) {
+            for b in first..parts.min(first + NEAR) {
+                let (i, j) = (lefts.variables[a], rights.variables[b]);
                 let (own, other) = (&left.misses[a], &right.misses[b]);
                 let needed = if weighted { i >= j } else { a >= b };
                 if !needed || own.is_empty() && other.is_empty() {
                     continue;
                 }
                 let cells = (&lefts.cells[a][from..to], &rights.cells[b][from..to]);
-                let pair = Pair { cells, left: own, right: other, flags: &flags };
+                let pair = Pair { cells, left: own, right: other, flags: &flags[a] };
                 // Two parts of a variable meet once, but their product occurs twice in its square.
                 let twice = !weighted && a != b && i == j;
                 if dense && own.len() + other.len() >= FEW {
