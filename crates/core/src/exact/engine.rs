@@ -1,18 +1,21 @@
 //! From parts to wide sums: slices, products, and what neither grid nor lane holds.
 
 use super::entry;
-use super::gram::{Job, LANES, Products};
-use super::grid::{BITS, MAX_SLICES};
+use super::gram::{Job, LANES, Products, Sum};
+use super::grid::{BITS, MAX_SLICES, RUNS_OF_DIGITS};
 use super::kernel::Kernel;
-use super::outliers::Bins;
-use super::side::{Class, Parts, Range, Side};
+use super::outliers::Outliers;
+use super::side::{Class, Parts, Side};
 use super::wides::Wides;
 
 /// Rows multiplied at a time.
 const BLOCK: usize = 512;
 
-/// Rows after which sums of products, less than 2^46 each, might leave 64 bits.
-const MOST_PENDING: usize = 1 << 16;
+/// Rows whose outliers are multiplied at a time.
+const ROWS: usize = 2 * BLOCK;
+
+/// Rows after which the halves of sums, less than 2^32 each, might leave 64 bits.
+const MOST_PENDING: usize = 1 << 20;
 
 /// Sums of the products of the parts that have not been added to the wide sums yet.
 #[derive(Debug)]
@@ -24,11 +27,11 @@ pub(super) struct Engine {
     pairs: Vec<Pair>,
     jobs: Vec<Job>,
     ranks: (Vec<usize>, Vec<usize>),
-    sums: Vec<i64>,
+    sums: Vec<Sum>,
     pending: usize,
     /// Whether the wide sums have no room for these grids yet.
     fresh: bool,
-    bins: Bins,
+    outliers: Outliers,
 }
 
 /// A class of the left against one of the right.
@@ -55,7 +58,7 @@ impl Engine {
             sums: Vec::new(),
             pending: 0,
             fresh: true,
-            bins: Bins::default(),
+            outliers: Outliers::default(),
         };
         engine.plan();
         engine
@@ -75,36 +78,50 @@ impl Engine {
     /// Adds the products of all rows of the parts to `sums`, now or at the next [`Engine::flush`].
     pub(super) fn add(&mut self, sums: &mut Wides, right: &Parts<'_>, left: Option<&Parts<'_>>) {
         let rows = right.cells.first().map_or(0, |cells| cells.len());
-        for from in (0..rows).step_by(BLOCK) {
-            let to = (from + BLOCK).min(rows);
-            if self.pending + (to - from) > MOST_PENDING {
-                self.flush(sums);
+        for from in (0..rows).step_by(ROWS) {
+            let to = (from + ROWS).min(rows);
+            self.right.clear_misses();
+            self.left.iter_mut().for_each(Side::clear_misses);
+            for start in (from..to).step_by(BLOCK) {
+                self.add_on_grids(sums, (right, left), (start, (start + BLOCK).min(to)), from);
             }
-            self.slice(right, left, from, to);
-            if self.refit(sums, right, left) {
-                self.slice(right, left, from, to);
-            }
-            if self.fresh {
-                sums.reserve(self.pairs.iter().flat_map(|pair| self.room(pair)));
-                self.fresh = false;
-            }
-            self.multiply(to - from);
-            self.pending += to - from;
-            if self.right.scattered() || self.left.as_ref().is_some_and(Side::scattered) {
-                let lefts = left.unwrap_or(right).ranges(from, to);
-                sums.reserve(rooms(&lefts, &right.ranges(from, to)));
-            }
-            match left {
-                None => self.outliers(sums, right, from, to),
-                Some(left) => self.weighted_outliers(sums, left, right, from, to),
-            }
+            self.outliers.add(sums, (self.left.as_ref(), &self.right), (left, right), (from, to));
         }
     }
 
-    fn slice(&mut self, right: &Parts<'_>, left: Option<&Parts<'_>>, from: usize, to: usize) {
-        self.right.slice(self.kernel, right, from, to);
+    /// The products of what lies on the grids; the rest is noted.
+    fn add_on_grids(
+        &mut self,
+        sums: &mut Wides,
+        (right, left): (&Parts<'_>, Option<&Parts<'_>>),
+        (from, to): (usize, usize),
+        base: usize,
+    ) {
+        if self.pending + (to - from) > MOST_PENDING {
+            self.flush(sums);
+        }
+        self.slice(right, left, (from, to), base);
+        if self.refit(sums, right, left) {
+            self.slice(right, left, (from, to), base);
+        }
+        if self.fresh {
+            sums.reserve(self.pairs.iter().flat_map(|pair| self.room(pair)));
+            self.fresh = false;
+        }
+        self.multiply(to - from);
+        self.pending += to - from;
+    }
+
+    fn slice(
+        &mut self,
+        right: &Parts<'_>,
+        left: Option<&Parts<'_>>,
+        (from, to): (usize, usize),
+        base: usize,
+    ) {
+        self.right.slice(self.kernel, right, from, to, base);
         if let (Some(side), Some(parts)) = (&mut self.left, left) {
-            side.slice(self.kernel, parts, from, to);
+            side.slice(self.kernel, parts, from, to, base);
         }
     }
 
@@ -140,7 +157,9 @@ impl Engine {
                 let half = weighted || a == b;
                 self.pairs.push(Pair { left: l, right: r, half, out });
                 for (k, m) in planes_to_multiply(l.slices, r.slices) {
+                    let summed = k >= l.slices || m >= r.slices;
                     self.jobs.push(Job {
+                        period: if summed { 1 } else { RUNS_OF_DIGITS },
                         left: (l.column + k * l.count, l.count),
                         right: (r.column + m * r.count, r.count),
                         out,
@@ -151,12 +170,12 @@ impl Engine {
             }
         }
         self.ranks = (left.ranks(weighted), self.right.ranks(weighted));
-        self.sums = vec![0; out];
+        self.sums = vec![Sum::default(); out];
         self.fresh = true;
     }
 
     fn multiply(&mut self, rows: usize) {
-        self.kernel.run(Products {
+        self.kernel.multiply(Products {
             left: &self.left.as_ref().unwrap_or(&self.right).planes,
             right: &self.right.planes,
             left_ranks: &self.ranks.0,
@@ -167,58 +186,13 @@ impl Engine {
         });
     }
 
-    /// Products of the cells off the grid with all others of their row; those of two such cells once.
-    fn outliers(&mut self, sums: &mut Wides, parts: &Parts<'_>, from: usize, to: usize) {
-        let rows = to - from;
-        let missed: Vec<Vec<bool>> = self.right.misses.iter().map(|misses| flags(misses, rows)).collect();
-        for (a, misses) in self.right.misses.iter().enumerate() {
-            for b in 0..parts.cells.len() {
-                if misses.is_empty() {
-                    break;
-                }
-                let (i, j) = (parts.variables[a], parts.variables[b]);
-                let columns = (&parts.cells[a][from..to], &parts.cells[b][from..to]);
-                // The later of two outliers counts their product.
-                let counts = |row: &usize| a <= b || !missed[b].get(*row).is_some_and(|&m| m);
-                let chosen = misses.iter().copied().filter(counts);
-                self.bins.add(sums, entry(i, j), a != b && i == j, columns, chosen);
-            }
-        }
-    }
-
-    /// The same for a weighted left side.
-    fn weighted_outliers(
-        &mut self,
-        sums: &mut Wides,
-        left: &Parts<'_>,
-        right: &Parts<'_>,
-        from: usize,
-        to: usize,
-    ) {
-        let Some(side) = &self.left else { return };
-        let rows = to - from;
-        let missed: Vec<Vec<bool>> = side.misses.iter().map(|misses| flags(misses, rows)).collect();
-        for (a, &i) in left.variables.iter().enumerate() {
-            for (b, &j) in right.variables.iter().enumerate() {
-                let (own, other) = (&side.misses[a], &self.right.misses[b]);
-                if i < j || own.is_empty() && other.is_empty() {
-                    continue;
-                }
-                let columns = (&left.cells[a][from..to], &right.cells[b][from..to]);
-                let counts = |row: &usize| !missed[a].get(*row).is_some_and(|&m| m);
-                let chosen = own.iter().copied().chain(other.iter().copied().filter(counts));
-                self.bins.add(sums, entry(i, j), false, columns, chosen);
-            }
-        }
-    }
-
     /// Adds what is pending to the wide sums.
     pub(super) fn flush(&mut self, sums: &mut Wides) {
         if self.pending == 0 {
             return;
         }
         self.flushed_into(sums);
-        self.sums.fill(0);
+        self.sums.fill(Sum::default());
         self.pending = 0;
     }
 
@@ -265,7 +239,7 @@ impl Engine {
                 // Two parts of a variable meet once, but their product occurs twice in its square.
                 let twice = i32::from(self.left.is_none() && va == vb && a != b);
                 let unit = left.grids[a].unit + self.right.grids[b].unit + twice;
-                let plane = |k: usize| i128::from(self.sums[pair.out + (k * columns + j) * rows + i]);
+                let plane = |k: usize| self.sums[pair.out + (k * columns + j) * rows + i].value();
                 let powers = by_power(pair.left.slices, pair.right.slices, plane);
                 for (power, &sum) in powers.iter().enumerate() {
                     sums.add(0, entry(va, vb), sum, unit + power as i32 * BITS);
@@ -306,26 +280,4 @@ fn by_power(left: usize, right: usize, plane: impl Fn(usize) -> i128) -> [i128; 
         }
     }
     powers
-}
-
-/// What the wide sums of all pairs of parts need, whose variables and exponents are given.
-fn rooms(lefts: &[Range], rights: &[Range]) -> impl Iterator<Item = (usize, i32, usize)> {
-    lefts.iter().flat_map(move |a| {
-        rights.iter().filter(|b| a.from <= a.to && b.from <= b.to).map(move |b| {
-            // 106 bits of a product, 10 for the rows of a block and the sign.
-            let from = (a.from + b.from).div_euclid(64);
-            let to = (a.to + b.to + 116).div_euclid(64) + 2;
-            (entry(a.variable, b.variable), from, (to - from) as usize)
-        })
-    })
-}
-
-/// Flags of the rows that are listed; none where there are none.
-fn flags(rows: &[usize], count: usize) -> Vec<bool> {
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let mut flags = vec![false; count];
-    rows.iter().for_each(|&row| flags[row] = true);
-    flags
 }

@@ -1,13 +1,12 @@
-//! The hot loop: sums of products of planes of digits, in float64 that never rounds.
+//! The hot loop: sums of products of planes of digits, in integers that never overflow.
 
-use pulp::{Simd, WithSimd};
+use super::grid::RUN;
+use super::lanes::{Lanes, TOP};
 
-use super::grid::STEPS;
-
-/// Columns of cells, padded and aligned.
+/// Columns of digits, padded and aligned; the lower halves of the cells count.
 #[derive(Debug, Default)]
 pub(super) struct Planes {
-    cells: Vec<f64>,
+    cells: Vec<u64>,
     start: usize,
     stride: usize,
 }
@@ -20,20 +19,20 @@ impl Planes {
     pub(super) fn new(columns: usize, rows: usize) -> Self {
         // The odd number of cache lines keeps columns from falling into the same cache sets.
         let stride = rows.next_multiple_of(2 * LANES) + LANES;
-        let cells = vec![0.0; stride * columns + LANES];
+        let cells = vec![0; stride * columns + LANES];
         let start = cells.as_ptr().align_offset(64).min(LANES);
         Self { cells, start, stride }
     }
 
     /// The first `rows` cells of a column.
     #[inline(always)]
-    fn column(&self, column: usize, rows: usize) -> &[f64] {
+    fn column(&self, column: usize, rows: usize) -> &[u64] {
         let from = self.start + column * self.stride;
         &self.cells[from..from + rows]
     }
 
     /// A cell.
-    pub(super) fn cell_mut(&mut self, column: usize, row: usize) -> &mut f64 {
+    pub(super) fn cell_mut(&mut self, column: usize, row: usize) -> &mut u64 {
         &mut self.cells[self.start + column * self.stride + row]
     }
 
@@ -44,13 +43,13 @@ impl Planes {
         step: usize,
         count: usize,
         rows: usize,
-    ) -> [&mut [f64]; N] {
+    ) -> [&mut [u64]; N] {
         let (stride, distance) = (self.stride, step * self.stride);
         let from = (self.start + first * stride).min(self.cells.len());
         let mut rest = &mut self.cells[from..];
         std::array::from_fn(|k| {
             if k >= count {
-                return &mut [] as &mut [f64];
+                return &mut [] as &mut [u64];
             }
             let (column, after) = std::mem::take(&mut rest).split_at_mut(rows);
             let skip = (distance - rows).min(after.len());
@@ -68,9 +67,25 @@ pub(super) struct Job {
     pub(super) right: (usize, usize),
     /// Where the sums go, column-major with as many rows as there are left columns.
     pub(super) out: usize,
+    /// Runs of [`RUN`] products that a lane adds up before its upper half is put aside.
+    pub(super) period: usize,
     /// If given: where the ranks of the columns begin. Only pairs whose left rank is not below the right are
     /// needed; ranks ascend.
     pub(super) ranks: Option<(usize, usize)>,
+}
+
+/// A sum of products: `2^32 high + low`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sum {
+    high: i64,
+    low: i64,
+}
+
+impl Sum {
+    /// Its value.
+    pub(super) fn value(self) -> i128 {
+        (i128::from(self.high) << 32) + i128::from(self.low)
+    }
 }
 
 /// Runs jobs on a block of rows.
@@ -82,35 +97,35 @@ pub(super) struct Products<'a> {
     pub(super) jobs: &'a [Job],
     /// A multiple of [`LANES`].
     pub(super) rows: usize,
-    pub(super) sums: &'a mut [i64],
-}
-
-impl WithSimd for Products<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        for job in 0..self.jobs.len() {
-            if S::REGISTER_COUNT >= 32 {
-                self.run::<S, 4>(simd, job);
-            } else {
-                self.run::<S, 3>(simd, job);
-            }
-        }
-    }
+    pub(super) sums: &'a mut [Sum],
 }
 
 impl Products<'_> {
+    /// Runs them with the vectors of `simd`.
     #[inline(always)]
-    fn run<S: Simd, const T: usize>(&mut self, simd: S, job: usize) {
+    pub(super) fn run<S: Lanes>(mut self, simd: S) {
+        for job in 0..self.jobs.len() {
+            match S::TILE {
+                4 => self.job::<S, 4>(simd, job),
+                3 => self.job::<S, 3>(simd, job),
+                _ => self.job::<S, 2>(simd, job),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn job<S: Lanes, const T: usize>(&mut self, simd: S, job: usize) {
         let job = &self.jobs[job];
         let (rows, columns) = (job.left.1, job.right.1);
-        for j in (0..columns).step_by(T) {
-            let width = T.min(columns - j);
+        // Two tiles side by side share the left columns while these are in the nearest cache.
+        for first in (0..columns).step_by(2 * T) {
             for i in (0..rows).step_by(T) {
                 let height = T.min(rows - i);
-                if self.needs(job, i + height - 1, j) {
-                    self.sized::<S, T>(simd, job, (i, height), (j, width));
+                for j in (first..columns.min(first + 2 * T)).step_by(T) {
+                    let width = T.min(columns - j);
+                    if self.needs(job, i + height - 1, j) {
+                        self.sized::<S, T>(simd, job, (i, height), (j, width));
+                    }
                 }
             }
         }
@@ -124,22 +139,22 @@ impl Products<'_> {
 
     /// The tile of the size that is left; a guard keeps large ones out of code that has no registers for them.
     #[inline(always)]
-    fn sized<S: Simd, const T: usize>(&mut self, simd: S, job: &Job, i: (usize, usize), j: (usize, usize)) {
+    fn sized<S: Lanes, const T: usize>(&mut self, simd: S, job: &Job, i: (usize, usize), j: (usize, usize)) {
         match (i.1, j.1) {
             (4, 4) if T == 4 => self.tile::<S, 4, 4>(simd, job, i.0, j.0),
             (4, 3) if T == 4 => self.tile::<S, 4, 3>(simd, job, i.0, j.0),
             (4, 2) if T == 4 => self.tile::<S, 4, 2>(simd, job, i.0, j.0),
             (4, 1) if T == 4 => self.tile::<S, 4, 1>(simd, job, i.0, j.0),
             (3, 4) if T == 4 => self.tile::<S, 3, 4>(simd, job, i.0, j.0),
-            (3, 3) => self.tile::<S, 3, 3>(simd, job, i.0, j.0),
-            (3, 2) => self.tile::<S, 3, 2>(simd, job, i.0, j.0),
-            (3, 1) => self.tile::<S, 3, 1>(simd, job, i.0, j.0),
+            (3, 3) if T >= 3 => self.tile::<S, 3, 3>(simd, job, i.0, j.0),
+            (3, 2) if T >= 3 => self.tile::<S, 3, 2>(simd, job, i.0, j.0),
+            (3, 1) if T >= 3 => self.tile::<S, 3, 1>(simd, job, i.0, j.0),
             (2, 4) if T == 4 => self.tile::<S, 2, 4>(simd, job, i.0, j.0),
-            (2, 3) => self.tile::<S, 2, 3>(simd, job, i.0, j.0),
+            (2, 3) if T >= 3 => self.tile::<S, 2, 3>(simd, job, i.0, j.0),
             (2, 2) => self.tile::<S, 2, 2>(simd, job, i.0, j.0),
             (2, 1) => self.tile::<S, 2, 1>(simd, job, i.0, j.0),
             (1, 4) if T == 4 => self.tile::<S, 1, 4>(simd, job, i.0, j.0),
-            (1, 3) => self.tile::<S, 1, 3>(simd, job, i.0, j.0),
+            (1, 3) if T >= 3 => self.tile::<S, 1, 3>(simd, job, i.0, j.0),
             (1, 2) => self.tile::<S, 1, 2>(simd, job, i.0, j.0),
             _ => self.tile::<S, 1, 1>(simd, job, i.0, j.0),
         }
@@ -147,50 +162,68 @@ impl Products<'_> {
 
     /// Adds the sums of products of `I` left columns with `J` right ones.
     #[inline(always)]
-    fn tile<S: Simd, const I: usize, const J: usize>(&mut self, simd: S, job: &Job, i: usize, j: usize) {
-        let a: [&[S::f64s]; I] =
-            std::array::from_fn(|k| S::as_simd_f64s(self.left.column(job.left.0 + i + k, self.rows)).0);
-        let b: [&[S::f64s]; J] =
-            std::array::from_fn(|k| S::as_simd_f64s(self.right.column(job.right.0 + j + k, self.rows)).0);
-        let steps = a[0].len();
-        for from in (0..steps).step_by(STEPS) {
-            let to = (from + STEPS).min(steps);
-            let sums = lane_sums(simd, a.map(|c| &c[from..to]), b.map(|c| &c[from..to]));
-            for (dj, sums) in sums.iter().enumerate() {
-                let out = job.out + (j + dj) * job.left.1 + i;
-                for (target, &sum) in self.sums[out..out + I].iter_mut().zip(sums) {
-                    *target += integer::<S>(sum);
+    fn tile<S: Lanes, const I: usize, const J: usize>(&mut self, simd: S, job: &Job, i: usize, j: usize) {
+        let a: [&[S::u64s]; I] =
+            std::array::from_fn(|k| S::as_simd_u64s(self.left.column(job.left.0 + i + k, self.rows)).0);
+        let b: [&[S::u64s]; J] =
+            std::array::from_fn(|k| S::as_simd_u64s(self.right.column(job.right.0 + j + k, self.rows)).0);
+        let mut sums = [[simd.splat_u64s(TOP); I]; J];
+        let mut highs = [[simd.splat_u64s(0); I]; J];
+        let (a, b) = (a.map(|c| c.as_chunks::<RUN>()), b.map(|c| c.as_chunks::<RUN>()));
+        let runs = a[0].0.len() + usize::from(!a[0].1.is_empty());
+        for from in (0..runs).step_by(job.period) {
+            let to = (from + job.period).min(a[0].0.len());
+            let (a0, b0) = (a.map(|c| &c.0[from..to]), b.map(|c| &c.0[from..to]));
+            for run in 0..to - from {
+                add_products(simd, a0.map(|c| &c[run]), b0.map(|c| &c[run]), &mut sums);
+            }
+            if to < from + job.period {
+                add_products(simd, a.map(|c| c.1), b.map(|c| c.1), &mut sums);
+            }
+            for j in 0..J {
+                for i in 0..I {
+                    let (high, rest) = simd.split(sums[j][i]);
+                    highs[j][i] = simd.add_u64s(highs[j][i], high);
+                    sums[j][i] = rest;
                 }
+            }
+        }
+        // Every upper half that was put aside had the top bit on it.
+        let tops = (runs.div_ceil(job.period) * size_of::<S::u64s>() / 8) as i64 * (TOP >> 32) as i64;
+        for dj in 0..J {
+            let out = job.out + (j + dj) * job.left.1 + i;
+            for (di, target) in self.sums[out..out + I].iter_mut().enumerate() {
+                target.high += total::<S>(highs[dj][di]) as i64 - tops;
+                target.low += total::<S>(simd.xor_u64s(sums[dj][di], simd.splat_u64s(TOP))) as i64;
             }
         }
     }
 }
 
-/// The sum of the lanes of a vector of integers.
+/// The sum of the lanes.
 #[inline(always)]
-fn integer<S: Simd>(lanes: S::f64s) -> i64 {
+fn total<S: Lanes>(lanes: S::u64s) -> u64 {
     let lanes = [lanes];
-    pulp::bytemuck::cast_slice::<S::f64s, f64>(&lanes).iter().map(|&lane| lane as i64).sum()
+    pulp::bytemuck::cast_slice::<S::u64s, u64>(&lanes).iter().sum()
 }
 
-/// Lane sums of the products of `I` columns with `J` others; the first index is that of `b`.
+/// Adds the products of `I` columns with `J` others to lanes; their first index is that of `b`.
 #[inline(always)]
-fn lane_sums<S: Simd, const I: usize, const J: usize>(
+fn add_products<S: Lanes, A: AsRef<[S::u64s]>, const I: usize, const J: usize>(
     simd: S,
-    a: [&[S::f64s]; I],
-    b: [&[S::f64s]; J],
-) -> [[S::f64s; I]; J] {
-    let mut sums = [[simd.splat_f64s(0.0); I]; J];
+    a: [A; I],
+    b: [A; J],
+    sums: &mut [[S::u64s; I]; J],
+) {
+    let (a, b) = (a.each_ref().map(A::as_ref), b.each_ref().map(A::as_ref));
     let steps = a[0].len();
     // Equal lengths, said once, spare the bounds checks inside.
     let (a, b) = (a.map(|c| &c[..steps]), b.map(|c| &c[..steps]));
     for step in 0..steps {
         for j in 0..J {
             for i in 0..I {
-                // Fused or not: nothing is rounded.
-                sums[j][i] = simd.mul_add_e_f64s(a[i][step], b[j][step], sums[j][i]);
+                sums[j][i] = simd.add_product(a[i][step], b[j][step], sums[j][i]);
             }
         }
     }
-    sums
 }

@@ -4,15 +4,17 @@ use pulp::{Simd, WithSimd};
 
 use super::wide::parts_of;
 
-/// Bits of a slice. Two slices multiply to 2 (BITS - 1) bits, two sums of two slices to 2 BITS; [`STEPS`] of those add
-/// up to 2^53 at most, so float64 holds every partial sum exactly.
-pub(super) const BITS: i32 = 23;
+/// Bits of a slice with its sign: digits are 2^29 at most, sums of two of them 2^30, which 32 bits hold.
+pub(super) const BITS: i32 = 30;
 
-/// Rows that a lane of the kernel may add up before its sums leave float64's integers.
-pub(super) const STEPS: usize = 1 << (53 - 2 * BITS);
+/// Products of sums of two digits, 2^60 each, that 63 bits hold beside a rest of 32 bits.
+pub(super) const RUN: usize = 7;
+
+/// Runs of products of digits, a quarter as large, for which the same is true.
+pub(super) const RUNS_OF_DIGITS: usize = 4;
 
 /// Slices that a column has at most; cells that need more are outliers.
-pub(super) const MAX_SLICES: usize = 6;
+pub(super) const MAX_SLICES: usize = 5;
 
 /// How the cells of a column are read as integers: units of `2^unit`, in `slices` slices of [`BITS`] bits. Without
 /// slices every cell but zero is an outlier.
@@ -22,82 +24,46 @@ pub(super) struct Grid {
     pub(super) slices: usize,
 }
 
-/// Grids stay within exponents where the constants of slicing and their inverses are normal numbers.
+/// Grids stay within exponents where the constants of slicing are normal numbers, and adding them to a cell does not
+/// overflow.
 const LOWEST_UNIT: i32 = -1020;
-const HIGHEST_UNIT: i32 = 960 - BITS * MAX_SLICES as i32;
-
-/// What cutting a slice off a cell takes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cut {
-    /// Adding and subtracting it rounds to the slice's unit.
-    magic: f64,
-    /// The inverse of the unit.
-    scale: f64,
-}
+const HIGHEST_UNIT: i32 = 900 - BITS * MAX_SLICES as i32;
 
 impl Grid {
-    fn cuts(&self) -> [Cut; MAX_SLICES] {
+    /// What rounds a cell to the unit of each slice when it is added and subtracted again. In between, the lowest bits
+    /// of the sum are the digit.
+    fn magics(&self) -> [f64; MAX_SLICES] {
         std::array::from_fn(|k| {
             let unit = self.unit + k as i32 * BITS;
-            if k >= self.slices {
-                return Cut::default();
-            }
-            Cut { magic: 1.5 * libm::scalbn(1.0, unit + 52), scale: libm::scalbn(1.0, -unit) }
+            if k < self.slices { 1.5 * libm::scalbn(1.0, unit + 52) } else { 0.0 }
         })
     }
 
-    /// The largest digit of the highest slice: one more bit where it is never added to another.
+    /// The largest value of the highest slice.
     fn limit(&self) -> f64 {
-        let bits = if self.slices == 1 { BITS } else { BITS - 1 };
-        f64::from(1 << bits)
-    }
-
-    /// Whether a cell lies on the grid.
-    pub(super) fn holds(&self, value: f64) -> bool {
-        if self.slices == 0 {
-            return value == 0.0;
-        }
-        let cuts = self.cuts();
-        let mut rest = value;
-        let mut top = 0.0f64;
-        for k in (0..self.slices).rev() {
-            let digit = (rest + cuts[k].magic) - cuts[k].magic;
-            rest -= digit;
-            if k + 1 == self.slices {
-                top = (digit * cuts[k].scale).abs();
-            }
-        }
-        rest == 0.0 && top <= self.limit()
+        libm::scalbn(1.0, self.unit + self.slices as i32 * BITS - 1)
     }
 
     /// The grid of fewest slices that no more than one in [`TOLERATED`] cells falls out of.
     pub(super) fn fit(cells: &[f64]) -> Self {
-        let mut spans: Vec<(i32, i32)> = cells.iter().filter(|&&x| x != 0.0).map(|&x| span(x)).collect();
-        if spans.is_empty() {
+        let spans = Spans::new(cells);
+        if spans.cells == 0 {
             return Self::default();
         }
-        spans.sort_unstable();
-        let mut lows: Vec<i32> = spans.iter().map(|s| s.1).collect();
-        lows.sort_unstable();
-        let tops: Vec<i32> = spans.iter().map(|s| s.0).collect();
-        let tolerated = cells.len() / TOLERATED;
-        let (outside, unit) = best_unit(&tops, &lows, MAX_SLICES);
         // Where half of the cells fall out anyway, slicing the others saves nothing.
-        if outside * 2 > tops.len() {
+        let (outside, unit) = spans.best_unit(MAX_SLICES);
+        if outside * 2 > spans.cells {
             return Self::default();
         }
-        for slices in 1..MAX_SLICES {
-            let (outside, unit) = best_unit(&tops, &lows, slices);
-            if outside <= tolerated {
-                return Self { unit, slices };
-            }
-        }
-        Self { unit, slices: MAX_SLICES }
+        let tolerated = (cells.len() / TOLERATED) as u32;
+        let each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(slices)));
+        let first = each.filter(|&(_, (outside, _))| outside <= tolerated).next();
+        first.map_or(Self { unit, slices: MAX_SLICES }, |(slices, (_, unit))| Self { unit, slices })
     }
 }
 
-/// One cell in this many may be an outlier.
-pub(super) const TOLERATED: usize = 128;
+/// One cell in this many may be an outlier: then its products cost about as much as another slice.
+pub(super) const TOLERATED: usize = 32;
 
 /// Bits that a cell needs: from its lowest set bit up to where its magnitude and the sign end.
 fn span(value: f64) -> (i32, i32) {
@@ -106,28 +72,67 @@ fn span(value: f64) -> (i32, i32) {
     (exponent + top + 1, exponent + mantissa.trailing_zeros() as i32)
 }
 
-/// The unit by which the fewest cells fall out of so many slices, and how many; `tops` and `lows` are sorted.
-fn best_unit(tops: &[i32], lows: &[i32], slices: usize) -> (usize, i32) {
-    let width = BITS * slices as i32 + i32::from(slices == 1);
-    let (lowest, highest) = (lows[0], tops[tops.len() - 1]);
-    let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
-    let outside = |unit: i32| {
-        let below = lows.partition_point(|&low| low < unit);
-        below + (tops.len() - tops.partition_point(|&top| top <= unit + width))
-    };
-    let spare = width - (highest - lowest);
-    if spare >= 0 {
-        // Room on either side for what is to come.
-        let unit = limited(lowest - spare / 2);
-        return (outside(unit), unit);
+/// How many cells of a column need which bits.
+struct Spans {
+    /// Cells other than zero.
+    cells: u32,
+    /// The lowest and the highest end of any span.
+    lowest: i32,
+    highest: i32,
+    /// Cells whose lowest bit is below an exponent, and cells whose bits end there or below, counted from `-EXPONENTS`.
+    below: Vec<u32>,
+    within: Vec<u32>,
+}
+
+/// Exponents of bits lie within this, on either side of zero.
+const EXPONENTS: i32 = 1_088;
+
+impl Spans {
+    fn new(cells: &[f64]) -> Self {
+        let size = 2 * EXPONENTS as usize;
+        let (mut below, mut within) = (vec![0; size], vec![0; size]);
+        let (mut lowest, mut highest, mut count) = (i32::MAX, i32::MIN, 0);
+        for &cell in cells.iter().filter(|&&cell| cell != 0.0) {
+            let (top, low) = span(cell);
+            // The first exponent that the lowest bit is below is the next.
+            below[(low + 1 + EXPONENTS) as usize] += 1;
+            within[(top + EXPONENTS) as usize] += 1;
+            (lowest, highest, count) = (lowest.min(low), highest.max(top), count + 1);
+        }
+        for counts in [&mut below, &mut within] {
+            let mut sum = 0;
+            for count in counts.iter_mut() {
+                sum += *count;
+                *count = sum;
+            }
+        }
+        Self { cells: count, lowest, highest, below, within }
     }
-    // From two spare bits at the top downwards; the first of equals keeps the most room for large values. The best
-    // windows begin at some cell's top.
-    let mut ends: Vec<i32> = tops.iter().rev().copied().collect();
-    ends.dedup();
-    let tries = [highest + 2, highest + 1].into_iter().chain(ends).map(|top| limited(top - width));
-    let each = tries.map(|unit| (outside(unit), unit));
-    each.reduce(|best, next| if next.0 < best.0 { next } else { best }).unwrap_or((tops.len(), 0))
+
+    /// How many cells fall out of so many bits from `unit` on.
+    fn outside(&self, unit: i32, width: i32) -> u32 {
+        let at = |counts: &[u32], exponent: i32| {
+            counts[(exponent + EXPONENTS).clamp(0, 2 * EXPONENTS - 1) as usize]
+        };
+        at(&self.below, unit) + self.cells - at(&self.within, unit + width)
+    }
+
+    /// The unit by which the fewest cells fall out of so many slices, and how many.
+    fn best_unit(&self, slices: usize) -> (u32, i32) {
+        let width = BITS * slices as i32;
+        let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
+        let spare = width - (self.highest - self.lowest);
+        if spare >= 0 {
+            // Room on either side for what is to come.
+            let unit = limited(self.lowest - spare / 2);
+            return (self.outside(unit, width), unit);
+        }
+        // From two spare bits at the top downwards; the first of equals keeps the most room for large values.
+        let tops = (self.lowest..=self.highest + 2).rev();
+        let units = tops.map(|top| limited(top - width));
+        let each = units.map(|unit| (self.outside(unit, width), unit));
+        each.reduce(|best, next| if next.0 < best.0 { next } else { best }).unwrap_or((self.cells, 0))
+    }
 }
 
 /// Slices of one column: digits and sums of pairs of digits, each a plane of so many cells.
@@ -135,7 +140,9 @@ pub(super) struct Slicing<'a> {
     pub(super) values: &'a [f64],
     pub(super) grid: Grid,
     /// The planes, [`planes`] slices of as many cells as `values` and the padding.
-    pub(super) planes: [&'a mut [f64]; PLANES],
+    pub(super) planes: [&'a mut [u64]; PLANES],
+    /// Of the same length; positive where a cell is not on the grid.
+    pub(super) wrong: &'a mut [f64],
 }
 
 /// Planes of a column of most slices.
@@ -158,8 +165,7 @@ impl WithSimd for Slicing<'_> {
             3 => self.run::<S, 3>(simd),
             4 => self.run::<S, 4>(simd),
             5 => self.run::<S, 5>(simd),
-            6 => self.run::<S, 6>(simd),
-            _ => self.values.iter().all(|&value| value == 0.0),
+            _ => self.compare(),
         }
     }
 }
@@ -168,43 +174,64 @@ impl Slicing<'_> {
     #[inline(always)]
     fn run<S: Simd, const N: usize>(self, simd: S) -> bool {
         let (whole, tail) = S::as_simd_f64s(self.values);
-        let planes = self.planes.map(|plane| S::as_mut_simd_f64s(plane).0);
-        let mut cutter = Cutter::<S, N>::new(simd, self.grid, planes);
+        let planes = self.planes.map(|plane| S::as_mut_simd_u64s(plane).0);
+        let wrong = S::as_mut_simd_f64s(self.wrong).0;
+        let mut cutter = Cutter::<S, N>::new(simd, self.grid, planes, wrong);
         for (at, &cells) in whole.iter().enumerate() {
             cutter.cut(simd, at, cells);
         }
         // The rest of the padding is cut as well: what an earlier block left there would count.
         let mut tail = tail;
-        for at in whole.len()..cutter.planes[0].len() {
+        for at in whole.len()..cutter.wrong.len() {
             cutter.cut(simd, at, simd.partial_load_f64s(tail));
             tail = &[];
         }
-        simd.reduce_max_f64s(cutter.rest) == 0.0 && simd.reduce_max_f64s(cutter.top) <= self.grid.limit()
+        simd.reduce_max_f64s(cutter.worst) <= 0.0
+    }
+
+    /// Without slices only zeros are on the grid.
+    #[inline(always)]
+    fn compare(self) -> bool {
+        self.wrong[self.values.len()..].fill(0.0);
+        for (wrong, value) in self.wrong.iter_mut().zip(self.values) {
+            *wrong = value.abs();
+        }
+        self.values.iter().all(|&value| value == 0.0)
     }
 }
 
 /// The constants of a column in vectors, and what is checked at its end.
 struct Cutter<'a, S: Simd, const N: usize> {
     magics: [S::f64s; N],
-    scales: [S::f64s; N],
-    planes: [&'a mut [S::f64s]; PLANES],
-    /// The largest rest: bits below the grid.
-    rest: S::f64s,
-    /// The largest digit of the highest slice.
-    top: S::f64s,
+    limit: S::f64s,
+    planes: [&'a mut [S::u64s]; PLANES],
+    wrong: &'a mut [S::f64s],
+    /// The largest of `wrong`.
+    worst: S::f64s,
 }
 
 impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
     #[inline(always)]
-    fn new(simd: S, grid: Grid, planes: [&'a mut [S::f64s]; PLANES]) -> Self {
-        let cuts = grid.cuts();
-        let zero = simd.splat_f64s(0.0);
+    fn new(
+        simd: S,
+        grid: Grid,
+        planes: [&'a mut [S::u64s]; PLANES],
+        wrong: &'a mut [S::f64s],
+    ) -> Self {
+        let magics = grid.magics();
+        let steps = wrong.len();
+        let mut at = 0;
+        // Equal lengths, said once, spare the bounds checks inside.
+        let planes = planes.map(|plane| {
+            at += 1;
+            if at <= self::planes(N) { &mut plane[..steps] } else { plane }
+        });
         Self {
-            magics: std::array::from_fn(|k| simd.splat_f64s(cuts[k].magic)),
-            scales: std::array::from_fn(|k| simd.splat_f64s(cuts[k].scale)),
+            magics: std::array::from_fn(|k| simd.splat_f64s(magics[k])),
+            limit: simd.splat_f64s(grid.limit()),
             planes,
-            rest: zero,
-            top: zero,
+            wrong,
+            worst: simd.splat_f64s(0.0),
         }
     }
 
@@ -212,20 +239,29 @@ impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
     /// product", lemma 3.3), at the cells' own scale, so that nothing underflows unseen.
     #[inline(always)]
     fn cut(&mut self, simd: S, at: usize, cells: S::f64s) {
-        let mut digits = [cells; N];
+        let mut digits = [simd.splat_u64s(0); N];
         let mut rest = cells;
+        let mut top = cells;
         for k in (0..N).rev() {
-            let part = simd.sub_f64s(simd.add_f64s(rest, self.magics[k]), self.magics[k]);
+            let sum = simd.add_f64s(rest, self.magics[k]);
+            let part = simd.sub_f64s(sum, self.magics[k]);
             rest = simd.sub_f64s(rest, part);
-            digits[k] = simd.mul_f64s(part, self.scales[k]);
+            digits[k] = simd.transmute_u64s_f64s(sum);
+            if k + 1 == N {
+                top = part;
+            }
         }
-        self.rest = simd.max_f64s(self.rest, simd.abs_f64s(rest));
-        self.top = simd.max_f64s(self.top, simd.abs_f64s(digits[N - 1]));
+        // Bits below the grid, or a digit too large: zero is neither.
+        let excess = simd.sub_f64s(simd.abs_f64s(top), self.limit);
+        let wrong = simd.max_f64s(simd.abs_f64s(rest), excess);
+        self.wrong[at] = wrong;
+        self.worst = simd.max_f64s(self.worst, wrong);
         let mut plane = N;
         for k in 0..N {
             self.planes[k][at] = digits[k];
             for l in k + 1..N {
-                self.planes[plane][at] = simd.add_f64s(digits[k], digits[l]);
+                // The upper halves do not count.
+                self.planes[plane][at] = simd.add_u64s(digits[k], digits[l]);
                 plane += 1;
             }
         }

@@ -2,6 +2,8 @@
 
 use pulp::{Arch, Scalar, Simd, WithSimd};
 
+use super::gram::Products;
+
 /// The vector instructions to use. Sums are exact, so all give the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -11,9 +13,9 @@ pub enum Kernel {
     Auto,
     /// Eight float64 at a time.
     Avx512,
-    /// Four float64 at a time, with fused multiply-add.
+    /// Four float64 at a time.
     Avx2,
-    /// One at a time, without fused multiply-add.
+    /// One at a time.
     Portable,
 }
 
@@ -47,5 +49,25 @@ impl Kernel {
             },
             _ => Arch::new().dispatch(op),
         }
+    }
+
+    /// Sums products with these vectors.
+    pub(super) fn multiply(self, products: Products<'_>) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(simd) = pulp::x86::V4::try_new().filter(|_| matches!(self, Self::Auto | Self::Avx512)) {
+                return simd.vectorize(
+                    #[inline(always)]
+                    || products.run(simd),
+                );
+            }
+            if let Some(simd) = pulp::x86::V3::try_new().filter(|_| self != Self::Portable) {
+                return simd.vectorize(
+                    #[inline(always)]
+                    || products.run(simd),
+                );
+            }
+        }
+        products.run(Scalar);
     }
 }

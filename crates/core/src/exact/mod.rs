@@ -23,6 +23,7 @@ mod engine;
 mod gram;
 mod grid;
 mod kernel;
+mod lanes;
 mod outliers;
 mod parts;
 mod side;

@@ -1,94 +1,296 @@
 //! Products of cells that no grid holds, one by one.
 
+use pulp::{Simd, WithSimd};
+
+use super::entry;
+use super::side::{Parts, Side};
 use super::wide::parts_of;
 use super::wides::Wides;
 
 /// Below this many products the bins cost more than they save.
-const FEW: usize = 24;
+const FEW: usize = 4;
 
-/// Exponent of the lowest bit of the first bin, not above that of any product of two float64.
-const LOWEST: i32 = -2_176;
+/// One outlier in this many rows, over all parts, and decoding all cells beforehand pays.
+const SPARSE: usize = 64;
 
-/// Bins of 32 bits up to the largest product, and one for carries.
-const BINS: usize = 136;
+/// Parts whose cells fit into the cache of a core beside others.
+const NEAR: usize = 12;
 
-/// A sum of products with a bin for every 32 bits of exponent: adding does not carry.
-///
-/// A bin takes in less than 2^43 with each product, so 2^20 products do not overflow it. (Malcolm 1971, "On accurate
+/// Exponents are counted in steps of so many bits, by which mantissas are shifted beforehand: less than 2^56 then.
+const STEP: i32 = 4;
+
+/// Added to the exponent of a mantissa, so that it is not negative; twice this is a multiple of 64.
+const OFFSET: i32 = 1_088;
+
+/// A bin for each step that a product's exponent can have, rounded up to a power of two.
+const BINS: usize = 2_048;
+
+/// Bins that make up a limb.
+const BINS_PER_LIMB: usize = 64 / STEP as usize;
+
+/// The cells of a part's rows as integers: `mantissa 2^(STEP step - OFFSET)`.
+#[derive(Clone, Debug, Default)]
+struct Decoded {
+    mantissas: Vec<i64>,
+    steps: Vec<u16>,
+    /// The range of the steps.
+    from: u16,
+    to: u16,
+}
+
+/// Takes cells apart; an operation, so that the compiler uses the processor's vectors.
+struct Decode<'a> {
+    cells: &'a [f64],
+    mantissas: &'a mut [i64],
+    steps: &'a mut [u16],
+}
+
+impl WithSimd for Decode<'_> {
+    /// The range of the steps.
+    type Output = (u16, u16);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (u16, u16) {
+        // One kind of vector a loop.
+        for (mantissa, cell) in self.mantissas.iter_mut().zip(self.cells) {
+            let bits = cell.to_bits();
+            let hidden = ((bits >> 52) & 0x7ff).min(1) << 52;
+            let magnitude = ((bits & ((1 << 52) - 1)) | hidden) << (exponent(bits) % STEP as u64);
+            let sign = bits as i64 >> 63;
+            *mantissa = (magnitude as i64 ^ sign) - sign;
+        }
+        for (step, cell) in self.steps.iter_mut().zip(self.cells) {
+            *step = (exponent(cell.to_bits()) / STEP as u64) as u16;
+        }
+        let range = |(from, to): (u16, u16), &step: &u16| (from.min(step), to.max(step));
+        self.steps.iter().fold((u16::MAX, 0), range)
+    }
+}
+
+/// Exponent of the mantissa of a number with these bits, and [`OFFSET`]. Zeros have that of 1, so as not to widen
+/// the range of others.
+#[inline(always)]
+fn exponent(bits: u64) -> u64 {
+    let field = (bits >> 52) & 0x7ff;
+    let field = if bits << 1 == 0 { 1_023 } else { field };
+    // Subnormal numbers have the exponent of the smallest normal ones.
+    field.max(1) + (OFFSET - 1_075) as u64
+}
+
+impl Decoded {
+    fn load(&mut self, cells: &[f64]) {
+        self.mantissas.resize(cells.len(), 0);
+        self.steps.resize(cells.len(), 0);
+        let (mantissas, steps) = (&mut self.mantissas[..], &mut self.steps[..]);
+        (self.from, self.to) = pulp::Arch::new().dispatch(Decode { cells, mantissas, steps });
+    }
+}
+
+/// Outliers of a block's rows against the other cells of their rows.
+#[derive(Debug, Default)]
+pub(super) struct Outliers {
+    left: Vec<Decoded>,
+    right: Vec<Decoded>,
+    /// Steps for which the wide sums have room, of both sides.
+    known: (Vec<(u16, u16)>, Vec<(u16, u16)>),
+    bins: Bins,
+}
+
+/// A pair of parts and what is off their grids.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    cells: (&'a [f64], &'a [f64]),
+    /// Rows of the left part's outliers, of the right's, and for every row whether it is one of the left's.
+    left: &'a [usize],
+    right: &'a [usize],
+    flags: &'a [bool],
+}
+
+impl Pair<'_> {
+    /// The rows with an outlier on either side, each once.
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        let counts = |row: &usize| !self.flags.get(*row).is_some_and(|&flag| flag);
+        self.left.iter().copied().chain(self.right.iter().copied().filter(counts))
+    }
+}
+
+impl Outliers {
+    /// Adds the products of rows `from..to` in which one cell at least is off its grid. Without a left side the
+    /// right one meets itself.
+    pub(super) fn add(
+        &mut self,
+        sums: &mut Wides,
+        (left, right): (Option<&Side>, &Side),
+        (lefts, rights): (Option<&Parts<'_>>, &Parts<'_>),
+        (from, to): (usize, usize),
+    ) {
+        let missed = left.map_or(0, Side::missed) + right.missed();
+        if missed == 0 {
+            return;
+        }
+        let dense = missed * SPARSE > to - from;
+        if dense {
+            load(&mut self.right, rights, from, to);
+            if let Some(lefts) = lefts {
+                load(&mut self.left, lefts, from, to);
+            }
+            self.reserve(sums, lefts, rights);
+        }
+        let weighted = left.is_some();
+        let (left, lefts) = (left.unwrap_or(right), lefts.unwrap_or(rights));
+        let flags: Vec<Vec<bool>> = left.misses.iter().map(|misses| flags(misses, to - from)).collect();
+        let parts = rights.variables.len();
+        // A few right parts at a time stay in the cache.
+        for (first, a) in (0..parts).step_by(NEAR).flat_map(|b| (0..left.misses.len()).map(move |a| (b, a))) {
+            for b in first..parts.min(first + NEAR) {
+                let (i, j) = (lefts.variables[a], rights.variables[b]);
+                let (own, other) = (&left.misses[a], &right.misses[b]);
+                let needed = if weighted { i >= j } else { a >= b };
+                if !needed || own.is_empty() && other.is_empty() {
+                    continue;
+                }
+                let cells = (&lefts.cells[a][from..to], &rights.cells[b][from..to]);
+                let pair = Pair { cells, left: own, right: other, flags: &flags[a] };
+                // Two parts of a variable meet once, but their product occurs twice in its square.
+                let twice = !weighted && a != b && i == j;
+                if dense && own.len() + other.len() >= FEW {
+                    let one = if weighted { &self.left[a] } else { &self.right[a] };
+                    self.bins.add(sums, entry(i, j), twice, (one, &self.right[b]), pair);
+                } else {
+                    add_each(sums, entry(i, j), twice, pair);
+                }
+            }
+        }
+    }
+
+    /// Makes room in the wide sums, where exponents occur that have not before: one by one they would have to be moved
+    /// time and again.
+    fn reserve(&mut self, sums: &mut Wides, lefts: Option<&Parts<'_>>, rights: &Parts<'_>) {
+        let mut grown = extend(&mut self.known.1, &self.right);
+        if lefts.is_some() {
+            grown |= extend(&mut self.known.0, &self.left);
+        }
+        if !grown {
+            return;
+        }
+        let right = &self.known.1;
+        let (left, lefts) = lefts.map_or((right, rights), |lefts| (&self.known.0, lefts));
+        let each = left.iter().zip(&lefts.variables);
+        sums.reserve(each.flat_map(|(a, &i)| {
+            right.iter().zip(&rights.variables).map(move |(b, &j)| {
+                let bins = (usize::from(a.0 + b.0), usize::from(a.1 + b.1));
+                let from = lowest_limb(bins.0 / BINS_PER_LIMB);
+                // 112 bits of a product, some for how many there are.
+                let limbs = bins.1 / BINS_PER_LIMB - bins.0 / BINS_PER_LIMB + 4;
+                (entry(i, j), from, limbs)
+            })
+        }));
+    }
+}
+
+/// Takes some rows of all parts apart.
+fn load(decoded: &mut Vec<Decoded>, parts: &Parts<'_>, from: usize, to: usize) {
+    decoded.resize(parts.cells.len(), Decoded::default());
+    decoded.iter_mut().zip(&parts.cells).for_each(|(decoded, cells)| decoded.load(&cells[from..to]));
+}
+
+/// Extends what is known by what occurs; whether that was more.
+fn extend(known: &mut Vec<(u16, u16)>, decoded: &[Decoded]) -> bool {
+    let before = known.clone();
+    known.resize(decoded.len(), (u16::MAX, 0));
+    for (known, decoded) in known.iter_mut().zip(decoded) {
+        *known = (known.0.min(decoded.from), known.1.max(decoded.to));
+    }
+    before != *known
+}
+
+/// Flags of the rows that are listed; none where there are none.
+fn flags(rows: &[usize], count: usize) -> Vec<bool> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut flags = vec![false; count];
+    rows.iter().for_each(|&row| flags[row] = true);
+    flags
+}
+
+/// Adds products without detour.
+fn add_each(sums: &mut Wides, entry: usize, twice: bool, pair: Pair<'_>) {
+    for row in pair.rows() {
+        let ((a, p), (b, q)) = (parts_of(pair.cells.0[row]), parts_of(pair.cells.1[row]));
+        sums.add(0, entry, i128::from(a) * i128::from(b), p + q + i32::from(twice));
+    }
+}
+
+/// The limb that begins with so many limbs of bins.
+fn lowest_limb(limbs: usize) -> i32 {
+    limbs as i32 - 2 * OFFSET / 64
+}
+
+/// A sum of products with a bin for every step of exponents: adding does not carry. (Malcolm 1971, "On accurate
 /// floating-point summation".)
+///
+/// A product is less than 2^112, so a bin holds 2^15 of them.
 #[derive(Debug)]
-pub(super) struct Bins {
-    bins: Box<[i64; BINS]>,
-    /// The bins in use.
-    from: usize,
-    to: usize,
+struct Bins {
+    bins: Box<[i128; BINS]>,
+    limbs: Vec<u64>,
 }
 
 impl Default for Bins {
     fn default() -> Self {
-        Self { bins: Box::new([0; BINS]), from: BINS, to: 0 }
+        Self { bins: Box::new([0; BINS]), limbs: Vec::new() }
     }
 }
 
 impl Bins {
-    /// Adds the products of two columns in some rows (fewer than 2^20) to an entry, `doubled` twice.
-    pub(super) fn add(
+    /// Adds the products of a pair's rows to an entry, `twice` two times.
+    fn add(
         &mut self,
         sums: &mut Wides,
         entry: usize,
-        doubled: bool,
-        columns: (&[f64], &[f64]),
-        rows: impl Iterator<Item = usize> + Clone,
+        twice: bool,
+        (a, b): (&Decoded, &Decoded),
+        pair: Pair<'_>,
     ) {
-        let extra = i32::from(doubled);
-        if rows.clone().take(FEW).count() < FEW {
-            for row in rows {
-                let ((a, p), (b, q)) = (parts_of(columns.0[row]), parts_of(columns.1[row]));
-                sums.add(0, entry, i128::from(a) * i128::from(b), p + q + extra);
+        let rows = a.steps.len();
+        if pair.left.len() == rows || pair.right.len() == rows {
+            let each = a.mantissas.iter().zip(&a.steps).zip(b.mantissas.iter().zip(&b.steps));
+            for ((&x, &p), (&y, &q)) in each {
+                self.put(x, p, y, q);
             }
-            return;
+        } else {
+            for row in pair.rows() {
+                self.put(a.mantissas[row], a.steps[row], b.mantissas[row], b.steps[row]);
+            }
         }
-        for row in rows {
-            self.put(columns.0[row], columns.1[row]);
-        }
-        self.empty(sums, entry, extra);
+        let from = usize::from(a.from + b.from) / BINS_PER_LIMB;
+        let to = usize::from(a.to + b.to) / BINS_PER_LIMB;
+        self.empty(sums, entry, twice, from, to);
     }
 
     #[inline(always)]
-    fn put(&mut self, a: f64, b: f64) {
-        let ((a, p), (b, q)) = (parts_of(a), parts_of(b));
-        let product = i128::from(a) * i128::from(b);
-        let place = (p + q - LOWEST) as usize;
-        let (bin, shift) = ((place / 32).min(BINS - 4), place % 32);
-        let (low, high) = (product as u64, (product >> 64) as i64);
-        let first = low << shift;
-        let second = (low >> 32) >> (32 - shift);
-        let third = (high << shift) as u32;
-        let bins = &mut self.bins[bin..bin + 4];
-        bins[0] += i64::from(first as u32);
-        bins[1] += (first >> 32) as i64;
-        bins[2] += (second + u64::from(third)) as i64;
-        bins[3] += high >> (32 - shift);
-        self.from = self.from.min(bin);
-        self.to = self.to.max(bin + 4);
+    fn put(&mut self, x: i64, p: u16, y: i64, q: u16) {
+        self.bins[usize::from(p + q) % BINS] += i128::from(x) * i128::from(y);
     }
 
-    /// Adds what the bins hold to an entry, and clears them.
-    fn empty(&mut self, sums: &mut Wides, entry: usize, extra: i32) {
-        if self.from >= self.to {
-            return;
-        }
-        let from = self.from & !1;
+    /// Adds what the bins of limbs `from..=to` hold to an entry, and clears them. Zeros may be elsewhere: they are none.
+    fn empty(&mut self, sums: &mut Wides, entry: usize, twice: bool, from: usize, to: usize) {
+        self.limbs.clear();
         let mut carry = 0i128;
-        let mut limbs = Vec::with_capacity((self.to - from) / 2 + 2);
-        for pair in self.bins[from..self.to.next_multiple_of(2)].chunks(2) {
-            let value = carry + i128::from(pair[0]) + (i128::from(pair[1]) << 32);
-            limbs.push(value as u64);
-            carry = value >> 64;
+        let (bins, _) = self.bins.as_chunks_mut::<BINS_PER_LIMB>();
+        for bins in &mut bins[from..=to] {
+            let (mut low, mut high) = (0u128, 0i128);
+            for (at, bin) in bins.iter().enumerate() {
+                low += u128::from(*bin as u64) << (STEP as usize * at);
+                high += i128::from((bin >> 64) as i64) << (STEP as usize * at);
+            }
+            bins.fill(0);
+            let value = low as i128 + carry;
+            self.limbs.push(value as u64);
+            carry = (value >> 64) + high;
         }
-        limbs.extend([carry as u64, (carry >> 64) as u64]);
-        sums.add_limbs(0, entry, &limbs, LOWEST + 32 * from as i32, extra);
-        self.bins[self.from..self.to].fill(0);
-        (self.from, self.to) = (BINS, 0);
+        self.limbs.extend([carry as u64, (carry >> 64) as u64]);
+        sums.add_limbs(0, entry, &self.limbs, 64 * lowest_limb(from), i32::from(twice));
     }
 }

@@ -12,29 +12,6 @@ pub(super) struct Parts<'a> {
     pub(super) cells: Vec<&'a [f64]>,
 }
 
-/// Exponents of the mantissas of a part's cells, none if `from > to`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
-    pub(super) variable: usize,
-    pub(super) from: i32,
-    pub(super) to: i32,
-}
-
-impl Parts<'_> {
-    /// The exponents that occur in some of the rows.
-    pub(super) fn ranges(&self, from: usize, to: usize) -> Vec<Range> {
-        let range = |(&variable, cells): (&usize, &&[f64])| {
-            let used = cells[from..to].iter().filter(|&&cell| cell != 0.0);
-            let (from, to) = used.fold((i32::MAX, i32::MIN), |(low, high), cell| {
-                let exponent = ((cell.to_bits() >> 52) & 0x7ff).max(1) as i32 - 1_075;
-                (low.min(exponent), high.max(exponent))
-            });
-            Range { variable, from, to }
-        };
-        self.variables.iter().zip(&self.cells).map(range).collect()
-    }
-}
-
 /// Columns of as many slices, side by side in the planes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Class {
@@ -73,9 +50,11 @@ pub(super) struct Side {
     pub(super) order: Vec<usize>,
     pub(super) classes: Vec<Class>,
     pub(super) planes: Planes,
-    /// Rows of each part whose cells are not on its grid.
+    /// Rows of each part whose cells are not on its grid, ascending.
     pub(super) misses: Vec<Vec<usize>>,
     watches: Vec<Watch>,
+    /// Of the rows of one part: which cells are not on its grid.
+    wrong: Vec<f64>,
     /// Where a part's slices are: column of its first plane, and the distance to the next.
     places: Vec<(usize, usize)>,
 }
@@ -91,6 +70,7 @@ impl Side {
             planes: Planes::default(),
             misses: vec![Vec::new(); parts.cells.len()],
             watches: vec![FRESH; parts.cells.len()],
+            wrong: Vec::new(),
             places: vec![(0, 0); parts.cells.len()],
         };
         side.arrange(rows);
@@ -125,9 +105,9 @@ impl Side {
         self.watches.iter().any(Watch::fails)
     }
 
-    /// Whether any part has so many cells off its grid that room for their products is worth looking for.
-    pub(super) fn scattered(&self) -> bool {
-        self.misses.iter().any(|misses| misses.len() >= 16)
+    /// Number of cells off the grids.
+    pub(super) fn missed(&self) -> usize {
+        self.misses.iter().map(Vec::len).sum()
     }
 
     /// Gives the parts whose grids have failed too often new ones, if there are better. True if any has changed:
@@ -150,36 +130,50 @@ impl Side {
         changed
     }
 
-    /// Slices rows `from..to` of all parts, and notes the cells that have no slices.
-    pub(super) fn slice(&mut self, kernel: Kernel, parts: &Parts<'_>, from: usize, to: usize) {
+    /// Forgets the cells off the grids.
+    pub(super) fn clear_misses(&mut self) {
+        self.misses.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Slices rows `from..to` of all parts, and notes the cells that have no slices, by their distance to the row
+    /// `base`; what was noted of these rows before is forgotten.
+    pub(super) fn slice(&mut self, kernel: Kernel, parts: &Parts<'_>, from: usize, to: usize, base: usize) {
         let padded = (to - from).next_multiple_of(LANES);
+        self.wrong.resize(padded.max(self.wrong.len()), 0.0);
         for part in 0..self.grids.len() {
             let cells = &parts.cells[part][from..to];
             let grid = self.grids[part];
             let (first, step) = self.places[part];
-            let planes: [&mut [f64]; PLANES] =
+            let planes: [&mut [u64]; PLANES] =
                 self.planes.columns_mut(first, step, planes(grid.slices), padded);
-            let clean = kernel.run(Slicing { values: cells, grid, planes });
-            self.misses[part].clear();
+            let wrong = &mut self.wrong[..padded];
+            let clean = kernel.run(Slicing { values: cells, grid, planes, wrong });
+            let misses = &mut self.misses[part];
+            misses.truncate(misses.partition_point(|&row| row < from - base));
+            let before = misses.len();
             if !clean {
-                self.take_out(part, cells);
+                self.take_out(part, padded, from - base);
             }
             self.watches[part].cells += cells.len() as u64;
-            self.watches[part].misses += self.misses[part].len() as u64;
+            self.watches[part].misses += (self.misses[part].len() - before) as u64;
         }
     }
 
-    /// Clears the slices of the cells that are not on the grid, and notes their rows.
-    fn take_out(&mut self, part: usize, cells: &[f64]) {
-        let grid = self.grids[part];
+    /// Clears the slices of the cells that are not on the grid, and notes their rows, counted from `base`.
+    fn take_out(&mut self, part: usize, rows: usize, base: usize) {
+        // None is negative, so a run of zeros has no bit set.
+        const RUN: usize = 8;
+        let count = planes(self.grids[part].slices);
         let (first, step) = self.places[part];
-        for (row, &cell) in cells.iter().enumerate() {
-            if grid.holds(cell) {
-                continue;
-            }
-            self.misses[part].push(row);
-            for plane in 0..planes(grid.slices) {
-                *self.planes.cell_mut(first + plane * step, row) = 0.0;
+        for (run, cells) in self.wrong[..rows].as_chunks::<RUN>().0.iter().enumerate() {
+            if cells.iter().fold(0, |any, wrong| any | wrong.to_bits()) != 0 {
+                for (at, _) in cells.iter().enumerate().filter(|&(_, &wrong)| wrong > 0.0) {
+                    let row = run * RUN + at;
+                    self.misses[part].push(base + row);
+                    for plane in 0..count {
+                        *self.planes.cell_mut(first + plane * step, row) = 0;
+                    }
+                }
             }
         }
     }

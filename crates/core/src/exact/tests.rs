@@ -237,10 +237,10 @@ fn subtracting_undoes_merging() {
 
 #[test]
 fn sums_are_flushed_before_they_overflow() {
-    // The largest digits that one slice and three slices can have.
+    // The largest digits that one slice and two slices can have.
     let rows = 200_000;
     let columns =
-        vec![vec![8_388_607.0; rows], vec![-8_388_608.0; rows], vec![1.0 - f64::EPSILON / 2.0; rows]];
+        vec![vec![536_870_911.0; rows], vec![-536_870_912.0; rows], vec![1.0 - f64::EPSILON / 2.0; rows]];
     let table = Table::plain(columns);
     table.check(&table.summed(rows, Kernel::Auto));
     table.check(&table.summed(rows, Kernel::Portable));
@@ -249,7 +249,7 @@ fn sums_are_flushed_before_they_overflow() {
 #[test]
 fn digits_at_their_limits_are_exact() {
     // Cells around the limits of the grid's slices, of either sign, many in a row.
-    for base in [22, 23, 45, 46, 52] {
+    for base in [22, 28, 29, 30, 31, 45, 52, 58, 59, 60, 61] {
         let cell = |r: &mut Random| {
             let near = (1u64 << base) as f64 + ((r.bits() % 5) as f64 - 2.0);
             if r.bits().is_multiple_of(2) { near } else { -near }
@@ -259,6 +259,42 @@ fn digits_at_their_limits_are_exact() {
         for kernel in kernels() {
             table.check(&table.summed(1_024, kernel));
         }
+    }
+}
+
+#[test]
+fn lanes_do_not_overflow() {
+    // Two digits of 2^29 - 2 and 2^29 (or their negatives), whose sums have the largest products, on a grid that the
+    // first cells keep in place.
+    let large = ((1u64 << 59) - (1 << 31) + (1 << 29)) as f64;
+    for (a, b) in [(large, large), (large, -large), (-large, -large)] {
+        let column = |value: f64| {
+            let mut cells = vec![value; 3_000];
+            cells[..2].copy_from_slice(&[1.0, -1.0]);
+            cells
+        };
+        let table = Table::plain(vec![column(a), column(b)]);
+        for kernel in kernels() {
+            table.check(&table.summed(1_024, kernel));
+        }
+    }
+}
+
+#[test]
+fn outliers_meet_once() {
+    // From none to all rows of a column, in pairs, weighted and not.
+    let mut random = Random(13);
+    for share in [0.001, 0.02, 0.3, 1.0] {
+        let cell = |r: &mut Random| {
+            let wild = r.uniform() < share;
+            if wild { r.normal() * (800.0 * r.uniform() - 400.0).exp2() } else { (9.0 * r.uniform()).floor() }
+        };
+        let mut table =
+            Table::plain((0..20).map(|_| (0..2_500).map(|_| cell(&mut random)).collect()).collect());
+        table.columns[3].1 = Some(table.columns[4].0.clone());
+        table.check(&table.summed(1_024, Kernel::Auto));
+        table.weights = Some((0..2_500).map(|_| (3.0 * random.uniform()).floor()).collect());
+        table.check(&table.summed(1_024, Kernel::Auto));
     }
 }
 
