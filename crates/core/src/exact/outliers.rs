@@ -86,13 +86,16 @@ impl Decoded {
     }
 }
 
+/// Ranges of the steps of parts.
+type Ranges = Vec<(u16, u16)>;
+
 /// Outliers of a block's rows against the other cells of their rows.
 #[derive(Debug, Default)]
 pub(super) struct Outliers {
     left: Vec<Decoded>,
     right: Vec<Decoded>,
     /// Steps for which the wide sums have room, of both sides.
-    known: (Vec<(u16, u16)>, Vec<(u16, u16)>),
+    known: (Ranges, Ranges),
     bins: Bins,
 }
 
@@ -195,7 +198,7 @@ fn load(decoded: &mut Vec<Decoded>, parts: &Parts<'_>, from: usize, to: usize) {
 }
 
 /// Extends what is known by what occurs; whether that was more.
-fn extend(known: &mut Vec<(u16, u16)>, decoded: &[Decoded]) -> bool {
+fn extend(known: &mut Ranges, decoded: &[Decoded]) -> bool {
     let before = known.clone();
     known.resize(decoded.len(), (u16::MAX, 0));
     for (known, decoded) in known.iter_mut().zip(decoded) {
