@@ -60,7 +60,7 @@ fn pass<A: Accumulator>(blocks: &[Vec<Vec<f64>>], mut state: A) -> f64 {
 fn measure(blocks: &[Vec<Vec<f64>>], columns: usize, kernel: Kernel) -> (f64, f64) {
     let start = Instant::now();
     let mut least = (f64::MAX, f64::MAX);
-    while start.elapsed() < Duration::from_millis(1_500) {
+    while start.elapsed() < Duration::from_millis(700) {
         least.0 = least.0.min(pass(blocks, CrossProducts::new(columns)));
         least.1 = least.1.min(pass(blocks, ExactProducts::with_kernel(columns, kernel)));
     }

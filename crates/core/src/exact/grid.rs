@@ -56,8 +56,8 @@ impl Grid {
             return Self::default();
         }
         let tolerated = (cells.len() / TOLERATED) as u32;
-        let each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(slices)));
-        let first = each.filter(|&(_, (outside, _))| outside <= tolerated).next();
+        let mut each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(slices)));
+        let first = each.find(|&(_, (outside, _))| outside <= tolerated);
         first.map_or(Self { unit, slices: MAX_SLICES }, |(slices, (_, unit))| Self { unit, slices })
     }
 }
@@ -212,12 +212,7 @@ struct Cutter<'a, S: Simd, const N: usize> {
 
 impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
     #[inline(always)]
-    fn new(
-        simd: S,
-        grid: Grid,
-        planes: [&'a mut [S::u64s]; PLANES],
-        wrong: &'a mut [S::f64s],
-    ) -> Self {
+    fn new(simd: S, grid: Grid, planes: [&'a mut [S::u64s]; PLANES], wrong: &'a mut [S::f64s]) -> Self {
         let magics = grid.magics();
         let steps = wrong.len();
         let mut at = 0;

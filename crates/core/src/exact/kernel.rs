@@ -55,7 +55,8 @@ impl Kernel {
     pub(super) fn multiply(self, products: Products<'_>) {
         #[cfg(target_arch = "x86_64")]
         {
-            if let Some(simd) = pulp::x86::V4::try_new().filter(|_| matches!(self, Self::Auto | Self::Avx512)) {
+            if let Some(simd) = pulp::x86::V4::try_new().filter(|_| matches!(self, Self::Auto | Self::Avx512))
+            {
                 return simd.vectorize(
                     #[inline(always)]
                     || products.run(simd),

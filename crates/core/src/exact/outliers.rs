@@ -28,42 +28,53 @@ const BINS: usize = 2_048;
 /// Bins that make up a limb.
 const BINS_PER_LIMB: usize = 64 / STEP as usize;
 
-/// The cells of a part's rows as integers: `mantissa 2^(STEP step - OFFSET)`.
+/// A cell as an integer: `mantissa 2^(STEP step - OFFSET)`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    mantissa: i64,
+    step: u64,
+}
+
+/// A part's cells in some rows.
 #[derive(Clone, Debug, Default)]
 struct Decoded {
-    mantissas: Vec<i64>,
-    steps: Vec<u16>,
+    cells: Vec<Cell>,
     /// The range of the steps.
-    from: u16,
-    to: u16,
+    from: u64,
+    to: u64,
+}
+
+impl Decoded {
+    fn load(&mut self, values: &[f64]) {
+        self.cells.resize(values.len(), Cell::default());
+        (self.from, self.to) = pulp::Arch::new().dispatch(Decode { values, cells: &mut self.cells });
+    }
 }
 
 /// Takes cells apart; an operation, so that the compiler uses the processor's vectors.
 struct Decode<'a> {
-    cells: &'a [f64],
-    mantissas: &'a mut [i64],
-    steps: &'a mut [u16],
+    values: &'a [f64],
+    cells: &'a mut [Cell],
 }
 
 impl WithSimd for Decode<'_> {
     /// The range of the steps.
-    type Output = (u16, u16);
+    type Output = (u64, u64);
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> (u16, u16) {
-        // One kind of vector a loop.
-        for (mantissa, cell) in self.mantissas.iter_mut().zip(self.cells) {
-            let bits = cell.to_bits();
-            let hidden = ((bits >> 52) & 0x7ff).min(1) << 52;
-            let magnitude = ((bits & ((1 << 52) - 1)) | hidden) << (exponent(bits) % STEP as u64);
+    fn with_simd<S: Simd>(self, _: S) -> (u64, u64) {
+        let (mut from, mut to) = (i64::MAX, 0);
+        for (cell, value) in self.cells.iter_mut().zip(self.values) {
+            let bits = value.to_bits();
+            let exponent = exponent(bits);
+            let hidden = u64::from((bits >> 52) & 0x7ff != 0) << 52;
+            let magnitude = ((bits & ((1 << 52) - 1)) | hidden) << (exponent % STEP as u64);
             let sign = bits as i64 >> 63;
-            *mantissa = (magnitude as i64 ^ sign) - sign;
+            *cell = Cell { mantissa: (magnitude as i64 ^ sign) - sign, step: exponent / STEP as u64 };
+            from = from.min(cell.step as i64);
+            to = to.max(cell.step as i64);
         }
-        for (step, cell) in self.steps.iter_mut().zip(self.cells) {
-            *step = (exponent(cell.to_bits()) / STEP as u64) as u16;
-        }
-        let range = |(from, to): (u16, u16), &step: &u16| (from.min(step), to.max(step));
-        self.steps.iter().fold((u16::MAX, 0), range)
+        (from as u64, to as u64)
     }
 }
 
@@ -77,14 +88,8 @@ fn exponent(bits: u64) -> u64 {
     field.max(1) + (OFFSET - 1_075) as u64
 }
 
-impl Decoded {
-    fn load(&mut self, cells: &[f64]) {
-        self.mantissas.resize(cells.len(), 0);
-        self.steps.resize(cells.len(), 0);
-        let (mantissas, steps) = (&mut self.mantissas[..], &mut self.steps[..]);
-        (self.from, self.to) = pulp::Arch::new().dispatch(Decode { cells, mantissas, steps });
-    }
-}
+/// Ranges of the steps of parts.
+type Ranges = Vec<(u64, u64)>;
 
 /// Outliers of a block's rows against the other cells of their rows.
 #[derive(Debug, Default)]
@@ -92,7 +97,7 @@ pub(super) struct Outliers {
     left: Vec<Decoded>,
     right: Vec<Decoded>,
     /// Steps for which the wide sums have room, of both sides.
-    known: (Vec<(u16, u16)>, Vec<(u16, u16)>),
+    known: (Ranges, Ranges),
     bins: Bins,
 }
 
@@ -178,7 +183,7 @@ impl Outliers {
         let each = left.iter().zip(&lefts.variables);
         sums.reserve(each.flat_map(|(a, &i)| {
             right.iter().zip(&rights.variables).map(move |(b, &j)| {
-                let bins = (usize::from(a.0 + b.0), usize::from(a.1 + b.1));
+                let bins = ((a.0 + b.0) as usize, (a.1 + b.1) as usize);
                 let from = lowest_limb(bins.0 / BINS_PER_LIMB);
                 // 112 bits of a product, some for how many there are.
                 let limbs = bins.1 / BINS_PER_LIMB - bins.0 / BINS_PER_LIMB + 4;
@@ -195,9 +200,9 @@ fn load(decoded: &mut Vec<Decoded>, parts: &Parts<'_>, from: usize, to: usize) {
 }
 
 /// Extends what is known by what occurs; whether that was more.
-fn extend(known: &mut Vec<(u16, u16)>, decoded: &[Decoded]) -> bool {
+fn extend(known: &mut Ranges, decoded: &[Decoded]) -> bool {
     let before = known.clone();
-    known.resize(decoded.len(), (u16::MAX, 0));
+    known.resize(decoded.len(), (u64::MAX, 0));
     for (known, decoded) in known.iter_mut().zip(decoded) {
         *known = (known.0.min(decoded.from), known.1.max(decoded.to));
     }
@@ -253,25 +258,27 @@ impl Bins {
         (a, b): (&Decoded, &Decoded),
         pair: Pair<'_>,
     ) {
-        let rows = a.steps.len();
+        let rows = a.cells.len();
+        let (x, y) = (&a.cells[..rows], &b.cells[..rows]);
         if pair.left.len() == rows || pair.right.len() == rows {
-            let each = a.mantissas.iter().zip(&a.steps).zip(b.mantissas.iter().zip(&b.steps));
-            for ((&x, &p), (&y, &q)) in each {
-                self.put(x, p, y, q);
-            }
+            x.iter().zip(y).for_each(|(&x, &y)| self.put(x, y));
         } else {
-            for row in pair.rows() {
-                self.put(a.mantissas[row], a.steps[row], b.mantissas[row], b.steps[row]);
+            pair.left.iter().for_each(|&row| self.put(x[row], y[row]));
+            if pair.left.is_empty() {
+                pair.right.iter().for_each(|&row| self.put(x[row], y[row]));
+            } else {
+                let flags = &pair.flags[..rows];
+                pair.right.iter().filter(|&&row| !flags[row]).for_each(|&row| self.put(x[row], y[row]));
             }
         }
-        let from = usize::from(a.from + b.from) / BINS_PER_LIMB;
-        let to = usize::from(a.to + b.to) / BINS_PER_LIMB;
+        let from = (a.from + b.from) as usize / BINS_PER_LIMB;
+        let to = (a.to + b.to) as usize / BINS_PER_LIMB;
         self.empty(sums, entry, twice, from, to);
     }
 
     #[inline(always)]
-    fn put(&mut self, x: i64, p: u16, y: i64, q: u16) {
-        self.bins[usize::from(p + q) % BINS] += i128::from(x) * i128::from(y);
+    fn put(&mut self, x: Cell, y: Cell) {
+        self.bins[(x.step + y.step) as usize % BINS] += i128::from(x.mantissa) * i128::from(y.mantissa);
     }
 
     /// Adds what the bins of limbs `from..=to` hold to an entry, and clears them. Zeros may be elsewhere: they are none.
