@@ -159,10 +159,10 @@ fn every_nist_set_in_25_orders() {
 
 #[test]
 fn a_power_of_two_changes_its_own_coefficient_and_no_other_bit() {
-    let columns = mixed(2_000, 7);
+    let columns = mixed(600, 7);
     let regression = Regression::new("y");
     let expected = fit_table(&regression, &columns);
-    for k in (-40..=40).step_by(8).chain([-1, 1]) {
+    for k in -40..=40 {
         for scaled in ["normal", "price", "heavy"] {
             let mut moved = columns.clone();
             let factor = 2f64.powi(k);

@@ -73,6 +73,9 @@ pub(crate) enum RuleArg {
     OneSe,
 }
 
+/// Most penalties of a grid.
+const MAX_GRID: usize = 10_000;
+
 /// The penalty that the arguments describe, if they do.
 pub(crate) fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
     let ratio = args.l1_ratio.unwrap_or(1.0);
@@ -108,7 +111,13 @@ pub(crate) fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
     Ok(Some(match &args.lambdas {
         None => scaled,
         Some(text) => match text.trim().parse::<usize>() {
-            Ok(count) => scaled.grid(count),
+            Ok(count @ 2..=MAX_GRID) => scaled.grid(count),
+            Ok(count) => {
+                return Err(usage(format!(
+                    "--lambdas takes a number of penalties from 2 to {MAX_GRID}, not {count}, or the penalties themselves: \
+                     {count}.0, or several separated by commas"
+                )));
+            }
             Err(_) => {
                 let list = text.split(',').map(|one| number("--lambdas", one));
                 scaled.lambdas(list.collect::<Result<Vec<f64>>>()?)

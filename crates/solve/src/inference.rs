@@ -98,7 +98,7 @@ pub(crate) fn glance<T: Scalar>(factor: &Factor<T>, weight: f64, equation: &Equa
     let total_df = rows - f64::from(u8::from(intercept));
     let adj_r_squared = variance.and_then(|v| finite(1.0 - v / (tss / total_df)));
     let statistic = variance.filter(|_| df > 0).and_then(|v| finite(explained / df as f64 / v));
-    let unweighted = -0.5 * rows * ((2.0 * std::f64::consts::PI * rss / rows).ln() + 1.0);
+    let unweighted = -0.5 * rows * (libm::log(2.0 * std::f64::consts::PI * rss / rows) + 1.0);
     let log_lik = finite(unweighted + 0.5 * equation.log_weights);
     let k = rank as f64 + 1.0;
     let mse = rss / weight;
@@ -111,7 +111,7 @@ pub(crate) fn glance<T: Scalar>(factor: &Factor<T>, weight: f64, equation: &Equa
         df,
         log_lik,
         aic: log_lik.map(|l| -2.0 * l + 2.0 * k),
-        bic: log_lik.map(|l| -2.0 * l + rows.ln() * k),
+        bic: log_lik.map(|l| -2.0 * l + libm::log(rows) * k),
         deviance: rss,
         df_residual,
         nobs: n,

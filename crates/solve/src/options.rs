@@ -81,6 +81,10 @@ impl SolveOptions {
             let message = format!("the confidence level must lie between 0 and 1, not {}", self.conf_level);
             return Err(Error::Option(message));
         }
+        if self.solver == Solver::CoordinateDescent {
+            let message = "coordinate descent solves penalised problems alone, and is not to be asked for";
+            return Err(Error::Option(message.into()));
+        }
         if !inside(self.rank_tol) {
             return Err(Error::Option(format!(
                 "the rank tolerance must lie between 0 and 1, not {}",

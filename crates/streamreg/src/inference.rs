@@ -16,11 +16,15 @@ use crate::run::{Run, Summed};
 /// Most columns, dummies included, of which scores are summed: their work grows with the square.
 const MAX_COLUMNS: usize = 2_000;
 
-/// Bytes that sums of clusters may take; partitions that wait for their turn have such sums of their own rows.
+/// Bytes that sums of clusters may take, all tables together; a partition that is summed or waits for its turn has such
+/// sums of its own rows, which are bounded in the same way.
 const MAX_CLUSTER_BYTES: usize = 1 << 30;
 
 /// Most lags: every row is combined with so many before it.
 const MAX_LAGS: usize = 10_000;
+
+/// Most numbers of the rows before, lags times columns: twice as many are kept of every partition.
+const MAX_LAGGED: usize = 1_000_000;
 
 /// Condition number from which on scores are taken of orthonormal columns: it would cost so many digits twice.
 const ROTATE_FROM: f64 = 1e3;
@@ -137,6 +141,14 @@ impl Resolved<'_> {
                  category of many levels has a column for each"
             )));
         }
+        if let Vcov::Hac(lags) = self.vcov
+            && lags * (columns + 1) > MAX_LAGGED
+        {
+            return Err(Error::data(format!(
+                "the rows before would not fit: with {columns} columns hac takes at most {} lags, not {lags}",
+                MAX_LAGGED / (columns + 1)
+            )));
+        }
         Ok(())
     }
 
@@ -160,8 +172,9 @@ impl Resolved<'_> {
     /// Most clusters for so many fits of so many columns.
     fn most_clusters(&self, fits: usize, width: usize) -> usize {
         let numbers = if self.vcov == Vcov::Cr3 { block_width(width) } else { width };
-        // An entry of the index takes 16 bytes and its share of empty ones.
-        MAX_CLUSTER_BYTES / (fits.max(1) * (8 * numbers + 32))
+        // Two ways have a table each, and one for both. An entry of the index takes 16 bytes and its share of empty ones.
+        let tables = if self.asked.clusters.len() > 1 { 3 } else { 1 };
+        MAX_CLUSTER_BYTES / (tables * fits.max(1) * (8 * numbers + 32))
     }
 
     fn too_many(&self, column: &str, clusters: &str, most: usize) -> Error {

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use arrow_schema::DataType;
 use serde::Serialize;
-use streamreg_core::{ModelSpec, in_order};
+use streamreg_core::blocks::block_rows;
+use streamreg_core::{ModelSpec, Precision, in_order};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 use crate::error::{Error, Result};
@@ -102,14 +103,24 @@ pub fn inspect<P: AsRef<Path>>(
     })
 }
 
+/// Bytes of a thread's sums: exact ones have up to three planes a column of 512 rows, and wide integers of 40 bytes; those
+/// in float64 a block with its centred copy and two matrices.
+pub(crate) fn state_bytes(variables: usize) -> u64 {
+    let m = variables as u64 + 1;
+    if Precision::Auto.is_exact(variables) {
+        3 * 512 * 8 * m + 40 * m * (m + 1) / 2
+    } else {
+        2 * 8 * block_rows(variables) as u64 * m + 2 * 8 * m * m
+    }
+}
+
 /// Bytes of anonymous memory: the process itself, and for each thread what decoding holds, two record
-/// batches, a block with its centred copy, and two matrices of cross-products; two more wait for merging.
+/// batches, and its sums; two more wait for merging.
 fn predict_memory(threads: u64, variables: u64, decode: u64) -> u64 {
     const PROCESS: u64 = 8 << 20;
     let batch = streamreg_reader::source::DEFAULT_BATCH_ROWS as u64 * variables * 8;
-    let block = streamreg_core::blocks::block_rows(variables as usize) as u64 * variables * 8;
     let matrix = variables * variables * 8;
-    PROCESS + threads * (decode + 2 * batch + 2 * block + 4 * matrix)
+    PROCESS + threads * (decode + 2 * batch + state_bytes(variables as usize) + 2 * matrix)
 }
 
 fn type_name(kind: &DataType) -> String {

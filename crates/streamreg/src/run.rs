@@ -26,6 +26,10 @@ const MAX_COLUMNS: usize = 10_000;
 /// Most columns that are read a second time unasked: the work grows with their square.
 const MAX_ESCALATED: usize = 500;
 
+/// Most columns that are solved in double-double arithmetic unasked: its work grows with the cube, and it costs ten
+/// times that of float64. Beyond, exact sums are rounded first.
+const MAX_DOUBLED: usize = 500;
+
 /// Groups that a thread solves at a time.
 const GROUPS_AT_ONCE: usize = 128;
 
@@ -181,7 +185,9 @@ impl<'a, R: Rows> Run<'a, R> {
         inference.check_columns(&summed, &group)?;
         let absorb = self.options().collinear != Collinear::MinNorm && !inference.needs_columns();
         let options = SolveOptions { bread: inference.needs_bread(), ..*self.options() };
-        let (layout, attempts) = attempts(&options, absorb, &summed.design, &group, &spec)?;
+        let beyond = self.regression.precision == Precision::Exact;
+        let Attempts { layout, precision, attempts } =
+            attempts(&options, (absorb, beyond), &summed.design, &group, &spec)?;
         left_out.extend(layout.left_out().iter().cloned());
         self.timings.solve_seconds += start.elapsed().as_secs_f64();
         let doubt = attempts.iter().find_map(|a| a.doubt.clone());
@@ -194,7 +200,6 @@ impl<'a, R: Rows> Run<'a, R> {
             let message = "QR needs the levels of categories beforehand, and the data cannot be read twice";
             return Err(Error::invalid_request(message));
         } else {
-            let precision = summed.design.precision();
             let solver = SolverReport::direct(self.options().solver, Solver::Cholesky, precision, 1);
             let accept = |a: Attempt| Ok((solver.clone(), a.accept(self.options())?));
             attempts.into_iter().map(accept).collect::<Result<_>>()?
@@ -319,7 +324,10 @@ impl<'a, R: Rows> Run<'a, R> {
             let (spec, left_out) = self.spec(&empty)?;
             check_width(spec.terms.len())?;
             let design = Design::new(&spec, &self.rows.schema())?;
-            let mut design = design.with_precision(self.regression.precision);
+            // QR needs the levels alone, and what the weights sum to.
+            let triangular = matches!(self.options().solver, Solver::Qr | Solver::Svd);
+            let precision = if triangular { Precision::Float } else { self.regression.precision };
+            let mut design = design.with_precision(precision);
             check_width(design.variables())?;
             if design.needs_centre()
                 && let Some(first) = self.rows.first(&design, &self.regression.execution)?
@@ -460,10 +468,11 @@ fn group_fits(
     let group = groups.group(position).map_err(Error::from);
     let rows = group.as_ref().map_or(0, Group::rows);
     let absorb = options.collinear != Collinear::MinNorm;
-    let attempts = group.and_then(|group| attempts(options, absorb, &summed.design, &group, &summed.spec));
+    let attempts =
+        group.and_then(|group| attempts(options, (absorb, false), &summed.design, &group, &summed.spec));
     let mut left_out = Vec::new();
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
-        Ok((layout, attempts)) => {
+        Ok(Attempts { layout, attempts, .. }) => {
             left_out.extend_from_slice(layout.left_out());
             attempts.into_iter().map(|a| accept_group(a, options)).collect()
         }
@@ -498,30 +507,40 @@ fn accept_group(attempt: Attempt, options: &SolveOptions) -> std::result::Result
 }
 
 /// The fits of all responses as far as cross-products carry.
+struct Attempts {
+    layout: Layout,
+    /// That of the sums and of solving, the lesser of both.
+    precision: Precision,
+    attempts: Vec<Attempt>,
+}
+
+/// `absorb` a large category, and go `beyond` float64 for any number of columns, or not.
 fn attempts(
     options: &SolveOptions,
-    absorb: bool,
+    (absorb, beyond): (bool, bool),
     design: &Design,
     group: &Group<'_>,
     spec: &ModelSpec,
-) -> Result<(Layout, Vec<Attempt>)> {
+) -> Result<Attempts> {
     let layout = Layout::new(design, group.coding(), absorb)?;
     check_width(layout.len() + spec.responses.len())?;
-    let products = group.cross_products(&layout);
-    let doubled = group.doubled_products(&layout)?;
-    let means = group.absorbed(&layout, &products, doubled.as_ref());
-    let sums = GroupSums { products: &products, doubled: doubled.as_ref(), means: means.as_ref() };
+    let solves = beyond || layout.len() <= MAX_DOUBLED;
+    let doubled = if solves { group.doubled_products(&layout)? } else { None };
+    let rounded = (doubled.is_none() || layout.absorbed().is_some()).then(|| group.cross_products(&layout));
+    let means = rounded.as_ref().and_then(|products| group.absorbed(&layout, products, doubled.as_ref()));
+    let precision = if doubled.is_some() { Precision::Exact } else { Precision::Float };
+    let sums = GroupSums { rounded: rounded.as_ref(), doubled: doubled.as_ref(), means: means.as_ref() };
     let attempt = |response: usize| attempt(options, &layout, sums, group, spec, response);
     let attempts = (0..spec.responses.len()).map(attempt).collect::<Result<_>>()?;
     drop(means);
-    Ok((layout, attempts))
+    Ok(Attempts { layout, precision, attempts })
 }
 
-/// What a group is solved from: float64 always, double-double where sums are exact; the means in the levels of a
-/// category that is eliminated.
+/// What a group is solved from: double-double where sums are exact, else float64; of a category that is eliminated the
+/// means in its levels.
 #[derive(Clone, Copy)]
 struct GroupSums<'a> {
-    products: &'a CrossProducts,
+    rounded: Option<&'a CrossProducts>,
     doubled: Option<&'a DoubledProducts>,
     means: Option<&'a LevelMeans<'a>>,
 }
@@ -534,20 +553,19 @@ fn attempt(
     spec: &ModelSpec,
     response: usize,
 ) -> Result<Attempt> {
-    let weight = sums.products.moments().weight();
-    let mut equation = equation(spec, layout, group.rows(), &weight, group.log_weights());
+    let mut equation = equation(spec, layout, group.rows(), &group.weight(), group.log_weights());
     equation.response = spec.response_names().swap_remove(response);
     let columns: Vec<usize> = (0..layout.len()).chain([layout.len() + response]).collect();
-    if let (Some(doubled), None) = (sums.doubled, sums.means) {
-        let own = doubled.select(&columns);
-        return Ok(solve(Statistics::Exact(&own), &equation, options)?);
-    }
-    let attempt = match (sums.means, layout.absorbed()) {
-        (Some(means), Some(term)) => {
+    let attempt = match (sums.means.zip(layout.absorbed()), sums.doubled, sums.rounded) {
+        (Some((means, term)), ..) => {
             let absorbed = Absorbed { means, term, columns: &columns };
             solve(Statistics::Absorbed(absorbed), &equation, options)?
         }
-        _ => solve(Statistics::CrossProducts(&sums.products.select(&columns)), &equation, options)?,
+        (_, Some(doubled), _) => solve(Statistics::Exact(&doubled.select(&columns)), &equation, options)?,
+        (.., Some(products)) => {
+            solve(Statistics::CrossProducts(&products.select(&columns)), &equation, options)?
+        }
+        _ => return Err(Error::data("there are no sums to solve from")),
     };
     // Beyond float64, combining powers to polynomials leaves all digits.
     Ok(if sums.doubled.is_some() { attempt } else { with_digits(attempt, group.digits()) })

@@ -272,6 +272,11 @@ impl<'s> Group<'s> {
         self.dense().moments().rows()
     }
 
+    /// Sum of their weights.
+    pub fn weight(&self) -> f64 {
+        self.dense().moments().weight()
+    }
+
     /// Sum of the logarithms of the weights.
     pub fn log_weights(&self) -> f64 {
         self.log_weights

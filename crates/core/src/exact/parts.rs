@@ -30,7 +30,6 @@ impl Rows {
     /// [`BlockError`]; nothing has been added then.
     pub(super) fn load(&mut self, block: &DesignBlock<'_>, variables: usize) -> Result<usize, BlockError> {
         block.check(variables)?;
-        check_weights(block)?;
         let rows = block.rows_used();
         self.chosen.clear();
         self.copies.clear();
@@ -122,15 +121,6 @@ fn parts_of_block<'a>(block: &DesignBlock<'a>) -> impl Iterator<Item = (usize, &
     each.flat_map(|(variable, column)| {
         [Some(column.values), column.low].into_iter().flatten().map(move |cells| (variable, cells))
     })
-}
-
-/// Checks that the rows which are not masked have weights.
-fn check_weights(block: &DesignBlock<'_>) -> Result<(), BlockError> {
-    let wrong = |(row, w): (usize, &f64)| !(w.is_finite() && *w >= 0.0) && block.mask.is_none_or(|m| m[row]);
-    match block.weights.unwrap_or_default().iter().enumerate().position(wrong) {
-        Some(row) => Err(BlockError::Weight { row }),
-        None => Ok(()),
-    }
 }
 
 /// Whether the rounding error of a product of this size is itself a float64.

@@ -92,6 +92,32 @@ impl ClusterSums {
         }
     }
 
+    /// Adds the rows of a block, behind every row's score the lower triangle of `w u u'` of its `basis`, row by row:
+    /// all of them at once would be far larger than the block.
+    fn add_with_blocks(
+        &mut self,
+        keys: &[u64],
+        scores: &[f64],
+        basis: &[f64],
+        weights: &[f64],
+        width: usize,
+    ) {
+        let lines = scores.chunks_exact(width.max(1)).zip(basis.chunks_exact(width.max(1)));
+        for ((key, weight), (score, u)) in keys.iter().zip(weights).zip(lines) {
+            if self.overfull {
+                return;
+            }
+            let Some(sums) = self.slot(*key) else { return };
+            let (of_score, mut rest) = sums.split_at_mut(width);
+            of_score.iter_mut().zip(score).for_each(|(sum, v)| *sum += v);
+            for (i, a) in u.iter().enumerate() {
+                let (line, further) = rest.split_at_mut(i + 1);
+                line.iter_mut().zip(u).for_each(|(sum, b)| *sum += weight * a * b);
+                rest = further;
+            }
+        }
+    }
+
     /// Takes in the clusters of later rows.
     pub(super) fn merge(&mut self, other: Self) {
         if self.overfull || other.overfull {
@@ -113,33 +139,22 @@ pub(super) fn update(
     width: usize,
 ) {
     let code = |way: usize, row: usize| u64::from(rows.codes[plan.clusters[way]][row]);
-    let mut values = work.used_rows(rows, width);
-    if plan.kind == ScoreKind::Blocks {
-        values = with_blocks(&values, &work.used_basis(rows, width), rows, width);
-    }
+    let values = work.used_rows(rows, width);
+    let blocks = (plan.kind == ScoreKind::Blocks).then(|| {
+        let weights = rows.used().map(|row| rows.weights.map_or(1.0, |w| w[row]));
+        (work.used_basis(rows, width), weights.collect::<Vec<f64>>())
+    });
     for (way, sums) in ways.iter_mut().enumerate() {
         let key = |row: usize| match way {
             2 => code(0, row) << 32 | code(1, row),
             way => code(way, row),
         };
         let keys: Vec<u64> = rows.used().map(key).collect();
-        sums.add(&keys, &values);
-    }
-}
-
-/// Behind every row's score the lower triangle of `w u u'`.
-fn with_blocks(scores: &[f64], basis: &[f64], rows: &DesignBlock<'_>, width: usize) -> Vec<f64> {
-    let used = rows.used();
-    let lines = scores.chunks_exact(width.max(1)).zip(basis.chunks_exact(width.max(1)));
-    let mut out = Vec::with_capacity(scores.len() / width.max(1) * super::block_width(width));
-    for (row, (score, u)) in used.zip(lines) {
-        let weight = rows.weights.map_or(1.0, |w| w[row]);
-        out.extend_from_slice(score);
-        for (i, a) in u.iter().enumerate() {
-            out.extend(u[..=i].iter().map(|b| weight * a * b));
+        match &blocks {
+            Some((basis, weights)) => sums.add_with_blocks(&keys, &values, basis, weights, width),
+            None => sums.add(&keys, &values),
         }
     }
-    out
 }
 
 /// For some categories and every cluster, whether each level lies in one cluster: dummies of such a category are

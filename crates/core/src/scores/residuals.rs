@@ -114,7 +114,7 @@ impl Work {
         }
         let n = rows.rows;
         let mut leverages = vec![0.0; n];
-        for column in self.basis.chunks_exact(n).take(model.width()) {
+        for column in self.basis.chunks_exact(n.max(1)).take(model.width()) {
             leverages.iter_mut().zip(column).for_each(|(h, u)| *h += u * u);
         }
         let mut full = 0;

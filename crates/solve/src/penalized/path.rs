@@ -66,7 +66,7 @@ pub fn grid(gram: &Gram, form: &PenaltyForm, count: usize) -> Result<Vec<f64>> {
         let message = "there is no grid of penalties: no column is correlated with the response";
         return Err(Error::Option(message.into()));
     }
-    let step = |i: usize| share.powf(i as f64 / (count.max(2) - 1) as f64);
+    let step = |i: usize| libm::pow(share, i as f64 / (count.max(2) - 1) as f64);
     Ok((0..count).map(|i| largest * step(i)).collect())
 }
 

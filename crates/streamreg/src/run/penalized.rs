@@ -16,9 +16,13 @@ use streamreg_solve::{
 use super::{Run, Summed, check_width, equation, no_rows};
 use crate::error::{Error, Result};
 use crate::folds::FoldPlan;
+use crate::inspect::state_bytes;
 use crate::pass::Rows;
 use crate::penalized::{CrossValidation, CvReport, DEFAULT_GRID, Lambdas, Penalization, PenalizedReport};
 use crate::report::{FitReport, SolverReport};
+
+/// Bytes that the sums of all folds may take while they are made.
+const MAX_FOLD_BYTES: usize = 1 << 30;
 
 impl<R: Rows> Run<'_, R> {
     /// The penalised fit of every response.
@@ -84,7 +88,23 @@ impl<R: Rows> Run<'_, R> {
     /// Sums all rows, and those of every fold, in one pass.
     fn sum_folds(&mut self, cv: &CrossValidation) -> Result<(Summed, Vec<Sums>)> {
         let plan = FoldPlan::new(cv)?;
+        self.check_folds(&plan)?;
         self.sum_by(|run, design, levels| run.pass_folds(&plan, design, levels))
+    }
+
+    /// Every thread has a state a fold.
+    fn check_folds(&self, plan: &FoldPlan) -> Result<()> {
+        let (spec, _) = self.spec(&[])?;
+        let variables = Design::new(&spec, &self.rows.schema())?.variables();
+        let threads = self.regression.execution.resolved_threads()?;
+        let most = MAX_FOLD_BYTES / (threads * state_bytes(variables) as usize);
+        if plan.folds() > most {
+            let folds = plan.folds();
+            return Err(Error::data(format!(
+                "the sums of {folds} folds of {variables} numbers would not fit in {threads} threads: {most} folds would"
+            )));
+        }
+        Ok(())
     }
 
     fn pass_folds(
