@@ -182,13 +182,14 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "COLUMNS", help_heading = "Rows")]
     pub(crate) by: Vec<String>,
 
-    /// How to solve: Cholesky on cross-products where it leaves 8 digits and else QR on a second pass
-    /// (auto), or one of them, or the singular value decomposition
+    /// How to solve: Cholesky on cross-products (auto; in float64 where it leaves 8 digits, else QR on a second pass), or
+    /// one of them, or the singular value decomposition
     #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = "Solving")]
     pub(crate) solver: SolverArg,
 
-    /// How sums are carried: exactly, so that the same rows give the same bits in any order, layout or number of files,
-    /// or in float64, which is faster for wide designs [auto: exact up to 64 numbers, responses included]
+    /// How sums are carried: exactly, so that the same rows give the same bits in any order (but for poly()), layout or
+    /// number of files, or in float64, which is faster for wide designs [auto: exact up to 64 numbers, responses
+    /// included]
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Solving")]
     pub(crate) precision: PrecisionArg,
 

@@ -7,7 +7,7 @@
 //!
 //! | accumulator | holds | costs | good for |
 //! |---|---|---|---|
-//! | [`Statistics`] | all that a design needs: [`ExactProducts`] or [`CrossProducts`] of its numbers, sums by level for its categories | `n p²` flops for `p` numbers, some six times as many if exact, a few sums a category | everything |
+//! | [`Statistics`] | all that a design needs: [`ExactProducts`] or [`CrossProducts`] of its numbers, sums by level for its categories | `n p²` products for `p` numbers, of 32-bit digits if exact, a few sums a category | everything |
 //! | [`Scores`](scores::Scores) | sums of residuals times columns, of a fit | about `n p²` flops | robust covariances |
 //! | [`TriangularFactor`] | means and `R` of centred `[X y] = QR` | about `2 n p²` flops, slower ones | ill-conditioned data |
 //!

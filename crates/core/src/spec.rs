@@ -67,15 +67,17 @@ pub enum Precision {
     /// Exact up to [`EXACT_VARIABLES`] variables, in float64 beyond.
     #[default]
     Auto,
-    /// Every product and every sum exactly: results have the same bits for any order, layout and split of the
-    /// rows, and on any processor.
+    /// Every product and every sum exactly: estimates and standard errors have the same bits for any order, layout and
+    /// split of the rows, and on any processor. (Orthogonal polynomials are computed about a number near the mean of the
+    /// first rows, so that another order may change their last digits.)
     Exact,
     /// In float64, centred: faster for wide designs, and the same bits for any number of threads.
     Float,
 }
 
-/// Most numeric variables, responses included, whose sums are exact unless said otherwise. Sums of float64 would cost
-/// about half as much on this many columns; it never depends on the processor, because results would.
+/// Most numeric variables, responses included, whose sums are exact unless said otherwise. On two
+/// cores fits of up to this many cost about 1.3 to 2 times what they cost in float64 (`benches/runs`). It never depends on
+/// the processor, because results would.
 pub const EXACT_VARIABLES: usize = 64;
 
 impl Precision {

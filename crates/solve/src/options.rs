@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Solver {
-    /// Cholesky where it leaves enough digits, else QR on a second pass over the data.
+    /// Cholesky from exact sums; from those of float64 where it leaves enough digits, else QR on a second pass over the
+    /// data.
     #[default]
     Auto,
     /// Normal equations from the cross-products.

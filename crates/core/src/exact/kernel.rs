@@ -11,11 +11,11 @@ pub enum Kernel {
     /// The widest that the processor has.
     #[default]
     Auto,
-    /// Eight float64 at a time.
+    /// Vectors of 512 bits.
     Avx512,
-    /// Four float64 at a time.
+    /// Vectors of 256 bits.
     Avx2,
-    /// One at a time.
+    /// One number at a time.
     Portable,
 }
 
