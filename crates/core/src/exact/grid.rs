@@ -62,8 +62,8 @@ impl Grid {
     }
 }
 
-/// One cell in this many may be an outlier: then its products cost about as much as another slice.
-pub(super) const TOLERATED: usize = 32;
+/// One cell in this many may be an outlier: more cost more than another slice does.
+pub(super) const TOLERATED: usize = 128;
 
 /// Bits that a cell needs: from its lowest set bit up to where its magnitude and the sign end.
 fn span(value: f64) -> (i32, i32) {
