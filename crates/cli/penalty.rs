@@ -79,6 +79,9 @@ const MAX_GRID: usize = 10_000;
 /// The penalty that the arguments describe, if they do.
 pub(crate) fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
     let ratio = args.l1_ratio.unwrap_or(1.0);
+    if args.l1_ratio.is_some() && args.elastic_net.is_none() {
+        return Err(usage("--l1-ratio is that of --elastic-net"));
+    }
     let asked = [
         ("--ridge", &args.ridge, Penalty::Ridge),
         ("--lasso", &args.lasso, Penalty::LASSO),

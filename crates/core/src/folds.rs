@@ -92,6 +92,16 @@ impl FoldRule {
             }
             _ => {
                 let numbers = to_float64(values)?;
+                let whole = matches!(values.data_type(), DataType::Int64 | DataType::UInt64);
+                if let Some(far) =
+                    numbers.iter().find(|x| x.abs() >= 2f64.powi(53) && x.is_finite()).filter(|_| !whole)
+                {
+                    let message = format!(
+                        "{far} is beyond 2^53, where whole numbers as float64 run into each other, and cannot tell \
+                         groups apart: in CSV declare the type text, elsewhere store whole numbers"
+                    );
+                    return Err(Error::new(ErrorKind::Model, message));
+                }
                 let of_number = |(row, x): (usize, &f64)| {
                     // Minus zero is zero, and a NaN is a NaN.
                     let bits = if x.is_nan() { f64::NAN } else { x + 0.0 }.to_bits();

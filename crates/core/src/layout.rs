@@ -61,7 +61,7 @@ pub(crate) struct Part {
 }
 
 /// A number in the rows that have certain levels, 0 in the others. Without a number, 1 in these rows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Raw {
     pub(crate) variable: Option<usize>,
     /// Category and position of the level, sorted by category.

@@ -261,6 +261,9 @@ const NOT_ASKED: u32 = u32::MAX - 2;
 /// Values that an encoder remembers: enough for every category, and an end for columns that are none.
 const MAX_REMEMBERED: usize = 1 << 20;
 
+/// From here on not every whole number is a float64.
+const FIRST_ROUNDED: f64 = (1u64 << 53) as f64;
+
 impl Encoder {
     pub(crate) fn new(set: Arc<LevelSet>) -> Self {
         Self {
@@ -431,6 +434,13 @@ impl Encoder {
         let mut values = vec![0.0; out.len()];
         fill(array, from, &mut values)?;
         for (code, &value) in out.iter_mut().zip(&values) {
+            if value.abs() >= FIRST_ROUNDED && value.is_finite() {
+                let message = format!(
+                    "{value} is beyond 2^53, where whole numbers as float64 run into each other, and cannot tell levels \
+                     or groups apart: in CSV declare the type text, elsewhere store whole numbers"
+                );
+                return Err(Error::new(ErrorKind::Model, message));
+            }
             *code = match Level::number(value) {
                 Some(Level::Integer(whole)) => self.integer_code(whole)?,
                 None if !is_null(value) && !self.set.missing => NON_FINITE_CODE,

@@ -249,7 +249,9 @@ impl<T: Averaged> Problem<'_, T> {
         let known = Known::all(&coefficients, sigma.map(T::near));
         let [digits, digits_input] = Known::fewest(&known);
         let constant = factor.tss == T::ZERO;
-        let mut warnings = precision.warnings(&known, constant);
+        // What is left is next to nothing, and may be rounding.
+        let perfect = !constant && factor.rss.near() <= 1e-10 * factor.tss.near();
+        let mut warnings = precision.warnings(&known, constant, perfect);
         warnings.extend(self.remarks(constant, glance.df_residual));
         if shortest {
             coefficients.iter_mut().for_each(|c| c.quality = None);

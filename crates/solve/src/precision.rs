@@ -236,9 +236,14 @@ impl Precision {
     }
 
     /// What should be said of the digits of a fit with these coefficients.
-    pub(crate) fn warnings(&self, known: &[Known<'_>], constant_response: bool) -> Vec<Warning> {
+    pub(crate) fn warnings(
+        &self,
+        known: &[Known<'_>],
+        constant_response: bool,
+        perfect: bool,
+    ) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let noise = !constant_response && self.typical[1].min(self.residual_input) < NOISE_DIGITS;
+        let noise = perfect && self.typical[1].min(self.residual_input) < NOISE_DIGITS;
         if noise {
             let message =
                 "essentially perfect fit: the residuals are rounding noise, and so are the standard errors";
@@ -257,8 +262,8 @@ impl Precision {
         let residual = self.typical[1].min(self.residual_input);
         if !noise && !constant_response && residual < WARNING_DIGITS {
             let message = format!(
-                "a nearly perfect fit: about {residual:.0} digits of the residual sum of squares, on which \
-                 the standard errors rest, are reliable"
+                "about {residual:.0} digits of the residual sum of squares, on which the standard errors rest, are \
+                 reliable if the cells are rounded"
             );
             warnings.push(Warning::new("few_digits", message));
         }

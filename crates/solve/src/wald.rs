@@ -145,7 +145,7 @@ pub(crate) fn quadratic(bread: &Bread, meat: &Meat, restrictions: &[Restriction]
     let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
     let largest = values.iter().copied().fold(0.0, f64::max);
     let along = eigen.U().transpose() * Mat::from_fn(q, 1, |i, _| y[i]);
-    if values.iter().any(|v| v.is_nan() || *v <= SINGULAR * largest) {
+    if values.iter().any(|v| v.is_nan() || *v <= SINGULAR * largest || *v <= meat.noise) {
         return Ok(None);
     }
     let square: f64 = values.iter().enumerate().map(|(c, v)| along[(c, 0)] * along[(c, 0)] / v).sum();

@@ -87,6 +87,12 @@ impl Inference {
             (Vcov::Hac(lags), _) if lags > MAX_LAGS => {
                 return wrong(&format!("hac takes at most {MAX_LAGS} lags, not {lags}"));
             }
+            (vcov, clusters) if !self.small_sample.suits(vcov, clusters.len()) => {
+                return wrong(&format!(
+                    "the small-sample choices are not for {vcov}: none is for hac, cr1 and cr3, each for two columns of \
+                     clusters, nested for cr1, jackknife-mean for cr3"
+                ));
+            }
             (Vcov::Iid, _) if self.small_sample != SmallSample::default() => {
                 return wrong("small-sample choices are for robust covariances, and this one is iid");
             }
@@ -139,6 +145,14 @@ impl Resolved<'_> {
             return Err(Error::data(format!(
                 "{columns} columns are too many for robust standard errors, up to {MAX_COLUMNS} are possible; a \
                  category of many levels has a column for each"
+            )));
+        }
+        if let Vcov::Hac(lags) = self.vcov
+            && lags as u64 >= summed.ledger.rows_used
+        {
+            let rows = summed.ledger.rows_used;
+            return Err(Error::data(format!(
+                "hac looks at {lags} rows before each, and there are {rows}: take fewer, a few for any number of rows"
             )));
         }
         if let Vcov::Hac(lags) = self.vcov
@@ -322,6 +336,7 @@ impl FitScores {
             return Ok((fit, Meat::iid(bread, f64::NAN)));
         }
         let meat = Meat::new(totals, bread, (kind, small_sample), self.rotated, sizes)?;
+        let meat = meat.beside(fit.glance.sigma.unwrap_or(0.0), sizes.observations);
         if totals.full_leverage > 0 {
             let message = format!(
                 "{} rows have leverage 1: the fit goes through them whatever they are, and their score is taken as 0",

@@ -356,7 +356,11 @@ impl Model {
             fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
             if let Some(width) = &width {
                 let own = width.of(predictor.layout(), block);
-                half_widths.extend(own.into_iter().enumerate().map(|(row, w)| used(row).then_some(w)));
+                half_widths.extend(
+                    own.into_iter()
+                        .enumerate()
+                        .map(|(row, w)| used(row).then_some(w).filter(|w| !w.is_nan())),
+                );
             }
         })?;
         let interval = width.is_some().then(|| {
@@ -450,7 +454,10 @@ impl Width<'_> {
         let constant = constant + 2.0 * with_means.map(|(c, xi)| c * xi).sum::<f64>();
         let lines = self.covariance.values.chunks_exact(k.max(1)).zip(&x).skip(from);
         let variance: f64 = constant + lines.map(|(line, xi)| xi * dot(line)).sum::<f64>();
-        self.quantile * (variance.max(0.0) + self.own).sqrt()
+        // A difference of variances may be none: then there is no interval.
+        let difference = self.covariance.vcov.clusters.len() > 1;
+        let variance = if difference && variance < 0.0 { f64::NAN } else { variance.max(0.0) };
+        self.quantile * (variance + self.own).sqrt()
     }
 }
 

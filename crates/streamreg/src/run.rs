@@ -150,6 +150,10 @@ impl<'a, R: Rows> Run<'a, R> {
         }
         self.options().validate()?;
         let triangular = matches!(self.options().solver, Solver::Qr | Solver::Svd);
+        if triangular && self.regression.precision == Precision::Exact {
+            let message = "qr and svd factor the data in float64: exact sums are solved by auto or cholesky";
+            return Err(Error::invalid_request(message));
+        }
         let (mut spec, mut left_out) = self.spec(&[])?;
         check_width(spec.terms.len())?;
         let inference = self.regression.inference.resolve(&spec, self.rows.reopens())?;
@@ -489,14 +493,25 @@ fn group_fits(
 const WANTED_DIGITS: f64 = 8.0;
 
 /// The attempt, with what is known of the digits of the cross-products it started from.
-fn with_digits(mut attempt: Attempt, digits: f64) -> Attempt {
-    attempt.fit.digits = attempt.fit.digits.min(digits.max(0.0));
-    if digits < WANTED_DIGITS && attempt.doubt.is_none() {
-        let message = format!("cross-products of powers leave the polynomials only {digits:.1} digits");
-        attempt.doubt = Some(Warning::new("coarse", message));
+fn with_digits(mut attempt: Attempt, digits: f64, exact: bool) -> Attempt {
+    let fit = &mut attempt.fit;
+    let digits = digits.clamp(0.0, fit.digits);
+    fit.digits = digits;
+    fit.digits_input = fit.digits_input.min(digits);
+    for own in fit.coefficients.iter_mut().filter_map(|c| c.digits_arithmetic.as_mut()) {
+        *own = own.min(digits);
+    }
+    let polynomials = format!("combining powers leaves the orthogonal polynomials only {digits:.1} digits");
+    if exact && digits < FEW_DIGITS {
+        fit.warnings.push(Warning::new("few_digits", polynomials));
+    } else if !exact && digits < WANTED_DIGITS && attempt.doubt.is_none() {
+        attempt.doubt = Some(Warning::new("coarse", polynomials));
     }
     attempt
 }
+
+/// Digits below which there is a warning.
+const FEW_DIGITS: f64 = 6.0;
 
 /// A group's fit; there is no other solver to recommend where it is coarse.
 fn accept_group(attempt: Attempt, options: &SolveOptions) -> std::result::Result<Fit, String> {
@@ -567,8 +582,10 @@ fn attempt(
         }
         _ => return Err(Error::data("there are no sums to solve from")),
     };
-    // Beyond float64, combining powers to polynomials leaves all digits.
-    Ok(if sums.doubled.is_some() { attempt } else { with_digits(attempt, group.digits()) })
+    Ok(match group.digits() {
+        Some(digits) => with_digits(attempt, digits, sums.doubled.is_some()),
+        None => attempt,
+    })
 }
 
 /// Columns that have no value, as far as the files' statistics say so.

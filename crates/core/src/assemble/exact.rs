@@ -51,7 +51,13 @@ impl Group<'_> {
     fn check_square(&self, raw: &Raw, square: fx128) -> Result<()> {
         const SMALLEST: f64 = 1e-280;
         // An exact zero is a constant; what is not zero has lost none of its bits above this.
-        if square.0.is_finite() && (square.0 >= SMALLEST || self.is_constant(raw)) {
+        let fine = if self.design.spec.intercept {
+            square.0 >= SMALLEST || self.is_constant(raw)
+        } else {
+            // Then it is the sum of squares about zero that counts.
+            self.exact_product(raw, raw).is_none_or(|s| s.is_zero() || s.to_f64() >= SMALLEST)
+        };
+        if square.0.is_finite() && fine {
             return Ok(());
         }
         let message = "the squares of its values are beyond float64's range; rescale the column";
@@ -81,6 +87,17 @@ impl Group<'_> {
         raws.items.iter().map(centre).collect()
     }
 
+    /// The cross-products of all variables.
+    pub(super) fn doubled_variables(&self) -> Option<DoubledProducts> {
+        if let Some(dense) = self.exact {
+            return Some(dense.doubled());
+        }
+        let items = (0..self.design.variables.len()).map(|v| Raw { variable: Some(v), levels: Vec::new() });
+        let raws = Raws { items: items.collect(), columns: Vec::new() };
+        let RawProducts { weight, means, gram } = self.doubled_of(&raws)?;
+        Some(DoubledProducts::from_parts(self.rows(), weight, means, gram))
+    }
+
     fn exact_weight(&self) -> Option<Wide> {
         match self.exact {
             Some(dense) => Some(dense.weight()),
@@ -89,7 +106,7 @@ impl Group<'_> {
     }
 
     /// The exact sum of a raw column.
-    fn exact_sum(&self, raw: &Raw) -> Option<Wide> {
+    pub(super) fn exact_sum(&self, raw: &Raw) -> Option<Wide> {
         match (self.exact, raw.variable, raw.levels.is_empty()) {
             (Some(dense), Some(v), true) => Some(dense.sum(v)),
             (Some(dense), None, true) => Some(dense.weight()),

@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub use self::raws::LevelMeans;
 use self::raws::Raws;
 
+use faer::fx128;
+
 use crate::bind::powers;
 use crate::cross_products::CrossProducts;
 use crate::design::{Design, Piece};
@@ -282,9 +284,15 @@ impl<'s> Group<'s> {
         self.log_weights
     }
 
-    /// Decimal digits that combining sums of powers to polynomials leaves their cross-products.
-    pub fn digits(&self) -> f64 {
-        -(self.amplification * f64::EPSILON / 2.0).log10()
+    /// Decimal digits that combining sums of powers to orthogonal polynomials leaves their cross-products; `None` without
+    /// any. Exact sums of powers are combined without loss, but the factors are float64.
+    pub fn digits(&self) -> Option<f64> {
+        let share = if self.exact_sum(&Raw::default()).is_some() {
+            self.amplification.sqrt()
+        } else {
+            self.amplification
+        };
+        (!self.design.polynomials.is_empty()).then(|| -(share * f64::EPSILON / 2.0).log10())
     }
 
     fn dense(&self) -> &CrossProducts {
@@ -344,14 +352,20 @@ impl<'s> Group<'s> {
                 table.find(key).map(|record| polynomial_moments(self.design, record))
             }
         };
+        let exact = if unweighted.is_none() { self.doubled_variables() } else { None };
         let products = own.as_ref().unwrap_or_else(|| self.dense());
-        (0..self.design.polynomials.len()).map(|index| self.basis(index, products)).collect()
+        (0..self.design.polynomials.len()).map(|index| self.basis(index, products, exact.as_ref())).collect()
     }
 
     /// Polynomials that are orthogonal to the constant and to each other over the rows that have a value, of
     /// unit length, with positive leading coefficients, as R's `poly` has them: the rows of the inverse of the
     /// Cholesky factor of the powers' cross-products. With it comes how much the powers exceed the polynomials.
-    fn basis(&self, index: usize, products: &CrossProducts) -> Result<(Basis, f64)> {
+    fn basis(
+        &self,
+        index: usize,
+        products: &CrossProducts,
+        exact: Option<&DoubledProducts>,
+    ) -> Result<(Basis, f64)> {
         let polynomial = &self.design.polynomials[index];
         let k = polynomial.degree as usize;
         let power = |e: usize| {
@@ -362,31 +376,35 @@ impl<'s> Group<'s> {
         // Rows without a value all hold the fill: what the mark of these rows explains of the cross-products is
         // all that they contribute.
         let mark = self.design.flag_of(powers[0]).filter(|&mark| products.centred(mark, mark) > 0.0);
+        let centred = |u: usize, v: usize| match exact {
+            Some(exact) => exact.centred(u, v),
+            None => fx128::from_f64(products.centred(u, v)),
+        };
         let present = |u: usize, v: usize| {
-            let of_mark = |mark: usize| {
-                products.centred(u, mark) * products.centred(v, mark) / products.centred(mark, mark)
-            };
-            products.centred(u, v) - mark.map_or(0.0, of_mark)
+            let of_mark = |mark: usize| centred(u, mark) * centred(v, mark) / centred(mark, mark);
+            mark.map_or(centred(u, v), |mark| centred(u, v).sub_accurate(of_mark(mark)))
         };
+        let gram: Vec<fx128> = (0..k * k).map(|at| present(powers[at / k], powers[at % k])).collect();
         // Gram-Schmidt on the powers, in the inner product that the cross-products define.
-        let inner = |a: &[f64], b: &[f64]| -> f64 {
+        let inner = |a: &[fx128], b: &[fx128]| {
             let pairs = (0..k).flat_map(|i| (0..k).map(move |j| (i, j)));
-            pairs.map(|(i, j)| a[i] * b[j] * present(powers[i], powers[j])).sum()
+            pairs.fold(fx128::ZERO, |sum: fx128, (i, j)| sum.add_accurate(a[i] * b[j] * gram[i * k + j]))
         };
-        let mut columns: Vec<Vec<f64>> = Vec::with_capacity(k);
+        let smallest = if exact.is_some() { 1e-24 } else { 1e-13 };
+        let mut columns: Vec<Vec<fx128>> = Vec::with_capacity(k);
         for j in 0..k {
-            let mut column = vec![0.0; k];
-            column[j] = 1.0;
+            let mut column = vec![fx128::ZERO; k];
+            column[j] = fx128::ONE;
             let own = inner(&column, &column);
             // The second round removes what rounding left of the first.
             for _ in 0..2 {
                 for before in &columns {
                     let share = inner(&column, before);
-                    column.iter_mut().zip(before).for_each(|(c, b)| *c -= share * b);
+                    column.iter_mut().zip(before).for_each(|(c, b)| *c = c.sub_accurate(share * *b));
                 }
             }
             let square = inner(&column, &column);
-            if square.is_nan() || square <= 1e-13 * own {
+            if square.0.is_nan() || square.0 <= smallest * own.0 {
                 let message = format!(
                     "a polynomial of degree {k} needs more distinct values of {}, or values less far apart",
                     polynomial.argument
@@ -398,16 +416,18 @@ impl<'s> Group<'s> {
             columns.push(column);
         }
         let moments = products.moments();
-        let mean = |i: usize| match mark {
-            None => moments.mean(powers[i]),
-            Some(mark) => self.mean_of_present(moments, powers[i], mark),
+        let mean = |i: usize| match (mark, exact) {
+            (None, Some(exact)) => exact.mean(powers[i]),
+            (None, None) => fx128::from_f64(moments.mean(powers[i])),
+            (Some(mark), _) => fx128::from_f64(self.mean_of_present(moments, powers[i], mark)),
         };
-        let with_constant = |column: Vec<f64>| {
-            let constant = -column.iter().enumerate().map(|(i, c)| c * mean(i)).sum::<f64>();
-            [constant].into_iter().chain(column).collect()
+        let with_constant = |column: Vec<fx128>| {
+            let terms = column.iter().enumerate().map(|(i, c)| *c * mean(i));
+            let constant = terms.fold(fx128::ZERO, |sum: fx128, term| sum.sub_accurate(term));
+            [constant].into_iter().chain(column).map(|c| c.0).collect()
         };
-        let size = |column: &Vec<f64>| {
-            let parts = column.iter().zip(&powers).map(|(c, &v)| c.abs() * products.centred(v, v).sqrt());
+        let size = |column: &Vec<fx128>| {
+            let parts = column.iter().zip(&powers).map(|(c, &v)| c.0.abs() * centred(v, v).0.sqrt());
             parts.sum::<f64>().powi(2)
         };
         let amplification = columns.iter().map(size).fold(1.0, f64::max);

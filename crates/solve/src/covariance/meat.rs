@@ -19,6 +19,8 @@ pub struct Meat {
     pub(crate) added: Option<Vec<f64>>,
     /// Clusters without which the coefficients cannot be told.
     pub(crate) decisive: u64,
+    /// Variances up to this, in units of a row's square, are rounding.
+    pub(crate) noise: f64,
 }
 
 /// What factors count.
@@ -36,7 +38,7 @@ impl Meat {
         let k = bread.width();
         let mut values = vec![0.0; k * k];
         (0..k).for_each(|i| values[i * k + i] = sigma * sigma);
-        Self { values, added: None, decisive: 0 }
+        Self { values, added: None, decisive: 0, noise: 0.0 }
     }
 
     /// From the scores of a pass; `rotated` says of which columns they are.
@@ -56,13 +58,13 @@ impl Meat {
             (Some(products), _) => {
                 let factor = small_sample.of_rows(vcov, n, k);
                 let values = scaled(rotate(products), factor);
-                Self { values, added: None, decisive: 0 }
+                Self { values, added: None, decisive: 0, noise: 0.0 }
             }
             (None, [only]) if vcov == Vcov::Cr3 => {
                 check_clusters(only)?;
                 let (products, decisive) = jackknife(only, totals.width, small_sample.jackknife_mean)?;
                 let factor = small_sample.of_clusters(vcov, only.len(), n, k);
-                Self { values: scaled(products, factor), added: None, decisive }
+                Self { values: scaled(products, factor), added: None, decisive, noise: 0.0 }
             }
             (None, ways) => {
                 let fewest = ways.iter().map(ClusterSums::len).min().unwrap_or(0);
@@ -87,13 +89,23 @@ impl Meat {
         Ok(meat)
     }
 
+    /// The same for residuals of the standard deviation `sigma` in so many rows: where scores cancel, what is left of
+    /// `n` of them is about `n eps²` of their squares.
+    #[must_use]
+    pub fn beside(mut self, sigma: f64, rows: u64) -> Self {
+        const CAUTION: f64 = 1e3;
+        let noise = CAUTION * rows as f64 * (f64::EPSILON * sigma).powi(2);
+        self.noise = if noise.is_finite() { noise } else { 0.0 };
+        self
+    }
+
     /// The covariance between linear combinations of the coefficients, row-major, for the rows `L T` of these.
     pub(crate) fn between(&self, rows: &[f64], width: usize) -> Vec<f64> {
         sandwich(rows, &self.values, width)
     }
 
-    /// The variance of a linear combination, for its row `l' T`. `None` where it is not one: not positive, where
-    /// variances are differences.
+    /// The variance of a linear combination, for its row `l' T`. `None` where it is not one: no more than rounding, or not
+    /// positive, where variances are differences.
     pub(crate) fn variance(&self, row: &[f64]) -> Option<f64> {
         /// Share of what was added and subtracted that may be left by rounding.
         const ROUNDING: f64 = 1e-13;
@@ -105,7 +117,11 @@ impl Meat {
         let variance = of(&self.values);
         match &self.added {
             Some(added) => (variance > ROUNDING * of(added)).then_some(variance),
-            None => Some(variance.max(0.0)),
+            None => {
+                let square: f64 = row.iter().map(|v| v * v).sum();
+                let variance = variance.max(0.0);
+                (self.noise == 0.0 || variance > self.noise * square).then_some(variance)
+            }
         }
     }
 }
@@ -114,12 +130,12 @@ impl Meat {
 fn two_ways(mut terms: Vec<Vec<f64>>) -> Meat {
     let both = if terms.len() == 3 { terms.pop() } else { None };
     let mut values = terms.pop().unwrap_or_default();
-    let Some(both) = both else { return Meat { values, added: None, decisive: 0 } };
+    let Some(both) = both else { return Meat { values, added: None, decisive: 0, noise: 0.0 } };
     let first = terms.pop().unwrap_or_default();
     values.iter_mut().zip(&first).for_each(|(v, f)| *v += f);
     let added = values.clone();
     values.iter_mut().zip(&both).for_each(|(v, b)| *v -= b);
-    Meat { values, added: Some(added), decisive: 0 }
+    Meat { values, added: Some(added), decisive: 0, noise: 0.0 }
 }
 
 fn check_clusters(clusters: &ClusterSums) -> Result<()> {

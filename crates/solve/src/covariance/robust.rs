@@ -29,7 +29,7 @@ impl Fit {
         }
         if !without.is_empty() {
             let message = format!(
-                "the variance of {} by both clusters is not positive: there is no standard error",
+                "the variance of {} is not positive, or no more than rounding: there is no standard error",
                 without.join(", ")
             );
             self.warnings.push(Warning::new("negative_variance", message));

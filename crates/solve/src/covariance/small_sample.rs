@@ -51,6 +51,15 @@ impl FromStr for SmallSample {
 }
 
 impl SmallSample {
+    /// Whether every choice that was made has a meaning for a covariance, with so many columns of clusters.
+    pub fn suits(self, vcov: Vcov, clusters: usize) -> bool {
+        let without_factor = matches!(vcov, Vcov::Hac(_) | Vcov::Cr1 | Vcov::Cr3);
+        (self.factor || without_factor)
+            && (!self.each || (vcov == Vcov::Cr1 && clusters == 2 && self.factor))
+            && (!self.nested || (vcov == Vcov::Cr1 && self.factor))
+            && (!self.jackknife_mean || vcov == Vcov::Cr3)
+    }
+
     /// The factor of independent or lagged rows.
     pub(super) fn of_rows(self, vcov: Vcov, n: f64, k: f64) -> f64 {
         match vcov {

@@ -29,10 +29,10 @@ fn small_sample_choices() {
 
 #[test]
 fn a_difference_of_variances_may_be_none() {
-    let plain = Meat { values: vec![-1e-20], added: None, decisive: 0 };
+    let plain = Meat { values: vec![-1e-20], added: None, decisive: 0, noise: 0.0 };
     assert_eq!(plain.variance(&[1.0]), Some(0.0));
     for (value, wanted) in [(0.5, Some(0.5)), (0.0, None), (-0.5, None), (1e-15, None)] {
-        let meat = Meat { values: vec![value], added: Some(vec![1.0]), decisive: 0 };
+        let meat = Meat { values: vec![value], added: Some(vec![1.0]), decisive: 0, noise: 0.0 };
         assert_eq!(meat.variance(&[1.0]), wanted);
     }
 }

@@ -15,7 +15,12 @@ fn bread() -> Bread {
 }
 
 fn meat() -> Meat {
-    Meat { values: vec![2.0, 0.5, 0.25, 0.5, 1.0, -0.5, 0.25, -0.5, 3.0], added: None, decisive: 0 }
+    Meat {
+        values: vec![2.0, 0.5, 0.25, 0.5, 1.0, -0.5, 0.25, -0.5, 3.0],
+        added: None,
+        decisive: 0,
+        noise: 0.0,
+    }
 }
 
 fn restriction(coefficients: &[(usize, f64)], value: f64) -> Restriction {
@@ -75,8 +80,12 @@ fn restrictions_must_be_independent() {
 
 #[test]
 fn a_singular_covariance_has_no_f() {
-    let singular =
-        Meat { values: vec![1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], added: None, decisive: 0 };
+    let singular = Meat {
+        values: vec![1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+        added: None,
+        decisive: 0,
+        noise: 0.0,
+    };
     let both = [restriction(&[(2, 1.0)], 0.0), restriction(&[(3, 1.0)], 0.0)];
     let found = WaldTest::new("h", &bread(), &singular, 20, &both).unwrap();
     assert_eq!((found.statistic, found.p_value), (None, None));
