@@ -256,3 +256,38 @@ proptest! {
         prop_assert_eq!(state(&right), state(&without));
     }
 }
+
+/// Twenty rows, of which one lies far away: what tells the others apart is in the last digits of the powers.
+#[test]
+fn polynomials_are_orthogonal_beside_an_outlier_and_claim_no_more() {
+    let mut random = Random::new(31);
+    for far in [1e3, 1e5, 1e7] {
+        let mut x = random.vector(20);
+        x[7] = far;
+        let y = random.vector(20);
+        let columns: Table = vec![("x".into(), x.clone()), ("y".into(), y.clone())];
+        let report = fit_table(&Regression::formula("y ~ poly(x, 2)"), &columns);
+        // Columns of unit length that are orthogonal: every standard error is sigma.
+        let sigma = report.glance.sigma.unwrap();
+        let digits = report.accuracy.digits_arithmetic;
+        assert!(digits > 6.0, "{far}: {digits}");
+        for row in &report.coefficients[1..] {
+            close(&row.term, row.std_error.unwrap(), sigma, 10f64.powf(-digits));
+        }
+        // The same fit by powers, which are exact.
+        let raw = fit_table(&Regression::formula("y ~ poly(x, 2, raw=TRUE)"), &columns);
+        close("deviance", report.glance.deviance, raw.glance.deviance, 10f64.powf(-digits));
+    }
+}
+
+#[test]
+fn functions_make_up_for_what_their_argument_lacks() {
+    let mut random = Random::new(32);
+    let x: Vec<f64> = (0..25).map(|_| 1e-14 * (1.5 + random.unit())).collect();
+    let columns: Table = vec![("x".into(), x), ("y".into(), random.vector(25))];
+    let found = fit_table(&Regression::formula("y ~ log(x + 1)"), &columns);
+    let wanted = fit_table(&Regression::formula("y ~ log1p(x)"), &columns);
+    for (a, b) in found.coefficients.iter().zip(&wanted.coefficients) {
+        close(&b.term, a.estimate.unwrap(), b.estimate.unwrap(), 1e-9);
+    }
+}

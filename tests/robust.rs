@@ -676,3 +676,40 @@ fn clusters_of_any_kind_of_value() {
         |cluster: &str| dir.fit(&format!("d.csv -t y -f x1,x2 --cluster {cluster}"))["coefficients"].clone();
     assert_eq!(of("g"), of("t"));
 }
+
+#[test]
+fn variances_that_are_rounding_are_none() {
+    let dir = Dir::new();
+    let mut text = String::from("y,t,g\n");
+    for i in 0..40 {
+        let t = i / 20;
+        text += &format!("{},{t},{t}\n", (i * 7919 % 101) as f64 / 50.0);
+    }
+    dir.write("d.csv", text);
+    let report = dir.fit("d.csv -t y -f t --cluster g --test t=0");
+    assert!(
+        report["coefficients"][1]["estimate"].is_number() && report["coefficients"][1]["std_error"].is_null()
+    );
+    assert!(report["glance"]["statistic"].is_null() && report["tests"][0]["statistic"].is_null());
+    let warnings = report["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|w| w["code"] == "negative_variance"), "{warnings:?}");
+}
+
+#[test]
+fn requests_without_a_meaning_are_refused() {
+    let dir = Dir::new();
+    let mut text = String::from("y,x,id\n");
+    for i in 0..12u64 {
+        text += &format!("{},{},{}\n", i * i % 7, i % 5, (1 << 53) + i / 3);
+    }
+    dir.write("d.csv", text);
+    dir.streamreg("fit d.csv -t y -f x --vcov hac:12").fails(3, &["12 rows"]);
+    dir.streamreg("fit d.csv -t y -f x --cluster id").fails(3, &["\"id\"", "2^53", "text"]);
+    let report = dir.fit("d.csv -t y -f x --cluster id --schema id=text");
+    assert_eq!(report["vcov"]["clusters"][0]["clusters"], 4);
+    for flags in ["--vcov hc1 --ssc none", "--vcov hac:2 --ssc nested", "--vcov hc1 --ssc jackknife-mean"] {
+        dir.streamreg(&format!("fit d.csv -t y -f x {flags}")).fails(2, &["small-sample"]);
+    }
+    dir.streamreg("fit d.csv -t y -f x --lasso 0.1 --vcov hc1").fails(2, &["penalised"]);
+    dir.streamreg("fit d.csv -t y -f x --solver qr --precision exact").fails(2, &["float64"]);
+}
