@@ -1,24 +1,26 @@
 //! A fit under way: the passes that it needs, and what is made of their sums.
 
+mod groups;
 mod penalized;
 
 use std::time::Instant;
 
 use streamreg_core::{
     Accumulator, Coding, CrossProducts, Design, DoubledProducts, Expanded, Group, Groups, Layout, LeftOut,
-    Level, LevelMeans, Levels, Missing, MissingReason, ModelSpec, Precision, RowLedger, Statistics as Sums,
-    TriangularFactor, Unseen, WeightType, in_order,
+    LevelMeans, Levels, Missing, MissingReason, ModelSpec, Precision, RowLedger, Statistics as Sums,
+    TriangularFactor, Unseen, WeightType,
 };
 use streamreg_reader::{InputFile, Source};
 use streamreg_solve::{
     Absorbed, Attempt, Collinear, Equation, Fit, SolveOptions, Solver, Statistics, Warning, fit as solve,
 };
 
+pub use self::groups::{GroupFit, GroupSummary};
 use crate::error::{Error, Result};
 use crate::model::model_columns;
 use crate::pass::Rows;
 use crate::regression::Regression;
-use crate::report::{Common, FitReport, InputRecord, Reading, SolverReport, Timings};
+use crate::report::{Common, FitReport, Reading, SolverReport, Timings};
 
 /// Most columns of a design matrix: a matrix of this width takes 0.8 GB, and a thread holds two or three.
 const MAX_COLUMNS: usize = 10_000;
@@ -29,66 +31,6 @@ const MAX_ESCALATED: usize = 500;
 /// Most columns that are solved in double-double arithmetic unasked: its work grows with the cube, and it costs ten
 /// times that of float64. Beyond, exact sums are rounded first.
 const MAX_DOUBLED: usize = 500;
-
-/// Groups that a thread solves at a time.
-const GROUPS_AT_ONCE: usize = 128;
-
-/// The fit of one group of rows.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GroupFit {
-    /// The values that the rows of the group share, one a column.
-    pub levels: Vec<Level>,
-    /// What is explained.
-    pub response: String,
-    /// Rows used.
-    pub rows: u64,
-    /// Categories without a column, because they have one level in the group.
-    pub left_out: Vec<LeftOut>,
-    /// The fit, or why there is none.
-    pub result: std::result::Result<Fit, String>,
-}
-
-impl GroupFit {
-    /// `ok`, or in a few words what is wrong or remarkable.
-    pub fn status(&self) -> String {
-        let fit = match &self.result {
-            Ok(fit) => fit,
-            Err(message) => return format!("error: {message}"),
-        };
-        let left_out = self.left_out.iter().map(|l| format!("left out: {} ({})", l.column, l.reason));
-        let dependent = fit.aliased.iter().map(|a| format!("dependent: {a}"));
-        let warnings = fit.warnings.iter().map(|w| w.message.clone());
-        let notes: Vec<String> = left_out.chain(dependent).chain(warnings).collect();
-        if notes.is_empty() { "ok".into() } else { notes.join("; ") }
-    }
-}
-
-/// What a fit of many groups was, apart from the groups.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct GroupSummary {
-    /// The columns that split the rows.
-    pub by: Vec<String>,
-    /// The model as a formula.
-    pub formula: String,
-    /// Number of groups.
-    pub groups: u64,
-    /// Fits that failed.
-    pub failed: u64,
-    /// What became of the rows.
-    pub ledger: RowLedger,
-    /// Columns that are not features although nobody excluded them.
-    pub left_out: Vec<LeftOut>,
-    /// The files.
-    pub inputs: Vec<InputRecord>,
-    /// What was read of them.
-    pub reading: Reading,
-    /// Wall-clock times.
-    pub timings: Timings,
-    /// Level of the confidence intervals.
-    pub conf_level: f64,
-}
 
 /// One fit under way.
 pub(crate) struct Run<'a, R> {
@@ -210,68 +152,6 @@ impl<'a, R: Rows> Run<'a, R> {
         };
         let fits = self.infer(&inference, &summed, &group, fits)?;
         self.finish(spec, left_out, &summed.design, coding, summed.ledger.clone(), fits)
-    }
-
-    /// The fits of all groups, each made something of where it was solved.
-    pub(crate) fn groups<T: Send>(
-        mut self,
-        make: impl Fn(GroupFit) -> T + Sync,
-        mut each: impl FnMut(T) -> Result<()> + Send,
-    ) -> Result<GroupSummary> {
-        self.options().validate()?;
-        if self.regression.penalization.is_some() {
-            return Err(Error::invalid_request("groups of rows are not fitted with a penalty"));
-        }
-        if matches!(self.options().solver, Solver::Qr | Solver::Svd) {
-            let message = "groups are fitted from their cross-products: the solver must be auto or cholesky";
-            return Err(Error::invalid_request(message));
-        }
-        let (spec, _) = self.spec(&[])?;
-        self.regression.inference.refuse_groups(&spec)?;
-        if spec.by.is_empty() {
-            return Err(Error::invalid_request("no column splits the rows into groups"));
-        }
-        let summed = self.sum()?;
-        if summed.ledger.rows_used == 0 {
-            return Err(no_rows(&summed.ledger, self.filters()));
-        }
-        let start = Instant::now();
-        let groups = Groups::new(&summed.design, &summed.sums, &summed.levels.sets, &summed.ledger);
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let take = || {
-            let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let from = at * GROUPS_AT_ONCE;
-            (from < groups.len()).then(|| Ok((at, from..groups.len().min(from + GROUPS_AT_ONCE))))
-        };
-        let options = self.options();
-        let work = |range: std::ops::Range<usize>| {
-            let fits = range.flat_map(|position| group_fits(options, &summed, &groups, position));
-            Ok::<_, Error>(fits.map(|fit| (fit.result.is_err(), make(fit))).collect::<Vec<_>>())
-        };
-        let mut failed = 0;
-        in_order(self.regression.execution.resolved_threads()?, take, work, |made: Vec<(bool, T)>| {
-            for (has_failed, made) in made {
-                failed += u64::from(has_failed);
-                each(made)?;
-            }
-            Ok(())
-        })?;
-        self.timings.solve_seconds = start.elapsed().as_secs_f64();
-        let timings = self.finished_timings()?;
-        let left_out = summed.left_out.clone();
-        let reading = self.reading();
-        Ok(GroupSummary {
-            reading,
-            by: summed.spec.by.clone(),
-            formula: crate::report::formula_of(&summed.spec),
-            groups: groups.len() as u64,
-            failed,
-            ledger: summed.ledger.clone(),
-            left_out,
-            inputs: self.inputs.iter().cloned().map(InputRecord::from).collect(),
-            timings,
-            conf_level: self.options().conf_level,
-        })
     }
 
     /// The model, without the terms of columns that have no value anywhere.
@@ -460,35 +340,6 @@ impl<'a, R: Rows> Run<'a, R> {
     }
 }
 
-/// One fit a response.
-fn group_fits(
-    options: &SolveOptions,
-    summed: &Summed,
-    groups: &Groups<'_>,
-    position: usize,
-) -> Vec<GroupFit> {
-    let levels = groups.levels(position);
-    let names = summed.spec.response_names();
-    let group = groups.group(position).map_err(Error::from);
-    let rows = group.as_ref().map_or(0, Group::rows);
-    let absorb = options.collinear != Collinear::MinNorm;
-    let attempts =
-        group.and_then(|group| attempts(options, (absorb, false), &summed.design, &group, &summed.spec));
-    let mut left_out = Vec::new();
-    let results: Vec<std::result::Result<Fit, String>> = match attempts {
-        Ok(Attempts { layout, attempts, .. }) => {
-            left_out.extend_from_slice(layout.left_out());
-            attempts.into_iter().map(|a| accept_group(a, options)).collect()
-        }
-        Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
-    };
-    let fit = |(response, result)| {
-        let (levels, left_out) = (levels.clone(), left_out.clone());
-        GroupFit { levels, response, rows, left_out, result }
-    };
-    names.into_iter().zip(results).map(fit).collect()
-}
-
 /// Digits that cross-products must have, or else the data are read again.
 const WANTED_DIGITS: f64 = 8.0;
 
@@ -512,14 +363,6 @@ fn with_digits(mut attempt: Attempt, digits: f64, exact: bool) -> Attempt {
 
 /// Digits below which there is a warning.
 const FEW_DIGITS: f64 = 6.0;
-
-/// A group's fit; there is no other solver to recommend where it is coarse.
-fn accept_group(attempt: Attempt, options: &SolveOptions) -> std::result::Result<Fit, String> {
-    let Attempt { fit, doubt } = attempt;
-    let mut fit = Attempt { fit, doubt: None }.accept(options).map_err(|e| Error::from(e).to_string())?;
-    fit.warnings.extend(doubt);
-    Ok(fit)
-}
 
 /// The fits of all responses as far as cross-products carry.
 struct Attempts {
