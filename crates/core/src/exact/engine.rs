@@ -87,6 +87,8 @@ impl Engine {
             }
             self.outliers.add(sums, (self.left.as_ref(), &self.right), (left, right), (from, to));
         }
+        self.right.planes.give();
+        self.left.iter_mut().for_each(|side| side.planes.give());
     }
 
     /// The products of what lies on the grids; the rest is noted.

@@ -1,14 +1,26 @@
 //! The hot loop: sums of products of planes of digits, in integers that never overflow.
 
+use std::cell::RefCell;
+
 use super::grid::RUN;
 use super::lanes::{Lanes, TOP};
 
 /// Columns of digits, padded and aligned; the lower halves of the cells count.
+///
+/// Nothing in them outlives a block, so all engines of a thread share their memory: those of many folds would leave the
+/// cache otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Planes {
+    /// Empty while no block is at hand.
     cells: Vec<u64>,
+    length: usize,
     start: usize,
     stride: usize,
+}
+
+thread_local! {
+    /// Memory for planes that is not in use, with whatever it held.
+    static FREE: RefCell<Vec<Vec<u64>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Columns are padded to a multiple of this, the widest vector in use.
@@ -19,9 +31,24 @@ impl Planes {
     pub(super) fn new(columns: usize, rows: usize) -> Self {
         // The odd number of cache lines keeps columns from falling into the same cache sets.
         let stride = rows.next_multiple_of(2 * LANES) + LANES;
-        let cells = vec![0; stride * columns + LANES];
-        let start = cells.as_ptr().align_offset(64).min(LANES);
-        Self { cells, start, stride }
+        Self { cells: Vec::new(), length: stride * columns + LANES, start: 0, stride }
+    }
+
+    /// Gets memory for a block, if there is none.
+    pub(super) fn take(&mut self) {
+        if self.cells.is_empty() {
+            self.cells = FREE.with_borrow_mut(|free| free.pop().unwrap_or_default());
+            self.cells.resize(self.length.max(self.cells.len()), 0);
+            self.start = self.cells.as_ptr().align_offset(64).min(LANES);
+        }
+    }
+
+    /// Gives the memory back.
+    pub(super) fn give(&mut self) {
+        if !self.cells.is_empty() {
+            let cells = std::mem::take(&mut self.cells);
+            FREE.with_borrow_mut(|free| free.push(cells));
+        }
     }
 
     /// The first `rows` cells of a column.

@@ -97,6 +97,7 @@ impl Side {
             first += count;
         }
         self.order = order;
+        self.planes.give();
         self.planes = Planes::new(column, rows);
     }
 
@@ -138,6 +139,7 @@ impl Side {
     /// Slices rows `from..to` of all parts, and notes the cells that have no slices, by their distance to the row
     /// `base`; what was noted of these rows before is forgotten.
     pub(super) fn slice(&mut self, kernel: Kernel, parts: &Parts<'_>, from: usize, to: usize, base: usize) {
+        self.planes.take();
         let padded = (to - from).next_multiple_of(LANES);
         self.wrong.resize(padded.max(self.wrong.len()), 0.0);
         for part in 0..self.grids.len() {
