@@ -72,7 +72,7 @@ pub use cross_products::CrossProducts;
 pub use design::Design;
 pub use doubled::DoubledProducts;
 pub use error::{Error, ErrorKind, Result};
-pub use exact::{ExactProducts, Kernel, Wide, Wides};
+pub use exact::{ExactProducts, Kernel, Wide};
 pub use expression::Expr;
 pub use folds::{AssignedBatch, FoldRule, Folded, MAX_FOLDS};
 pub use formula::{Factor, Formula, FormulaError, Term};

@@ -42,7 +42,7 @@ pub use self::kernel::Kernel;
 use self::parts::Rows;
 use self::side::Parts;
 pub use self::wide::Wide;
-pub use self::wides::Wides;
+pub(crate) use self::wides::Wides;
 use crate::accumulate::Accumulator;
 use crate::block::{BlockError, DesignBlock};
 use crate::cross_products::CrossProducts;

@@ -8,7 +8,7 @@ use super::wide::{Wide, parts_of};
 /// does not fit, so nothing overflows and nothing is dropped. The limbs of a record lie together. How wide the
 /// windows are depends on the order of what was added, the values ([`Wides::get`]) do not.
 #[derive(Clone, Debug)]
-pub struct Wides {
+pub(crate) struct Wides {
     windows: Vec<Window>,
     /// Limbs of a record.
     stride: usize,
@@ -43,36 +43,26 @@ const ADDEND_LIMBS: usize = 4;
 
 impl Wides {
     /// A table of no records.
-    pub fn new(columns: usize) -> Self {
+    pub(crate) fn new(columns: usize) -> Self {
         let windows = vec![Window { lowest: 0, limbs: 0, start: 0 }; columns];
         Self { windows, stride: 0, records: 0, limbs: Vec::new() }
     }
 
     /// Appends a record of zeros; returns its number.
-    pub fn push_record(&mut self) -> usize {
+    pub(crate) fn push_record(&mut self) -> usize {
         self.records += 1;
         self.limbs.resize(self.records * self.stride, 0);
         self.records - 1
     }
 
-    /// Number of records.
-    pub fn records(&self) -> usize {
-        self.records
-    }
-
     /// Number of columns.
-    pub fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.windows.len()
-    }
-
-    /// Bytes that the limbs take.
-    pub fn bytes(&self) -> usize {
-        self.limbs.len() * size_of::<u64>()
     }
 
     /// Adds `mantissa 2^exponent`.
     #[inline]
-    pub fn add(&mut self, record: usize, column: usize, mantissa: i128, exponent: i32) {
+    pub(crate) fn add(&mut self, record: usize, column: usize, mantissa: i128, exponent: i32) {
         if mantissa == 0 {
             return;
         }
@@ -86,21 +76,21 @@ impl Wides {
     }
 
     /// Adds a finite float64.
-    pub fn add_f64(&mut self, record: usize, column: usize, value: f64) {
+    pub(crate) fn add_f64(&mut self, record: usize, column: usize, value: f64) {
         debug_assert!(value.is_finite());
         let (mantissa, exponent) = parts_of(value);
         self.add(record, column, i128::from(mantissa), exponent);
     }
 
     /// Adds the product of two finite float64.
-    pub fn add_product(&mut self, record: usize, column: usize, a: f64, b: f64) {
+    pub(crate) fn add_product(&mut self, record: usize, column: usize, a: f64, b: f64) {
         debug_assert!(a.is_finite() && b.is_finite());
         let ((a, p), (b, q)) = (parts_of(a), parts_of(b));
         self.add(record, column, i128::from(a) * i128::from(b), p + q);
     }
 
     /// Adds a wide integer.
-    pub fn add_wide(&mut self, record: usize, column: usize, value: &Wide) {
+    pub(crate) fn add_wide(&mut self, record: usize, column: usize, value: &Wide) {
         for (i, &limb) in value.magnitude().iter().enumerate() {
             let limb = i128::from(limb);
             let signed = if value.is_negative() { -limb } else { limb };
@@ -131,28 +121,28 @@ impl Wides {
     }
 
     /// Adds a record of another table of as many columns.
-    pub fn merge_record(&mut self, record: usize, other: &Self, other_record: usize) {
+    pub(crate) fn merge_record(&mut self, record: usize, other: &Self, other_record: usize) {
         self.combine(record, other, other_record, |limbs| limbs);
     }
 
     /// Subtracts a record of another table of as many columns.
-    pub fn subtract_record(&mut self, record: usize, other: &Self, other_record: usize) {
+    pub(crate) fn subtract_record(&mut self, record: usize, other: &Self, other_record: usize) {
         self.combine(record, other, other_record, negated);
     }
 
     /// The value of an entry.
-    pub fn get(&self, record: usize, column: usize) -> Wide {
+    pub(crate) fn get(&self, record: usize, column: usize) -> Wide {
         let window = self.windows[column];
         Wide::from_twos_complement(self.entry(record, column), 64 * window.lowest)
     }
 
     /// The value of an entry, to about 2^-106 of itself.
-    pub fn double(&self, record: usize, column: usize) -> faer::fx128 {
+    pub(crate) fn double(&self, record: usize, column: usize) -> faer::fx128 {
         self.get(record, column).to_double()
     }
 
     /// Whether an entry is zero.
-    pub fn is_zero(&self, record: usize, column: usize) -> bool {
+    pub(crate) fn is_zero(&self, record: usize, column: usize) -> bool {
         self.entry(record, column).iter().all(|&limb| limb == 0)
     }
 
