@@ -42,6 +42,7 @@ pub mod blocks;
 mod centred;
 mod convert;
 pub mod cross_products;
+pub mod descent;
 pub mod design;
 pub mod doubled;
 pub mod error;
