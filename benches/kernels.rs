@@ -27,7 +27,8 @@ fn accumulate<A: Accumulator>(
         let rows = block_rows(width);
         let data = values(rows, width);
         let columns: Vec<Column<'_>> = data.iter().map(|c| Column::from(c.as_slice())).collect();
-        let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows };
+        let block =
+            DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: None, rows };
         group.throughput(Throughput::Bytes((rows * width * 8) as u64));
         group.bench_with_input(BenchmarkId::from_parameter(width), &width, |bencher, &width| {
             let mut state = make(width);

@@ -214,7 +214,14 @@ fn float_is_at_hand_and_says_so() {
 fn products(columns: &[Vec<f64>], rows: std::ops::Range<usize>) -> ExactProducts {
     let slices: Vec<Column<'_>> = columns.iter().map(|c| Column::from(&c[rows.clone()])).collect();
     let mut products = ExactProducts::new(columns.len());
-    let block = DesignBlock { columns: &slices, codes: &[], weights: None, mask: None, rows: rows.len() };
+    let block = DesignBlock {
+        columns: &slices,
+        codes: &[],
+        sparse: None,
+        weights: None,
+        mask: None,
+        rows: rows.len(),
+    };
     products.update(&block).unwrap();
     products
 }

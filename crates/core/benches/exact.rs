@@ -47,8 +47,14 @@ fn pass<A: Accumulator>(blocks: &[Vec<Vec<f64>>], mut state: A) -> f64 {
     let start = Instant::now();
     for block in blocks {
         let columns: Vec<Column<'_>> = block.iter().map(|c| Column::from(c.as_slice())).collect();
-        let block =
-            DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: block[0].len() };
+        let block = DesignBlock {
+            columns: &columns,
+            codes: &[],
+            sparse: None,
+            weights: None,
+            mask: None,
+            rows: block[0].len(),
+        };
         assert!(state.update(&block).is_ok());
     }
     state.finish();

@@ -12,7 +12,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::expression::Expr;
 use crate::formula::Factor;
 use crate::scope::{Subject, scope};
-use crate::spec::{Columns, Contrasts, INTERCEPT, Missing, ModelSpec, WeightType, factor_name, is_category};
+use crate::spec::{
+    Columns, Contrasts, INTERCEPT, MAX_HASH_BITS, Missing, ModelSpec, WeightType, factor_name, is_category,
+};
 
 /// A design under construction.
 pub(crate) struct Binder<'s> {
@@ -38,13 +40,14 @@ impl<'s> Binder<'s> {
             tables: Vec::new(),
             checks: Vec::new(),
             fills: Vec::new(),
+            lists: None,
             exact: false,
         };
         Self { spec, schema: Columns::new(schema), design, positions: HashMap::new() }
     }
 
     pub(crate) fn bind(mut self) -> Result<Design> {
-        if self.spec.terms.is_empty() && !self.spec.intercept {
+        if self.spec.terms.is_empty() && self.spec.sparse.is_none() && !self.spec.intercept {
             return Err(Error::new(ErrorKind::Model, "the model has neither a feature nor an intercept"));
         }
         self.check_names()?;
@@ -69,6 +72,12 @@ impl<'s> Binder<'s> {
         let first_feature_column = self.design.columns.len();
         self.bind_terms()?;
         self.check_references()?;
+        self.check_hash()?;
+        if let Some(sparse) = &self.spec.sparse {
+            self.schema.check_list(&sparse.indices, "column of the indices", true)?;
+            self.schema.check_list(&sparse.values, "column of the values", false)?;
+            self.design.lists = Some((self.column(&sparse.indices), self.column(&sparse.values)));
+        }
         let features = self.design.variables.len();
         for (monomial, factor) in responses.into_iter().zip(&self.spec.responses) {
             let content = Content::Product(monomial);
@@ -201,7 +210,15 @@ impl<'s> Binder<'s> {
             let name = term_name(term);
             self.design.terms.push(BoundTerm { name, factors, scoped: Vec::new() });
         }
-        let scoped = scope(&subjects, self.spec.intercept);
+        let mut scoped = scope(&subjects, self.spec.intercept);
+        if self.spec.hash_bits.is_some() {
+            // Nobody knows the levels, so none can be the reference: all count, in every term.
+            for (scoped, term) in scoped.iter_mut().zip(&self.design.terms) {
+                if term.factors.iter().any(|f| matches!(f, TermFactor::Category { .. })) {
+                    *scoped = vec![(0..term.factors.len()).map(|position| (position, true)).collect()];
+                }
+            }
+        }
         let sum = self.spec.contrasts == Contrasts::Sum;
         for (index, scoped) in scoped.into_iter().enumerate() {
             for part in &scoped {
@@ -292,6 +309,27 @@ impl<'s> Binder<'s> {
         }
     }
 
+    /// What has no meaning where levels are not known.
+    fn check_hash(&self) -> Result<()> {
+        let error = |message: &str| Err(Error::new(ErrorKind::Model, message));
+        match self.spec.hash_bits {
+            None => Ok(()),
+            Some(bits) if !(1..=MAX_HASH_BITS).contains(&bits) => {
+                error(&format!("a hash has 1 to {MAX_HASH_BITS} bits, not {bits}"))
+            }
+            Some(_) if !self.spec.references.is_empty() => {
+                error("hashed categories have no reference level: all their levels have a column")
+            }
+            Some(_) if self.spec.contrasts == Contrasts::Sum => {
+                error("hashed categories have no contrasts: all their levels have a column")
+            }
+            Some(_) if self.spec.missing == Missing::Indicator => {
+                error("hashed categories have no indicator of missing values")
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Every reference and declared category must be a category of the model's terms.
     fn check_references(&self) -> Result<()> {
         let error =
@@ -351,6 +389,9 @@ impl<'s> Binder<'s> {
                 checks.push(Check::Weight(column));
             } else if design.numbers[column] && !(feature && indicator) {
                 checks.push(Check::Number(column));
+            }
+            if design.lists.is_some_and(|(indices, _)| indices == column) {
+                checks.push(Check::Sparse(column));
             }
             let categories = design.categories.iter().enumerate().filter(|(_, c)| c.column == column);
             checks.extend(categories.map(|(index, _)| Check::Category(index)));

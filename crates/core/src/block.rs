@@ -16,6 +16,25 @@ impl<'a> From<&'a [f64]> for Column<'a> {
     }
 }
 
+/// The entries of sparse rows: those of row `i` of a block stand at `offsets[i]..offsets[i + 1]`.
+#[derive(Clone, Copy, Debug)]
+pub struct SparseEntries<'a> {
+    /// One more than there are rows.
+    pub offsets: &'a [u32],
+    /// Features, counted from 0 on.
+    pub indices: &'a [u32],
+    /// Their values.
+    pub values: &'a [f64],
+}
+
+impl<'a> SparseEntries<'a> {
+    /// The features of a row, and their values.
+    pub fn row(&self, row: usize) -> (&'a [u32], &'a [f64]) {
+        let entries = self.offsets[row] as usize..self.offsets[row + 1] as usize;
+        (&self.indices[entries.clone()], &self.values[entries])
+    }
+}
+
 /// A block of rows of the design: column-major, the response as the last variable.
 ///
 /// All slices have [`DesignBlock::rows`] elements.
@@ -25,6 +44,8 @@ pub struct DesignBlock<'a> {
     pub columns: &'a [Column<'a>],
     /// The level numbers of the categories, one slice a category.
     pub codes: &'a [&'a [u32]],
+    /// The entries of the pair of list columns, where there is one.
+    pub sparse: Option<SparseEntries<'a>>,
     /// Non-negative weights of the rows; all one where absent.
     pub weights: Option<&'a [f64]>,
     /// False for rows that do not take part; their values are never looked at.
@@ -137,7 +158,14 @@ mod tests {
         let columns = [Column::from([1.0; 4].as_slice())];
         let check = |weights: [f64; 4]| {
             let mask = Some([true, false, true, true].as_slice());
-            let block = DesignBlock { columns: &columns, codes: &[], weights: Some(&weights), mask, rows: 4 };
+            let block = DesignBlock {
+                columns: &columns,
+                codes: &[],
+                sparse: None,
+                weights: Some(&weights),
+                mask,
+                rows: 4,
+            };
             block.check(1)
         };
         assert_eq!(check([1.0, f64::NAN, 0.0, 2.0]), Ok(()));

@@ -9,6 +9,7 @@ use crate::convert::{fill, is_null, plain};
 use crate::design::{Check, Content, Design};
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::{Encoder, FIRST_UNSEEN, LevelSet, NON_FINITE_CODE, NULL_CODE};
+use crate::lists::{Gap, Lists};
 use crate::missing::{MissingReason, Tally};
 use crate::spec::{Missing, WeightType};
 use crate::variables::{Computed, column_of, compute};
@@ -70,6 +71,8 @@ struct Buffers {
     numbers: Vec<Vec<f64>>,
     /// One a category.
     codes: Vec<Vec<u32>>,
+    /// Entries of the pair of list columns.
+    lists: Lists,
     /// Whether a code in the block is of no use.
     gaps: bool,
 }
@@ -98,6 +101,7 @@ impl<'d> BlockCutter<'d> {
             buffers: Buffers {
                 numbers: design.numbers.iter().map(number).collect(),
                 codes: vec![vec![0; rows]; design.categories.len()],
+                lists: Lists::default(),
                 gaps: false,
             },
             filled: 0,
@@ -148,7 +152,7 @@ impl<'d> BlockCutter<'d> {
             let buffers = std::mem::take(&mut self.buffers);
             let numbers: Vec<&[f64]> = buffers.numbers.iter().map(|b| &b[..rows.min(b.len())]).collect();
             let done = self.emit(&numbers, &buffers, rows, sink);
-            self.buffers = Buffers { gaps: false, ..buffers };
+            self.reuse(buffers);
             done?;
         }
         Ok(())
@@ -172,8 +176,15 @@ impl<'d> BlockCutter<'d> {
         let numbers: Vec<&[f64]> =
             columns.map(|(p, b)| p.map_or(b.as_slice(), |p| &p[at..at + rows])).collect();
         let done = self.emit(&numbers, &buffers, rows, sink);
-        self.buffers = Buffers { gaps: false, ..buffers };
+        self.reuse(buffers);
         done
+    }
+
+    /// Makes the buffers ready for the next block.
+    fn reuse(&mut self, mut buffers: Buffers) {
+        buffers.gaps = false;
+        buffers.lists.clear();
+        self.buffers = buffers;
     }
 
     fn convert(&mut self, j: usize, array: &dyn Array, from: usize, to: usize, rows: usize) -> Result<()> {
@@ -191,6 +202,15 @@ impl<'d> BlockCutter<'d> {
                 .encode(array, from, codes)
                 .map_err(|e| e.in_column(&self.design.columns[category.column]))?;
             self.buffers.gaps |= gaps;
+        }
+        if let Some((indices, values)) = self.design.lists {
+            let (indices_of, values_of) = (batch.column(indices), batch.column(values));
+            let before = self.tally.rows_read + self.filled as u64;
+            self.buffers.lists.append(indices_of, values_of, from, rows).map_err(|e| {
+                let row = e.row().map(|row| row - from as u64 + before);
+                let e = e.in_column(&self.design.columns[indices]);
+                row.map_or(e.clone(), |row| e.at_row(row))
+            })?;
         }
         Ok(())
     }
@@ -212,15 +232,17 @@ impl<'d> BlockCutter<'d> {
             .collect();
         let codes: Vec<&[u32]> = buffers.codes.iter().map(|c| &c[..rows]).collect();
         let weights = design.weights.map(|column| numbers[column]);
-        let mut block = DesignBlock { columns: &columns, codes: &codes, weights, mask: None, rows };
-        let doubtful = buffers.gaps || weights.is_some_and(|w| !self.are_weights(w));
+        let sparse = design.lists.map(|_| buffers.lists.entries());
+        let mut block = DesignBlock { columns: &columns, codes: &codes, sparse, weights, mask: None, rows };
+        let doubtful =
+            buffers.gaps || buffers.lists.has_gaps() || weights.is_some_and(|w| !self.are_weights(w));
         let (known, known_codes): (Vec<Vec<u32>>, Vec<&[u32]>);
         let refused = doubtful || sink(&block).is_err();
         if refused || design.spec.missing == Missing::Indicator {
             self.count_nulls(numbers, &block);
         }
         if refused {
-            self.mark_missing(numbers, &block)?;
+            self.mark_missing(numbers, &block, &buffers.lists)?;
             if buffers.gaps && self.unseen == Unseen::Other {
                 known = codes.iter().zip(&self.references).map(|(c, r)| as_known(c, *r)).collect();
                 known_codes = known.iter().map(Vec::as_slice).collect();
@@ -268,7 +290,7 @@ impl<'d> BlockCutter<'d> {
     }
 
     /// Fills the mask, and counts each row that cannot be used for the first reason.
-    fn mark_missing(&mut self, numbers: &[&[f64]], block: &DesignBlock<'_>) -> Result<()> {
+    fn mark_missing(&mut self, numbers: &[&[f64]], block: &DesignBlock<'_>, lists: &Lists) -> Result<()> {
         self.mask.clear();
         self.mask.resize(block.rows, true);
         for &check in &self.design.checks {
@@ -280,6 +302,7 @@ impl<'d> BlockCutter<'d> {
                     Check::Number(column) => self.check_number(column, numbers[column][row], row)?,
                     Check::Weight(column) => self.check_weight(column, numbers[column][row], row)?,
                     Check::Category(index) => self.check_code(index, block.codes[index][row], row)?,
+                    Check::Sparse(column) => self.check_lists(column, lists.gap(row), row)?,
                     Check::Variable(v) => self.check_variable(v, block.columns[v].values[row], row)?,
                 }
             }
@@ -375,6 +398,17 @@ impl<'d> BlockCutter<'d> {
             },
             _ => {}
         }
+        Ok(())
+    }
+
+    fn check_lists(&mut self, column: usize, gap: Option<Gap>, row: usize) -> Result<()> {
+        let (value, reason) = match gap {
+            None => return Ok(()),
+            Some(Gap::Null) => (crate::convert::NULL, MissingReason::Null),
+            Some(Gap::NonFinite) => (f64::NAN, MissingReason::NonFinite),
+        };
+        self.refuse_missing(&self.design.columns[column], value, row)?;
+        self.drop_row(column, reason, row);
         Ok(())
     }
 

@@ -266,7 +266,8 @@ mod tests {
     fn centring_keeps_every_bit() {
         let values: Vec<f64> = (0..100).map(|i| 1e9 + f64::from(i * i % 37) * 0.125).collect();
         let columns = [Column::from(values.as_slice())];
-        let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 100 };
+        let block =
+            DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: None, rows: 100 };
         let mut centred = Centred::new(1, 128);
         centred.load(&block).unwrap();
         for (cell, value) in centred.column(0, 100).iter().zip(&values) {
@@ -282,8 +283,14 @@ mod tests {
                 let mut values = vec![1.0; 100];
                 values[at] = bad;
                 let columns = [Column::from(values.as_slice())];
-                let block =
-                    DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 100 };
+                let block = DesignBlock {
+                    columns: &columns,
+                    codes: &[],
+                    sparse: None,
+                    weights: None,
+                    mask: None,
+                    rows: 100,
+                };
                 assert_eq!(
                     Centred::new(1, 128).load(&block),
                     Err(BlockError::Value { variable: 0 }),
@@ -300,6 +307,7 @@ mod tests {
         let block = DesignBlock {
             columns: &columns,
             codes: &[],
+            sparse: None,
             weights: None,
             mask: Some(&[true, false, true]),
             rows: 3,

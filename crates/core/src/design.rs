@@ -119,6 +119,8 @@ pub(crate) enum Check {
     Weight(usize),
     Category(usize),
     Variable(usize),
+    /// The pair of list columns: the position of the indices.
+    Sparse(usize),
 }
 
 /// A model whose columns were found in a schema.
@@ -144,6 +146,8 @@ pub struct Design {
     pub(crate) checks: Vec<Check>,
     /// What a missing number is replaced by until the mean is known, one a variable.
     pub(crate) fills: Vec<f64>,
+    /// Positions of the pair of list columns: indices, values.
+    pub(crate) lists: Option<(usize, usize)>,
     /// Whether sums are exact, and computed variables keep what rounding would take from them.
     pub(crate) exact: bool,
 }
@@ -192,6 +196,7 @@ impl Design {
         }
         let used = |name: &str, column: usize| {
             self.weights == Some(column)
+                || self.lists.is_some_and(|(indices, values)| column == indices || column == values)
                 || self.categories.iter().any(|c| c.column == column)
                 || self.variables.iter().any(|v| self.reads(v, name, column))
         };
@@ -207,13 +212,14 @@ impl Design {
         }
         self.categories.iter_mut().for_each(|c| c.column = moved[c.column]);
         self.weights = self.weights.map(|column| moved[column]);
+        self.lists = self.lists.map(|(indices, values)| (moved[indices], moved[values]));
         self.checks.retain(|check| match check {
             Check::Number(column) | Check::Weight(column) => keep[*column],
             Check::Variable(v) => *v >= first_response || needed(*v),
-            Check::Category(_) => true,
+            Check::Category(_) | Check::Sparse(_) => true,
         });
         for check in &mut self.checks {
-            if let Check::Number(column) | Check::Weight(column) = check {
+            if let Check::Number(column) | Check::Weight(column) | Check::Sparse(column) = check {
                 *column = moved[*column];
             }
         }
@@ -274,10 +280,23 @@ impl Design {
         !self.polynomials.is_empty() || self.spec.missing == Missing::Indicator
     }
 
+    /// Whether there are features that are mostly zero: list columns, or hashed ones.
+    pub fn is_sparse(&self) -> bool {
+        self.lists.is_some() || self.spec.hash_bits.is_some()
+    }
+
+    /// Whether a term is an orthogonal polynomial, whose columns depend on all rows.
+    pub fn has_polynomials(&self) -> bool {
+        !self.polynomials.is_empty()
+    }
+
     /// Empty sets for the levels of the categories.
     pub fn level_sets(&self) -> Vec<Arc<LevelSet>> {
         let indicator = self.spec.missing == Missing::Indicator;
         let set = |c: &Category| {
+            if self.spec.hash_bits.is_some() {
+                return Arc::new(LevelSet::hashed(&self.columns[c.column]));
+            }
             let max = if c.by { MAX_GROUPS } else { self.spec.max_levels };
             Arc::new(LevelSet::new(&self.columns[c.column], max, indicator && !c.by))
         };
@@ -293,7 +312,9 @@ impl Design {
             return Err(Error::new(ErrorKind::Model, "the levels do not belong to the model's categories"));
         }
         let set = |(c, levels): (&Category, &Vec<Level>)| {
-            Arc::new(LevelSet::fixed(&self.columns[c.column], levels))
+            let column = &self.columns[c.column];
+            let hashed = self.spec.hash_bits.is_some();
+            Arc::new(if hashed { LevelSet::hashed(column) } else { LevelSet::fixed(column, levels) })
         };
         Ok(self.categories.iter().zip(levels).map(set).collect())
     }

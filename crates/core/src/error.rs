@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Unseen,
     /// Values are so large or small that their squares leave float64's range.
     Overflow,
+    /// Steps are too long: the loss grows without end.
+    Diverged,
     /// The pass was told to stop.
     Interrupted,
     /// The operating system refused a thread.

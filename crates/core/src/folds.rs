@@ -33,15 +33,32 @@ pub struct FoldRule {
     start: u64,
 }
 
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-fn mix(mut z: u64) -> u64 {
+pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
 
+/// The hash of some bytes of a kind, from `start` on: eight bytes at a time are mixed in.
+pub(crate) fn hash_bytes(start: u64, kind: u64, bytes: &[u8]) -> u64 {
+    let word = |chunk: &[u8]| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(word)
+    };
+    let words = bytes.chunks(8).map(word);
+    let state = words.fold(start, |state, word| mix(state ^ word).wrapping_add(GOLDEN));
+    mix(state ^ (kind << 56) ^ bytes.len() as u64)
+}
+
 impl FoldRule {
+    /// A rule that gives every row a key instead: the upper 32 bits of its hash.
+    pub fn keys(seed: u64) -> Self {
+        Self { folds: 1 << 32, start: mix(seed.wrapping_add(GOLDEN)) }
+    }
+
     /// A rule for `folds` folds.
     ///
     /// # Errors
@@ -120,14 +137,7 @@ impl FoldRule {
 
     /// The hash of a value of some kind.
     fn hash(&self, kind: u64, bytes: &[u8]) -> u64 {
-        let word = |chunk: &[u8]| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u64::from_le_bytes(word)
-        };
-        let words = bytes.chunks(8).map(word);
-        let state = words.fold(self.start, |state, word| mix(state ^ word).wrapping_add(GOLDEN));
-        mix(state ^ (kind << 56) ^ bytes.len() as u64)
+        hash_bytes(self.start, kind, bytes)
     }
 
     fn fold(&self, hash: u64) -> u32 {
@@ -264,7 +274,14 @@ impl Buffer {
             .collect();
         let codes: Vec<&[u32]> = self.codes.iter().map(Vec::as_slice).collect();
         let weights = (!self.weights.is_empty()).then_some(self.weights.as_slice());
-        let done = state.update(&DesignBlock { columns: &columns, codes: &codes, weights, mask: None, rows });
+        let done = state.update(&DesignBlock {
+            columns: &columns,
+            codes: &codes,
+            sparse: None,
+            weights,
+            mask: None,
+            rows,
+        });
         self.values.iter_mut().for_each(Vec::clear);
         self.low.iter_mut().for_each(Vec::clear);
         self.codes.iter_mut().for_each(Vec::clear);
@@ -397,7 +414,7 @@ mod tests {
                 let columns = [Column::from(x.as_slice()), Column::from(y.as_slice())];
                 folded.assign(&folds);
                 let block =
-                    DesignBlock { columns: &columns, codes: &[], weights: None, mask: Some(&mask), rows: x.len() };
+                    DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: Some(&mask), rows: x.len() };
                 folded.update(&block).unwrap();
             }
             folded.flush().unwrap();
@@ -425,7 +442,8 @@ mod tests {
         let mut folded = Folded::new(2, || CrossProducts::new(1));
         let values = [1.0, 1e200, 3.0];
         let columns = [Column::from(values.as_slice())];
-        let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 3 };
+        let block =
+            DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: None, rows: 3 };
         assert_eq!(folded.update(&block), Err(BlockError::Shape), "no folds");
         folded.assign(&[0, 1, 1]);
         folded.update(&block).unwrap();

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::convert::{fill, is_null};
 use crate::error::{Error, ErrorKind, Result};
+use crate::folds::hash_bytes;
 
 /// A level of a category.
 ///
@@ -48,6 +49,19 @@ impl Level {
             () if whole => Some(Self::Integer(value as i64)),
             () => Some(Self::Number(value)),
         }
+    }
+
+    /// A hash of 31 bits that depends on the level alone: of booleans and whole numbers the value, of other numbers the
+    /// bits, of texts the bytes.
+    fn hash_code(&self) -> u32 {
+        let hash = match self {
+            Self::Boolean(v) => hash_bytes(0, 3, &[u8::from(*v)]),
+            Self::Integer(v) => hash_bytes(0, 1, &v.to_le_bytes()),
+            Self::Number(v) => hash_bytes(0, 4, &v.to_bits().to_le_bytes()),
+            Self::Text(v) => hash_bytes(0, 2, v.as_bytes()),
+            Self::Missing => hash_bytes(0, 0, &[]),
+        };
+        (hash >> 33) as u32
     }
 
     fn rank(&self) -> u8 {
@@ -153,6 +167,8 @@ enum Limit {
     Grows(usize),
     /// The levels are those of a model.
     Fixed,
+    /// Levels are not kept: a number is a hash.
+    Hashed,
 }
 
 impl LevelSet {
@@ -167,6 +183,11 @@ impl LevelSet {
         let known = Known { codes, levels: levels.to_vec(), unseen: Vec::new() };
         let missing = levels.contains(&Level::Missing);
         Self { column: column.into(), limit: Limit::Fixed, missing, known: RwLock::new(known) }
+    }
+
+    /// Numbers levels by hashes of 31 bits, and remembers none.
+    pub fn hashed(column: &str) -> Self {
+        Self { column: column.into(), limit: Limit::Hashed, missing: false, known: RwLock::default() }
     }
 
     /// All levels, by number.
@@ -200,6 +221,9 @@ impl LevelSet {
             None if self.missing => Level::Missing,
             None => return Ok(NULL_CODE),
         };
+        if matches!(self.limit, Limit::Hashed) {
+            return Ok(level.hash_code());
+        }
         if let Some(&code) = self.known.read().unwrap_or_else(PoisonError::into_inner).codes.get(&level) {
             return Ok(code);
         }

@@ -48,11 +48,13 @@ pub mod doubled;
 pub mod error;
 pub mod exact;
 pub mod expression;
+pub mod feed;
 pub mod folds;
 pub mod formula;
 mod groups;
 pub mod layout;
 pub mod levels;
+mod lists;
 pub mod missing;
 pub mod moments;
 pub mod ordered;
@@ -66,7 +68,7 @@ mod variables;
 
 pub use accumulate::{Accumulator, PassControl, accumulate};
 pub use assemble::{Group, Groups, LevelMeans};
-pub use block::{BlockError, Column, DesignBlock};
+pub use block::{BlockError, Column, DesignBlock, SparseEntries};
 pub use blocks::{Levels, RowReader, Unseen};
 pub use convert::to_float64;
 pub use cross_products::CrossProducts;
@@ -75,6 +77,7 @@ pub use doubled::DoubledProducts;
 pub use error::{Error, ErrorKind, Result};
 pub use exact::{ExactProducts, Kernel, Wide};
 pub use expression::Expr;
+pub use feed::feed;
 pub use folds::{AssignedBatch, FoldRule, Folded, MAX_FOLDS};
 pub use formula::{Factor, Formula, FormulaError, Term};
 pub use layout::{Coding, Effect, Expanded, Layout};
@@ -84,8 +87,8 @@ pub use moments::Moments;
 pub use ordered::in_order;
 pub use spec::usable_as_number;
 pub use spec::{
-    Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, Missing, ModelSpec, Precision,
-    WeightType, Weights, factor_name,
+    Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, Missing, ModelSpec,
+    Precision, SparseColumns, WeightType, Weights, factor_name,
 };
 pub use statistics::Statistics;
 pub use triangular_factor::TriangularFactor;

@@ -90,7 +90,7 @@ impl Moments {
 }
 
 /// The rounded sum of two numbers and its rounding error (Knuth 1969).
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
+pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let from_b = sum - a;
     (sum, (a - (sum - from_b)) + (b - from_b))

@@ -122,7 +122,26 @@ pub struct ModelSpec {
     /// Columns whose values say which rows are correlated: at most two, and no terms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<String>,
+    /// List columns with a feature for every index that occurs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparse: Option<SparseColumns>,
+    /// Whether categories, and terms with them, are hashed into `2^bits` columns of all such terms; their levels are then
+    /// not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_bits: Option<u32>,
 }
+
+/// A pair of list columns: of every row the features that are not zero, and their values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SparseColumns {
+    /// The column with lists of whole numbers from 0 on.
+    pub indices: String,
+    /// The column with as many numbers.
+    pub values: String,
+}
+
+/// Most bits of a hash: a fit holds several numbers a column.
+pub const MAX_HASH_BITS: u32 = 26;
 
 /// Factors and terms are saved as they are written in a formula.
 mod as_text {
@@ -192,6 +211,8 @@ impl ModelSpec {
             weights: None,
             by: Vec::new(),
             clusters: Vec::new(),
+            sparse: None,
+            hash_bits: None,
         }
     }
 
@@ -281,6 +302,12 @@ fn usable_as_category(kind: &DataType) -> bool {
     is_category(kind) || usable_as_number(kind)
 }
 
+/// Whether a column holds lists of numbers.
+pub(crate) fn is_list_of_numbers(kind: &DataType) -> bool {
+    matches!(kind, DataType::List(item) | DataType::LargeList(item)
+        if item.data_type().is_integer() || item.data_type().is_floating())
+}
+
 fn type_name(kind: &DataType) -> String {
     use DataType::{Binary, BinaryView, LargeBinary};
     match kind {
@@ -299,6 +326,9 @@ fn why_left_out(kind: &DataType) -> String {
     match kind {
         kind if is_time(kind) => format!("{name}; name it as a feature to use it as a number"),
         kind if is_text(kind) => format!("{name}; name it as a feature to use it as a category"),
+        kind if is_list_of_numbers(kind) => {
+            "a list of numbers; --sparse INDICES,VALUES makes features of a pair of list columns".into()
+        }
         _ => name,
     }
 }
@@ -346,6 +376,21 @@ impl<'s> Columns<'s> {
         }
         let kind = type_name(kind);
         let message = format!("the {role} must be a number, boolean, date or timestamp, not {kind}");
+        Err(Error::new(ErrorKind::Model, message).in_column(column))
+    }
+
+    /// Checks that a column exists once and holds lists of numbers.
+    pub(crate) fn check_list(&self, column: &str, role: &str, whole: bool) -> Result<()> {
+        let kind = self.kind(column, role)?;
+        let item = match kind {
+            DataType::List(item) | DataType::LargeList(item) => Some(item.data_type()),
+            _ => None,
+        };
+        if item.is_some_and(|item| item.is_integer() || (!whole && item.is_floating())) {
+            return Ok(());
+        }
+        let numbers = if whole { "whole numbers" } else { "numbers" };
+        let message = format!("the {role} must be lists of {numbers}, not {kind}");
         Err(Error::new(ErrorKind::Model, message).in_column(column))
     }
 

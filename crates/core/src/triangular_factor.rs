@@ -204,6 +204,7 @@ mod tests {
             state(&DesignBlock {
                 columns: &columns,
                 codes: &[],
+                sparse: None,
                 weights: Some(&weights[from..to]),
                 mask: None,
                 rows: to - from,
@@ -278,7 +279,14 @@ mod tests {
                 }
                 let slices: Vec<Column<'_>> = columns.iter().map(|c| Column::from(c.as_slice())).collect();
                 let mut factor = TriangularFactor::new(6);
-                let block = DesignBlock { columns: &slices, codes: &[], weights: None, mask: None, rows };
+                let block = DesignBlock {
+                    columns: &slices,
+                    codes: &[],
+                    sparse: None,
+                    weights: None,
+                    mask: None,
+                    rows,
+                };
                 factor.update(&block).unwrap();
                 let distance = distance(&columns, &factor);
                 assert!(distance <= 40.0, "{rows} rows, {share:e}: {distance} units");

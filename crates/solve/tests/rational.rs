@@ -235,7 +235,14 @@ impl Cells {
             let columns: Vec<Column<'_>> = cells.iter().map(|c| Column::from(c.as_slice())).collect();
             let rows = range.len();
             state
-                .update(&DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows })
+                .update(&DesignBlock {
+                    columns: &columns,
+                    codes: &[],
+                    sparse: None,
+                    weights: None,
+                    mask: None,
+                    rows,
+                })
                 .unwrap();
         }
         state

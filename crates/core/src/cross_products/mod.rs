@@ -185,7 +185,7 @@ mod tests {
     fn check(rows: usize, variables: usize, weights: Option<&[f64]>) {
         let data: Vec<Vec<f64>> = (0..variables).map(|j| values(rows, j as u64 + 1)).collect();
         let columns: Vec<Column<'_>> = data.iter().map(|c| Column::from(c.as_slice())).collect();
-        let block = DesignBlock { columns: &columns, codes: &[], weights, mask: None, rows };
+        let block = DesignBlock { columns: &columns, codes: &[], sparse: None, weights, mask: None, rows };
         let mut products = CrossProducts::new(variables);
         products.update(&block).unwrap();
         let w = |row: usize| weights.map_or(1.0, |w| w[row]);
@@ -223,7 +223,8 @@ mod tests {
     fn a_low_part_counts() {
         let (high, low) = (vec![1e16, 1e16 + 2.0, 1e16 + 4.0], vec![0.25, 0.5, 0.125]);
         let columns = [Column { values: &high, low: Some(&low) }];
-        let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 3 };
+        let block =
+            DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: None, rows: 3 };
         let mut products = CrossProducts::new(1);
         products.update(&block).unwrap();
         let without = DesignBlock { columns: &[Column::from(high.as_slice())], ..block };
@@ -242,7 +243,14 @@ mod tests {
         let mut products = CrossProducts::new(1);
         let block = |column: &[f64], weights: Option<&[f64]>, state: &mut CrossProducts| {
             let columns = [Column::from(column)];
-            state.update(&DesignBlock { columns: &columns, codes: &[], weights, mask: None, rows: 20 })
+            state.update(&DesignBlock {
+                columns: &columns,
+                codes: &[],
+                sparse: None,
+                weights,
+                mask: None,
+                rows: 20,
+            })
         };
         block(&good, None, &mut products).unwrap();
         let before = (products.moments().clone(), products.centred(0, 0));

@@ -11,21 +11,62 @@
 //! deviation, and so the response ([`Scaling`]). Nobody scales by hand, nothing overflows, and a column in other units
 //! by a power of two gives the same bits but for its own coefficient.
 //!
+//! A first pass is a [`Survey`]. Of its means and its sample an [`Expander`] is made, which turns every later block into a
+//! [`RowBlock`], and a [`Curvature`]. Then passes follow for [`Sgd`], which takes rows in the order in which
+//! [`feed`](crate::feed()) mixes them, or for [`FullGradient`], which is an [`Accumulator`](crate::Accumulator) like
+//! others and serves [`Gd`], [`Cg`] and the anchors of [`Sgd`].
+//!
 //! | module | what it knows |
 //! |---|---|
 //! | `loss`, `penalty` | the two parts of the objective |
-//! | `rows` | blocks of standardised rows, dense or sparse; the products that everything is made of |
+//! | `survey` | means, deviations, a sample |
+//! | `expand`, `sparse` | from variables and levels to standardised rows, dense or sparse |
+//! | `rows` | blocks of such rows; the products that everything is made of |
 //! | `scaling` | from the units of the data to standardised ones, and back |
+//! | `curvature`, `start` | second derivatives by the sample; its fit |
+//! | `sgd`, `schedule` | the stochastic method; how long its steps are |
+//! | `gradient`, `sums` | the gradient of all rows |
+//! | `full_batch`, `conjugate` | the methods that take nothing else |
+//! | `certificate` | how far the minimum is |
 //! | `trace` | what is told on the way |
 
+mod certificate;
+mod conjugate;
+mod curvature;
+mod expand;
+mod full_batch;
+mod gradient;
+mod keys;
 mod loss;
 mod penalty;
 mod rows;
 mod scaling;
+mod schedule;
+mod sgd;
+mod sparse;
+mod start;
+mod sums;
+mod survey;
+#[cfg(test)]
+mod tests;
 mod trace;
 
-pub use loss::Loss;
+pub use certificate::Certificate;
+pub use conjugate::Cg;
+pub use curvature::Curvature;
+pub use expand::{Expander, RowBuilder};
+pub use full_batch::{Gd, GdStart};
+pub use gradient::FullGradient;
+pub use keys::key_below;
+pub use loss::{Loss, Smoothed};
 pub use penalty::Penalties;
 pub use rows::{Features, RowBlock, SparseRows};
 pub use scaling::Scaling;
+pub use schedule::LearningRate;
+pub use sgd::{Begin, Next, Population, Precondition, Sgd, SgdOptions};
+pub use sums::GradientSums;
+pub use survey::Survey;
 pub use trace::{Phase, TracePoint};
+
+pub(crate) use expand::Shuffle;
+pub(crate) use keys::Keys;

@@ -23,10 +23,12 @@ pub struct RowBlock {
 pub enum Features {
     /// One column behind the other.
     Dense {
-        /// `columns` times as many values as there are rows.
+        /// Column `j` begins at `j * stride`.
         values: Vec<f64>,
         /// Number of columns.
         columns: usize,
+        /// Room for rows, at least as many as there are.
+        stride: usize,
     },
     /// The entries that are not zero, row by row.
     Sparse(SparseRows),
@@ -70,13 +72,50 @@ impl RowBlock {
         self.held_out.as_ref().is_some_and(|held| held[row])
     }
 
+    /// Keeps the first `rows` rows.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.response.truncate(rows);
+        if let Some(weights) = &mut self.weights {
+            weights.truncate(rows);
+        }
+        if let Some(held_out) = &mut self.held_out {
+            held_out.truncate(rows);
+        }
+    }
+
+    /// Moves the rows at the slots `order`, which ascend, to the front.
+    pub(super) fn compact(&mut self, order: &[u32]) {
+        let pick = |cells: &mut [f64]| {
+            order.iter().enumerate().for_each(|(to, &from)| cells[to] = cells[from as usize]);
+        };
+        if let Features::Dense { values, stride, .. } = &mut self.features {
+            values.chunks_mut((*stride).max(1)).for_each(pick);
+        }
+        pick(&mut self.response);
+        if let Some(weights) = &mut self.weights {
+            pick(weights);
+        }
+        if let Some(held_out) = &mut self.held_out {
+            order.iter().enumerate().for_each(|(to, &from)| held_out[to] = held_out[from as usize]);
+        }
+    }
+
+    /// Makes room for `rows` rows, whatever they hold.
+    pub(super) fn reset(&mut self, rows: usize) {
+        self.response.resize(rows, 0.0);
+        self.weights = None;
+        self.held_out = None;
+        if let Features::Sparse(sparse) = &mut self.features {
+            sparse.clear();
+        }
+    }
+
     /// Writes the predictions for the rows of `range` into `out`. `parameters` are those of the columns, and behind
     /// them the constant, if there is one.
     pub fn predict(&self, range: Range<usize>, parameters: &[f64], out: &mut [f64]) {
         let constant = parameters.get(self.columns()).copied().unwrap_or(0.0);
         match &self.features {
-            Features::Dense { values, columns } => {
-                let rows = self.rows();
+            Features::Dense { values, columns, stride } => {
                 out.fill(constant);
                 Arch::new().dispatch(
                     #[inline(always)]
@@ -84,7 +123,7 @@ impl RowBlock {
                         let mut j = 0;
                         // Four columns at a time: fewer visits to the sums.
                         while j + 4 <= *columns {
-                            let column = |k: usize| &values[(j + k) * rows..][range.clone()];
+                            let column = |k: usize| &values[(j + k) * stride..][range.clone()];
                             let (a, b, c, d) = (column(0), column(1), column(2), column(3));
                             let t = &parameters[j..j + 4];
                             for (i, out) in out.iter_mut().enumerate() {
@@ -93,7 +132,7 @@ impl RowBlock {
                             j += 4;
                         }
                         for j in j..*columns {
-                            let column = &values[j * rows..][range.clone()];
+                            let column = &values[j * stride..][range.clone()];
                             for (out, x) in out.iter_mut().zip(column) {
                                 *out += parameters[j] * x;
                             }
@@ -118,13 +157,12 @@ impl RowBlock {
             *constant += factors.iter().sum::<f64>();
         }
         match &self.features {
-            Features::Dense { values, columns } => {
-                let rows = self.rows();
+            Features::Dense { values, columns, stride } => {
                 Arch::new().dispatch(
                     #[inline(always)]
                     || {
                         for (sum, j) in sums.iter_mut().zip(0..*columns) {
-                            *sum += dot(&values[j * rows..][range.clone()], factors);
+                            *sum += dot(&values[j * stride..][range.clone()], factors);
                         }
                     },
                 );
@@ -142,6 +180,33 @@ impl RowBlock {
 }
 
 impl SparseRows {
+    /// No rows.
+    pub(super) fn new(columns: usize) -> Self {
+        Self { offsets: vec![0], indices: Vec::new(), values: Vec::new(), columns }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.offsets.truncate(1);
+        self.indices.clear();
+        self.values.clear();
+    }
+
+    /// Puts row `i` where the `i`-th of `slots` stands in their order.
+    pub(super) fn permute(&mut self, slots: &[u32], rows: usize) {
+        let mut order: Vec<(u32, usize)> = slots[..rows].iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let mut sorted = Self::new(self.columns);
+        sorted.indices.reserve(self.indices.len());
+        sorted.values.reserve(self.values.len());
+        for (_, row) in order {
+            let (indices, values) = self.row(row);
+            sorted.indices.extend_from_slice(indices);
+            sorted.values.extend_from_slice(values);
+            sorted.offsets.push(sorted.indices.len() as u32);
+        }
+        *self = sorted;
+    }
+
     /// The entries of a row.
     pub fn row(&self, row: usize) -> (&[u32], &[f64]) {
         let entries = self.offsets[row] as usize..self.offsets[row + 1] as usize;

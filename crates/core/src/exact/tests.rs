@@ -83,6 +83,7 @@ impl Table {
         state.update(&DesignBlock {
             columns: &columns,
             codes: &[],
+            sparse: None,
             weights: self.weights.as_ref().map(|w| &w[from..to]),
             mask: self.mask.as_ref().map(|m| &m[from..to]),
             rows: to - from,

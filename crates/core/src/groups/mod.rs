@@ -382,7 +382,14 @@ mod tests {
             let columns = [Column::from(x.as_slice()), Column::from(y.as_slice())];
             let codes = [a.as_slice(), &b];
             let (weights, mask) = (Some(weights.as_slice()), Some(mask.as_slice()));
-            let block = DesignBlock { columns: &columns, codes: &codes, weights, mask, rows: rows.len() };
+            let block = DesignBlock {
+                columns: &columns,
+                codes: &codes,
+                sparse: None,
+                weights,
+                mask,
+                rows: rows.len(),
+            };
             table.update(&block, &block.used().collect::<Vec<_>>());
         }
     }

@@ -45,6 +45,7 @@ impl Rows {
             .update(&DesignBlock {
                 columns: &columns,
                 codes: &codes,
+                sparse: None,
                 weights: weighted.then_some(&self.weights[from..to]),
                 mask: Some(&mask),
                 rows: to - from,
@@ -233,7 +234,8 @@ fn a_row_of_leverage_one_has_no_score() {
     let plan = ScorePlan { models: vec![own], ..plan(&layout, ScoreKind::Rows, Leverage::Whole, false) };
     let mut scores = Scores::new(&plan);
     let columns = [&[1.0, 0.5][..], &[0.0, 0.0], &[7.0, 0.25]].map(Column::from);
-    let block = DesignBlock { columns: &columns, codes: &[], weights: None, mask: None, rows: 2 };
+    let block =
+        DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: None, rows: 2 };
     scores.update(&block).unwrap();
     let totals = scores.into_parts().0.pop().unwrap();
     assert_eq!((totals.full_leverage, totals.rows), (1, 2));

@@ -12,7 +12,9 @@ fn products(columns: &[Vec<f64>]) -> CrossProducts {
     let slices: Vec<Column<'_>> = columns.iter().map(|c| Column::from(c.as_slice())).collect();
     let mut products = CrossProducts::new(columns.len());
     let rows = columns[0].len();
-    products.update(&DesignBlock { columns: &slices, codes: &[], weights: None, mask: None, rows }).unwrap();
+    products
+        .update(&DesignBlock { columns: &slices, codes: &[], sparse: None, weights: None, mask: None, rows })
+        .unwrap();
     products
 }
 

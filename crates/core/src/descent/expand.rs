@@ -1,0 +1,405 @@
+//! From blocks of the design's variables to standardised rows.
+
+use crate::block::DesignBlock;
+use crate::descent::rows::{Features, RowBlock};
+use crate::descent::scaling::{Scaling, power_of_two_near};
+use crate::descent::sparse::SparsePlan;
+use crate::descent::survey::Survey;
+use crate::design::Design;
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::{Layout, LayoutColumn};
+
+/// Most rows of a [`RowBlock`] that [`RowBuilder`] makes.
+const MOST_ROWS: usize = 4_096;
+
+/// Most bytes of a dense one.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Makes standardised rows of the blocks of a design.
+#[derive(Clone, Debug)]
+pub struct Expander {
+    plan: Plan,
+    scaling: Scaling,
+    names: Vec<String>,
+    /// Position of the response among the variables.
+    response: usize,
+    variables: usize,
+    /// Rows with a smaller key are held out.
+    held_out: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Plan {
+    /// Every column is a combination of variables.
+    Dense(Vec<Combination>),
+    /// Most entries are zero.
+    Sparse(SparsePlan),
+}
+
+/// The sum of variables times factors, and a constant.
+#[derive(Clone, Debug)]
+pub(super) struct Combination {
+    pub(super) terms: Vec<(usize, f64)>,
+    pub(super) constant: f64,
+}
+
+impl Combination {
+    /// A column of the layout, if no levels matter to it.
+    pub(super) fn of(column: &LayoutColumn) -> Option<Self> {
+        let mut own = Self { terms: Vec::new(), constant: 0.0 };
+        for part in &column.parts {
+            match part.raw.variable {
+                _ if !part.raw.levels.is_empty() => return None,
+                Some(variable) => own.terms.push((variable, part.factor)),
+                None => own.constant += part.factor,
+            }
+        }
+        Some(own)
+    }
+
+    /// The values in the rows of a block, which are those of a variable where there is nothing to compute.
+    fn values<'b>(&self, block: &'b DesignBlock<'_>, buffer: &'b mut Vec<f64>) -> &'b [f64] {
+        if let ([(variable, 1.0)], 0.0) = (self.terms.as_slice(), self.constant) {
+            return block.columns[*variable].values;
+        }
+        buffer.clear();
+        buffer.resize(block.rows, self.constant);
+        for (variable, factor) in &self.terms {
+            for (cell, x) in buffer.iter_mut().zip(block.columns[*variable].values) {
+                *cell += factor * x;
+            }
+        }
+        buffer
+    }
+
+    /// The value in one row.
+    pub(super) fn value(&self, block: &DesignBlock<'_>, row: usize) -> f64 {
+        self.terms.iter().fold(self.constant, |sum, (v, factor)| sum + factor * block.columns[*v].values[row])
+    }
+
+    /// Centre and scale.
+    pub(super) fn unit(&self, survey: &Survey, intercept: bool) -> (f64, f64) {
+        let of = |f: &dyn Fn(usize) -> f64| self.terms.iter().map(|(v, factor)| factor * f(*v)).sum::<f64>();
+        let spread: f64 = self.terms.iter().map(|(v, factor)| factor.abs() * survey.spread(*v)).sum();
+        unit(of(&|v| survey.mean(v)) + self.constant, spread, intercept)
+    }
+}
+
+/// Centre and scale of numbers with a mean and a mean absolute deviation. The centre is a short number near the mean, so
+/// that subtracting it loses next to nothing; the scale is a power of two near the standard deviation of a normal
+/// distribution with that spread. Without an intercept there is no centre, and the scale is that of the numbers.
+fn unit(mean: f64, spread: f64, intercept: bool) -> (f64, f64) {
+    if !intercept {
+        return (0.0, power_of_two_near(1.25 * spread.max(mean.abs())));
+    }
+    // Of a constant column nothing but rounding is left beside its mean.
+    if spread <= 1e-14 * mean.abs() || spread < f64::MIN_POSITIVE {
+        return (mean, power_of_two_near(mean.abs()));
+    }
+    let scale = power_of_two_near(1.25 * spread);
+    let short = (mean / scale * 16.0).round() / 16.0 * scale;
+    (if short.is_finite() { short } else { mean }, scale)
+}
+
+impl Expander {
+    /// What makes the columns of `layout` of the variables of `design`, in units that `survey` says. Rows with a key below
+    /// `held_out` are held out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] where there is not one response.
+    pub fn new(design: &Design, layout: &Layout, survey: &Survey, held_out: u32) -> Result<Self> {
+        if design.responses() != 1 {
+            return Err(Error::new(ErrorKind::Model, "iterative solvers fit one response"));
+        }
+        let intercept = design.spec.intercept;
+        let response = design.first_response();
+        let (response_centre, response_scale) =
+            unit(survey.mean(response), survey.spread(response), intercept);
+        let combinations: Option<Vec<Combination>> = layout.columns.iter().map(Combination::of).collect();
+        let (plan, units) = match combinations {
+            Some(combinations) if !design.is_sparse() => {
+                let units: Vec<_> = combinations.iter().map(|c| c.unit(survey, intercept)).collect();
+                (Plan::Dense(combinations), units)
+            }
+            _ => {
+                let (plan, units) = SparsePlan::new(design, layout, survey);
+                (Plan::Sparse(plan), units)
+            }
+        };
+        let (centres, scales) = units.into_iter().unzip();
+        let names = if matches!(plan, Plan::Dense(_)) { layout.names() } else { Vec::new() };
+        let scaling = Scaling { centres, scales, response_centre, response_scale, intercept };
+        Ok(Self { plan, scaling, names, response, variables: design.variables(), held_out })
+    }
+
+    /// Standardised units.
+    pub fn scaling(&self) -> &Scaling {
+        &self.scaling
+    }
+
+    /// Number of variables of the design.
+    pub fn variables(&self) -> usize {
+        self.variables
+    }
+
+    /// Number of columns, the constant not among them.
+    pub fn columns(&self) -> usize {
+        self.scaling.scales.len()
+    }
+
+    /// The name of a column.
+    pub fn name(&self, column: usize) -> String {
+        match &self.plan {
+            Plan::Dense(_) => self.names[column].clone(),
+            Plan::Sparse(plan) => plan.name(column),
+        }
+    }
+
+    /// How many columns, the first ones, are those of the model's layout; the others are of list columns and hashes.
+    pub fn named(&self) -> usize {
+        match &self.plan {
+            Plan::Dense(_) => self.names.len(),
+            Plan::Sparse(plan) => plan.named(),
+        }
+    }
+
+    /// Whether rows come as the entries that are not zero.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.plan, Plan::Sparse(_))
+    }
+
+    /// Rows of a block.
+    fn block_rows(&self) -> usize {
+        match &self.plan {
+            Plan::Dense(columns) => (MOST_BYTES / (8 * columns.len().max(1))).clamp(64, MOST_ROWS),
+            Plan::Sparse(_) => MOST_ROWS,
+        }
+    }
+}
+
+/// Collects standardised rows into blocks.
+pub struct RowBuilder<'e> {
+    expander: &'e Expander,
+    block: RowBlock,
+    /// For every row the slot that it goes to, where rows are shuffled.
+    slots: Vec<u32>,
+    shuffle: Option<Shuffle>,
+    filled: usize,
+    capacity: usize,
+    computed: Vec<f64>,
+    gathered: Vec<f64>,
+}
+
+/// A stream of pseudo-random numbers (SplitMix64; Steele, Lea & Flood 2014).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shuffle(u64);
+
+impl Shuffle {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(crate::folds::GOLDEN);
+        crate::folds::mix(self.0)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+
+    /// Puts 0, 1, 2, ... in random order (Fisher & Yates).
+    fn permute(&mut self, slots: &mut [u32]) {
+        slots.iter_mut().zip(0..).for_each(|(slot, i)| *slot = i);
+        for i in (1..slots.len()).rev() {
+            slots.swap(i, self.below(i + 1));
+        }
+    }
+}
+
+impl<'e> RowBuilder<'e> {
+    /// Collects rows in the order in which they come.
+    pub fn new(expander: &'e Expander) -> Self {
+        let capacity = expander.block_rows();
+        Self {
+            expander,
+            block: expander.empty_block(capacity),
+            slots: Vec::new(),
+            shuffle: None,
+            filled: 0,
+            capacity,
+            computed: Vec::new(),
+            gathered: Vec::new(),
+        }
+    }
+
+    /// Collects them in a random order within a block, which `seed` decides.
+    pub fn shuffled(expander: &'e Expander, seed: u64) -> Self {
+        let mut own = Self::new(expander);
+        own.shuffle = Some(Shuffle::new(seed));
+        own.slots = vec![0; own.capacity];
+        own.reorder();
+        own
+    }
+
+    fn reorder(&mut self) {
+        if let Some(shuffle) = &mut self.shuffle {
+            shuffle.permute(&mut self.slots);
+        }
+    }
+
+    /// Appends the rows of `block` that take part, and hands over every block that is full. `take` gives back one to be
+    /// filled, of whatever content, if it has one.
+    pub fn append(
+        &mut self,
+        block: &DesignBlock<'_>,
+        keys: Option<&[u32]>,
+        take: &mut impl FnMut(RowBlock) -> Option<RowBlock>,
+    ) {
+        let used: Option<Vec<u32>> = (block.mask.is_some() || block.weights.is_some())
+            .then(|| block.used().map(|r| r as u32).collect());
+        let rows = used.as_ref().map_or(block.rows, Vec::len);
+        let mut from = 0;
+        while from < rows {
+            let to = rows.min(from + self.capacity - self.filled);
+            match &used {
+                None => self.put(block, keys, Picked::Run(from, to)),
+                Some(used) => self.put(block, keys, Picked::List(&used[from..to])),
+            }
+            self.filled += to - from;
+            from = to;
+            if self.filled == self.capacity {
+                self.hand_over(take);
+            }
+        }
+    }
+
+    /// Hands over the rows that do not fill a block.
+    pub fn finish(&mut self, take: &mut impl FnMut(RowBlock) -> Option<RowBlock>) {
+        if self.filled > 0 {
+            self.hand_over(take);
+        }
+    }
+
+    fn put(&mut self, block: &DesignBlock<'_>, keys: Option<&[u32]>, picked: Picked<'_>) {
+        let slots = self.shuffle.is_some().then(|| &self.slots[self.filled..self.filled + picked.len()]);
+        let scaling = &self.expander.scaling;
+        let start = self.filled;
+        match (&self.expander.plan, &mut self.block.features) {
+            (Plan::Dense(columns), Features::Dense { values, stride, .. }) => {
+                for (j, column) in columns.iter().enumerate() {
+                    let cells = column.values(block, &mut self.computed);
+                    let cells = picked.gather(cells, &mut self.gathered);
+                    let out = &mut values[j * *stride..][..*stride];
+                    write(cells, (scaling.centres[j], scaling.scales[j]), slots, start, out);
+                }
+            }
+            (Plan::Sparse(plan), Features::Sparse(rows)) => {
+                picked.each(|row| plan.append(block, row, scaling, rows));
+            }
+            _ => {}
+        }
+        let cells = picked.gather(block.columns[self.expander.response].values, &mut self.gathered);
+        let unit = (scaling.response_centre, scaling.response_scale);
+        write(cells, unit, slots, start, &mut self.block.response);
+        if let Some(weights) = block.weights {
+            let own = self.block.weights.get_or_insert_with(|| vec![1.0; self.capacity]);
+            write(picked.gather(weights, &mut self.gathered), (0.0, 1.0), slots, start, own);
+        }
+        if self.expander.held_out > 0 {
+            let own = self.block.held_out.get_or_insert_with(|| vec![false; self.capacity]);
+            let mut at = start;
+            picked.each(|row| {
+                let slot = slots.map_or(at, |slots| slots[at - start] as usize);
+                own[slot] = keys.is_some_and(|keys| keys[row] < self.expander.held_out);
+                at += 1;
+            });
+        }
+    }
+
+    fn hand_over(&mut self, take: &mut impl FnMut(RowBlock) -> Option<RowBlock>) {
+        let filled = std::mem::take(&mut self.filled);
+        let empty = self.expander.empty_block(0);
+        let mut block = std::mem::replace(&mut self.block, empty);
+        if self.shuffle.is_some() {
+            if let Features::Sparse(rows) = &mut block.features {
+                rows.permute(&self.slots, filled);
+            }
+            if filled < self.capacity {
+                // Rows are scattered over more slots than there are rows.
+                let mut order: Vec<u32> = self.slots[..filled].to_vec();
+                order.sort_unstable();
+                block.compact(&order);
+            }
+        }
+        block.truncate(filled);
+        self.block = take(block).unwrap_or_else(|| self.expander.empty_block(self.capacity));
+        self.block.reset(self.capacity);
+        self.reorder();
+    }
+}
+
+impl Expander {
+    /// A block with room for `rows` rows.
+    fn empty_block(&self, rows: usize) -> RowBlock {
+        let columns = self.scaling.scales.len();
+        let features = match &self.plan {
+            Plan::Dense(_) => Features::Dense { values: vec![0.0; columns * rows], columns, stride: rows },
+            Plan::Sparse(_) => Features::Sparse(super::rows::SparseRows::new(columns)),
+        };
+        RowBlock { features, response: vec![0.0; rows], weights: None, held_out: None }
+    }
+}
+
+/// The rows of a block that are taken.
+#[derive(Clone, Copy)]
+enum Picked<'a> {
+    Run(usize, usize),
+    List(&'a [u32]),
+}
+
+impl Picked<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Run(from, to) => to - from,
+            Self::List(rows) => rows.len(),
+        }
+    }
+
+    fn each(self, mut work: impl FnMut(usize)) {
+        match self {
+            Self::Run(from, to) => (from..to).for_each(work),
+            Self::List(rows) => rows.iter().for_each(|&row| work(row as usize)),
+        }
+    }
+
+    fn gather<'b>(self, values: &'b [f64], buffer: &'b mut Vec<f64>) -> &'b [f64] {
+        match self {
+            Self::Run(from, to) => &values[from..to],
+            Self::List(rows) => {
+                buffer.clear();
+                buffer.extend(rows.iter().map(|&row| values[row as usize]));
+                buffer
+            }
+        }
+    }
+}
+
+/// Writes standardised cells to their slots, or one after the other from `start` on.
+fn write(cells: &[f64], (centre, scale): (f64, f64), slots: Option<&[u32]>, start: usize, out: &mut [f64]) {
+    // The reciprocal of a power of two is exact, but for the smallest ones.
+    let factor = 1.0 / scale;
+    match slots {
+        Some(slots) => {
+            for (x, slot) in cells.iter().zip(slots) {
+                out[*slot as usize] = (x - centre) * factor;
+            }
+        }
+        None => {
+            for (cell, x) in out[start..].iter_mut().zip(cells) {
+                *cell = (x - centre) * factor;
+            }
+        }
+    }
+}
