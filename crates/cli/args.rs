@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::descent::DescentArgs;
 use crate::penalty::PenaltyArgs;
 
 const EXIT_CODES: &str = "\
@@ -29,6 +30,8 @@ Examples:
   streamreg fit sales.parquet -t revenue -f price,ads --cluster store --test 'price = 0, ads = 0'
   streamreg fit big.parquet --target y --save-model model.json
   streamreg fit big.parquet --target y --lasso auto --cv 10 --cv-rule 1se
+  streamreg fit clicks.parquet --target y --sparse indices,values
+  streamreg fit big.parquet --target y --solver sgd --loss huber --plot learning-curve.svg
   streamreg fit survey.csv --target 'net income' --features '\"age, years\",height'";
 
 const PREDICT_EXAMPLES: &str = "\
@@ -183,7 +186,8 @@ pub(crate) struct FitArgs {
     pub(crate) by: Vec<String>,
 
     /// How to solve: Cholesky on cross-products (auto; in float64 where it leaves 8 digits, else QR on a second pass), or
-    /// one of them, or the singular value decomposition
+    /// one of them, or the singular value decomposition; or, pass by pass, stochastic gradient descent (sgd), full gradient
+    /// descent (gd), conjugate gradients (cg)
     #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = "Solving")]
     pub(crate) solver: SolverArg,
 
@@ -244,6 +248,9 @@ pub(crate) struct FitArgs {
     #[command(flatten)]
     pub(crate) penalty: PenaltyArgs,
 
+    #[command(flatten)]
+    pub(crate) descent: DescentArgs,
+
     /// Level of the confidence intervals
     #[arg(long, default_value_t = 0.95, value_name = "LEVEL", help_heading = "Output")]
     pub(crate) conf_level: f64,
@@ -301,6 +308,16 @@ pub(crate) enum SolverArg {
     Cholesky,
     Qr,
     Svd,
+    Sgd,
+    Gd,
+    Cg,
+}
+
+impl SolverArg {
+    /// Whether passes over the data are its steps.
+    pub(crate) fn is_iterative(self) -> bool {
+        matches!(self, Self::Sgd | Self::Gd | Self::Cg)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

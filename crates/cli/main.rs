@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod descent;
 mod exit;
 mod penalty;
 mod progress;

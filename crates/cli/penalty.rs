@@ -40,7 +40,7 @@ pub(crate) struct PenaltyArgs {
 
     /// Choose the size of the penalty by cross-validation with so many folds, in the same pass
     #[arg(long, value_name = "FOLDS")]
-    cv: Option<usize>,
+    pub(crate) cv: Option<usize>,
 
     /// Keep rows with equal values of a column in one fold [default: every row by its number in the data set]
     #[arg(long, value_name = "COLUMN", requires = "cv")]
@@ -50,9 +50,10 @@ pub(crate) struct PenaltyArgs {
     #[arg(long, value_enum, value_name = "RULE", requires = "cv")]
     cv_rule: Option<RuleArg>,
 
-    /// Seed of the folds [default: 0]
-    #[arg(long, value_name = "N", requires = "cv")]
-    seed: Option<u64>,
+    /// Seed of the folds; of iterative solvers that of the order of rows, of those held out, and of random starts
+    /// [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 
     /// Write the number and the fold of every row to a .csv or .parquet file
     #[arg(long, value_name = "FILE", requires = "cv")]

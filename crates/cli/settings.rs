@@ -13,6 +13,7 @@ use crate::args::{
     CollinearArg, ContrastsArg, FitArgs, InputArgs, IntervalArg, MissingArg, PrecisionArg, RunArgs,
     SolverArg, UnseenArg, WeightArg,
 };
+use crate::descent::{Curve, descent};
 use crate::exit::INTERRUPTED;
 use crate::penalty::penalization;
 use crate::progress;
@@ -23,7 +24,7 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 }
 
 /// The regression that the arguments describe.
-pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
+pub(crate) fn regression(args: &FitArgs) -> Result<(Regression, Curve)> {
     let targets = names("--target", &args.target)?;
     let start = match &args.formula {
         Some(formula) => Regression::formula(formula).targets(targets),
@@ -52,6 +53,9 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
             SolverArg::Cholesky => Solver::Cholesky,
             SolverArg::Qr => Solver::Qr,
             SolverArg::Svd => Solver::Svd,
+            SolverArg::Sgd => Solver::Sgd,
+            SolverArg::Gd => Solver::Gd,
+            SolverArg::Cg => Solver::Cg,
         })
         .precision(match args.precision {
             PrecisionArg::Auto => Precision::Auto,
@@ -87,7 +91,7 @@ pub(crate) fn regression(args: &FitArgs) -> Result<Regression> {
     if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
         regression = regression.weights(column, weight_type(kind));
     }
-    inference(regression, args)
+    descent(inference(regression, args)?, args)
 }
 
 /// What stands before and behind the first `=`, without blanks around.

@@ -4,10 +4,13 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use streamreg::{FitReport, Regression, Source, refuse_input_as_output, same_file, write_atomically};
+use streamreg::{
+    FitReport, Regression, Source, TracePoint, refuse_input_as_output, same_file, write_atomically,
+};
 
 use crate::args::FitArgs;
-use crate::exit::{CONDITION, Exit};
+use crate::descent::points;
+use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
 use crate::report::{GroupForm, GroupWriter};
 use crate::{report, settings};
 
@@ -18,7 +21,7 @@ const HOPELESS_DIGITS: f64 = 2.0;
 const STRICT_WARNINGS: [&str; 4] = ["few_digits", "undecided", "perfect_fit", "residuals_differ"];
 
 pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
-    let regression = settings::regression(args)?;
+    let (regression, curve) = settings::regression(args)?;
     let outputs = outputs(args)?;
     let source = regression.open(&args.input.files)?;
     for (_, output) in outputs {
@@ -33,7 +36,18 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
         }
         return run_groups(args, &regression, source.as_ref());
     }
-    let fitted = regression.fit_targets(source.as_ref())?;
+    let fitted = regression.fit_targets(source.as_ref());
+    // What led to a divergence is worth seeing, too.
+    let steps = points(&curve);
+    if let Some(path) = &args.descent.trace {
+        write_atomically(path, |file| write_trace(&steps, file))?;
+    }
+    if let Some(path) = &args.descent.plot {
+        let title = plot_title(args, fitted.as_ref().ok().and_then(|fits| fits.first()));
+        let drawing = report::learning_curve(&steps, &title)?;
+        write_atomically(path, |file| file.write_all(drawing.as_bytes()))?;
+    }
+    let fitted = fitted?;
     if args.save_model.is_some() && fitted.len() > 1 {
         return Err(settings::usage("--save-model takes one target; fit them one by one"));
     }
@@ -65,10 +79,15 @@ fn outputs(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
         ("--save-model", &args.save_model),
         ("--vcov-out", &args.vcov_out),
         ("--folds-out", &args.penalty.folds_out),
+        ("--trace", &args.descent.trace),
+        ("--plot", &args.descent.plot),
     ];
     let ending = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase();
     if args.vcov_out.as_ref().map(ending).is_some_and(|e| !e.ends_with(".csv") && !e.ends_with(".parquet")) {
         return Err(settings::usage("--vcov-out takes a file that ends in .parquet or .csv"));
+    }
+    if args.descent.plot.as_ref().map(ending).is_some_and(|e| !e.ends_with(".svg")) {
+        return Err(settings::usage("--plot takes a file that ends in .svg"));
     }
     let named: Vec<(&str, &PathBuf)> =
         flags.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))).collect();
@@ -80,8 +99,32 @@ fn outputs(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
     Ok(named)
 }
 
+/// A JSON object a line.
+fn write_trace(points: &[TracePoint], file: &mut dyn Write) -> std::io::Result<()> {
+    for point in points {
+        serde_json::to_writer(&mut *file, point)?;
+        file.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// What a learning curve is of.
+fn plot_title(args: &FitArgs, fitted: Option<&FitReport>) -> String {
+    let descent = fitted.and_then(|fit| fit.descent.as_ref().map(|descent| (fit, descent)));
+    match descent {
+        Some((fit, descent)) => {
+            let step = descent.step.map_or(String::new(), |step| format!(", step {}", report::short(step)));
+            format!("{}, learning rate {}{step}", fit.solver.used.name(), descent.learning_rate.name())
+        }
+        None => format!("{}, diverged", args.descent.rate_text()),
+    }
+}
+
 /// The exit code for a fit that succeeded as a computation.
 fn verdict(fitted: &FitReport, strict: bool) -> Exit {
+    if let Some(warning) = fitted.warnings.iter().find(|w| w.code == "not_converged") {
+        return Exit::with_message(NOT_CONVERGED, &warning.message);
+    }
     if fitted.solver.digits < HOPELESS_DIGITS {
         let message = "the design is so ill-conditioned that fewer than 2 digits of the coefficients survive";
         return Exit::with_message(CONDITION, message);

@@ -4,11 +4,12 @@ use streamreg::{CvReport, FitReport, TermEstimate};
 
 use super::number::{optional, p_value, t_value};
 use super::table::{model, summary};
-use super::{ledger_lines, penalized, printable};
+use super::{is_bare, ledger_lines, penalized, printable};
 
 pub(crate) fn fit(report: &FitReport) -> String {
-    if let Some(penalized) = &report.penalized {
-        return fit_penalized(report, penalized.cross_validation.as_ref());
+    if is_bare(report) {
+        let cv = report.penalized.as_ref().and_then(|penalized| penalized.cross_validation.as_ref());
+        return fit_bare(report, cv);
     }
     let level = (report.conf_level * 1e4).round() / 1e2;
     let mut out = format!("**{}**\n\n", escape(&model(report)));
@@ -26,8 +27,8 @@ pub(crate) fn fit(report: &FitReport) -> String {
     out
 }
 
-/// The same without the columns that a penalised fit has no numbers for.
-fn fit_penalized(report: &FitReport, cv: Option<&CvReport>) -> String {
+/// The same without the columns that such a fit has no numbers for.
+fn fit_bare(report: &FitReport, cv: Option<&CvReport>) -> String {
     let mut out = format!("**{}**\n\n| term | estimate |\n|---|---:|\n", escape(&model(report)));
     for c in &report.coefficients {
         out.push_str(&format!("| {} | {} |\n", escape(&printable(&c.term)), optional(c.estimate)));

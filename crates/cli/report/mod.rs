@@ -2,7 +2,9 @@
 
 mod broom;
 mod columns;
+mod descent;
 mod groups;
+mod learning_curve;
 mod markdown;
 mod number;
 mod penalized;
@@ -16,7 +18,8 @@ use serde::Serialize;
 use streamreg::{FitReport, LeftOut, Reading, RowLedger};
 
 pub(crate) use self::groups::{GroupForm, GroupWriter};
-pub(crate) use self::number::count;
+pub(crate) use self::learning_curve::learning_curve;
+pub(crate) use self::number::{count, short};
 pub(crate) use self::plain::{evaluation, inspection};
 use crate::args::Format;
 
@@ -54,6 +57,11 @@ pub(crate) fn printable(text: &str) -> String {
         if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
     };
     text.chars().map(escape).collect()
+}
+
+/// Whether estimates have nothing beside them: neither standard errors nor tests.
+fn is_bare(report: &FitReport) -> bool {
+    report.penalized.is_some() || report.descent.is_some()
 }
 
 /// What became of the rows, a line each.

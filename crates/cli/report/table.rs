@@ -4,14 +4,15 @@ use streamreg::{FitReport, Precision, TermEstimate, Vcov, VcovSummary, WaldTest}
 
 use super::columns::aligned;
 use super::number::{count, optional, p_value, short, stars, t_value};
-use super::{ledger_lines, penalized, printable};
+use super::{descent, is_bare, ledger_lines, penalized, printable};
 
 pub(crate) fn fit(report: &FitReport) -> String {
     let mut out = format!("{}\n\nCoefficients:\n", model(report));
-    match &report.penalized {
-        Some(_) => out.push_str(&penalized::coefficients(report, MOST_ROWS)),
-        None => out.push_str(&coefficients(&report.coefficients)),
-    }
+    out.push_str(&if is_bare(report) {
+        penalized::coefficients(report, MOST_ROWS)
+    } else {
+        coefficients(&report.coefficients)
+    });
     if report.coefficients.iter().any(|c| !stars(c.p_value).is_empty()) {
         out.push_str("---\nSignif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n");
     }
@@ -85,6 +86,9 @@ pub(super) fn coefficients(all: &[TermEstimate]) -> String {
 pub(super) fn summary(report: &FitReport) -> Vec<String> {
     if let Some(penalized) = &report.penalized {
         return penalized::summary(report, penalized);
+    }
+    if let Some(own) = &report.descent {
+        return descent::summary(report, own);
     }
     let g = &report.glance;
     let mut lines = Vec::new();

@@ -276,7 +276,12 @@ impl Source for IpcFile {
             path: self.file.path.to_string_lossy().into(),
         };
         let pieces = pieces(&self.batches);
-        Ok(Box::new(IpcScan { ipc: self, plan: Arc::new(plan), pieces, next: AtomicUsize::new(0) }))
+        request.order.of(Box::new(IpcScan {
+            ipc: self,
+            plan: Arc::new(plan),
+            pieces,
+            next: AtomicUsize::new(0),
+        }))
     }
 
     fn inputs(&self) -> Vec<InputFile> {
@@ -304,16 +309,16 @@ impl Source for IpcFile {
     }
 }
 
-impl IpcFile {
-    /// Opens the file again; it must still be the one that was opened first.
-    fn open_unchanged(&self) -> Result<File> {
-        self.file.verify_unchanged()?;
-        File::open(&self.file.path).map_err(|e| Error::io(&self.file.path, e))
-    }
+/// Opens a file again; it must still be the one that was opened first.
+fn open_unchanged(file: &InputFile) -> Result<File> {
+    file.verify_unchanged()?;
+    File::open(&file.path).map_err(|e| Error::io(&file.path, e))
+}
 
+impl IpcFile {
     /// A decoder of the columns at `wanted`, with all dictionaries.
     fn decoder(&self, wanted: &[usize]) -> Result<FileDecoder> {
-        let mut file = self.open_unchanged()?;
+        let mut file = open_unchanged(&self.file)?;
         let mut decoder = FileDecoder::new(Arc::clone(&self.stored), self.version);
         for block in &self.dictionaries {
             let bytes = read_block(&mut file, block)?;
@@ -363,14 +368,11 @@ impl Scan for IpcScan<'_> {
     fn next_partition(&self) -> Option<Result<Partition>> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let piece = self.pieces.get(index)?;
-        let file = match self.ipc.open_unchanged() {
-            Ok(file) => file,
-            Err(e) => return Some(Err(e)),
-        };
         let batches = IpcBatches {
             plan: Arc::clone(&self.plan),
             bytes_read: Arc::clone(&self.ipc.bytes_read),
-            file,
+            input: self.ipc.file.clone(),
+            file: None,
             batches: Arc::clone(&self.ipc.batches),
             left: piece.clone(),
             current: None,
@@ -387,7 +389,9 @@ impl Scan for IpcScan<'_> {
 struct IpcBatches {
     plan: Arc<Plan>,
     bytes_read: Arc<AtomicU64>,
-    file: File,
+    input: InputFile,
+    /// Opened for the first batch, on the thread that decodes.
+    file: Option<File>,
     batches: Arc<[Batch]>,
     /// Those that are still to be read.
     left: Range<usize>,
@@ -404,7 +408,11 @@ impl IpcBatches {
             }
             let next = self.left.next().and_then(|index| self.batches.get(index));
             let Some(&Batch { block, rows }) = next else { return Ok(None) };
-            let bytes = read_block(&mut self.file, &block)?;
+            let file = match &mut self.file {
+                Some(file) => file,
+                closed => closed.insert(open_unchanged(&self.input)?),
+            };
+            let bytes = read_block(file, &block)?;
             self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             let batch = self.plan.decoder.read_record_batch(&block, &bytes).map_err(|e| of_arrow(&e))?;
             let batch = batch.ok_or_else(|| malformed("a record batch has no header"))?;

@@ -36,5 +36,6 @@ pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use predicate::{Comparison, Predicate, Value};
 pub use source::{
-    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
+    Checksums, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest, Source,
+    Summary,
 };

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
@@ -127,8 +127,62 @@ pub struct ScanRequest {
     /// Whether the consumer needs to know the numbers of the rows ([`Partition::numbers`]). Some sources must count
     /// for it, and none leaves out a file whose rows nobody has counted.
     pub row_numbers: bool,
+    /// In which order partitions come.
+    pub order: PartitionOrder,
+    /// The most rows that a partition should have, where the format lets it be cut so; the reader's default where absent.
+    pub partition_rows: Option<u64>,
     /// Rows of a record batch at most; a matter of memory and speed, never of results.
     pub batch_rows: usize,
+}
+
+impl PartitionOrder {
+    /// A scan whose partitions cost nothing before their first batch, in this order.
+    ///
+    /// # Errors
+    /// Those of its partitions.
+    pub(crate) fn of<'s>(self, scan: Box<dyn Scan + 's>) -> Result<Box<dyn Scan + 's>> {
+        let Self::Shuffled(seed) = self else { return Ok(scan) };
+        let mut partitions = Vec::new();
+        while let Some(partition) = scan.next_partition() {
+            partitions.push(partition?);
+        }
+        // Fisher & Yates, with the numbers of SplitMix64 (Steele, Lea & Flood 2014).
+        let mut state = seed;
+        let mut below = |bound: usize| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((u128::from(z ^ (z >> 31)) * bound as u128) >> 64) as usize
+        };
+        for i in (1..partitions.len()).rev() {
+            partitions.swap(i, below(i + 1));
+        }
+        partitions.iter_mut().enumerate().for_each(|(index, partition)| partition.index = index);
+        Ok(Box::new(Collected { partitions: Mutex::new(partitions.into_iter()) }))
+    }
+}
+
+/// Partitions that were all taken beforehand.
+struct Collected {
+    partitions: Mutex<std::vec::IntoIter<Partition>>,
+}
+
+impl Scan for Collected {
+    fn next_partition(&self) -> Option<Result<Partition>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner).next().map(Ok)
+    }
+}
+
+/// The order of the partitions of a scan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartitionOrder {
+    /// As they are stored: file after file, row after row.
+    #[default]
+    Stored,
+    /// A pseudo-random order that the seed and the cuts of the files decide. Parquet and Arrow IPC files can be entered
+    /// anywhere; others are read as they are stored.
+    Shuffled(u64),
 }
 
 impl ScanRequest {
@@ -140,6 +194,8 @@ impl ScanRequest {
             dictionaries: Vec::new(),
             prune: None,
             row_numbers: false,
+            order: PartitionOrder::Stored,
+            partition_rows: None,
             batch_rows: DEFAULT_BATCH_ROWS,
         }
     }

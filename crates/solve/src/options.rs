@@ -22,6 +22,33 @@ pub enum Solver {
     /// Coordinate descent on the cross-products; of penalised fits, not to be asked for.
     #[serde(rename = "coordinate-descent")]
     CoordinateDescent,
+    /// Mini-batch stochastic gradient descent, epoch by epoch.
+    Sgd,
+    /// Gradient descent with the gradient of all rows.
+    Gd,
+    /// Conjugate gradients on the normal equations, which are never made.
+    Cg,
+}
+
+impl Solver {
+    /// Whether passes over the data are its steps.
+    pub fn is_iterative(self) -> bool {
+        matches!(self, Self::Sgd | Self::Gd | Self::Cg)
+    }
+
+    /// Its name, as it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cholesky => "cholesky",
+            Self::Qr => "qr",
+            Self::Svd => "svd",
+            Self::CoordinateDescent => "coordinate-descent",
+            Self::Sgd => "sgd",
+            Self::Gd => "gd",
+            Self::Cg => "cg",
+        }
+    }
 }
 
 /// What happens to columns that depend linearly on columns before them.

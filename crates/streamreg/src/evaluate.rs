@@ -67,7 +67,7 @@ impl Model {
         let make = || PredictionErrors::new(&predictor);
         let rows = SourceRows(source.as_ref());
         let (errors, ledger) =
-            rows.accumulate(&predictor.design, &predictor.levels, &options.execution, 1, make)?;
+            rows.accumulate(None, &predictor.design, &predictor.levels, &options.execution, 1, make)?;
         if errors.rows == 0 {
             let what = match (ledger.rows_read, source.filters()) {
                 (0, true) => "the filter lets none pass".into(),

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
-use streamreg_core::{AssignedBatch, FoldRule, in_order};
+use streamreg_core::{AssignedBatch, FoldRule, MAX_FOLDS, in_order};
 use streamreg_reader::{Partition, RowNumbers, ScanRequest, Source};
 
 use crate::error::{Error, Result};
@@ -29,6 +29,11 @@ impl FoldPlan {
         Ok(Self { rule, group: cv.group.clone() })
     }
 
+    /// Gives every row a key instead of a fold: the upper half of the hash of its number.
+    pub(crate) fn keys(seed: u64) -> Self {
+        Self { rule: FoldRule::keys(seed), group: None }
+    }
+
     pub(crate) fn folds(&self) -> usize {
         self.rule.folds()
     }
@@ -45,8 +50,20 @@ impl FoldPlan {
     }
 
     /// What gives the batches of a partition, whose columns are those of `request`, their folds; the first `width`
-    /// columns remain.
-    pub(crate) fn assigner(&self, request: &ScanRequest, width: usize, numbers: RowNumbers) -> Assigner {
+    /// columns remain. Keys of rows that nobody has numbered go by their place in partition number `index`.
+    pub(crate) fn assigner(
+        &self,
+        request: &ScanRequest,
+        width: usize,
+        numbers: RowNumbers,
+        index: usize,
+    ) -> Assigner {
+        let numbers = match numbers {
+            RowNumbers::Unknown if self.rule.folds() > MAX_FOLDS => {
+                RowNumbers::Run((index as u64) << 32..u64::MAX)
+            }
+            known => known,
+        };
         let group = self.group.as_ref();
         let group = group.map(|group| (request.columns.iter().position(|c| c == group), group.clone()));
         Assigner { rule: self.rule, group, width, numbers }
@@ -126,7 +143,7 @@ impl Regression {
         let mut writer = TableWriter::file(path, &schema)?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p)).map_err(Failure::from));
         let work = |partition: Partition| -> std::result::Result<Vec<RecordBatch>, Failure> {
-            let mut assigner = plan.assigner(&request, 0, partition.numbers);
+            let mut assigner = plan.assigner(&request, 0, partition.numbers, partition.index);
             let rows = |batch: streamreg_reader::Result<RecordBatch>| {
                 let batch = batch?;
                 let numbers = assigner.row_numbers(&batch);

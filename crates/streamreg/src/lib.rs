@@ -21,6 +21,7 @@
 //! | save, load, predict | [`Model`] |
 //! | measure prediction errors | [`Model::evaluate_paths`] |
 //! | penalise: ridge, lasso, elastic net, cross-validated | [`Penalization`] |
+//! | fit very wide designs, other losses, watch it converge | [`Descent`] |
 //! | look at files | [`inspect`](fn@inspect) |
 //! | filter rows, compute columns | [`Regression::filter`], [`Regression::with`] |
 //! | fit a query of polars | `polars::LazyFrameSource` |
@@ -29,6 +30,7 @@
 //!
 //! Results have the same bits for any number of threads and any batch size, on one kind of processor.
 
+mod descent;
 mod error;
 mod evaluate;
 mod folds;
@@ -46,6 +48,7 @@ mod regression;
 mod report;
 mod run;
 
+pub use descent::{Descent, DescentReport, LEAST_PASSES, TraceFn};
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{EvaluateOptions, Evaluation};
 pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
@@ -59,10 +62,11 @@ pub use regression::Regression;
 pub use report::{Accuracy, FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};
 pub use run::{GroupFit, GroupSummary};
 
+pub use streamreg_core::descent::{Begin, LearningRate, Loss, Phase, Precondition, TracePoint};
 pub use streamreg_core::{
     Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut, Level,
-    Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger, Term, Unseen,
-    WeightType, Weights, formula,
+    Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger, SparseColumns,
+    Term, Unseen, WeightType, Weights, formula,
 };
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;

@@ -1,10 +1,13 @@
 //! The fitted model: saved, loaded, applied to batches.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use serde::{Deserialize, Serialize};
+use streamreg_core::descent::Expander;
 use streamreg_core::{
     Coding, Design, DesignBlock, INTERCEPT, Layout, ModelSpec, RowLedger, RowReader, Unseen, factor_name,
     usable_as_number,
@@ -50,6 +53,7 @@ pub(crate) enum ColumnKind {
     Date,
     Timestamp,
     Text,
+    List,
 }
 
 impl std::fmt::Display for ColumnKind {
@@ -60,6 +64,7 @@ impl std::fmt::Display for ColumnKind {
             Self::Date => "a date",
             Self::Timestamp => "a timestamp",
             Self::Text => "a text",
+            Self::List => "a list",
         })
     }
 }
@@ -70,6 +75,7 @@ impl ColumnKind {
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Timestamp(..) => Self::Timestamp,
             DataType::Boolean => Self::Boolean,
+            DataType::List(_) | DataType::LargeList(_) => Self::List,
             kind if usable_as_number(kind) => Self::Number,
             _ => Self::Text,
         }
@@ -83,6 +89,7 @@ impl ColumnKind {
             Self::Date => DataType::Date32,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Second, None),
             Self::Text => DataType::Utf8,
+            Self::List => DataType::List(Arc::new(Field::new("item", DataType::Int64, true))),
         }
     }
 
@@ -127,6 +134,9 @@ struct Contents {
     #[serde(default)]
     filter: Option<String>,
     coefficients: Vec<TermEstimate>,
+    /// Those of list columns and hashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wide: Option<WideCoefficients>,
     covariance: Option<Covariance>,
     glance: Glance,
     aliased: Vec<Aliased>,
@@ -136,6 +146,55 @@ struct Contents {
     conf_level: f64,
     ledger: RowLedger,
     inputs: Vec<InputRecord>,
+}
+
+/// The coefficients of list columns and hashes that are not zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WideCoefficients {
+    /// Coefficients before them: the constant, and those of the model's terms.
+    #[serde(skip)]
+    named: usize,
+    /// Of list columns, by index.
+    lists: SparseVector,
+    /// Of hashes, by slot.
+    hashed: SparseVector,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct SparseVector {
+    at: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl SparseVector {
+    fn new(values: &[f64]) -> Self {
+        let entries = values.iter().zip(0..).filter(|(value, _)| **value != 0.0);
+        let (values, at) = entries.map(|(value, at)| (*value, at)).unzip();
+        Self { at, values }
+    }
+
+    fn dense(&self) -> Vec<f64> {
+        let mut values = vec![0.0; self.at.iter().max().map_or(0, |&last| last as usize + 1)];
+        self.at.iter().zip(&self.values).for_each(|(&at, value)| values[at as usize] = *value);
+        values
+    }
+
+    fn fits(&self) -> bool {
+        self.at.len() == self.values.len() && self.at.iter().all(|&at| at < 1 << 31)
+    }
+}
+
+impl WideCoefficients {
+    pub(crate) fn new(expander: &Expander, slopes: &[f64]) -> Self {
+        let (lists, hashed) = expander.wide(slopes);
+        let named = expander.named() + usize::from(expander.scaling().intercept);
+        Self { named, lists: SparseVector::new(lists), hashed: SparseVector::new(hashed) }
+    }
+
+    /// Both, one value for every index and slot up to the last that is not zero.
+    pub(crate) fn dense(&self) -> (Vec<f64>, Vec<f64>) {
+        (self.lists.dense(), self.hashed.dense())
+    }
 }
 
 /// Which uncertainty an interval around a prediction covers.
@@ -166,11 +225,18 @@ impl Model {
             coding: report.coding.clone(),
             with: report.with.clone(),
             filter: report.filter.clone(),
-            coefficients: report.coefficients.clone(),
+            coefficients: match &report.wide {
+                Some(wide) => report.coefficients[..wide.named].to_vec(),
+                None => report.coefficients.clone(),
+            },
+            wide: report.wide.clone(),
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
-            penalty: report.penalized.as_ref().map(PenaltyRecord::of),
+            penalty: match &report.descent {
+                Some(descent) => descent.penalty.clone(),
+                None => report.penalized.as_ref().map(PenaltyRecord::of),
+            },
             conf_level: report.conf_level,
             ledger: report.ledger.clone(),
             inputs: report.inputs.clone(),
@@ -258,7 +324,8 @@ impl Model {
         let layout = Layout::new(&design, coding, false)?;
         let first = usize::from(self.0.spec.intercept);
         let slopes: Vec<Option<f64>> = self.0.coefficients.iter().skip(first).map(|c| c.estimate).collect();
-        Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes)
+        let wide = self.0.wide.as_ref().map(WideCoefficients::dense);
+        Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)
     }
 
     /// Checks that a schema has the columns, with values of the kinds they had in the fit.
@@ -307,6 +374,26 @@ impl Model {
     /// Statistics of the fit.
     pub fn glance(&self) -> &Glance {
         &self.0.glance
+    }
+
+    /// The slopes that this model has for the columns of another design, by their names; 0 for others.
+    pub(crate) fn slopes_for(&self, expander: &Expander) -> Vec<f64> {
+        let known: HashMap<&str, f64> =
+            self.0.coefficients.iter().filter_map(|c| Some((c.term.as_str(), c.estimate?))).collect();
+        let named =
+            (0..expander.named()).map(|j| known.get(expander.name(j).as_str()).copied().unwrap_or(0.0));
+        let mut slopes: Vec<f64> = named.collect();
+        slopes.resize(expander.columns(), 0.0);
+        if let Some(wide) = &self.0.wide {
+            let (lists, hashed) = wide.dense();
+            let own = expander.wide(&slopes);
+            let (of_lists, of_hashes) = (own.0.len(), own.1.len());
+            let from = slopes.len() - of_hashes - of_lists;
+            let copy = |to: &mut [f64], values: &[f64]| to.iter_mut().zip(values).for_each(|(t, v)| *t = *v);
+            copy(&mut slopes[from..from + of_lists], &lists);
+            copy(&mut slopes[from + of_lists..], &hashed);
+        }
+        slopes
     }
 
     /// The constant; 0 where there is none.
@@ -481,6 +568,9 @@ impl Contents {
             .find(|c| c.estimate.is_none() && !self.aliased.iter().any(|a| a.term == c.term));
         if let Some(c) = lost {
             return Err(format!("the estimate of {:?} is missing", c.term));
+        }
+        if self.wide.as_ref().is_some_and(|wide| !wide.lists.fits() || !wide.hashed.fits()) {
+            return Err("the coefficients of list columns or hashes do not belong together".into());
         }
         if let Some(c) = &self.covariance {
             let estimated: Vec<usize> =

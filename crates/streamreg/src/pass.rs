@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
-use streamreg_core::{Accumulator, Design, Levels, PassControl, RowLedger, accumulate};
-use streamreg_reader::{RowNumbers, Scan, ScanRequest, Source};
+use arrow_schema::{Schema, SchemaRef};
+use streamreg_core::descent::{Expander, RowBlock};
+use streamreg_core::{Accumulator, AssignedBatch, Design, Levels, PassControl, RowLedger, accumulate, feed};
+use streamreg_reader::{Partition, PartitionOrder, RowNumbers, Scan, ScanRequest, Source};
 
 use crate::error::{Error, Result};
 use crate::folds::FoldPlan;
@@ -104,25 +105,36 @@ pub(crate) trait Rows {
     /// The first rows of the columns of `design`: some, unless there is none.
     fn first(&self, design: &Design, execution: &Execution) -> Result<Option<RecordBatch>>;
 
-    /// Runs the first pass over the columns of `design`, into the folds of `plan`.
-    fn accumulate_folds<A: Accumulator>(
-        &self,
-        plan: &FoldPlan,
-        design: &Design,
-        levels: &Levels,
-        execution: &Execution,
-        make: impl Fn() -> A + Sync,
-    ) -> Result<(A, RowLedger)>;
-
-    /// Runs pass number `pass` over the columns of `design`, whose categories `levels` numbers.
+    /// Runs pass number `pass` over the columns of `design`, whose categories `levels` numbers. With a `plan` the
+    /// accumulators are told the folds or keys of the rows.
     fn accumulate<A: Accumulator>(
         &self,
+        plan: Option<&FoldPlan>,
         design: &Design,
         levels: &Levels,
         execution: &Execution,
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)>;
+
+    /// Runs a pass whose rows are mixed, as `seed` says, and come to `sink` one group after the other.
+    fn feed(
+        &self,
+        plan: &FoldPlan,
+        to: &Mixed<'_>,
+        execution: &Execution,
+        pass: usize,
+        sink: &mut dyn FnMut(&[RowBlock]) -> streamreg_core::Result<()>,
+    ) -> Result<RowLedger>;
+}
+
+/// What rows that are mixed are made into.
+pub(crate) struct Mixed<'a> {
+    pub(crate) design: &'a Design,
+    pub(crate) levels: &'a Levels,
+    pub(crate) expander: &'a Expander,
+    /// Decides the order.
+    pub(crate) seed: u64,
 }
 
 /// The rows of files.
@@ -152,43 +164,69 @@ impl Rows for SourceRows<'_> {
 
     fn accumulate<A: Accumulator>(
         &self,
+        plan: Option<&FoldPlan>,
         design: &Design,
         levels: &Levels,
         execution: &Execution,
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
-        let request = execution.request_for(design);
+        let request = extended(plan, execution.request_for(design), self.0.schema())?;
+        let width = design.columns().len();
         self.pass(&request, execution, pass, |control, scan| {
-            let next = || {
-                let partition = scan.next_partition()?.map_err(Failure::from);
-                Some(partition.map(|p| (p.index, p.batches.map(|b| b.map_err(Failure::from)))))
-            };
-            accumulate(design, levels, control, make, next)
+            accumulate(design, levels, control, make, || next_assigned(plan, &request, width, scan))
         })
     }
 
-    fn accumulate_folds<A: Accumulator>(
+    fn feed(
         &self,
         plan: &FoldPlan,
-        design: &Design,
-        levels: &Levels,
+        to: &Mixed<'_>,
         execution: &Execution,
-        make: impl Fn() -> A + Sync,
-    ) -> Result<(A, RowLedger)> {
-        let request = plan.extend(execution.request_for(design), self.0.schema())?;
-        let width = design.columns().len();
-        self.pass(&request, execution, 1, |control, scan| {
-            let next = || {
-                let partition = scan.next_partition()?.map_err(Failure::from);
-                Some(partition.map(|p| {
-                    let mut assigner = plan.assigner(&request, width, p.numbers);
-                    (p.index, p.batches.map(move |b| assigner.assign(&b.map_err(Failure::from)?)))
-                }))
-            };
-            accumulate(design, levels, control, make, next)
-        })
+        pass: usize,
+        sink: &mut dyn FnMut(&[RowBlock]) -> streamreg_core::Result<()>,
+    ) -> Result<RowLedger> {
+        let mut request = plan.extend(execution.request_for(to.design), self.0.schema())?;
+        request.order = PartitionOrder::Shuffled(to.seed);
+        request.partition_rows = Some(MIXED_PARTITION_ROWS);
+        let width = to.design.columns().len();
+        let done = self.pass(&request, execution, pass, |control, scan| {
+            let next = || next_assigned(Some(plan), &request, width, scan);
+            let sink = |group: &[RowBlock]| sink(group).map_err(Failure::from);
+            let Mixed { design, levels, expander, seed } = to;
+            Ok(((), feed(design, levels, expander, control, *seed, next, sink)?))
+        });
+        Ok(done?.1)
     }
+}
+
+/// Rows of a partition, at most, where partitions are mixed: the fewer, the better.
+const MIXED_PARTITION_ROWS: u64 = 1 << 17;
+
+/// `request`, and what a plan needs beside it.
+fn extended(plan: Option<&FoldPlan>, request: ScanRequest, schema: &Schema) -> Result<ScanRequest> {
+    plan.map_or(Ok(request.clone()), |plan| plan.extend(request, schema))
+}
+
+/// Batches of a partition, and what a plan assigns to their rows.
+type Assigned = Box<dyn Iterator<Item = std::result::Result<AssignedBatch, Failure>> + Send>;
+
+/// The next partition of a scan.
+fn next_assigned(
+    plan: Option<&FoldPlan>,
+    request: &ScanRequest,
+    width: usize,
+    scan: &dyn Scan,
+) -> Option<std::result::Result<(usize, Assigned), Failure>> {
+    let assigned = |partition: Partition| {
+        let Partition { index, numbers, batches, .. } = partition;
+        let batches: Assigned = match plan.map(|plan| plan.assigner(request, width, numbers, index)) {
+            Some(mut assigner) => Box::new(batches.map(move |batch| assigner.assign(&batch?))),
+            None => Box::new(batches.map(|batch| Ok(batch?.into()))),
+        };
+        (index, batches)
+    };
+    Some(scan.next_partition()?.map(assigned).map_err(Failure::from))
 }
 
 /// Why a pass over files failed: while a row was used, or before.
@@ -371,44 +409,44 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
 
     fn accumulate<A: Accumulator>(
         &self,
+        plan: Option<&FoldPlan>,
         design: &Design,
         levels: &Levels,
         execution: &Execution,
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
-        let columns = design.columns().to_vec();
-        let next = || {
-            let taken = self.take()?;
-            let columns = columns.clone();
-            Some(taken.map(|(index, batches)| {
-                (index, batches.into_iter().map(move |batch| project(&batch, &columns)))
-            }))
-        };
-        execution.control(pass, None, |control| accumulate(design, levels, control, make, next))
-    }
-
-    fn accumulate_folds<A: Accumulator>(
-        &self,
-        plan: &FoldPlan,
-        design: &Design,
-        levels: &Levels,
-        execution: &Execution,
-        make: impl Fn() -> A + Sync,
-    ) -> Result<(A, RowLedger)> {
-        let request = plan.extend(execution.request(design.columns()), &self.schema)?;
+        let request = extended(plan, execution.request(design.columns()), &self.schema)?;
         let width = design.columns().len();
         let next = || {
             let taken = self.take()?;
             let columns = request.columns.clone();
             Some(taken.map(|(index, batches)| {
                 let first = (index * STREAM_PARTITION_ROWS) as u64;
-                let mut assigner = plan.assigner(&request, width, RowNumbers::Run(first..u64::MAX));
-                let assign = move |batch| Ok(assigner.assign(&project(&batch, &columns)?)?);
+                let numbers = RowNumbers::Run(first..u64::MAX);
+                let mut assigner = plan.map(|plan| plan.assigner(&request, width, numbers, index));
+                let assign = move |batch| {
+                    let batch = project(&batch, &columns)?;
+                    match &mut assigner {
+                        Some(assigner) => Ok(assigner.assign(&batch)?),
+                        None => Ok(AssignedBatch::from(batch)),
+                    }
+                };
                 (index, batches.into_iter().map(assign))
             }))
         };
-        execution.control(1, None, |control| accumulate(design, levels, control, make, next))
+        execution.control(pass, None, |control| accumulate(design, levels, control, make, next))
+    }
+
+    fn feed(
+        &self,
+        _: &FoldPlan,
+        _: &Mixed<'_>,
+        _: &Execution,
+        _: usize,
+        _: &mut dyn FnMut(&[RowBlock]) -> streamreg_core::Result<()>,
+    ) -> Result<RowLedger> {
+        Err(Error::invalid_request("record batches cannot be read twice: epochs need a source of files"))
     }
 }
 

@@ -116,6 +116,11 @@ impl Penalization {
         self
     }
 
+    /// Whether more than one size is asked for.
+    pub(crate) fn has_path(&self) -> bool {
+        self.path != Lambdas::Unasked
+    }
+
     /// Checks what does not depend on the data.
     pub(crate) fn validate(&self) -> Result<()> {
         self.form.validate()?;
@@ -182,6 +187,13 @@ pub struct PenaltyRecord {
 }
 
 impl PenaltyRecord {
+    /// A penalty of a given size.
+    pub(crate) fn asked(penalization: &Penalization) -> Self {
+        let PenaltyForm { penalty, scale } = penalization.form;
+        let lambda = penalization.lambda.unwrap_or(0.0);
+        Self { kind: penalty.name().into(), lambda, l1_ratio: penalty.l1_ratio(), scale }
+    }
+
     pub(crate) fn of(report: &PenalizedReport) -> Self {
         let PenalizedReport { kind, lambda, l1_ratio, scale, .. } = report;
         Self { kind: kind.clone(), lambda: *lambda, l1_ratio: *l1_ratio, scale: *scale }

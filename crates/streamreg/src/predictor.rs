@@ -1,6 +1,7 @@
 //! A model's terms applied to rows: what prediction and evaluation share.
 
 use arrow_array::RecordBatch;
+use streamreg_core::descent::WideTerms;
 use streamreg_core::{BlockError, Design, DesignBlock, Effect, Layout, Level, Levels, RowReader, Unseen};
 
 use crate::error::{Error, Result};
@@ -13,6 +14,14 @@ pub(crate) struct Predictor {
     layout: Layout,
     constant: f64,
     effects: Vec<TableEffect>,
+    wide: Option<Wide>,
+}
+
+/// Features of list columns and hashes.
+struct Wide {
+    terms: WideTerms,
+    lists: Vec<f64>,
+    hashed: Vec<f64>,
 }
 
 /// An effect whose levels are looked up by position.
@@ -75,11 +84,13 @@ impl Predictor {
         unseen: Unseen,
         constant: f64,
         coefficients: &[Option<f64>],
+        wide: Option<(Vec<f64>, Vec<f64>)>,
     ) -> Result<Self> {
+        let of_hashes: Vec<usize> = WideTerms::new(&design).variables().collect();
         // What two columns add may cancel (`f` and `1 - f`): their parts count, not the sum.
         let estimated = |column: usize| coefficients.get(column).is_some_and(Option::is_some);
         let of_estimated = layout.variables(estimated);
-        let used = |v: usize| of_estimated.contains(&v);
+        let used = |v: usize| of_estimated.contains(&v) || of_hashes.contains(&v);
         let flag_used = |v: usize| design.flag_of(v).is_some_and(used);
         let needed: Vec<bool> = (0..design.variables()).map(|v| used(v) || flag_used(v)).collect();
         design.retain(|v| needed[v]);
@@ -94,7 +105,8 @@ impl Predictor {
         };
         let effects = layout.effects(&values).into_iter().filter(matters);
         let effects = effects.map(|e| TableEffect::new(e, levels)).collect::<Result<_>>()?;
-        Ok(Self { design, levels: Levels { sets, unseen, references }, layout, constant, effects })
+        let wide = wide.map(|(lists, hashed)| Wide { terms: WideTerms::new(&design), lists, hashed });
+        Ok(Self { design, levels: Levels { sets, unseen, references }, layout, constant, effects, wide })
     }
 
     /// The prediction for every row of a block. What stands in masked rows is unspecified.
@@ -102,6 +114,9 @@ impl Predictor {
         let mut sums = vec![self.constant; block.rows];
         for effect in &self.effects {
             effect.add(block, &mut sums);
+        }
+        if let Some(wide) = &self.wide {
+            wide.terms.add(block, &wide.lists, &wide.hashed, &mut sums);
         }
         sums
     }

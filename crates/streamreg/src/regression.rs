@@ -7,12 +7,13 @@ use std::sync::atomic::AtomicBool;
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::{
-    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, Term, WeightType,
-    Weights,
+    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, SparseColumns,
+    Term, WeightType, Weights,
 };
 use streamreg_reader::{DatasetOptions, Source};
 use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
 
+use crate::descent::Descent;
 use crate::error::{Error, Result};
 use crate::inference::Inference;
 use crate::input::Selection;
@@ -55,6 +56,9 @@ pub struct Regression {
     pub(crate) precision: Precision,
     pub(crate) escalate: bool,
     pub(crate) penalization: Option<Penalization>,
+    pub(crate) descent: Option<Descent>,
+    pub(crate) sparse: Option<SparseColumns>,
+    pub(crate) hash_bits: Option<u32>,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
 }
@@ -107,6 +111,9 @@ impl Regression {
             precision: Precision::Auto,
             escalate: true,
             penalization: None,
+            descent: None,
+            sparse: None,
+            hash_bits: None,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
         }
@@ -432,6 +439,8 @@ impl Regression {
             weights: self.weights.clone(),
             by: self.by.clone(),
             clusters: self.inference.clusters.clone(),
+            sparse: self.sparse.clone(),
+            hash_bits: self.hash_bits,
             ..ModelSpec::new("", Vec::new())
         };
         let excluded = self.excluded(schema)?;
@@ -482,7 +491,10 @@ impl Regression {
                 let (mut names, mut left_out) = spec.default_features(&taken, schema);
                 names.retain(|f| !excluded.contains(f));
                 left_out.retain(|l| !excluded.contains(&l.column));
-                if names.is_empty() && taken.iter().all(|t| schema.index_of(t).is_ok()) {
+                if names.is_empty()
+                    && spec.sparse.is_none()
+                    && taken.iter().all(|t| schema.index_of(t).is_ok())
+                {
                     return Err(nothing_left(&self.responses.join(", "), &left_out));
                 }
                 (names, left_out)
@@ -530,7 +542,8 @@ fn taken_columns(spec: &ModelSpec) -> Vec<String> {
     let responses = spec.responses.iter().flat_map(Factor::columns).map(str::to_owned);
     let weights = spec.weights.iter().map(|w| w.column.clone());
     let keys = spec.by.iter().chain(&spec.clusters).cloned();
-    responses.chain(weights).chain(keys).collect()
+    let lists = spec.sparse.iter().flat_map(|sparse| [sparse.indices.clone(), sparse.values.clone()]);
+    responses.chain(weights).chain(keys).chain(lists).collect()
 }
 
 fn nothing_left(response: &str, left_out: &[LeftOut]) -> Error {

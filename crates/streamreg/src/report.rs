@@ -14,9 +14,10 @@ use streamreg_solve::{
     Aliased, Covariance, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
 };
 
+use crate::descent::DescentReport;
 use crate::error::{Error, Result};
 use crate::input::Selection;
-use crate::model::{Model, ModelColumn};
+use crate::model::{Model, ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
 use crate::penalized::PenalizedReport;
 
@@ -168,6 +169,9 @@ pub struct FitReport {
     /// coefficients that are not zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub penalized: Option<PenalizedReport>,
+    /// How an iterative solver came to it, where one did. Then there are no standard errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descent: Option<DescentReport>,
     /// Level of the confidence intervals.
     pub conf_level: f64,
     /// What the reader should know.
@@ -194,6 +198,9 @@ pub struct FitReport {
     /// Covariance of the estimated coefficients; `None` without residual degrees of freedom.
     #[serde(skip)]
     pub covariance: Option<Covariance>,
+    /// Coefficients of list columns and hashes.
+    #[serde(skip)]
+    pub(crate) wide: Option<WideCoefficients>,
 }
 
 /// What all fits of one pass share.
@@ -252,6 +259,8 @@ impl FitReport {
             },
             solver: SolverReport { digits: fit.digits, ..solver },
             penalized: None,
+            descent: None,
+            wide: None,
             conf_level,
             warnings,
             ledger,

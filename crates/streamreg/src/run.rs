@@ -1,5 +1,6 @@
 //! A fit under way: the passes that it needs, and what is made of their sums.
 
+mod descent;
 mod groups;
 mod penalized;
 
@@ -87,6 +88,9 @@ impl<'a, R: Rows> Run<'a, R> {
 
     /// The fit of every response.
     pub(crate) fn reports(mut self) -> Result<Vec<FitReport>> {
+        if let Some(solver) = self.iterative()? {
+            return self.descend(solver);
+        }
         if let Some(asked) = &self.regression.penalization {
             return self.penalized(asked);
         }
@@ -236,7 +240,7 @@ impl<'a, R: Rows> Run<'a, R> {
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
         let start = Instant::now();
-        let done = self.rows.accumulate(design, levels, &self.regression.execution, pass, make)?;
+        let done = self.rows.accumulate(None, design, levels, &self.regression.execution, pass, make)?;
         self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
         Ok(done)
     }

@@ -1,5 +1,7 @@
 //! From blocks of the design's variables to standardised rows.
 
+use std::sync::Arc;
+
 use crate::block::DesignBlock;
 use crate::descent::rows::{Features, RowBlock};
 use crate::descent::scaling::{Scaling, power_of_two_near};
@@ -7,7 +9,8 @@ use crate::descent::sparse::SparsePlan;
 use crate::descent::survey::Survey;
 use crate::design::Design;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{Layout, LayoutColumn};
+use crate::layout::{Coding, Layout, LayoutColumn};
+use crate::levels::LevelSet;
 
 /// Most rows of a [`RowBlock`] that [`RowBuilder`] makes.
 const MOST_ROWS: usize = 4_096;
@@ -155,6 +158,17 @@ impl Expander {
         }
     }
 
+    /// The coefficients of list columns and those of hashes, among those of all columns.
+    pub fn wide<'c>(&self, coefficients: &'c [f64]) -> (&'c [f64], &'c [f64]) {
+        let (lists, hashed) = match &self.plan {
+            Plan::Dense(_) => (None, None),
+            Plan::Sparse(plan) => plan.starts(),
+        };
+        let end = coefficients.len();
+        let hashed_from = hashed.unwrap_or(end);
+        (&coefficients[lists.unwrap_or(hashed_from)..hashed_from], &coefficients[hashed_from..])
+    }
+
     /// How many columns, the first ones, are those of the model's layout; the others are of list columns and hashes.
     pub fn named(&self) -> usize {
         match &self.plan {
@@ -166,6 +180,21 @@ impl Expander {
     /// Whether rows come as the entries that are not zero.
     pub fn is_sparse(&self) -> bool {
         matches!(self.plan, Plan::Sparse(_))
+    }
+
+    /// The sample of a survey, in standardised units.
+    pub fn sample(&self, survey: &Survey, coding: &Coding, sets: &[Arc<LevelSet>]) -> RowBlock {
+        let mut builder = RowBuilder::with_capacity(self, survey.sampled());
+        let mut sample = None;
+        survey.with_sample(coding, sets, |block| {
+            let mut take = |rows: RowBlock| {
+                sample.get_or_insert(rows);
+                None
+            };
+            builder.append(block, None, &mut take);
+            builder.finish(&mut take);
+        });
+        sample.unwrap_or_else(|| self.empty_block(0))
     }
 
     /// Rows of a block.
@@ -221,7 +250,12 @@ impl Shuffle {
 impl<'e> RowBuilder<'e> {
     /// Collects rows in the order in which they come.
     pub fn new(expander: &'e Expander) -> Self {
-        let capacity = expander.block_rows();
+        Self::with_capacity(expander, expander.block_rows())
+    }
+
+    /// The same, up to `capacity` at a time.
+    fn with_capacity(expander: &'e Expander, capacity: usize) -> Self {
+        let capacity = capacity.max(1);
         Self {
             expander,
             block: expander.empty_block(capacity),

@@ -64,6 +64,7 @@ pub use rows::{Features, RowBlock, SparseRows};
 pub use scaling::Scaling;
 pub use schedule::LearningRate;
 pub use sgd::{Begin, Next, Population, Precondition, Sgd, SgdOptions};
+pub use sparse::WideTerms;
 pub use sums::GradientSums;
 pub use survey::Survey;
 pub use trace::{Phase, TracePoint};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{BlockError, DesignBlock};
 use crate::descent::certificate::Certificate;
-use crate::descent::curvature::{Curvature, total_weight};
+use crate::descent::curvature::{Curvature, factors, total_weight};
 use crate::descent::expand::{Expander, RowBuilder, Shuffle};
 use crate::descent::loss::{Loss, Smoothed};
 use crate::descent::penalty::Penalties;
@@ -310,6 +310,25 @@ impl Sgd {
     /// What steps are preconditioned with.
     pub fn curvature(&self) -> &Curvature {
         &self.curvature
+    }
+
+    /// What every column's own curvature in a sample is.
+    pub fn diagonal(&self, sample: &RowBlock) -> Curvature {
+        let (_, factors) = factors(sample, self.loss, &self.parameters);
+        Curvature::diagonal(sample, &factors, &self.penalties, self.parameters.len(), sample.rows())
+    }
+
+    /// The largest eigenvalue of the Hessian of a sample, times the inverse of `metric`.
+    pub fn largest(&self, sample: &RowBlock, metric: &Curvature) -> f64 {
+        let (_, factors) = factors(sample, self.loss, &self.parameters);
+        metric.largest(
+            sample,
+            &factors,
+            self.mean_weight,
+            &self.penalties,
+            self.parameters.len(),
+            sample.rows(),
+        )
     }
 
     /// Rows of a batch.

@@ -128,6 +128,12 @@ impl SparsePlan {
         self.names.get(column).cloned().unwrap_or_default()
     }
 
+    /// Where the columns of list columns and those of hashes begin.
+    pub(super) fn starts(&self) -> (Option<usize>, Option<usize>) {
+        let first = |first: u32| first as usize;
+        (self.lists.as_ref().map(|l| first(l.first)), self.hashed.as_ref().map(|h| first(h.first)))
+    }
+
     /// The columns that have names of their own: those of the layout.
     pub(super) fn named(&self) -> usize {
         self.names.len()
@@ -173,6 +179,44 @@ impl SparsePlan {
             }
         }
         out.offsets.push(out.indices.len() as u32);
+    }
+}
+
+/// What features of list columns and hashes add to predictions.
+#[derive(Clone, Debug)]
+pub struct WideTerms {
+    bits: Option<u32>,
+    terms: Vec<HashedTerm>,
+}
+
+impl WideTerms {
+    /// Those of a design.
+    pub fn new(design: &Design) -> Self {
+        let bits = design.spec.hash_bits;
+        Self { bits, terms: if bits.is_some() { hashed_terms(design) } else { Vec::new() } }
+    }
+
+    /// The variables that hashed terms are multiplied with.
+    pub fn variables(&self) -> impl Iterator<Item = usize> {
+        self.terms.iter().filter_map(|term| term.variable)
+    }
+
+    /// Adds what the features of every row come to: `lists` are the coefficients of the indices of the list columns (those
+    /// beyond have none), `hashed` those of the slots.
+    pub fn add(&self, block: &DesignBlock<'_>, lists: &[f64], hashed: &[f64], sums: &mut [f64]) {
+        let coefficient = |all: &[f64], at: u32| all.get(at as usize).copied().unwrap_or(0.0);
+        for (row, sum) in sums.iter_mut().enumerate() {
+            if let Some(sparse) = block.sparse {
+                let (indices, values) = sparse.row(row);
+                *sum += indices.iter().zip(values).map(|(&at, x)| coefficient(lists, at) * x).sum::<f64>();
+            }
+            if let Some(bits) = self.bits {
+                for term in &self.terms {
+                    let value = term.variable.map_or(1.0, |v| block.columns[v].values[row]);
+                    *sum += value * coefficient(hashed, term.slot(block, row, bits));
+                }
+            }
+        }
     }
 }
 

@@ -157,15 +157,12 @@ impl Survey {
     }
 
     /// Hands the sample to `take`, as one block whose level numbers are positions among the levels of `coding`.
-    ///
-    /// # Errors
-    /// Those of `take`.
-    pub fn with_sample<E>(
+    pub(super) fn with_sample(
         &self,
         coding: &Coding,
         sets: &[std::sync::Arc<LevelSet>],
-        take: impl FnOnce(&DesignBlock<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+        take: impl FnOnce(&DesignBlock<'_>),
+    ) {
         let mut rows: Vec<&Sampled> = self.sample.iter().collect();
         rows.sort();
         let column = |v: usize| rows.iter().map(|row| row.values[v]).collect::<Vec<f64>>();

@@ -15,6 +15,13 @@ pub enum Phase {
     Gradient,
 }
 
+impl TracePoint {
+    /// A point with the loss of `rows` rows.
+    pub fn new(epoch: usize, phase: Phase, rows: u64, loss: f64, step: f64) -> Self {
+        Self { epoch, phase, batch: 0, rows, loss, held_out_loss: None, gradient_norm: None, step }
+    }
+}
+
 /// A point of the learning curve. Losses and norms are in the units of the data: the loss as reported, the gradient that
 /// of the objective by standardised parameters, relative to the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ipc::IpcFile;
 use crate::parquet::ParquetFile;
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+    Checksums, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest, Source,
+    Summary, position,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -310,7 +311,11 @@ impl Source for Dataset {
             }
         }
         let place = Mutex::new(Place { file: 0, current: None, next_index: 0, rows_before: 0, end: 0 });
-        Ok(Box::new(DatasetScan { dataset: self, request: request.clone(), place }))
+        // Files that know their rows can be entered anywhere.
+        let known = self.files.iter().all(|file| file.rows().is_some());
+        let order = if known { request.order } else { PartitionOrder::Stored };
+        let request = ScanRequest { order: PartitionOrder::Stored, ..request.clone() };
+        order.of(Box::new(DatasetScan { dataset: self, request, place }))
     }
 
     fn inputs(&self) -> Vec<InputFile> {

@@ -30,8 +30,8 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use self::footer::{check_ends, check_metadata, check_names};
 use self::pages::{LocatedPages, PageFile, Seen, Walk, decode_bytes, locate_pages};
+use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
-use self::pieces::{Piece, first_rows, pieces, ranges};
 use self::types::{arrow_metadata, with_dictionaries};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
@@ -76,7 +76,9 @@ impl ParquetFile {
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a readable Parquet footer: {e}")))
         })?;
         check_metadata(&metadata, meta.len())?;
-        let located = Arc::new(LocatedPages::new(&metadata, |rows| ranges(rows.unsigned_abs()).len() > 1));
+        let located = Arc::new(LocatedPages::new(&metadata, |rows| {
+            ranges(rows.unsigned_abs(), LEAST_RANGE_ROWS).len() > 1
+        }));
         let metadata = metadata.into_builder().set_page_index(Some(Arc::clone(&located) as _)).build();
         let reader = contain(|| {
             arrow_metadata(Arc::new(metadata))
@@ -156,7 +158,7 @@ impl Source for ParquetFile {
         let flat = leaves.iter().all(|&leaf| descr.column(leaf).max_rep_level() == 0);
         let groups = self.row_groups(request, &parquet_roots);
         let pieces = if flat {
-            pieces(groups.into_iter())
+            pieces(groups.into_iter(), request.partition_rows.unwrap_or(RANGE_ROWS))
         } else {
             // Values of repeated columns are not rows, so their row groups cannot be cut.
             let whole = |(i, rows)| Piece { row_groups: i..i + 1, rows: None, count: rows };
@@ -165,7 +167,13 @@ impl Source for ParquetFile {
         let reader = self.reader_for(request, &parquet_roots)?;
         let plan = Arc::new(Plan { reader, mask, leaves, order, batch_rows: request.batch_rows.max(1) });
         let first_rows = first_rows(self.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs()));
-        Ok(Box::new(ParquetScan { shared, plan, pieces, first_rows, next: AtomicUsize::new(0) }))
+        request.order.of(Box::new(ParquetScan {
+            shared,
+            plan,
+            pieces,
+            first_rows,
+            next: AtomicUsize::new(0),
+        }))
     }
 
     fn inputs(&self) -> Vec<InputFile> {

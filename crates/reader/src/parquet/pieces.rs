@@ -6,6 +6,9 @@ use std::ops::Range;
 /// With the usual pages of 2^17 eight-byte values the cuts fall between pages.
 pub const RANGE_ROWS: u64 = 1 << 20;
 
+/// The shortest ranges that a request may ask for: shorter ones would decode the pages at their ends too often.
+pub(super) const LEAST_RANGE_ROWS: u64 = 1 << 16;
+
 /// Consecutive row groups are joined into one partition until it has this many rows.
 pub const MIN_PARTITION_ROWS: u64 = 1 << 15;
 
@@ -37,17 +40,19 @@ impl Piece {
     }
 }
 
-/// The ranges that a row group of `rows` rows is read in: one, unless it is large.
-pub(super) fn ranges(rows: u64) -> Vec<Range<u64>> {
-    let count = ((rows + RANGE_ROWS / 2) / RANGE_ROWS).max(1);
-    (0..count).map(|i| i * RANGE_ROWS..if i + 1 == count { rows } else { (i + 1) * RANGE_ROWS }).collect()
+/// The ranges of `length` rows that a row group of `rows` rows is read in: one, unless it is large.
+pub(super) fn ranges(rows: u64, length: u64) -> Vec<Range<u64>> {
+    let count = ((rows + length / 2) / length).max(1);
+    (0..count).map(|i| i * length..if i + 1 == count { rows } else { (i + 1) * length }).collect()
 }
 
-/// Cuts a file into partitions, by the sizes of the row groups that are read: pairs of index and rows.
-pub(super) fn pieces(row_groups: impl Iterator<Item = (usize, u64)>) -> Vec<Piece> {
+/// Cuts a file into partitions of about `length` rows at most, by the sizes of the row groups that are read: pairs of index
+/// and rows.
+pub(super) fn pieces(row_groups: impl Iterator<Item = (usize, u64)>, length: u64) -> Vec<Piece> {
+    let length = length.max(LEAST_RANGE_ROWS);
     let mut pieces: Vec<Piece> = Vec::new();
     for (index, rows) in row_groups {
-        let cuts = ranges(rows);
+        let cuts = ranges(rows, length);
         if cuts.len() > 1 {
             pieces.extend(cuts.into_iter().map(|r| Piece {
                 row_groups: index..index + 1,
@@ -76,7 +81,7 @@ mod tests {
     #[test]
     fn large_row_groups_are_cut_and_small_ones_joined() {
         let sizes = [10, 20, 40_000, 5, 3 * RANGE_ROWS + 7, 100];
-        let pieces = pieces(sizes.into_iter().enumerate());
+        let pieces = pieces(sizes.into_iter().enumerate(), RANGE_ROWS);
         let counts: Vec<_> = pieces.iter().map(|p| (p.row_groups.clone(), p.count)).collect();
         assert_eq!(
             counts,
@@ -97,24 +102,24 @@ mod tests {
         let sizes = [40_000, 5, 3 * RANGE_ROWS + 7, 100];
         let first = first_rows(sizes.into_iter());
         let numbers: Vec<_> =
-            pieces(sizes.into_iter().enumerate()).iter().map(|p| p.numbers(&first)).collect();
+            pieces(sizes.into_iter().enumerate(), RANGE_ROWS).iter().map(|p| p.numbers(&first)).collect();
         assert_eq!(numbers[0].start, 0);
         assert!(numbers.windows(2).all(|w| w[0].end == w[1].start), "{numbers:?}");
         assert_eq!(numbers.last().map(|n| n.end), Some(sizes.iter().sum()));
-        let skipped = pieces([(0, 40_000), (3, 100)].into_iter());
+        let skipped = pieces([(0, 40_000), (3, 100)].into_iter(), RANGE_ROWS);
         assert_eq!(skipped[1].numbers(&first), first[3]..first[3] + 100);
     }
 
     #[test]
     fn row_groups_on_both_sides_of_a_gap_are_not_joined() {
-        let pieces = pieces([(0, 10), (1, 10), (4, 10)].into_iter());
+        let pieces = pieces([(0, 10), (1, 10), (4, 10)].into_iter(), RANGE_ROWS);
         assert_eq!(pieces.iter().map(|p| p.row_groups.clone()).collect::<Vec<_>>(), [0..2, 4..5]);
     }
 
     #[test]
     fn ranges_cover_every_row_once() {
         for rows in [0, 1, RANGE_ROWS, RANGE_ROWS * 3 / 2 - 1, RANGE_ROWS * 3 / 2, 10 * RANGE_ROWS + 1] {
-            let cuts = ranges(rows);
+            let cuts = ranges(rows, RANGE_ROWS);
             assert_eq!(cuts.first().map(|r| r.start), Some(0));
             assert_eq!(cuts.last().map(|r| r.end), Some(rows));
             assert!(cuts.windows(2).all(|w| w[0].end == w[1].start), "{rows}: {cuts:?}");

@@ -116,12 +116,22 @@ impl PenaltyForm {
         Err(Error::Option(format!("the L1 ratio must lie between 0 and 1, not {ratio}")))
     }
 
+    /// What a penalty of scikit-learn's scale, for rows of weight `weight` in all, takes of the absolute value of a
+    /// coefficient and of half its square; `None` for a scale that depends on the spread of the data.
+    pub fn plain(&self, lambda: f64, weight: f64) -> Option<(f64, f64)> {
+        let ratio = self.penalty.l1_ratio();
+        let squares = match self.penalty {
+            Penalty::Ridge => lambda / weight,
+            Penalty::ElasticNet { .. } => lambda * (1.0 - ratio),
+        };
+        (self.scale == PenaltyScale::Sklearn).then_some((lambda * ratio, squares))
+    }
+
     /// The penalties of every coefficient at `lambda`.
     fn weights(&self, lambda: f64, gram: &Gram) -> Weights {
         let ratio = self.penalty.l1_ratio();
-        let squares = match (self.scale, self.penalty) {
-            (PenaltyScale::Sklearn, Penalty::Ridge) => lambda / gram.weight(),
-            (PenaltyScale::Sklearn, _) => lambda * (1.0 - ratio),
+        let squares = match self.plain(lambda, gram.weight()) {
+            Some((_, squares)) => squares,
             // Of a constant response nothing is explained, whatever the penalty.
             _ if gram.response_sd() == 0.0 => lambda * (1.0 - ratio),
             _ => lambda * (1.0 - ratio) / gram.response_sd(),

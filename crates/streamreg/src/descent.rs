@@ -1,0 +1,290 @@
+//! Iterative fits: what can be asked for, and what is reported.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use streamreg_core::descent::{Begin, LearningRate, Loss, Precondition, SgdOptions, TracePoint};
+use streamreg_solve::Solver;
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::penalized::PenaltyRecord;
+use crate::regression::Regression;
+
+/// Fewest passes that make a fit: one to look, one to learn, one to tell what came of it.
+pub const LEAST_PASSES: usize = 3;
+
+/// Told every point of the learning curve, as it comes.
+pub type TraceFn = Arc<dyn Fn(&TracePoint) + Send + Sync>;
+
+/// How an iterative solver goes about its work: [`Solver::Sgd`], [`Solver::Gd`] or [`Solver::Cg`].
+///
+/// ```
+/// use streamreg::{Descent, Loss, Regression, Solver};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("d.csv");
+/// # std::fs::write(&path, (0..600).fold("y,x\n".to_owned(), |t, i| t + &format!("{},{}\n", 3 * i + i % 5, i)))?;
+/// let median = Descent::new().loss(Loss::Quantile { tau: 0.5 });
+/// let report = Regression::new("y").descent(median).fit_paths(&[&path])?;
+/// assert!((report.estimate("x").unwrap() - 3.0).abs() < 0.01);
+/// assert!(report.descent.unwrap().converged);
+/// let exact = Regression::new("y").solver(Solver::Cg).fit_paths(&[&path])?;
+/// assert!((exact.estimate("x").unwrap() - 3.0).abs() < 0.01);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Descent {
+    pub(crate) loss: Loss,
+    pub(crate) passes: Option<usize>,
+    pub(crate) held_out: f64,
+    pub(crate) warm: Option<Box<Model>>,
+    pub(crate) trace: Option<TraceFn>,
+    pub(crate) options: SgdOptions,
+}
+
+impl Descent {
+    /// Squares, everything found out from the data.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What residuals cost. Parameters of a loss are in the units of the response.
+    #[must_use]
+    pub fn loss(mut self, loss: Loss) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// The most passes over the data, of which the first looks where the columns lie: 20 unless said otherwise, 1,000 of
+    /// [`Solver::Gd`], 200 of [`Solver::Cg`].
+    #[must_use]
+    pub fn epochs(mut self, passes: usize) -> Self {
+        self.passes = Some(passes);
+        self
+    }
+
+    /// How long steps are.
+    #[must_use]
+    pub fn learning_rate(mut self, rate: LearningRate) -> Self {
+        self.options.rate = rate;
+        self
+    }
+
+    /// The share of the last step that the next one keeps, with a rate that is given.
+    #[must_use]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.options.momentum = momentum;
+        self
+    }
+
+    /// Rows of a batch.
+    #[must_use]
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.options.batch_rows = Some(rows);
+        self
+    }
+
+    /// When it is good enough: see [`SgdOptions::tolerance`]. [`Solver::Cg`] goes on as far as float64 allows unless said
+    /// otherwise.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: f64) -> Self {
+        self.options.tolerance = Some(tolerance);
+        self
+    }
+
+    /// How many epochs may pass without a gain.
+    #[must_use]
+    pub fn patience(mut self, epochs: usize) -> Self {
+        self.options.patience = Some(epochs);
+        self
+    }
+
+    /// The share of the rows that is not learnt from, and tells when to stop: chosen by a hash of the seed and the number
+    /// of the row.
+    #[must_use]
+    pub fn held_out(mut self, share: f64) -> Self {
+        self.held_out = share;
+        self
+    }
+
+    /// Decides the order of the rows, which are held out, which are in the sample, and a random start.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = seed;
+        self
+    }
+
+    /// Where to begin.
+    #[must_use]
+    pub fn start(mut self, start: Begin) -> Self {
+        self.options.start = start;
+        self
+    }
+
+    /// Begins at the coefficients that a model has for the same terms; at zero for others.
+    #[must_use]
+    pub fn warm_start(mut self, model: Model) -> Self {
+        self.warm = Some(Box::new(model));
+        self
+    }
+
+    /// What steps are preconditioned with.
+    #[must_use]
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.options.precondition = precondition;
+        self
+    }
+
+    /// Is told every point of the learning curve.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceFn) -> Self {
+        self.trace = Some(trace);
+        self
+    }
+
+    /// The most passes with a solver.
+    pub(crate) fn most_passes(&self, solver: Solver) -> usize {
+        self.passes.unwrap_or(match solver {
+            Solver::Gd => 1_000,
+            Solver::Cg => 200,
+            _ => 20,
+        })
+    }
+
+    /// Checks what does not depend on the data.
+    pub(crate) fn validate(&self, solver: Solver) -> Result<()> {
+        let refuse = |message: String| Err(Error::invalid_request(message));
+        let invalid = |e: streamreg_core::Error| Error::invalid_request(e.to_string());
+        self.loss.validate().map_err(invalid)?;
+        self.options.rate.validate().map_err(invalid)?;
+        let passes = self.most_passes(solver);
+        if passes < LEAST_PASSES {
+            return refuse(format!(
+                "{passes} epochs are too few: one looks where the columns lie, one learns, one tells what came of it; say \
+                 {LEAST_PASSES} or more"
+            ));
+        }
+        if !(0.0..=0.9).contains(&self.held_out) {
+            return refuse(format!(
+                "the share of rows held out lies between 0 and 0.9, not at {}",
+                self.held_out
+            ));
+        }
+        if let Some(tolerance) = self.options.tolerance.filter(|t| !(*t >= 0.0 && t.is_finite())) {
+            return refuse(format!("a tolerance must be a number from 0 on, not {tolerance}"));
+        }
+        if self.options.batch_rows == Some(0) {
+            return refuse("a batch has at least one row, not 0".into());
+        }
+        if self.options.patience == Some(0) {
+            return refuse("patience lasts at least one epoch, not 0".into());
+        }
+        if !(0.0..1.0).contains(&self.options.momentum) {
+            return refuse(format!(
+                "the momentum must be at least 0 and less than 1, not {}",
+                self.options.momentum
+            ));
+        }
+        let auto = self.options.rate == LearningRate::Auto;
+        if self.options.momentum > 0.0 && (auto || matches!(self.options.rate, LearningRate::Adam { .. })) {
+            return refuse("momentum goes with a rate that is constant or inverse-scaling".into());
+        }
+        if solver == Solver::Cg && self.loss != Loss::Squared {
+            return refuse(
+                "conjugate gradients minimise squares: other losses take the solver sgd or gd".into(),
+            );
+        }
+        if solver != Solver::Sgd {
+            let given = [
+                (self.options.batch_rows.is_some(), "batches"),
+                (self.options.patience.is_some() && self.held_out == 0.0, "patience"),
+                (self.options.momentum > 0.0, "momentum of the user's"),
+                (solver == Solver::Cg && !auto, "a learning rate"),
+                (solver == Solver::Cg && self.held_out > 0.0, "early stopping"),
+                (solver == Solver::Gd && self.held_out > 0.0, "early stopping"),
+                (matches!(self.options.rate, LearningRate::Adam { .. }), "adam"),
+            ];
+            if let Some((_, what)) = given.into_iter().find(|(given, _)| *given) {
+                return refuse(format!("the solver {} has no {what}: that is for sgd", solver.name()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Regression {
+    /// Fits by an iterative solver, for designs too wide for cross-products and for other losses: that of
+    /// [`Regression::solver`], or where it is not said [`Solver::Sgd`], or for squares of very wide designs [`Solver::Cg`].
+    #[must_use]
+    pub fn descent(mut self, descent: Descent) -> Self {
+        self.descent = Some(descent);
+        self
+    }
+
+    /// Adds a feature for every index in a pair of list columns: of every row the features that are not zero, and their
+    /// values. Such designs are fitted by iterative solvers.
+    #[must_use]
+    pub fn sparse(mut self, indices: impl Into<String>, values: impl Into<String>) -> Self {
+        self.sparse = Some(streamreg_core::SparseColumns { indices: indices.into(), values: values.into() });
+        self
+    }
+
+    /// Hashes categories, and terms with them, into `2^bits` columns, however many levels there are. Such designs are fitted
+    /// by iterative solvers.
+    #[must_use]
+    pub fn hash_bits(mut self, bits: u32) -> Self {
+        self.hash_bits = Some(bits);
+        self
+    }
+}
+
+/// How an iterative fit came about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DescentReport {
+    /// What residuals cost.
+    pub loss: Loss,
+    /// The mean loss of the rows that were learnt from.
+    pub mean_loss: f64,
+    /// The same with the penalty: what was minimised.
+    pub objective: f64,
+    /// Mean absolute residual.
+    pub mae: f64,
+    /// Passes over the data, the first look among them.
+    pub epochs: usize,
+    /// Steps.
+    pub steps: u64,
+    /// Rows of a batch, of stochastic steps.
+    pub batch_size: Option<usize>,
+    /// How the length of the steps was decided.
+    pub learning_rate: LearningRate,
+    /// The length of the last step, in standardised units.
+    pub step: Option<f64>,
+    /// What steps are preconditioned with: `scale`, `diagonal` or `sample`.
+    pub curvature: String,
+    /// Whether the tolerance was reached, or the loss of the rows held out got no better.
+    pub converged: bool,
+    /// Why it ended.
+    pub ended: String,
+    /// What is left to gain, relative to the objective, as gradient and curvature tell it.
+    pub gap: f64,
+    /// The gap that was asked for.
+    pub tolerance: f64,
+    /// Root mean square of the gradient of the objective by standardised parameters.
+    pub gradient_norm: f64,
+    /// The largest distance of a coefficient from the exact solution, in its standard errors, estimated; of squares without
+    /// a penalty, where the curvature is that of a sample.
+    pub distance: Option<f64>,
+    /// Mean loss of the rows held out.
+    pub held_out_loss: Option<f64>,
+    /// Rows held out.
+    pub held_out_rows: u64,
+    /// The seed.
+    pub seed: u64,
+    /// The penalty, where there is one.
+    pub penalty: Option<PenaltyRecord>,
+    /// Columns beside the constant.
+    pub columns: usize,
+    /// Coefficients that are not zero, the constant apart.
+    pub nonzero: usize,
+}
