@@ -15,7 +15,7 @@ use crate::missing::{RowLedger, Tally};
 pub const LANES: usize = 4;
 
 /// Blocks of rows that wait in a lane.
-const WAITING: usize = 3;
+const WAITING: usize = 2;
 
 /// What a lane tells.
 enum Message<E> {

@@ -201,7 +201,7 @@ impl Rows for SourceRows<'_> {
 }
 
 /// Rows of a partition, at most, where partitions are mixed: the fewer, the better.
-const MIXED_PARTITION_ROWS: u64 = 1 << 17;
+const MIXED_PARTITION_ROWS: u64 = 1 << 18;
 
 /// `request`, and what a plan needs beside it.
 fn extended(plan: Option<&FoldPlan>, request: ScanRequest, schema: &Schema) -> Result<ScanRequest> {

@@ -13,10 +13,10 @@ use crate::layout::{Coding, Layout, LayoutColumn};
 use crate::levels::LevelSet;
 
 /// Most rows of a [`RowBlock`] that [`RowBuilder`] makes.
-const MOST_ROWS: usize = 4_096;
+const MOST_ROWS: usize = 2_048;
 
 /// Most bytes of a dense one.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 2 << 20;
 
 /// Makes standardised rows of the blocks of a design.
 #[derive(Clone, Debug)]

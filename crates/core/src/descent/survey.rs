@@ -245,15 +245,36 @@ impl Survey {
 
 /// The weighted mean of the used rows, and their mean absolute deviation from it; neither overflows.
 fn mean_and_spread(values: &[f64], block: &DesignBlock<'_>, weight: f64) -> (f64, f64) {
-    let plain = block.mask.is_none() && block.weights.is_none();
-    let mean_of = |value: &dyn Fn(f64) -> f64| {
-        if plain {
-            return values.iter().map(|&x| value(x) / weight).sum::<f64>();
+    let share = 1.0 / weight;
+    if block.mask.is_none() && block.weights.is_none() {
+        return pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let mean = lane_sum(values, |x| x * share);
+                (mean, lane_sum(values, |x| (x - mean).abs() * share))
+            },
+        );
+    }
+    let shares = || block.used().map(|row| (values[row], block.weights.map_or(1.0, |w| w[row]) * share));
+    let mean: f64 = shares().map(|(x, share)| x * share).sum();
+    (mean, shares().map(|(x, share)| (x - mean).abs() * share).sum())
+}
+
+/// Lanes of a sum: the same on every processor.
+const LANES: usize = 16;
+
+/// The sum of what `term` makes of every value.
+#[inline(always)]
+fn lane_sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest: f64 = chunks.remainder().iter().map(|x| term(*x)).sum();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            sums[lane] += term(chunk[lane]);
         }
-        block.used().map(|row| value(values[row]) * (block.weights.map_or(1.0, |w| w[row]) / weight)).sum()
-    };
-    let mean: f64 = mean_of(&|x| x);
-    (mean, mean_of(&|x| (x - mean).abs()))
+    }
+    sums.iter().sum::<f64>() + rest
 }
 
 impl Accumulator for Survey {
