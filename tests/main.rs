@@ -11,6 +11,7 @@
 //! | `rows` | weights, groups, missing values |
 //! | `filters` | filters, computed columns, and the other formats of files; with the cargo feature `polars` |
 //! | `penalized` | ridge, lasso, elastic net against 50 digits; cross-validation against fits of the rows |
+//! | `descent` | iterative solvers: against solvers of others and the exact pass, sparse and hashed designs, curves |
 //! | `algebra` | what must hold for any data |
 //! | `exact` | exact sums: the same bits for any order, layout, format and split |
 //! | `bits` | the same bits for any threads, batches and cuts |
@@ -26,6 +27,7 @@ mod algebra;
 mod bits;
 mod categories;
 mod datasets;
+mod descent;
 mod exact;
 mod extremes;
 mod failures;

@@ -155,6 +155,7 @@ impl From<streamreg_core::Error> for Error {
         let kind = match error.kind() {
             streamreg_core::ErrorKind::Interrupted => ErrorKind::Interrupted,
             streamreg_core::ErrorKind::Threads => ErrorKind::System,
+            streamreg_core::ErrorKind::Diverged => ErrorKind::NotConverged,
             // What the error says is about the data, whatever it is.
             _ => ErrorKind::Data,
         };

@@ -117,6 +117,8 @@ pub struct Sgd {
     auto_step: f64,
     /// The longest step that is stable without preconditioning.
     stable: f64,
+    /// The fit to the sample, or zeros.
+    sampled: Vec<f64>,
     parameters: Vec<f64>,
     /// Parameters at the beginning of the epoch.
     begun: Vec<f64>,
@@ -235,7 +237,7 @@ impl Sgd {
         }
         .answer();
         let point = match &options.start {
-            Begin::Auto if auto => start.parameters,
+            Begin::Auto if auto => start.parameters.clone(),
             Begin::Auto | Begin::Zero => vec![0.0; parameters],
             Begin::Random => {
                 let mut random = Shuffle::new(options.seed);
@@ -262,6 +264,7 @@ impl Sgd {
             batch_rows,
             auto_step: 1.0 / start.largest.max(1e-3),
             stable: 2.0 * (1.0 + options.momentum) / start.largest_plain.max(f64::MIN_POSITIVE),
+            sampled: start.parameters,
             begun: point.clone(),
             average: vec![0.0; parameters],
             averaged: 0.0,
@@ -314,13 +317,20 @@ impl Sgd {
 
     /// What every column's own curvature in a sample is.
     pub fn diagonal(&self, sample: &RowBlock) -> Curvature {
-        let (_, factors) = factors(sample, self.loss, &self.parameters);
+        let factors = self.most_curved(sample);
         Curvature::diagonal(sample, &factors, &self.penalties, self.parameters.len(), sample.rows())
+    }
+
+    /// How much rows count where the loss is most curved: of squares and of the Huber loss everywhere the same, of others
+    /// as at the fit to the sample.
+    fn most_curved(&self, sample: &RowBlock) -> Vec<f64> {
+        let loss = if self.loss.loss.is_smooth() { Loss::Squared.into() } else { self.loss };
+        factors(sample, loss, &self.sampled).1
     }
 
     /// The largest eigenvalue of the Hessian of a sample, times the inverse of `metric`.
     pub fn largest(&self, sample: &RowBlock, metric: &Curvature) -> f64 {
-        let (_, factors) = factors(sample, self.loss, &self.parameters);
+        let factors = self.most_curved(sample);
         metric.largest(
             sample,
             &factors,

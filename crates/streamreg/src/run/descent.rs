@@ -309,9 +309,9 @@ impl<R: Rows> Run<'_, R> {
             }
         };
         let ended = match (settled, auto) {
-            (true, _) if last.certificate.gap <= sgd.tolerance() && auto => "the tolerance is reached".into(),
-            (true, true) => "the rows held out gain nothing more".into(),
-            (true, false) => "epochs gain nothing more".into(),
+            (true, true) if last.certificate.gap <= sgd.tolerance() => "the tolerance is reached".into(),
+            (true, _) if asked.held_out > 0.0 => "the rows held out gain nothing more".into(),
+            (true, _) => "epochs gain nothing more".into(),
             (false, _) => format!("the limit of {most} epochs"),
         };
         Ok(Outcome {
@@ -418,7 +418,11 @@ impl<R: Rows> Run<'_, R> {
         let trace = Curve::new(asked, &ground.expander);
         let (point, sgd) = self.begin(asked, ground)?;
         let tolerance = asked.options.tolerance.unwrap_or(CG_TOLERANCE);
-        let mut cg = Cg::new(ground.penalties.clone(), sgd.curvature().clone(), tolerance, point);
+        let metric = match sgd.curvature() {
+            Curvature::Diagonal { .. } => sgd.diagonal(&ground.sample),
+            other => other.clone(),
+        };
+        let mut cg = Cg::new(ground.penalties.clone(), metric, tolerance, point);
         let mut steps = 0;
         loop {
             let point = cg.point().to_vec();

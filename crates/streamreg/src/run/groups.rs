@@ -83,6 +83,10 @@ impl<R: Rows> Run<'_, R> {
         if self.regression.penalization.is_some() {
             return Err(Error::invalid_request("groups of rows are not fitted with a penalty"));
         }
+        if let Some(solver) = self.iterative()? {
+            let message = format!("the solver {} fits no groups", solver.name());
+            return Err(Error::invalid_request(message));
+        }
         if matches!(self.options().solver, Solver::Qr | Solver::Svd) {
             let message = "groups are fitted from their cross-products: the solver must be auto or cholesky";
             return Err(Error::invalid_request(message));
