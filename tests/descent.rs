@@ -576,3 +576,47 @@ fn requests_that_contradict_themselves() {
     let raw = dir.streamreg("fit d.parquet --solver cg --formula").arg("y ~ poly(x1, 2, raw=TRUE)").run();
     raw.check(raw.code == Some(0), "a fit");
 }
+
+#[test]
+fn libsvm_files_are_list_columns() {
+    let dir = Dir::new();
+    let mut random = Random::new(6);
+    let (mut svm, mut dense) = (String::from("# rows of a test\n"), String::from("y,a,b,c\n"));
+    for _ in 0..3_000 {
+        let cells: Vec<f64> = (0..3).map(|_| if random.unit() > 0.0 { random.unit() } else { 0.0 }).collect();
+        let y = 2.0 + cells[0] - 3.0 * cells[1] + 0.1 * random.unit();
+        let entries = cells.iter().enumerate().filter(|(_, x)| **x != 0.0);
+        let entries: Vec<String> = entries.map(|(j, x)| format!("{}:{x:?}", j + 1)).collect();
+        svm += &format!("{y:?} qid:7 {} # \"quoted\n", entries.join(" "));
+        dense += &format!("{y:?},{:?},{:?},{:?}\n", cells[0], cells[1], cells[2]);
+    }
+    svm += "\n1.5\r\n";
+    dense += "1.5,0,0,0\n";
+    dir.write("d.csv", &dense);
+    dir.write("d.libsvm", &svm);
+    let exact = dir.fit("d.csv -t y");
+    let report = dir.fit("d.libsvm -t label --sparse indices,values --solver cg --save-model m.json");
+    for (own, exact) in column(&report, "estimate").iter().zip(column(&exact, "estimate")) {
+        close("libsvm", own.unwrap(), exact.unwrap(), 1e-9);
+    }
+    assert_eq!(report["coefficients"][1]["term"], "values[1]");
+    assert_eq!(number(&report, "ledger/rows_used"), 3_001.0);
+    let evaluation = dir.streamreg("evaluate m.json d.libsvm --format json").success().json();
+    close("RMSE", number(&evaluation, "rmse"), number(&report, "glance/rmse"), 1e-9);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, svm.as_bytes()).unwrap();
+    dir.write("d.svm.gz", packed.finish().unwrap());
+    let again = dir.fit("d.svm.gz -t label --sparse indices,values --solver cg");
+    assert_eq!(column(&report, "estimate"), column(&again, "estimate"));
+    for (text, words) in [
+        ("1 2:3\n1 x:3\n", ["line 2", "the index is not a whole number"]),
+        ("1 2:3\n1 2:\n", ["line 2", "the value is not a number"]),
+        ("1 2:3\n\n# c\none 1:1\n", ["line 4", "the label is not a number"]),
+        ("1 2:3 4\n", ["line 1", "expected index:value"]),
+        ("1 99999999999:3\n", ["line 1", "4294967294"]),
+    ] {
+        dir.write("bad.svm", text);
+        dir.streamreg("fit bad.svm -t label --sparse indices,values")
+            .fails(3, &["bad.svm", words[0], words[1]]);
+    }
+}

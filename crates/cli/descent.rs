@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{Begin, Descent, LearningRate, Loss, Model, Precondition, Regression, TracePoint};
 
 use crate::args::FitArgs;
+use crate::progress::show_loss;
 use crate::settings::{names, usage};
 
 /// How an iterative solver goes about its work.
@@ -256,12 +257,13 @@ pub(crate) fn descent(mut regression: Regression, args: &FitArgs) -> Result<(Reg
     if let Some(path) = &own.warm_start {
         descent = descent.warm_start(Model::load(path)?);
     }
-    if own.trace.is_some() || own.plot.is_some() {
-        let points = Arc::clone(&curve);
-        descent = descent.trace(Arc::new(move |point| {
-            points.lock().unwrap_or_else(PoisonError::into_inner).push(*point);
-        }));
-    }
+    let kept = (own.trace.is_some() || own.plot.is_some()).then(|| Arc::clone(&curve));
+    descent = descent.trace(Arc::new(move |point| {
+        show_loss(point.loss);
+        if let Some(kept) = &kept {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(*point);
+        }
+    }));
     Ok((regression.descent(descent), curve))
 }
 

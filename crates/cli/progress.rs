@@ -23,8 +23,8 @@ pub(crate) fn reporter(args: &RunArgs) -> Option<ProgressFn> {
 /// A bar with rows, rows per second and the time left; without a known total, a spinner.
 fn bar() -> ProgressFn {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left";
-    let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {rate}";
+    let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left{msg}";
+    let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {rate}{msg}";
     // The templates are constants; should one be wrong, the default style still shows progress.
     let style = |template: &str| {
         let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
@@ -43,14 +43,30 @@ fn bar() -> ProgressFn {
                 bar.set_length(total);
             }
             if progress.pass > 1 {
-                bar.set_prefix("second pass ");
+                bar.set_prefix(format!("pass {} ", progress.pass));
             }
+        }
+        if let Some(loss) = latest_loss() {
+            bar.set_message(format!(", loss {}", crate::report::short(loss)));
         }
         bar.set_position(progress.rows);
         if progress.done {
             bar.finish_and_clear();
         }
     })
+}
+
+/// The bits of the last mean loss of an iterative solver; 0 before there is one.
+static LOSS: AtomicU64 = AtomicU64::new(0);
+
+/// Shows the loss beside the progress from now on.
+pub(crate) fn show_loss(loss: f64) {
+    LOSS.store(loss.to_bits(), Ordering::Relaxed);
+}
+
+fn latest_loss() -> Option<f64> {
+    let bits = LOSS.load(Ordering::Relaxed);
+    (bits != 0).then(|| f64::from_bits(bits)).filter(|loss| loss.is_finite())
 }
 
 /// One JSON object a line, about once a second.
@@ -67,10 +83,11 @@ fn json_lines() -> ProgressFn {
             let total = progress.total.map_or("null".to_owned(), |t| t.to_string());
             let seconds = now as f64 / 1e3;
             let Progress { pass, rows, .. } = progress;
+            let loss = latest_loss().map_or(String::new(), |loss| format!(r#","loss":{loss}"#));
             // A closed stderr is no reason to stop.
             let _ = writeln!(
                 std::io::stderr(),
-                r#"{{"pass":{pass},"rows":{rows},"total":{total},"seconds":{seconds}}}"#
+                r#"{{"pass":{pass},"rows":{rows},"total":{total},"seconds":{seconds}{loss}}}"#
             );
         }
     })

@@ -25,6 +25,7 @@ pub mod csv;
 pub mod dataset;
 pub mod error;
 pub mod ipc;
+pub mod libsvm;
 pub mod limits;
 pub mod parquet;
 #[cfg(feature = "polars")]

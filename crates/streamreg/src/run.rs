@@ -446,7 +446,8 @@ fn empty_columns(source: &dyn Source) -> Vec<String> {
 fn check_width(columns: usize) -> Result<()> {
     if columns > MAX_COLUMNS {
         return Err(Error::data(format!(
-            "{columns} columns are too many: a fit holds matrices of columns x columns, up to {MAX_COLUMNS}"
+            "{columns} columns are too many: a fit with standard errors holds matrices of columns x columns, up to {MAX_COLUMNS}; \
+             the solvers cg and sgd need none"
         )));
     }
     Ok(())

@@ -19,7 +19,6 @@ pub struct Certificate {
     /// the curvature is that of a sample.
     pub distance: Option<f64>,
     /// The Newton step.
-    #[serde(skip)]
     pub(super) step: Vec<f64>,
 }
 

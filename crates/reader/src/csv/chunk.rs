@@ -15,7 +15,7 @@ use crate::limits::MAX_RECORD_BYTES;
 
 /// A run of whole records.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     bytes: Vec<u8>,
     first_line: u64,
     /// Line ends in it; there is at most one record more.
@@ -27,6 +27,16 @@ impl Chunk {
     /// The text, with what is needed to take it apart.
     pub(super) fn text(&self, delimiter: u8) -> Text<'_> {
         Text { bytes: &self.bytes, first_line: self.first_line, delimiter }
+    }
+
+    /// The text as it is.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The number of its first line in the file.
+    pub(crate) fn first_line(&self) -> u64 {
+        self.first_line
     }
 
     pub(super) fn len(&self) -> usize {
@@ -62,9 +72,11 @@ impl Buffers {
 }
 
 /// Reads a text chunk by chunk.
-pub(super) struct Chunker {
+pub(crate) struct Chunker {
     reader: Reader,
     delimiter: u8,
+    /// Whether line ends in quotes are text.
+    quotes: bool,
     chunk_bytes: usize,
     /// Line number of the next chunk.
     line: u64,
@@ -79,15 +91,20 @@ impl Chunker {
     /// Starts at a record edge, at line `line`; `rest` is text that was read already.
     pub(super) fn new(reader: Reader, rest: Vec<u8>, delimiter: u8, chunk_bytes: usize, line: u64) -> Self {
         let spare = Arc::new(Buffers { largest: 2 * chunk_bytes + 64, ..Buffers::default() });
-        Self { reader, delimiter, chunk_bytes, line, rest, exhausted: false, spare }
+        Self { reader, delimiter, quotes: true, chunk_bytes, line, rest, exhausted: false, spare }
+    }
+
+    /// Starts at the first line of a text in which quotes mean nothing.
+    pub(crate) fn without_quotes(reader: Reader, chunk_bytes: usize) -> Self {
+        Self { quotes: false, ..Self::new(reader, Vec::new(), b' ', chunk_bytes, 1) }
     }
 
     /// The next chunk, or `None` at the end of the text: up to the last record edge within `chunk_bytes`,
     /// or to the first one if it lies behind them. The end of the text is an edge.
-    pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Chunk>> {
         let mut bytes = self.spare.take();
         bytes.append(&mut self.rest);
-        let mut edges = Edges::new(self.delimiter);
+        let mut edges = Edges::new(self.delimiter, self.quotes);
         let mut window = self.chunk_bytes;
         loop {
             let at_end = self.fill(&mut bytes, window)?;
@@ -152,6 +169,7 @@ impl Chunker {
 /// A search for line ends outside of quotes that goes on when there is more text.
 struct Edges {
     delimiter: u8,
+    quotes: bool,
     /// How far the text was searched.
     at: usize,
     /// Where the quoted field opened that is not closed yet.
@@ -161,8 +179,8 @@ struct Edges {
 }
 
 impl Edges {
-    fn new(delimiter: u8) -> Self {
-        Self { delimiter, at: 0, quote: None, edge: 0 }
+    fn new(delimiter: u8, quotes: bool) -> Self {
+        Self { delimiter, quotes, at: 0, quote: None, edge: 0 }
     }
 
     /// Searches all of `bytes`, which is the text of the last call and more; with `first`, only up to the
@@ -175,7 +193,8 @@ impl Edges {
                 }
                 continue;
             }
-            let quote = memchr(b'"', &bytes[self.at..]).map_or(bytes.len(), |i| self.at + i);
+            let quote = if self.quotes { memchr(b'"', &bytes[self.at..]) } else { None };
+            let quote = quote.map_or(bytes.len(), |i| self.at + i);
             let plain = &bytes[self.at..quote];
             let line_end = if first { memchr(b'\n', plain) } else { memrchr(b'\n', plain) };
             if let Some(i) = line_end {

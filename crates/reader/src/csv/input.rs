@@ -26,7 +26,7 @@ enum Encoding {
 
 /// A file as it was when it was opened.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(crate) struct Input {
     file: InputFile,
     encoding: Encoding,
 }
@@ -35,7 +35,7 @@ impl Input {
     /// # Errors
     /// [`ErrorKind::Io`]; [`ErrorKind::Request`] for anything but a regular file: opening a pipe could
     /// wait forever, and it cannot be read twice.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if found.is_dir() {
             return Err(Error::new(ErrorKind::Request, "this is a directory, not a CSV file"));
@@ -50,21 +50,21 @@ impl Input {
         Ok(Self { file: InputFile::of(path)?, encoding: Encoding::of(&magic) })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.file.path
     }
 
-    pub(super) fn file(&self) -> &InputFile {
+    pub(crate) fn file(&self) -> &InputFile {
         &self.file
     }
 
     /// Fails when the file is no longer the one that was opened.
-    pub(super) fn verify_unchanged(&self) -> Result<()> {
+    pub(crate) fn verify_unchanged(&self) -> Result<()> {
         self.file.verify_unchanged()
     }
 
     /// A reader of the text behind its first `skip` bytes, which adds to `count` what it reads of the file.
-    pub(super) fn reader(&self, skip: u64, count: &Arc<AtomicU64>) -> Result<Reader> {
+    pub(crate) fn reader(&self, skip: u64, count: &Arc<AtomicU64>) -> Result<Reader> {
         let path = self.path();
         let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
         let start = if self.encoding == Encoding::Plain { skip } else { 0 };
@@ -115,7 +115,7 @@ impl Read for Counted {
 }
 
 /// Reads text, whatever it is stored as.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     bytes: Box<dyn Read + Send>,
     encoding: Encoding,
 }

@@ -39,12 +39,12 @@
 //!   sample (the first megabyte, at most 10,000 records). A later field that does not fit is an error
 //!   that names its line; [`CsvOptions::types`] then says what the column is.
 
-mod chunk;
+pub(crate) mod chunk;
 mod column;
 mod field;
-mod input;
+pub(crate) mod input;
 mod layout;
-mod number;
+pub(crate) mod number;
 mod options;
 mod rows;
 mod scan;

@@ -17,7 +17,7 @@ const POWERS: [u64; WORD_DIGITS + 1] =
 const FLOAT_POWERS: [f64; WORD_DIGITS + 1] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 
 /// The number that `text` spells, all of it.
-pub(super) fn parse(text: &[u8]) -> Option<f64> {
+pub(crate) fn parse(text: &[u8]) -> Option<f64> {
     fast_float2::parse(text).ok()
 }
 

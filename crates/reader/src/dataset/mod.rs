@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::hive::{hive_bounds, hive_keys};
-use self::paths::{IPC, NDJSON, PARQUET, ends_with_any, expand};
+use self::paths::{IPC, LIBSVM, NDJSON, PARQUET, ends_with_any, expand};
 use crate::csv::{ColumnType, CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ipc::IpcFile;
+use crate::libsvm::LibsvmFile;
 use crate::parquet::ParquetFile;
 use crate::source::{
     Checksums, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest, Source,
@@ -113,6 +114,7 @@ enum FileFormat {
     Csv,
     NdJson,
     Ipc,
+    Libsvm,
 }
 
 /// Gives columns of text files that begin without a value the type that another file has for them.
@@ -184,6 +186,9 @@ fn open_as(
             Ok(Opened { source: Box::new(file), blank, format })
         }
         FileFormat::Ipc => Ok(Opened { source: Box::new(IpcFile::open(path)?), blank: Vec::new(), format }),
+        FileFormat::Libsvm => {
+            Ok(Opened { source: Box::new(LibsvmFile::open(path)?), blank: Vec::new(), format })
+        }
         #[cfg(feature = "polars")]
         FileFormat::NdJson => {
             let file = crate::polars::NdJsonFile::open(path, types)?;
@@ -222,6 +227,9 @@ fn format_of(path: &Path, magic: &[u8; 6], read: usize) -> Result<FileFormat> {
         return unsupported("ORC");
     }
     let stem = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
+    if ends_with_any(stem.unwrap_or(&name), LIBSVM) {
+        return Ok(FileFormat::Libsvm);
+    }
     if stem.is_some_and(|stem| ends_with_any(stem, NDJSON)) {
         return unsupported("compressed NDJSON");
     }

@@ -16,12 +16,18 @@ const CSV: &[&str] = &[".csv", ".tsv", ".tab"];
 /// Endings of files with an object of JSON on every line.
 pub(super) const NDJSON: &[&str] = &[".ndjson", ".jsonl"];
 
+/// Endings of libsvm files, which may be followed by one of a compression.
+pub(super) const LIBSVM: &[&str] = &[".libsvm", ".svmlight", ".svm"];
+
 /// Endings of Arrow IPC files.
 pub(super) const IPC: &[&str] = &[".arrow", ".ipc", ".feather"];
 
 /// File name endings that are read when a directory is given.
-const EXTENSIONS: &[&[&str]] =
-    if cfg!(feature = "polars") { &[PARQUET, CSV, IPC, NDJSON] } else { &[PARQUET, CSV, IPC] };
+const EXTENSIONS: &[&[&str]] = if cfg!(feature = "polars") {
+    &[PARQUET, CSV, IPC, LIBSVM, NDJSON]
+} else {
+    &[PARQUET, CSV, IPC, LIBSVM]
+};
 
 /// Endings of compressed text, behind one of the above.
 const COMPRESSED: [&str; 2] = [".gz", ".zst"];

@@ -10,7 +10,7 @@ use streamreg_core::descent::{
 use streamreg_core::{Coding, Design, Layout, Levels, Missing, ModelSpec, Precision, RowLedger, Unseen};
 use streamreg_solve::{Collinear, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, Warning};
 
-use super::{Run, no_rows};
+use super::{MAX_COLUMNS, Run, no_rows};
 use crate::descent::{Descent, DescentReport};
 use crate::error::{Error, Result};
 use crate::folds::FoldPlan;
@@ -63,7 +63,7 @@ impl<R: Rows> Run<'_, R> {
         let descent = regression.descent.as_ref();
         let wide = regression.sparse.is_some() || regression.hash_bits.is_some();
         if descent.is_none() && !wide {
-            return Ok(None);
+            return Ok(self.too_wide()?.then_some(if self.has_lasso() { Solver::Sgd } else { Solver::Cg }));
         }
         if asked != Solver::Auto {
             let what =
@@ -72,9 +72,28 @@ impl<R: Rows> Run<'_, R> {
             return Err(Error::invalid_request(message));
         }
         let squares = descent.is_none_or(|d| d.loss == Loss::Squared);
-        let smooth = regression.penalization.as_ref().is_none_or(|p| p.form.penalty.l1_ratio() == 0.0);
+        let smooth = !self.has_lasso();
         let plain = descent.is_none_or(|d| d.options.rate == LearningRate::Auto && d.held_out == 0.0);
         Ok(Some(if wide && squares && smooth && plain { Solver::Cg } else { Solver::Sgd }))
+    }
+
+    fn has_lasso(&self) -> bool {
+        self.regression.penalization.as_ref().is_some_and(|p| p.form.penalty.l1_ratio() > 0.0)
+    }
+
+    /// Whether nobody asked for a solver or what only cross-products give, and these would not fit into memory.
+    fn too_wide(&self) -> Result<bool> {
+        let regression = self.regression;
+        let free = self.options().solver == Solver::Auto
+            && self.options().collinear == Collinear::Drop
+            && regression.precision == Precision::Auto
+            && !regression.inference.is_asked()
+            && self.rows.reopens();
+        if !free {
+            return Ok(false);
+        }
+        let (spec, _) = self.spec(&[])?;
+        Ok(spec.terms.len() > MAX_COLUMNS && spec.by.is_empty() && spec.responses.len() == 1)
     }
 
     /// The iterative fit.
@@ -528,6 +547,15 @@ impl<R: Rows> Run<'_, R> {
                 report.epochs, report.gap, report.tolerance
             );
             warnings.push(Warning::new("not_converged", message));
+        }
+        if self.options().solver == Solver::Auto && report.columns > MAX_COLUMNS && !ground.design.is_sparse()
+        {
+            let message = format!(
+                "{} columns are too many for cross-products, so there are no standard errors: solved by {}",
+                report.columns,
+                solver.name()
+            );
+            warnings.push(Warning::new("too_wide", message));
         }
         if outcome.sums.response_squares == 0.0 {
             let message = "the response is constant: there is nothing to explain";
