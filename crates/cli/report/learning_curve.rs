@@ -22,16 +22,22 @@ type Line = Vec<(f64, f64)>;
 
 /// What is drawn.
 struct Curves {
-    batches: Line,
+    /// A line an epoch.
+    batches: Vec<Line>,
     all_rows: Line,
     held_out: Line,
+    /// What the horizontal axis counts.
+    across: &'static str,
 }
 
 impl Curves {
     fn new(points: &[TracePoint]) -> Self {
+        // Without a gradient of all rows the first epoch was not brought to its end: nobody knows its length.
+        let complete = points.iter().any(|p| p.phase == Phase::Gradient);
         let longest =
             |pass: usize| points.iter().filter(|p| p.epoch == pass).map(|p| p.rows).max().unwrap_or(1);
         let at = |p: &TracePoint| match p.phase {
+            Phase::Epoch if !complete => p.batch as f64,
             Phase::Epoch => p.epoch as f64 - 1.0 + p.rows as f64 / longest(p.epoch).max(1) as f64,
             _ => p.epoch as f64,
         };
@@ -39,15 +45,31 @@ impl Curves {
             let finite = points.iter().filter_map(|p| Some((at(p), wanted(p)?)));
             finite.filter(|(_, loss)| loss.is_finite()).collect()
         };
+        let mut epochs: Vec<usize> =
+            points.iter().filter(|p| p.phase == Phase::Epoch).map(|p| p.epoch).collect();
+        epochs.dedup();
+        let of_epoch = |epoch: &usize| {
+            line(&|p: &TracePoint| (p.phase == Phase::Epoch && p.epoch == *epoch).then_some(p.loss))
+        };
+        let whole = |p: &TracePoint| p.phase == Phase::Gradient;
         Self {
-            batches: line(&|p| (p.phase == Phase::Epoch).then_some(p.loss)),
-            all_rows: line(&|p| (p.phase == Phase::Gradient).then_some(p.loss)),
-            held_out: line(&|p| p.held_out_loss),
+            batches: epochs.iter().map(of_epoch).collect(),
+            all_rows: line(&|p| whole(p).then_some(p.loss)),
+            held_out: line(&|p| p.held_out_loss.filter(|_| whole(p))),
+            across: if complete { "Passes over the data" } else { "Batches" },
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &(f64, f64)> {
-        self.batches.iter().chain(&self.all_rows).chain(&self.held_out)
+        self.batches.iter().flatten().chain(&self.all_rows).chain(&self.held_out)
+    }
+
+    /// Whether the end is higher than the beginning.
+    fn climbs(&self) -> bool {
+        let ends = |line: &Line| Some((line.first()?.1, line.last()?.1));
+        let first = self.batches.first().unwrap_or(&self.all_rows);
+        let last = self.batches.last().unwrap_or(&self.all_rows);
+        ends(first).zip(ends(last)).is_some_and(|((from, _), (_, to))| to > from)
     }
 
     /// The least and the largest loss, and whether the axis is logarithmic.
@@ -103,7 +125,7 @@ where
 {
     chart
         .configure_mesh()
-        .x_desc("Passes over the data")
+        .x_desc(curves.across)
         .y_desc(losses)
         .axis_desc_style(("sans-serif", 17))
         .label_style(("sans-serif", 15))
@@ -118,13 +140,12 @@ where
     let legend = |colour: RGBColor| {
         move |(x, y): (i32, i32)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(3))
     };
-    if !curves.batches.is_empty() {
-        let line = LineSeries::new(curves.batches.iter().copied(), BATCHES.stroke_width(2));
-        chart
-            .draw_series(line)
-            .map_err(failed)?
-            .label("batches, as they are learnt from")
-            .legend(legend(BATCHES));
+    for (number, epoch) in curves.batches.iter().enumerate() {
+        let line = LineSeries::new(epoch.iter().copied(), BATCHES.stroke_width(2));
+        let series = chart.draw_series(line).map_err(failed)?;
+        if number == 0 {
+            series.label("batches, as they are learnt from").legend(legend(BATCHES));
+        }
     }
     if curves.batches.is_empty() && curves.all_rows.len() > 1 {
         let line = LineSeries::new(curves.all_rows.iter().copied(), ALL_ROWS.stroke_width(2));
@@ -140,7 +161,11 @@ where
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
+        .position(if curves.climbs() {
+            SeriesLabelPosition::UpperLeft
+        } else {
+            SeriesLabelPosition::UpperRight
+        })
         .background_style(WHITE.mix(0.9))
         .border_style(BLACK.mix(0.4))
         .label_font(("sans-serif", 15))

@@ -89,7 +89,7 @@ impl Cg {
             let mut product = product.clone();
             self.penalties.add_gradient(&direction, &mut product);
             let curvature = dot(&direction, &product);
-            if !(curvature > 0.0) {
+            if curvature.is_nan() || curvature <= 0.0 {
                 return Next::Done;
             }
             let length = -dot(&gradient, &direction) / curvature;

@@ -110,7 +110,7 @@ impl Gd {
     pub fn advance(&mut self, sums: &GradientSums) -> Result<Next> {
         let objective = sums.loss + self.penalties.value(&self.query);
         let first = *self.first.get_or_insert(objective.max(1.0));
-        if !(objective <= DIVERGED * first) {
+        if objective.is_nan() || objective > DIVERGED * first {
             return Err(self.diverged());
         }
         let certificate = Certificate::new(&self.judge, &self.penalties, &self.query, sums, self.squares);

@@ -477,7 +477,7 @@ impl Sgd {
             return;
         }
         if let Some(anchor) = &self.anchor
-            && !(penalised <= anchor.objective * (1.0 + 1e-12))
+            && (penalised.is_nan() || penalised > anchor.objective * (1.0 + 1e-12))
         {
             // Steps were too long: once more from where it was better.
             self.parameters.clone_from(&anchor.point);
@@ -514,8 +514,11 @@ impl Sgd {
         over
     }
 
-    /// What may be left to gain.
+    /// What may be left to gain; with rates that are given what an epoch must gain.
     pub fn tolerance(&self) -> f64 {
+        if self.options.rate != LearningRate::Auto {
+            return self.least_gain();
+        }
         let share = self.parameters.len() as f64 / self.rows.max(1) as f64;
         self.options.tolerance.unwrap_or((1e-4 * share).clamp(1e-13, 1e-4))
     }
@@ -531,13 +534,13 @@ impl Sgd {
         let loss = sums.loss / (sums.rows as f64 * self.mean_weight);
         // The response has about unit variance, so no start costs much more than 1 but for its own fault.
         let reference = *self.reference.get_or_insert(loss.max(1.0));
-        if !(loss <= DIVERGED * reference) {
+        if loss.is_nan() || loss > DIVERGED * reference {
             return self.diverged();
         }
         self.steps += 1;
         self.apply();
         let expected = self.rows / self.batch_rows as u64;
-        if self.batch % (expected / TRACE_POINTS).max(1) == 0 {
+        if self.batch.is_multiple_of((expected / TRACE_POINTS).max(1)) {
             self.record(self.epoch_sums.rows);
         }
         Ok(())

@@ -29,7 +29,7 @@ fn uniform(rows: usize, seed: u64) -> Vec<f64> {
 fn data(rows: usize, columns: usize, seed: u64) -> Vec<Vec<f64>> {
     let mut all: Vec<Vec<f64>> = (0..columns).map(|j| uniform(rows, seed + j as u64)).collect();
     let noise = uniform(rows, seed + 1_000);
-    let sign = |j: usize| if j % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |j: usize| if j.is_multiple_of(2) { 1.0 } else { -1.0 };
     let y = (0..rows).map(|i| (0..columns).map(|j| sign(j) * all[j][i]).sum::<f64>() + noise[i]);
     let y = y.collect();
     all.push(y);
