@@ -30,6 +30,8 @@
 //! | [`missing`] | the ledger of rows |
 //! | [`accumulate`](mod@accumulate) | the trait, and the pass |
 //! | [`ordered`] | partitions in parallel, results in order |
+//! | [`descent`], [`feed`](mod@feed) | iterative fits; rows mixed and in order for them |
+//! | `lists` | pairs of list columns |
 //! | [`statistics`], [`exact`], [`cross_products`], `groups`, [`triangular_factor`], [`moments`] | the statistics |
 //! | [`scores`] | residuals, leverages, and the sums that robust covariances are made of |
 //! | [`layout`], [`assemble`], [`doubled`] | the columns of the design matrix; their cross-products from the sums |
