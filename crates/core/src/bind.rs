@@ -32,6 +32,7 @@ impl<'s> Binder<'s> {
             numbers: Vec::new(),
             categories: Vec::new(),
             variables: Vec::new(),
+            of_column: Vec::new(),
             polynomials: Vec::new(),
             terms: Vec::new(),
             weights: None,
@@ -251,7 +252,10 @@ impl<'s> Binder<'s> {
     }
 
     fn add_variable(&mut self, label: String, monomial: Monomial) {
-        if monomial.is_empty() || self.design.variable(&monomial).is_some() {
+        // A column that no variable is yet is no variable anywhere: nothing has to be searched for it.
+        let new_column = matches!(monomial.as_slice(), [Piece::Column(column)]
+            if self.design.of_column.get(*column).copied().flatten().is_none());
+        if monomial.is_empty() || (!new_column && self.design.variable(&monomial).is_some()) {
             return;
         }
         let label = match monomial.as_slice() {
@@ -259,6 +263,11 @@ impl<'s> Binder<'s> {
             [Piece::Expr(expr)] => expr.to_string(),
             _ => label,
         };
+        if let [Piece::Column(column)] = monomial.as_slice() {
+            let known = self.design.of_column.len().max(column + 1);
+            self.design.of_column.resize(known, None);
+            self.design.of_column[*column] = Some(self.design.variables.len());
+        }
         self.design.variables.push(Variable { label, content: Content::Product(monomial) });
     }
 

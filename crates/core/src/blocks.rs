@@ -18,7 +18,12 @@ use crate::variables::{Computed, column_of, compute};
 /// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
 /// product wants longer ones.
 pub fn block_rows(variables: usize) -> usize {
-    if variables < 256 { 1_024 } else { 2_048 }
+    match variables {
+        0..256 => 1_024,
+        256..16_384 => 2_048,
+        // Too wide for cross-products: what counts is memory.
+        _ => ((1 << 24) / variables).max(8),
+    }
 }
 
 /// What happens to a row with a level that the model does not know.

@@ -134,6 +134,8 @@ pub struct Design {
     pub(crate) categories: Vec<Category>,
     /// Numeric variables: those of the terms, then the responses.
     pub(crate) variables: Vec<Variable>,
+    /// For every column the variable of the terms that it is, as far as the list goes: designs may be very wide.
+    pub(crate) of_column: Vec<Option<usize>>,
     pub(crate) polynomials: Vec<Polynomial>,
     pub(crate) terms: Vec<BoundTerm>,
     /// Position of the column with the weights.
@@ -202,6 +204,7 @@ impl Design {
         };
         let keep: Vec<bool> = self.columns.iter().enumerate().map(|(i, name)| used(name, i)).collect();
         let moved: Vec<usize> = (0..keep.len()).map(|i| keep[..i].iter().filter(|&&k| k).count()).collect();
+        self.of_column.clear();
         for variable in &mut self.variables {
             let Content::Product(monomial) = &mut variable.content else { continue };
             for piece in monomial {
@@ -344,6 +347,11 @@ impl Design {
 
     /// The position of a variable, by its content.
     pub(crate) fn variable(&self, monomial: &Monomial) -> Option<usize> {
+        if let [Piece::Column(column)] = monomial.as_slice()
+            && let Some(known) = self.of_column.get(*column).copied().flatten()
+        {
+            return Some(known);
+        }
         self.variables.iter().position(|v| matches!(&v.content, Content::Product(m) if m == monomial))
     }
 

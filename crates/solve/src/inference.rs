@@ -46,6 +46,24 @@ pub struct TermEstimate {
     pub digits_input: Option<f64>,
 }
 
+impl TermEstimate {
+    /// An estimate with nothing beside it.
+    pub fn bare(term: String, estimate: f64) -> Self {
+        Self {
+            term,
+            estimate: Some(estimate),
+            std_error: None,
+            statistic: None,
+            p_value: None,
+            conf_low: None,
+            conf_high: None,
+            vif: None,
+            digits_arithmetic: None,
+            digits_input: None,
+        }
+    }
+}
+
 /// Statistics of a fit as a whole, by the names and definitions of R's `lm` and broom's `glance`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Glance {
@@ -77,6 +95,29 @@ pub struct Glance {
     pub mse: f64,
     /// Its square root.
     pub rmse: f64,
+}
+
+impl Glance {
+    /// What is known without inference: of `nobs` observations of weight `weight`, `df` slopes that are not zero, the mean
+    /// squares of the residuals and of the response.
+    pub fn bare(nobs: u64, weight: f64, df: usize, intercept: bool, mean_square: f64, total: f64) -> Self {
+        Self {
+            r_squared: finite(1.0 - mean_square / total),
+            adj_r_squared: None,
+            sigma: None,
+            statistic: None,
+            p_value: None,
+            df,
+            log_lik: None,
+            aic: None,
+            bic: None,
+            deviance: mean_square * weight,
+            df_residual: nobs.saturating_sub((df + usize::from(intercept)) as u64),
+            nobs,
+            mse: mean_square,
+            rmse: mean_square.sqrt(),
+        }
+    }
 }
 
 fn finite(value: f64) -> Option<f64> {

@@ -156,7 +156,7 @@ impl Descent {
         let refuse = |message: String| Err(Error::invalid_request(message));
         let invalid = |e: streamreg_core::Error| Error::invalid_request(e.to_string());
         self.loss.validate().map_err(invalid)?;
-        self.options.rate.validate().map_err(invalid)?;
+        self.options.validate().map_err(invalid)?;
         let passes = self.most_passes(solver);
         if passes < LEAST_PASSES {
             return refuse(format!(
@@ -170,25 +170,7 @@ impl Descent {
                 self.held_out
             ));
         }
-        if let Some(tolerance) = self.options.tolerance.filter(|t| !(*t >= 0.0 && t.is_finite())) {
-            return refuse(format!("a tolerance must be a number from 0 on, not {tolerance}"));
-        }
-        if self.options.batch_rows == Some(0) {
-            return refuse("a batch has at least one row, not 0".into());
-        }
-        if self.options.patience == Some(0) {
-            return refuse("patience lasts at least one epoch, not 0".into());
-        }
-        if !(0.0..1.0).contains(&self.options.momentum) {
-            return refuse(format!(
-                "the momentum must be at least 0 and less than 1, not {}",
-                self.options.momentum
-            ));
-        }
         let auto = self.options.rate == LearningRate::Auto;
-        if self.options.momentum > 0.0 && (auto || matches!(self.options.rate, LearningRate::Adam { .. })) {
-            return refuse("momentum goes with a rate that is constant or inverse-scaling".into());
-        }
         if solver == Solver::Cg && self.loss != Loss::Squared {
             return refuse(
                 "conjugate gradients minimise squares: other losses take the solver sgd or gd".into(),

@@ -110,12 +110,11 @@ pub(crate) struct ModelColumn {
 
 /// The columns of a design, with their kinds.
 pub(crate) fn model_columns(design: &Design, schema: &Schema) -> Vec<ModelColumn> {
-    let kind = |name: &String| {
-        let field = schema.field_with_name(name);
-        ModelColumn {
-            name: name.clone(),
-            kind: field.map_or(ColumnKind::Number, |f| ColumnKind::of(f.data_type())),
-        }
+    let types: HashMap<&str, &DataType> =
+        schema.fields().iter().map(|f| (f.name().as_str(), f.data_type())).collect();
+    let kind = |name: &String| ModelColumn {
+        name: name.clone(),
+        kind: types.get(name.as_str()).map_or(ColumnKind::Number, |kind| ColumnKind::of(kind)),
     };
     design.columns().iter().map(kind).collect()
 }

@@ -200,7 +200,7 @@ impl Expander {
     /// Rows of a block.
     fn block_rows(&self) -> usize {
         match &self.plan {
-            Plan::Dense(columns) => (MOST_BYTES / (8 * columns.len().max(1))).clamp(64, MOST_ROWS),
+            Plan::Dense(columns) => (MOST_BYTES / (8 * columns.len().max(1))).clamp(8, MOST_ROWS),
             Plan::Sparse(_) => MOST_ROWS,
         }
     }

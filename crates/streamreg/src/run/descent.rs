@@ -1,5 +1,7 @@
 //! Iterative fits: a look at the data, then passes until the minimum is near enough.
 
+mod report;
+
 use std::time::Instant;
 
 use streamreg_core::descent::{
@@ -8,16 +10,14 @@ use streamreg_core::descent::{
     TracePoint, key_below,
 };
 use streamreg_core::{Coding, Design, Layout, Levels, Missing, ModelSpec, Precision, RowLedger, Unseen};
-use streamreg_solve::{Collinear, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, Warning};
+use streamreg_solve::{Collinear, Solver};
 
 use super::{MAX_COLUMNS, Run, no_rows};
-use crate::descent::{Descent, DescentReport};
+use crate::descent::Descent;
 use crate::error::{Error, Result};
 use crate::folds::FoldPlan;
-use crate::model::WideCoefficients;
 use crate::pass::{Mixed, Rows};
-use crate::penalized::PenaltyRecord;
-use crate::report::{FitReport, SolverReport};
+use crate::report::FitReport;
 
 /// Rows in the order of their numbers, apart from what a seed means elsewhere.
 const KEY_SEED: u64 = 0x6b65_7973;
@@ -475,121 +475,7 @@ impl<R: Rows> Run<'_, R> {
             steps += 1;
         }
     }
-
-    fn conclude(
-        mut self,
-        solver: Solver,
-        asked: &Descent,
-        ground: Ground,
-        outcome: &Outcome,
-    ) -> Result<Vec<FitReport>> {
-        let scaling = ground.expander.scaling();
-        let (slopes, constant) = scaling.coefficients(&outcome.point);
-        let unit = asked.loss.unit(scaling.response_scale);
-        let squares = outcome.sums.squares * scaling.response_scale * scaling.response_scale;
-        let nonzero = slopes.iter().filter(|slope| **slope != 0.0).count();
-        let report = DescentReport {
-            loss: asked.loss,
-            mean_loss: outcome.sums.loss * unit,
-            objective: (outcome.sums.loss + ground.penalties.value(&outcome.point)) * unit,
-            mae: outcome.sums.absolute * scaling.response_scale,
-            epochs: self.passes(),
-            steps: outcome.steps,
-            batch_size: outcome.batch_rows,
-            learning_rate: asked.options.rate,
-            step: outcome.step,
-            curvature: outcome.curvature.into(),
-            converged: outcome.converged,
-            ended: outcome.ended.clone(),
-            gap: outcome.certificate.gap,
-            tolerance: outcome.tolerance,
-            gradient_norm: outcome.certificate.gradient_norm,
-            distance: outcome.certificate.distance,
-            held_out_loss: outcome.sums.held_out_loss.map(|loss| loss * unit),
-            held_out_rows: outcome.sums.held_out_rows,
-            seed: asked.options.seed,
-            penalty: self.regression.penalization.as_ref().map(PenaltyRecord::asked),
-            columns: slopes.len(),
-            nonzero,
-        };
-        let named = ground.expander.named();
-        let wide = ground.design.is_sparse().then(|| WideCoefficients::new(&ground.expander, &slopes));
-        // Of list columns and hashes, those that have any effect.
-        let shown = (0..slopes.len()).filter(|&j| j < named || slopes[j] != 0.0);
-        let terms = shown.map(|j| (ground.expander.name(j), slopes[j]));
-        let constant = constant.map(|c| (streamreg_core::INTERCEPT.to_owned(), c));
-        let coefficients: Vec<TermEstimate> = constant.into_iter().chain(terms).map(estimate).collect();
-        let warnings = self.descent_warnings(solver, &ground, &report, outcome);
-        let fit = as_fit(coefficients, &outcome.sums, squares, nonzero, &ground, solver, warnings);
-        let solver = SolverReport::direct(self.options().solver, solver, Precision::Float, self.passes());
-        self.timings.solve_seconds = self.timings.solve_seconds.max(0.0);
-        let Ground { spec, left_out, design, coding, ledger, .. } = ground;
-        let mut reports = self.finish(spec, left_out, &design, coding, ledger, vec![(solver, fit)])?;
-        for own in &mut reports {
-            own.descent = Some(report.clone());
-            own.wide.clone_from(&wide);
-        }
-        Ok(reports)
-    }
-
-    fn descent_warnings(
-        &self,
-        solver: Solver,
-        ground: &Ground,
-        report: &DescentReport,
-        outcome: &Outcome,
-    ) -> Vec<Warning> {
-        let mut warnings = Vec::new();
-        if !report.converged {
-            let given = solver == Solver::Sgd && report.learning_rate != LearningRate::Auto;
-            let asked = if given {
-                format!("and epochs still gain more than {:.1e} each", report.tolerance)
-            } else {
-                format!("and {:.1e} was asked for", report.tolerance)
-            };
-            let message = format!(
-                "not converged after {} epochs: about {:.1e} of the objective is left to gain, {asked}; more --epochs go \
-                 on from a --warm-start",
-                report.epochs, report.gap
-            );
-            warnings.push(Warning::new("not_converged", message));
-        }
-        if self.options().solver == Solver::Auto && report.columns > MAX_COLUMNS && !ground.design.is_sparse()
-        {
-            let message = format!(
-                "{} columns are too many for cross-products, so there are no standard errors: solved by {}",
-                report.columns,
-                solver.name()
-            );
-            warnings.push(Warning::new("too_wide", message));
-        }
-        if outcome.sums.response_squares == 0.0 {
-            let message = "the response is constant: there is nothing to explain";
-            warnings.push(Warning::new("constant_response", message));
-        }
-        let plain = self.regression.penalization.is_none() && report.loss == Loss::Squared;
-        let columns = report.columns;
-        if plain && columns <= AFFORDABLE && !ground.design.is_sparse() && self.options().solver == solver {
-            // As measured: up to 50 columns both take about as long as reading does.
-            let share = columns as f64 / 25.0;
-            let cost = if share <= 2.0 {
-                "about what an epoch does".into()
-            } else {
-                format!("about {share:.0} epochs")
-            };
-            let message = format!(
-                "{columns} columns are few: without --solver {} one pass gives the exact solution, with standard errors, and \
-                 costs {cost}",
-                solver.name()
-            );
-            warnings.push(Warning::new("exact_affordable", message));
-        }
-        warnings
-    }
 }
-
-/// Most columns whose exact pass is recommended.
-const AFFORDABLE: usize = 500;
 
 /// The gap at which conjugate gradients end: about what float64 can tell of well-conditioned designs; others end when
 /// nothing gets better.
@@ -644,76 +530,5 @@ impl<'a> Curve<'a> {
         let mut point = TracePoint::new(pass, Phase::Gradient, sums.rows, sums.loss, step);
         point.gradient_norm = norm;
         self.add(&point);
-    }
-}
-
-fn estimate((term, estimate): (String, f64)) -> TermEstimate {
-    TermEstimate {
-        term,
-        estimate: Some(estimate),
-        std_error: None,
-        statistic: None,
-        p_value: None,
-        conf_low: None,
-        conf_high: None,
-        vif: None,
-        digits_arithmetic: None,
-        digits_input: None,
-    }
-}
-
-/// The fit as all fits are reported. What has no meaning here has no value.
-fn as_fit(
-    coefficients: Vec<TermEstimate>,
-    sums: &GradientSums,
-    squares: f64,
-    nonzero: usize,
-    ground: &Ground,
-    solver: Solver,
-    warnings: Vec<Warning>,
-) -> Fit {
-    let spec = &ground.spec;
-    let rank = nonzero + usize::from(spec.intercept);
-    let counts = spec.weights.as_ref().is_some_and(|w| w.kind == streamreg_core::WeightType::Frequency);
-    let nobs = if counts { sums.weight as u64 } else { sums.rows };
-    let total = if spec.intercept {
-        sums.response_squares
-    } else {
-        sums.response_squares + sums.response * sums.response
-    };
-    let r_squared = 1.0 - sums.squares / total;
-    let glance = Glance {
-        r_squared: r_squared.is_finite().then_some(r_squared),
-        adj_r_squared: None,
-        sigma: None,
-        statistic: None,
-        p_value: None,
-        df: nonzero,
-        log_lik: None,
-        aic: None,
-        bic: None,
-        deviance: squares * sums.weight,
-        df_residual: nobs.saturating_sub(rank as u64),
-        nobs,
-        mse: squares,
-        rmse: squares.sqrt(),
-    };
-    Fit {
-        coefficients,
-        covariance: None,
-        glance,
-        rank,
-        aliased: Vec::new(),
-        condition_number: f64::NAN,
-        solver,
-        digits: f64::NAN,
-        digits_input: f64::NAN,
-        rank_margin: RankMargin::default(),
-        residual_digits: f64::NAN,
-        residual_digits_input: f64::NAN,
-        warnings,
-        vcov: VcovSummary::default(),
-        tests: Vec::new(),
-        bread: None,
     }
 }

@@ -9,9 +9,7 @@ use streamreg_core::{
 use streamreg_solve::penalized::{
     CrossValidated, Fold, Gram, PathPoint, Penalized, cross_validate, grid, path, solve_one,
 };
-use streamreg_solve::{
-    Collinear, Equation, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, Warning,
-};
+use streamreg_solve::{Collinear, Equation, Fit, Glance, Solver, TermEstimate, Warning};
 
 use super::{Run, Summed, check_width, equation, no_rows};
 use crate::error::{Error, Result};
@@ -269,56 +267,14 @@ impl OwnSums {
     }
 }
 
-/// The fit as all fits are reported. What has no meaning under a penalty has no value.
+/// The fit as all fits are reported.
 fn as_fit(gram: &Gram, fit: &Penalized, equation: &Equation, warnings: Vec<Warning>) -> Fit {
     let constant = equation.intercept.then(|| gram.constant(&fit.slopes));
     let values = constant.into_iter().chain(fit.slopes.iter().copied());
-    let row = |(term, estimate)| TermEstimate {
-        term,
-        estimate: Some(estimate),
-        std_error: None,
-        statistic: None,
-        p_value: None,
-        conf_low: None,
-        conf_high: None,
-        vif: None,
-        digits_arithmetic: None,
-        digits_input: None,
-    };
-    let r_squared = 1.0 - fit.mean_square / gram.total();
-    let rank = fit.nonzero() + usize::from(equation.intercept);
-    let glance = Glance {
-        r_squared: r_squared.is_finite().then_some(r_squared),
-        adj_r_squared: None,
-        sigma: None,
-        statistic: None,
-        p_value: None,
-        df: fit.nonzero(),
-        log_lik: None,
-        aic: None,
-        bic: None,
-        deviance: fit.mean_square * gram.weight(),
-        df_residual: equation.nobs.saturating_sub(rank as u64),
-        nobs: equation.nobs,
-        mse: fit.mean_square,
-        rmse: fit.mean_square.sqrt(),
-    };
-    Fit {
-        coefficients: equation.terms().into_iter().zip(values).map(row).collect(),
-        covariance: None,
-        glance,
-        rank,
-        aliased: Vec::new(),
-        condition_number: f64::NAN,
-        solver: if fit.rounds > 0 { Solver::CoordinateDescent } else { Solver::Cholesky },
-        digits: fit.digits,
-        digits_input: f64::NAN,
-        rank_margin: RankMargin::default(),
-        residual_digits: f64::NAN,
-        residual_digits_input: f64::NAN,
-        warnings,
-        vcov: VcovSummary::default(),
-        tests: Vec::new(),
-        bread: None,
-    }
+    let coefficients = equation.terms().into_iter().zip(values);
+    let (weight, intercept) = (gram.weight(), equation.intercept);
+    let glance = Glance::bare(equation.nobs, weight, fit.nonzero(), intercept, fit.mean_square, gram.total());
+    let solver = if fit.rounds > 0 { Solver::CoordinateDescent } else { Solver::Cholesky };
+    let coefficients = coefficients.map(|(term, value)| TermEstimate::bare(term, value)).collect();
+    Fit::bare(coefficients, glance, intercept, solver, fit.digits, warnings)
 }

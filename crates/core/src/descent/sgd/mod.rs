@@ -1,5 +1,7 @@
 //! Mini-batch stochastic gradient descent, epoch by epoch.
 
+mod options;
+
 use serde::{Deserialize, Serialize};
 
 use crate::block::{BlockError, DesignBlock};
@@ -15,6 +17,8 @@ use crate::descent::sums::GradientSums;
 use crate::descent::trace::{Phase, TracePoint};
 use crate::error::{Error, ErrorKind, Result};
 
+pub use options::{Begin, Next, Population, Precondition, SgdOptions};
+
 /// Rows of a batch of dense rows.
 const BATCH_ROWS: usize = 512;
 
@@ -23,70 +27,6 @@ const TRACE_POINTS: u64 = 50;
 
 /// How many times the loss of the first batch, or of the mean, a batch may cost before steps are called divergent.
 const DIVERGED: f64 = 1e4;
-
-/// What to do, as opposed to what to fit.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SgdOptions {
-    /// How long steps are.
-    pub rate: LearningRate,
-    /// The share of the last step that the next one keeps; of rates that are given, but for Adam.
-    pub momentum: f64,
-    /// Rows of a batch.
-    pub batch_rows: Option<usize>,
-    /// With [`LearningRate::Auto`] what may be left to gain, relative to the objective, as gradient and curvature tell it;
-    /// a hundredth of a standard error unless said otherwise. With other rates the least that an epoch must gain.
-    pub tolerance: Option<f64>,
-    /// How many epochs may pass without a gain before it is over; 5 unless said otherwise.
-    pub patience: Option<usize>,
-    /// Where to begin.
-    pub start: Begin,
-    /// What steps are preconditioned with.
-    pub precondition: Precondition,
-    /// Decides the order of rows, and random starts.
-    pub seed: u64,
-}
-
-/// Where to begin.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Begin {
-    /// At the fit to the sample, if it is large enough for one and the rate is automatic; at zero else.
-    #[default]
-    Auto,
-    /// At zero: the mean of the response.
-    Zero,
-    /// At independent uniform numbers between -1/2 and 1/2, in standardised units.
-    Random,
-    /// At these parameters, in standardised units.
-    At(Vec<f64>),
-}
-
-/// What steps are preconditioned with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Precondition {
-    /// The Hessian of the sample where it is affordable, else its diagonal.
-    #[default]
-    Auto,
-    /// Its diagonal.
-    Diagonal,
-    /// Nothing but the scales of the columns.
-    Scale,
-}
-
-/// What comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Next {
-    /// An epoch: [`Sgd::begin_epoch`], [`Sgd::take`] for all rows, [`Sgd::end_epoch`].
-    Epoch,
-    /// The gradient of all rows at [`Sgd::parameters`], for [`Sgd::set_gradient`].
-    Gradient,
-    /// Nothing: what was asked for is reached.
-    Done,
-}
 
 /// The gradient of all rows at a point, which takes the noise out of the steps near it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,15 +129,6 @@ impl PartialEq for Work {
     }
 }
 
-/// All rows, of which the sample is some.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Population {
-    /// Rows that are learnt from.
-    pub rows: u64,
-    /// Parameters: columns, and the constant.
-    pub parameters: usize,
-}
-
 impl Sgd {
     /// Begins; `sample` are standardised rows of the data, in any order.
     ///
@@ -211,17 +142,7 @@ impl Sgd {
         population: Population,
     ) -> Result<Self> {
         loss.validate()?;
-        options.rate.validate()?;
-        let refuse = |message: String| Err(Error::new(ErrorKind::Model, message));
-        if !(0.0..1.0).contains(&options.momentum) {
-            return refuse(format!(
-                "the momentum must be at least 0 and less than 1, not {}",
-                options.momentum
-            ));
-        }
-        if options.batch_rows == Some(0) {
-            return refuse("a batch has at least one row, not 0".into());
-        }
+        options.validate()?;
         let Population { rows, parameters } = population;
         let auto = options.rate == LearningRate::Auto;
         let batch_rows = options.batch_rows.unwrap_or_else(|| batch_rows(sample, parameters, rows));
@@ -247,7 +168,8 @@ impl Sgd {
                 point.clone()
             }
             Begin::At(point) => {
-                return refuse(format!("a start needs {parameters} finite numbers, not {}", point.len()));
+                let message = format!("a start needs {parameters} finite numbers, not {}", point.len());
+                return Err(Error::new(ErrorKind::Model, message));
             }
         };
         // Where the sample is all there is, its fit needs nothing but to be checked.
