@@ -4,6 +4,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 use serde::{Deserialize, Serialize};
 
+use crate::descent::expand::Sample;
 use crate::descent::loss::Smoothed;
 use crate::descent::penalty::Penalties;
 use crate::descent::rows::{Features, RowBlock};
@@ -62,16 +63,17 @@ impl Curvature {
         Self::Sample { hessian, inverse }
     }
 
-    /// The diagonal. Where most entries are zero, the curvature that a column has in batches of `batch_rows` rows is more
-    /// than its mean: a column of which a batch has one entry has all that this entry has. This is added, so that no
-    /// column takes a longer step than its own rows allow.
+    /// The diagonal, by the mean squares of all rows where they are known, else by the sample. Where most entries are zero,
+    /// the curvature that a column has in batches of `batch_rows` rows is more than its mean: a column of which a batch has
+    /// one entry has all that this entry has. This is added, so that no column takes a longer step than its own rows allow.
     pub(super) fn diagonal(
-        sample: &RowBlock,
+        all: &Sample,
         factors: &[f64],
         penalties: &Penalties,
         parameters: usize,
-        batch_rows: usize,
+        batch_rows: Option<usize>,
     ) -> Self {
+        let sample = &all.rows;
         let mut diagonal = vec![0.0; parameters];
         let mut entries = vec![0u32; parameters];
         let columns = sample.columns();
@@ -97,13 +99,19 @@ impl Curvature {
             *constant = total;
         }
         if matches!(sample.features, Features::Sparse(_)) {
-            let all: f64 = diagonal[..columns].iter().sum();
+            let sum: f64 = diagonal[..columns].iter().sum();
             let count: u32 = entries.iter().sum();
-            let typical = if count > 0 { all / f64::from(count) } else { 1.0 };
-            for (own, count) in diagonal.iter_mut().zip(entries).take(columns) {
+            let typical = if count > 0 { sum / f64::from(count) } else { 1.0 };
+            for ((own, count), mean_square) in diagonal.iter_mut().zip(entries).zip(&all.mean_squares) {
                 let each = if count > 0 { *own / f64::from(count) } else { typical };
+                if mean_square.is_finite() {
+                    *own = mean_square * total;
+                } else if count == 0 {
+                    // A column that the sample has not seen has at most about one entry in as many rows.
+                    *own = typical;
+                }
                 // Of one entry in a batch of so many rows, each of which has its share of the mean factor.
-                *own += each * sample.rows() as f64 / batch_rows as f64;
+                *own += batch_rows.map_or(0.0, |rows| each * sample.rows() as f64 / rows as f64);
             }
         }
         let weight = total_weight(sample);

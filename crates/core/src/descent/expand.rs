@@ -24,6 +24,8 @@ pub struct Expander {
     plan: Plan,
     scaling: Scaling,
     names: Vec<String>,
+    /// Mean squares of columns in standardised units; NaN where they are not known.
+    mean_squares: Vec<f64>,
     /// Position of the response among the variables.
     response: usize,
     variables: usize,
@@ -132,7 +134,24 @@ impl Expander {
         let (centres, scales) = units.into_iter().unzip();
         let names = if matches!(plan, Plan::Dense(_)) { layout.names() } else { Vec::new() };
         let scaling = Scaling { centres, scales, response_centre, response_scale, intercept };
-        Ok(Self { plan, scaling, names, response, variables: design.variables(), held_out })
+        let (mean_squares, variables) = (Vec::new(), design.variables());
+        let mut own = Self { plan, scaling, names, mean_squares, response, variables, held_out };
+        own.mean_squares = own.known_mean_squares(survey);
+        Ok(own)
+    }
+
+    /// Those of list columns, which the survey sums.
+    fn known_mean_squares(&self, survey: &Survey) -> Vec<f64> {
+        let mut known = vec![f64::NAN; self.columns()];
+        if let Plan::Sparse(plan) = &self.plan
+            && let (Some(first), _) = plan.starts()
+        {
+            let scales = &self.scaling.scales[first..];
+            for ((known, square), scale) in known[first..].iter_mut().zip(survey.mean_squares()).zip(scales) {
+                *known = square / scale / scale;
+            }
+        }
+        known
     }
 
     /// Standardised units.
@@ -183,7 +202,7 @@ impl Expander {
     }
 
     /// The sample of a survey, in standardised units.
-    pub fn sample(&self, survey: &Survey, coding: &Coding, sets: &[Arc<LevelSet>]) -> RowBlock {
+    pub fn sample(&self, survey: &Survey, coding: &Coding, sets: &[Arc<LevelSet>]) -> Sample {
         let mut builder = RowBuilder::with_capacity(self, survey.sampled());
         let mut sample = None;
         survey.with_sample(coding, sets, |block| {
@@ -194,7 +213,8 @@ impl Expander {
             builder.append(block, None, &mut take);
             builder.finish(&mut take);
         });
-        sample.unwrap_or_else(|| self.empty_block(0))
+        let rows = sample.unwrap_or_else(|| self.empty_block(0));
+        Sample { rows, mean_squares: self.mean_squares.clone() }
     }
 
     /// Rows of a block.
@@ -204,6 +224,15 @@ impl Expander {
             Plan::Sparse(_) => MOST_ROWS,
         }
     }
+}
+
+/// Some of the rows, and what is known of all.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The rows, in standardised units.
+    pub rows: RowBlock,
+    /// Mean squares of the columns over all rows; NaN where they are not known.
+    pub mean_squares: Vec<f64>,
 }
 
 /// Collects standardised rows into blocks.

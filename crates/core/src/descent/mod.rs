@@ -54,7 +54,7 @@ mod trace;
 pub use certificate::Certificate;
 pub use conjugate::Cg;
 pub use curvature::Curvature;
-pub use expand::{Expander, RowBuilder};
+pub use expand::{Expander, RowBuilder, Sample};
 pub use full_batch::{Gd, GdStart};
 pub use gradient::FullGradient;
 pub use keys::key_below;

@@ -1,9 +1,9 @@
 //! The fit to the sample, where iterations begin.
 
 use crate::descent::curvature::{Curvature, factors, total_weight};
+use crate::descent::expand::Sample;
 use crate::descent::loss::{Loss, Smoothed};
 use crate::descent::penalty::Penalties;
-use crate::descent::rows::RowBlock;
 
 /// Rows that the sample needs for each parameter, so that its fit is worth starting from.
 const ROWS_A_COLUMN: usize = 20;
@@ -26,7 +26,7 @@ pub(super) struct Start {
 
 /// What to look for in a sample.
 pub(super) struct Question<'a> {
-    pub(super) sample: &'a RowBlock,
+    pub(super) sample: &'a Sample,
     pub(super) loss: Loss,
     pub(super) penalties: &'a Penalties,
     /// Number of parameters.
@@ -42,7 +42,7 @@ pub(super) struct Question<'a> {
 
 impl Question<'_> {
     pub(super) fn answer(&self) -> Start {
-        let sample = self.sample;
+        let sample = &self.sample.rows;
         let matrix = self.matrix && Curvature::affordable(sample, self.parameters);
         let mut fit = Fit { point: vec![0.0; self.parameters], loss: Loss::Squared.into() };
         if matrix && sample.rows() >= ROWS_A_COLUMN * self.parameters {
@@ -53,9 +53,13 @@ impl Question<'_> {
         let curvature = match (self.precondition, matrix) {
             (false, _) => Curvature::Scale,
             (true, true) => Curvature::of_sample(sample, &factors, self.penalties, self.parameters),
-            (true, false) => {
-                Curvature::diagonal(sample, &factors, self.penalties, self.parameters, self.batch_rows)
-            }
+            (true, false) => Curvature::diagonal(
+                self.sample,
+                &factors,
+                self.penalties,
+                self.parameters,
+                Some(self.batch_rows),
+            ),
         };
         let mean = total_weight(sample) / sample.rows().max(1) as f64;
         let largest = |curvature: &Curvature, rows: usize| {
@@ -72,9 +76,9 @@ impl Question<'_> {
         if self.loss.is_smooth() {
             return self.loss.into();
         }
-        let (residuals, _) = factors(self.sample, Loss::Squared.into(), point);
-        let weighted = residuals.iter().enumerate().map(|(row, r)| self.sample.weight(row) * r.abs());
-        let spread = weighted.sum::<f64>() / total_weight(self.sample).max(f64::MIN_POSITIVE);
+        let (residuals, _) = factors(&self.sample.rows, Loss::Squared.into(), point);
+        let weighted = residuals.iter().enumerate().map(|(row, r)| self.sample.rows.weight(row) * r.abs());
+        let spread = weighted.sum::<f64>() / total_weight(&self.sample.rows).max(f64::MIN_POSITIVE);
         let own = spread * (self.rows.max(8) as f64).powf(-1.0 / 3.0);
         let most = match self.loss {
             Loss::EpsilonInsensitive { epsilon } if epsilon > 0.0 => 0.5 * epsilon,
@@ -107,7 +111,7 @@ impl Fit {
 
     /// A step with as many halvings as it takes not to climb. Returns what it gains, relative to the objective.
     fn step(&mut self, question: &Question<'_>) -> f64 {
-        let Question { sample, penalties, .. } = question;
+        let Question { sample: Sample { rows: sample, .. }, penalties, .. } = question;
         let (residuals, factors) = factors(sample, self.loss, &self.point);
         let weight = total_weight(sample);
         let rows = residuals.iter().enumerate();
@@ -133,9 +137,9 @@ impl Fit {
     }
 
     fn objective(&self, question: &Question<'_>, point: &[f64]) -> f64 {
-        let (residuals, _) = factors(question.sample, self.loss, point);
+        let (residuals, _) = factors(&question.sample.rows, self.loss, point);
         let losses = residuals.iter().enumerate();
-        let losses = losses.map(|(row, r)| question.sample.weight(row) * self.loss.value(*r));
-        losses.sum::<f64>() / total_weight(question.sample) + question.penalties.value(point)
+        let losses = losses.map(|(row, r)| question.sample.rows.weight(row) * self.loss.value(*r));
+        losses.sum::<f64>() / total_weight(&question.sample.rows) + question.penalties.value(point)
     }
 }

@@ -32,8 +32,9 @@ pub struct Survey {
     hashed: bool,
     /// For every category, which numbers of levels occur in rows that are used.
     seen: Vec<Vec<bool>>,
-    /// The largest absolute value of every column of the sparse ones.
+    /// The largest absolute value of every column of the sparse ones, and the weighted sum of their squares.
     largest: Vec<f64>,
+    squares: Vec<f64>,
     sample: BinaryHeap<Sampled>,
     /// What its rows take.
     bytes: usize,
@@ -106,6 +107,7 @@ impl Survey {
             seen: vec![Vec::new(); design.categories.len()],
             hashed: design.spec.hash_bits.is_some(),
             largest: Vec::new(),
+            squares: Vec::new(),
             sample: BinaryHeap::new(),
             bytes: 0,
             below: held_out.saturating_add(room),
@@ -137,6 +139,11 @@ impl Survey {
     /// The largest absolute value of every column of the sparse ones.
     pub fn largest(&self) -> &[f64] {
         &self.largest
+    }
+
+    /// The mean squares of the columns of the sparse ones; not finite where squares are beyond float64's range.
+    pub fn mean_squares(&self) -> impl Iterator<Item = f64> {
+        self.squares.iter().map(|sum| sum / self.weight)
     }
 
     /// The levels of the categories that occur, sorted.
@@ -314,7 +321,9 @@ impl Accumulator for Survey {
                         let index = index as usize;
                         if self.largest.len() <= index {
                             self.largest.resize(index + 1, 0.0);
+                            self.squares.resize(index + 1, 0.0);
                         }
+                        self.squares[index] += block.weights.map_or(1.0, |w| w[row]) * value * value;
                         self.largest[index] = self.largest[index].max(value.abs());
                     }
                 }
@@ -343,6 +352,8 @@ impl Accumulator for Survey {
         }
         self.largest.resize(self.largest.len().max(other.largest.len()), 0.0);
         self.largest.iter_mut().zip(&other.largest).for_each(|(own, theirs)| *own = own.max(*theirs));
+        self.squares.resize(self.largest.len(), 0.0);
+        self.squares.iter_mut().zip(&other.squares).for_each(|(own, theirs)| *own += theirs);
         self.below = self.below.min(other.below);
         let own = std::mem::take(&mut self.sample);
         self.bytes = 0;

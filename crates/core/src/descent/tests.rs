@@ -79,7 +79,7 @@ fn survey(design: &Design, columns: &[Vec<f64>], cuts: &[usize], held_out: u32) 
 struct Fixture {
     columns: Vec<Vec<f64>>,
     expander: Expander,
-    sample: RowBlock,
+    sample: Sample,
 }
 
 fn fixture(rows: usize, columns: usize) -> Fixture {

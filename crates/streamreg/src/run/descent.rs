@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use streamreg_core::descent::{
     Begin, Certificate, Cg, Curvature, Expander, FullGradient, Gd, GdStart, GradientSums, LearningRate, Loss,
-    Next, Penalties, Phase, Population, Precondition, RowBlock, Sgd, SgdOptions, Smoothed, Survey,
+    Next, Penalties, Phase, Population, Precondition, RowBlock, Sample, Sgd, SgdOptions, Smoothed, Survey,
     TracePoint, key_below,
 };
 use streamreg_core::{Coding, Design, Layout, Levels, Missing, ModelSpec, Precision, RowLedger, Unseen};
@@ -30,7 +30,7 @@ struct Ground {
     coding: Coding,
     levels: Levels,
     expander: Expander,
-    sample: RowBlock,
+    sample: Sample,
     penalties: Penalties,
     ledger: RowLedger,
     /// Rows that are learnt from, about.
@@ -388,7 +388,7 @@ impl<R: Rows> Run<'_, R> {
         } else {
             sgd.diagonal(&ground.sample)
         };
-        let largest = |metric: &Curvature| sgd.largest(&ground.sample, metric);
+        let largest = |metric: &Curvature| sgd.largest(&ground.sample.rows, metric);
         let start = GdStart {
             point,
             largest: largest(&metric),
@@ -436,7 +436,10 @@ impl<R: Rows> Run<'_, R> {
         let most = asked.most_passes(Solver::Cg);
         let trace = Curve::new(asked, &ground.expander);
         let (point, sgd) = self.begin(asked, ground)?;
-        let tolerance = asked.options.tolerance.unwrap_or(CG_TOLERANCE);
+        // What a diagonal tells of the gap is rough, and the last digits would take many passes.
+        let matrix = matches!(sgd.curvature(), Curvature::Sample { .. });
+        let unasked = if matrix || !ground.design.is_sparse() { CG_TOLERANCE } else { sgd.tolerance() };
+        let tolerance = asked.options.tolerance.unwrap_or(unasked);
         let metric = match sgd.curvature() {
             Curvature::Diagonal { .. } => sgd.diagonal(&ground.sample),
             other => other.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::block::{BlockError, DesignBlock};
 use crate::descent::certificate::Certificate;
 use crate::descent::curvature::{Curvature, factors, total_weight};
-use crate::descent::expand::{Expander, RowBuilder, Shuffle};
+use crate::descent::expand::{Expander, RowBuilder, Sample, Shuffle};
 use crate::descent::loss::{Loss, Smoothed};
 use crate::descent::penalty::Penalties;
 use crate::descent::rows::{Features, RowBlock};
@@ -138,14 +138,14 @@ impl Sgd {
         options: SgdOptions,
         loss: Loss,
         penalties: Penalties,
-        sample: &RowBlock,
+        sample: &Sample,
         population: Population,
     ) -> Result<Self> {
         loss.validate()?;
         options.validate()?;
         let Population { rows, parameters } = population;
         let auto = options.rate == LearningRate::Auto;
-        let batch_rows = options.batch_rows.unwrap_or_else(|| batch_rows(sample, parameters, rows));
+        let batch_rows = options.batch_rows.unwrap_or_else(|| batch_rows(&sample.rows, parameters, rows));
         let start = Question {
             sample,
             loss,
@@ -173,11 +173,11 @@ impl Sgd {
             }
         };
         // Where the sample is all there is, its fit needs nothing but to be checked.
-        let known = options.start == Begin::Auto && sample.rows() as u64 >= rows;
+        let known = options.start == Begin::Auto && sample.rows.rows() as u64 >= rows;
         let matrix = matches!(start.curvature, Curvature::Sample { .. });
         let next =
             if auto && matrix && (known || !penalties.l1.is_empty()) { Next::Gradient } else { Next::Epoch };
-        let mean_weight = total_weight(sample) / sample.rows().max(1) as f64;
+        let mean_weight = total_weight(&sample.rows) / sample.rows.rows().max(1) as f64;
         Ok(Self {
             loss: start.loss,
             curvature: start.curvature,
@@ -238,9 +238,9 @@ impl Sgd {
     }
 
     /// What every column's own curvature in a sample is.
-    pub fn diagonal(&self, sample: &RowBlock) -> Curvature {
-        let factors = self.most_curved(sample);
-        Curvature::diagonal(sample, &factors, &self.penalties, self.parameters.len(), sample.rows())
+    pub fn diagonal(&self, sample: &Sample) -> Curvature {
+        let factors = self.most_curved(&sample.rows);
+        Curvature::diagonal(sample, &factors, &self.penalties, self.parameters.len(), None)
     }
 
     /// How much rows count where the loss is most curved: of squares and of the Huber loss everywhere the same, of others
