@@ -188,7 +188,9 @@ impl Rows for SourceRows<'_> {
     ) -> Result<RowLedger> {
         let mut request = plan.extend(execution.request_for(to.design), self.0.schema())?;
         request.order = PartitionOrder::Shuffled(to.seed);
-        request.partition_rows = Some(MIXED_PARTITION_ROWS);
+        // Short partitions cost a page at each end more, and few ones would not mix.
+        let rows = self.0.summary().rows.unwrap_or(u64::MAX);
+        request.partition_rows = Some((rows / 16).clamp(MIXED_PARTITION_ROWS / 4, MIXED_PARTITION_ROWS));
         let width = to.design.columns().len();
         let done = self.pass(&request, execution, pass, |control, scan| {
             let next = || next_assigned(Some(plan), &request, width, scan);

@@ -18,9 +18,10 @@ pub struct Certificate {
     /// The largest distance of a coefficient from the minimum, in its standard errors; of squares without a penalty, where
     /// the curvature is that of a sample.
     pub distance: Option<f64>,
-    /// The Newton step.
-    pub(super) step: Vec<f64>,
 }
+
+/// The share of the variance of the response below which residuals are rounding.
+const NEGLIGIBLE: f64 = 1e-20;
 
 impl Certificate {
     /// What `sums` at `point` tell.
@@ -43,7 +44,8 @@ impl Certificate {
             // At the minimum of a quadratic model half of the slope is gained back.
             -0.5 * (along + absolute)
         };
-        let objective = sums.loss + penalties.value(point);
+        // Of a perfect fit nothing is left but rounding.
+        let objective = (sums.loss + penalties.value(point)).max(NEGLIGIBLE * (0.5 * sums.response_squares));
         let gap = if objective > 0.0 { gain.max(0.0) / objective } else { gain.max(0.0) };
         let mut smallest = gradient;
         penalties.minimal_subgradient(point, &mut smallest);
@@ -56,6 +58,6 @@ impl Certificate {
                 step.iter().enumerate().map(|(j, d)| d.abs() / (variance * curvature.inverse_at(j)).sqrt());
             each.fold(0.0, f64::max)
         });
-        Self { gap, gradient_norm: root_mean_square(&smallest), distance, step }
+        Self { gap, gradient_norm: root_mean_square(&smallest), distance }
     }
 }

@@ -12,6 +12,9 @@ const MOST_BYTES: usize = 256 << 20;
 /// Gap below which a fit that gets no better is as good as float64 makes it.
 const FLOOR: f64 = 1e-13;
 
+/// Share of the variance of the response at which residuals are nothing but rounding.
+const PERFECT: f64 = 1e-28;
+
 /// Passes without progress until then.
 const PATIENCE: usize = 3;
 
@@ -80,7 +83,8 @@ impl Cg {
             self.best = Some((gap, self.point.clone()));
         }
         let smallest = self.best.as_ref().map_or(gap, |(best, _)| *best);
-        if gap <= self.tolerance || (self.stale >= PATIENCE && smallest < FLOOR) {
+        let perfect = sums.squares <= PERFECT * sums.response_squares;
+        if perfect || gap <= self.tolerance || (self.stale >= PATIENCE && smallest < FLOOR) {
             return Next::Done;
         }
         let mut gradient = sums.gradient.clone();

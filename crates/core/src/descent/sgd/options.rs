@@ -61,9 +61,9 @@ pub enum Precondition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Next {
-    /// An epoch: [`Sgd::begin_epoch`], [`Sgd::take`] for all rows, [`Sgd::end_epoch`].
+    /// An epoch: [`Sgd::begin_epoch`](crate::descent::Sgd::begin_epoch), [`Sgd::take`](crate::descent::Sgd::take) for all rows, [`Sgd::end_epoch`](crate::descent::Sgd::end_epoch).
     Epoch,
-    /// The gradient of all rows at [`Sgd::parameters`], for [`Sgd::set_gradient`].
+    /// The gradient of all rows at [`Sgd::parameters`](crate::descent::Sgd::parameters), for [`Sgd::set_gradient`](crate::descent::Sgd::set_gradient).
     Gradient,
     /// Nothing: what was asked for is reached.
     Done,
