@@ -62,7 +62,7 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
         optional(report.glance.r_squared),
         short(report.glance.rmse),
         short(descent.mae),
-        count(report.ledger.rows_used)
+        count(report.glance.nobs)
     ));
     lines
 }

@@ -276,7 +276,7 @@ impl<R: Rows> Run<'_, R> {
         };
         let pass = fits.iter().map(|(solver, _)| solver.passes).max().unwrap_or(1) + 1;
         let levels = summed.levels_again(coding)?;
-        let (scores, ledger) = self.pass(&summed.design, &levels, pass, || Scores::new(&plan))?;
+        let (scores, ledger) = self.pass(None, &summed.design, &levels, pass, || Scores::new(&plan))?;
         let before = &summed.ledger;
         if (ledger.rows_read, ledger.rows_used) != (before.rows_read, before.rows_used) {
             let message = format!(

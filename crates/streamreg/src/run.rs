@@ -18,6 +18,7 @@ use streamreg_solve::{
 
 pub use self::groups::{GroupFit, GroupSummary};
 use crate::error::{Error, Result};
+use crate::folds::FoldPlan;
 use crate::model::model_columns;
 use crate::pass::Rows;
 use crate::regression::Regression;
@@ -196,7 +197,7 @@ impl<'a, R: Rows> Run<'a, R> {
     /// Sums all rows; once more if columns turn out to have no value.
     fn sum(&mut self) -> Result<Summed> {
         let sum = |run: &mut Self, design: &Design, levels: &Levels| {
-            let (sums, ledger) = run.pass(design, levels, 1, || Sums::new(design))?;
+            let (sums, ledger) = run.pass(None, design, levels, 1, || Sums::new(design))?;
             Ok((sums, ledger, ()))
         };
         Ok(self.sum_by(sum)?.0)
@@ -234,13 +235,14 @@ impl<'a, R: Rows> Run<'a, R> {
 
     pub(crate) fn pass<A: Accumulator>(
         &mut self,
+        plan: Option<&FoldPlan>,
         design: &Design,
         levels: &Levels,
         pass: usize,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
         let start = Instant::now();
-        let done = self.rows.accumulate(None, design, levels, &self.regression.execution, pass, make)?;
+        let done = self.rows.accumulate(plan, design, levels, &self.regression.execution, pass, make)?;
         self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
         Ok(done)
     }
@@ -256,7 +258,7 @@ impl<'a, R: Rows> Run<'a, R> {
         let width = layout.len() + responses;
         check_width(width)?;
         let make = || Expanded::new(layout, responses, TriangularFactor::new(width));
-        let (expanded, ledger) = self.pass(design, levels, pass, make)?;
+        let (expanded, ledger) = self.pass(None, design, levels, pass, make)?;
         Ok((expanded.into_inner(), ledger))
     }
 

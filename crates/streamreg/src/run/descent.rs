@@ -176,7 +176,7 @@ impl<R: Rows> Run<'_, R> {
             }
             let levels = Levels { sets: design.level_sets(), ..Levels::default() };
             let make = || Survey::new(&design, held_out, expected);
-            let (survey, ledger) = self.keyed_pass(&plan, &design, &levels, 1, make)?;
+            let (survey, ledger) = self.pass(Some(&plan), &design, &levels, 1, make)?;
             let more = self.new_empty_columns(&ledger, &spec);
             if more.is_empty() {
                 break (spec, left_out, design, levels, survey, ledger);
@@ -217,21 +217,6 @@ impl<R: Rows> Run<'_, R> {
         Penalties { l1: each(l1, 1), l2: each(l2, 2) }
     }
 
-    fn keyed_pass<A: streamreg_core::Accumulator>(
-        &mut self,
-        plan: &FoldPlan,
-        design: &Design,
-        levels: &Levels,
-        pass: usize,
-        make: impl Fn() -> A + Sync,
-    ) -> Result<(A, RowLedger)> {
-        let start = Instant::now();
-        let execution = &self.regression.execution;
-        let done = self.rows.accumulate(Some(plan), design, levels, execution, pass, make)?;
-        self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
-        Ok(done)
-    }
-
     /// The sums of all rows at a point, and along a direction.
     fn gradient(
         &mut self,
@@ -244,7 +229,7 @@ impl<R: Rows> Run<'_, R> {
         let Ground { design, levels, expander, plan, .. } = ground;
         let variables = design.variables();
         let make = || FullGradient::new(expander, variables, loss, point, direction);
-        let (state, ledger) = self.keyed_pass(plan, design, levels, pass, make)?;
+        let (state, ledger) = self.pass(Some(plan), design, levels, pass, make)?;
         ground.check_rows(&ledger)?;
         Ok(state.into_sums())
     }

@@ -111,11 +111,8 @@ impl<R: Rows> Run<'_, R> {
         design: &Design,
         levels: &Levels,
     ) -> Result<(Sums, RowLedger, Vec<Sums>)> {
-        let start = Instant::now();
         let make = || Folded::new(plan.folds(), || Sums::new(design));
-        let execution = &self.regression.execution;
-        let (folded, ledger) = self.rows.accumulate(Some(plan), design, levels, execution, 1, make)?;
-        self.timings.pass_seconds.push(start.elapsed().as_secs_f64());
+        let (folded, ledger) = self.pass(Some(plan), design, levels, 1, make)?;
         let total = folded.total().map_err(|_| Error::data("the folds have different variables"))?;
         Ok((total, ledger, folded.into_states()))
     }
