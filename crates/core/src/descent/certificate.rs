@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::descent::curvature::Curvature;
 use crate::descent::penalty::Penalties;
-use crate::descent::sgd::root_mean_square;
 use crate::descent::sums::GradientSums;
 
 /// What the gradient of all rows tells of a point.
@@ -60,4 +59,9 @@ impl Certificate {
         });
         Self { gap, gradient_norm: root_mean_square(&smallest), distance }
     }
+}
+
+/// The root of the mean square.
+pub(super) fn root_mean_square(values: &[f64]) -> f64 {
+    (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
 }

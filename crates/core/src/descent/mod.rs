@@ -20,7 +20,8 @@
 //! |---|---|
 //! | `loss`, `penalty` | the two parts of the objective |
 //! | `survey` | means, deviations, a sample |
-//! | `expand`, `sparse` | from variables and levels to standardised rows, dense or sparse |
+//! | `expand`, `sparse`, `combination` | from variables and levels to standardised rows, dense or sparse |
+//! | `keys`, `random` | who is held out or in the sample; orders that a seed decides |
 //! | `rows` | blocks of such rows; the products that everything is made of |
 //! | `scaling` | from the units of the data to standardised ones, and back |
 //! | `curvature`, `start` | second derivatives by the sample; its fit |
@@ -31,6 +32,7 @@
 //! | `trace` | what is told on the way |
 
 mod certificate;
+mod combination;
 mod conjugate;
 mod curvature;
 mod expand;
@@ -39,6 +41,7 @@ mod gradient;
 mod keys;
 mod loss;
 mod penalty;
+mod random;
 mod rows;
 mod scaling;
 mod schedule;
@@ -69,5 +72,5 @@ pub use sums::GradientSums;
 pub use survey::Survey;
 pub use trace::{Phase, TracePoint};
 
-pub(crate) use expand::Shuffle;
 pub(crate) use keys::Keys;
+pub(crate) use random::Shuffle;

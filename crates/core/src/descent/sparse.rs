@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::block::DesignBlock;
-use crate::descent::expand::Combination;
+use crate::descent::combination::Combination;
 use crate::descent::rows::SparseRows;
 use crate::descent::scaling::{Scaling, power_of_two_near};
 use crate::descent::survey::Survey;

@@ -5,11 +5,12 @@ mod options;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{BlockError, DesignBlock};
-use crate::descent::certificate::Certificate;
+use crate::descent::certificate::{Certificate, root_mean_square};
 use crate::descent::curvature::{Curvature, factors, total_weight};
-use crate::descent::expand::{Expander, RowBuilder, Sample, Shuffle};
+use crate::descent::expand::{Expander, RowBuilder, Sample};
 use crate::descent::loss::{Loss, Smoothed};
 use crate::descent::penalty::Penalties;
+use crate::descent::random::Shuffle;
 use crate::descent::rows::{Features, RowBlock};
 use crate::descent::schedule::LearningRate;
 use crate::descent::start::Question;
@@ -664,11 +665,6 @@ fn batch_rows(sample: &RowBlock, parameters: usize, rows: u64) -> usize {
             (parameters / (2 * entries)).clamp(BATCH_ROWS, 1 << 16).min(most)
         }
     }
-}
-
-/// The root of the mean square.
-pub(super) fn root_mean_square(values: &[f64]) -> f64 {
-    (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
 }
 
 /// A number with two digits.
