@@ -1,6 +1,6 @@
 //! Iterative fits for people: no standard errors, but how they came about and how far it still is.
 
-use streamreg::{DescentReport, FitReport, Loss};
+use streamreg::{DescentReport, FitReport, Loss, Solver};
 
 use super::number::{count, optional, short};
 
@@ -48,11 +48,12 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
         two(descent.gradient_norm)
     ));
     let step = descent.step.map_or(String::new(), |step| format!(", step {}", two(step)));
-    lines.push(format!(
-        "Learning rate: {}{step}; preconditioned by: {}",
-        descent.learning_rate.name(),
-        descent.curvature
-    ));
+    // Conjugate gradients find the length of every step.
+    let rate = match report.solver.used {
+        Solver::Cg => String::new(),
+        _ => format!("Learning rate: {}{step}.  ", descent.learning_rate.name()),
+    };
+    lines.push(format!("{rate}Preconditioned by: {}", descent.curvature));
     if descent.nonzero < descent.columns {
         let (nonzero, columns) = (count(descent.nonzero as u64), count(descent.columns as u64));
         lines.push(format!("{nonzero} of {columns} coefficients are not zero"));
