@@ -89,8 +89,8 @@ pub use moments::Moments;
 pub use ordered::in_order;
 pub use spec::usable_as_number;
 pub use spec::{
-    Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, Missing, ModelSpec,
-    Precision, SparseColumns, WeightType, Weights, factor_name,
+    Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, MAX_SPARSE_INDEX,
+    Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
 };
 pub use statistics::Statistics;
 pub use triangular_factor::TriangularFactor;

@@ -7,9 +7,7 @@ use arrow_schema::DataType;
 use crate::block::SparseEntries;
 use crate::convert::{fill, is_null};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Most columns of a sparse design.
-const MAX_INDEX: f64 = (1u64 << 31) as f64;
+use crate::spec::MAX_SPARSE_INDEX;
 
 /// What is wrong with the lists of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +80,12 @@ impl Lists {
                     (&[][..], &[][..])
                 }
             };
-            if let Some(bad) = own.iter().find(|i| !((0.0..MAX_INDEX).contains(*i) || is_null(**i))) {
-                return wrong(format!("the index {bad} is not a whole number from 0 to {}", MAX_INDEX - 1.0));
+            let fits = |index: &f64| (0.0..=f64::from(MAX_SPARSE_INDEX)).contains(index) || is_null(*index);
+            if let Some(bad) = own.iter().find(|index| !fits(index)) {
+                return wrong(format!(
+                    "the index {bad} is not a whole number from 0 to {MAX_SPARSE_INDEX}: every one up to the largest has a \
+                     coefficient, so number the features densely, or hash them"
+                ));
             }
             let null = own.iter().chain(cells).any(|cell| is_null(*cell));
             if null || cells.iter().any(|cell| !cell.is_finite()) {

@@ -140,6 +140,9 @@ pub struct SparseColumns {
     pub values: String,
 }
 
+/// Largest index of a list column: a fit holds a dozen numbers for every index up to the largest, used or not.
+pub const MAX_SPARSE_INDEX: u32 = (1 << 24) - 1;
+
 /// Most bits of a hash: a fit holds several numbers a column.
 pub const MAX_HASH_BITS: u32 = 26;
 

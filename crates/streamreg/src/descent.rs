@@ -176,14 +176,21 @@ impl Descent {
                 "conjugate gradients minimise squares: other losses take the solver sgd or gd".into(),
             );
         }
+        if !auto && self.options.precondition != Precondition::Auto {
+            return refuse("steps of a given learning rate are not preconditioned: that is for auto".into());
+        }
+        if auto && self.options.patience.is_some() && self.held_out == 0.0 {
+            return refuse(
+                "patience is for rows held out, and for learning rates that are given: auto ends by the tolerance".into(),
+            );
+        }
         if solver != Solver::Sgd {
             let given = [
                 (self.options.batch_rows.is_some(), "batches"),
-                (self.options.patience.is_some() && self.held_out == 0.0, "patience"),
-                (self.options.momentum > 0.0, "momentum of the user's"),
-                (solver == Solver::Cg && !auto, "a learning rate"),
-                (solver == Solver::Cg && self.held_out > 0.0, "early stopping"),
-                (solver == Solver::Gd && self.held_out > 0.0, "early stopping"),
+                (self.options.patience.is_some(), "patience"),
+                (self.options.momentum > 0.0, "momentum to be set"),
+                (solver == Solver::Cg && !auto, "learning rate"),
+                (self.held_out > 0.0, "early stopping"),
                 (matches!(self.options.rate, LearningRate::Adam { .. }), "adam"),
             ];
             if let Some((_, what)) = given.into_iter().find(|(given, _)| *given) {

@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use serde::{Deserialize, Serialize};
 use streamreg_core::descent::Expander;
 use streamreg_core::{
-    Coding, Design, DesignBlock, INTERCEPT, Layout, ModelSpec, RowLedger, RowReader, Unseen, factor_name,
-    usable_as_number,
+    Coding, Design, DesignBlock, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
+    RowReader, Unseen, factor_name, usable_as_number,
 };
 use streamreg_reader::source::position;
 use streamreg_solve::distributions::student_t_quantile_two_sided;
@@ -178,8 +178,9 @@ impl SparseVector {
         values
     }
 
-    fn fits(&self) -> bool {
-        self.at.len() == self.values.len() && self.at.iter().all(|&at| at < 1 << 31)
+    /// Whether there are as many positions as values, all below `end`.
+    fn fits(&self, end: u32) -> bool {
+        self.at.len() == self.values.len() && self.at.iter().all(|&at| at < end)
     }
 }
 
@@ -568,7 +569,9 @@ impl Contents {
         if let Some(c) = lost {
             return Err(format!("the estimate of {:?} is missing", c.term));
         }
-        if self.wide.as_ref().is_some_and(|wide| !wide.lists.fits() || !wide.hashed.fits()) {
+        if self.wide.as_ref().is_some_and(|wide| {
+            !wide.lists.fits(MAX_SPARSE_INDEX + 1) || !wide.hashed.fits(1 << MAX_HASH_BITS)
+        }) {
             return Err("the coefficients of list columns or hashes do not belong together".into());
         }
         if let Some(c) = &self.covariance {

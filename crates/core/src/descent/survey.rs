@@ -163,6 +163,12 @@ impl Survey {
         self.sample.len()
     }
 
+    /// Whether the sample is much smaller than it should be, because far fewer rows were used than expected.
+    pub fn is_thin(&self) -> bool {
+        let learnt = self.rows as f64 * (1.0 - f64::from(self.held_out) / 2f64.powi(32));
+        2.0 * (self.sampled() as f64) < learnt.min(SAMPLE_ROWS as f64) && 2 * self.bytes < SAMPLE_BYTES
+    }
+
     /// Hands the sample to `take`, as one block whose level numbers are positions among the levels of `coding`.
     pub(super) fn with_sample(
         &self,

@@ -164,7 +164,7 @@ impl<R: Rows> Run<'_, R> {
     fn look(&mut self, asked: &Descent) -> Result<Ground> {
         let held_out = key_below(asked.held_out);
         let plan = FoldPlan::keys(asked.options.seed ^ KEY_SEED);
-        let expected = self.source.and_then(|source| source.summary().rows).filter(|_| !self.filters());
+        let mut expected = self.source.and_then(|source| source.summary().rows).filter(|_| !self.filters());
         let mut empty = Vec::new();
         let (spec, left_out, design, levels, survey, ledger) = loop {
             let (spec, left_out) = self.spec(&empty)?;
@@ -178,9 +178,12 @@ impl<R: Rows> Run<'_, R> {
             let make = || Survey::new(&design, held_out, expected);
             let (survey, ledger) = self.pass(Some(&plan), &design, &levels, 1, make)?;
             let more = self.new_empty_columns(&ledger, &spec);
-            if more.is_empty() {
+            // Where most rows are dropped, a sample of all would have next to none: it is taken again of what is used.
+            let thin = expected.is_some() && survey.is_thin();
+            if more.is_empty() && !thin {
                 break (spec, left_out, design, levels, survey, ledger);
             }
+            expected = expected.filter(|_| !thin);
             empty.extend(more);
         };
         if ledger.rows_used == 0 {

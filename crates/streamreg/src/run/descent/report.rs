@@ -18,7 +18,7 @@ const AFFORDABLE: usize = 500;
 
 impl<R: Rows> Run<'_, R> {
     pub(super) fn conclude(
-        mut self,
+        self,
         solver: Solver,
         asked: &Descent,
         ground: Ground,
@@ -65,7 +65,6 @@ impl<R: Rows> Run<'_, R> {
         let glance = ground.glance(&outcome.sums, squares, nonzero);
         let fit = Fit::bare(coefficients, glance, ground.spec.intercept, solver, f64::NAN, warnings);
         let solver = SolverReport::direct(self.options().solver, solver, Precision::Float, self.passes());
-        self.timings.solve_seconds = self.timings.solve_seconds.max(0.0);
         let Ground { spec, left_out, design, coding, ledger, .. } = ground;
         let mut reports = self.finish(spec, left_out, &design, coding, ledger, vec![(solver, fit)])?;
         for own in &mut reports {
