@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use parquet::file::properties::WriterProperties;
-use polars::prelude::{DataFrame, IntoLazy, NamedFrom, Series, col, lit};
 use serde_json::Value;
 use streamreg::Regression;
 
@@ -288,25 +287,6 @@ fn ndjson_and_arrow_files_are_tables_too() {
     assert_eq!(number(&report, "glance/nobs"), 4.0);
     dir.write("cut.arrow", &file[..file.len() / 2]);
     dir.streamreg("fit cut.arrow --target y --features x,g").run().code(3);
-}
-
-#[test]
-fn a_lazy_frame_is_a_source() {
-    let numbers = |values: Vec<f64>, name: &str| Series::new(name.into(), values).into();
-    let (x, mut random) = ((0..70_000).map(|i| f64::from(i % 101)).collect::<Vec<_>>(), Random::new(8));
-    let y: Vec<f64> = x.iter().map(|x| 2.0 * x + random.unit()).collect();
-    let frame = DataFrame::new_infer_height(vec![numbers(x, "x"), numbers(y, "y")]).unwrap();
-    let query =
-        frame.lazy().filter(col("x").gt(lit(10.0))).with_column((col("x") * lit(2.0)).alias("double"));
-    let source = streamreg::polars::LazyFrameSource::new(query.clone()).unwrap();
-    let regression = Regression::new("y").features(["double"]).filter("x < 50");
-    let report = regression.fit_source(&source).unwrap();
-    close("slope", report.estimate("double").unwrap(), 1.0, 1e-3);
-    let collected = query.filter(col("x").lt(lit(50.0))).collect().unwrap();
-    assert_eq!(report.ledger.rows_used, collected.height() as u64);
-    let batch = arrays([("y", Arc::new(Float64Array::from(vec![1.0, 2.0])) as ArrayRef)]);
-    let error = regression.fit_batches(batch.schema(), [Ok(batch)]).unwrap_err();
-    assert!(error.to_string().contains("need a source"), "{error}");
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! | `robust` | robust covariances and joint tests: published cases in 50 digits, formulas, what must not matter |
 //! | `formulas`, `categories` | the language of terms against formulaic and statsmodels; levels, codings, prediction |
 //! | `rows` | weights, groups, missing values |
-//! | `filters` | filters, computed columns, and the other formats of files; with the cargo feature `polars` |
+//! | `filters` | filters, computed columns, and the other formats of files |
 //! | `penalized` | ridge, lasso, elastic net against 50 digits; cross-validation against fits of the rows |
 //! | `descent` | iterative solvers: against solvers of others and the exact pass, sparse and hashed designs, curves |
 //! | `algebra` | what must hold for any data |
@@ -31,7 +31,6 @@ mod descent;
 mod exact;
 mod extremes;
 mod failures;
-#[cfg(feature = "polars")]
 mod filters;
 mod fit;
 mod flights;

@@ -496,7 +496,6 @@ fn groups_stay_together() {
     }
 }
 
-#[cfg(feature = "polars")]
 #[test]
 fn a_filter_does_not_move_rows() {
     let dir = Dir::new();

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use streamreg_reader::polars::Expressions;
+use streamreg_reader::rows::Expressions;
 use streamreg_reader::{Dataset, DatasetOptions, ScanRequest, Source};
 
 const ROWS: usize = 4_000_000;

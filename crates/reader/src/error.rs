@@ -41,6 +41,8 @@ pub enum Place {
     Line(u64),
     /// Row group of a Parquet file, counted from 0.
     RowGroup(usize),
+    /// Row of the data set, counted from 1.
+    Row(u64),
 }
 
 /// An error of this crate. Its `Display` is one line that a user can act on.
@@ -106,7 +108,6 @@ impl Error {
     }
 
     /// Says more of what would be valid.
-    #[cfg(feature = "polars")]
     #[must_use]
     pub(crate) fn and_help(mut self, more: String) -> Self {
         self.0.help = Some(self.0.help.map_or(more.clone(), |help| format!("{help}; {more}")));
@@ -150,6 +151,7 @@ impl fmt::Display for Error {
         match e.place {
             Some(Place::Line(n)) => write!(f, "line {n}: ")?,
             Some(Place::RowGroup(n)) => write!(f, "row group {n}: ")?,
+            Some(Place::Row(n)) => write!(f, "row {n}: ")?,
             None => {}
         }
         if let Some(column) = &e.column {

@@ -13,7 +13,7 @@
 //! | [`csv`] | byte ranges cut on record edges, parsed in parallel |
 //! | [`ipc`] | Arrow IPC files, record batch by record batch |
 //! | [`dataset`] | paths, directories, globs, hive keys; one schema for many files |
-//! | `polars` | derived columns, filters, NDJSON files, any query; with the cargo feature of that name |
+//! | [`rows`] | derived columns and filters: SQL expressions of a row |
 //! | [`predicate`] | row groups and files in which no row can pass a filter |
 //! | [`limits`] | what a file may ask of us |
 //! | [`error`] | one error type: kind, file, place, column |
@@ -27,10 +27,10 @@ pub mod error;
 pub mod ipc;
 pub mod libsvm;
 pub mod limits;
+pub mod ndjson;
 pub mod parquet;
-#[cfg(feature = "polars")]
-pub mod polars;
 pub mod predicate;
+pub mod rows;
 pub mod source;
 
 pub use dataset::{Dataset, DatasetOptions};

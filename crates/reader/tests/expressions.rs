@@ -10,7 +10,7 @@ use arrow_array::{
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use proptest::prelude::*;
-use streamreg_reader::polars::Expressions;
+use streamreg_reader::rows::Expressions;
 use streamreg_reader::{Error, ErrorKind, InputFile, Result, Scan, ScanRequest, Source, Summary};
 
 use crate::util::{Folder, batch, batches, floats, open, partitions, rows, texts};
@@ -214,7 +214,7 @@ fn hive_keys_and_constants() {
     );
     let source = expressions(
         open(&folder.path("d/z").with_file_name("")),
-        &[("k", "year * 10 + x"), ("one", "1.5")],
+        &[("k", "year * 10 + x"), ("one", "1.5e0")],
         Some("year = 2001 or x = 2"),
     )
     .unwrap();
@@ -298,25 +298,26 @@ fn every_type_that_a_parquet_file_may_have() {
         ("d2", "d + 1"),
     ];
     let source = expressions(open(&path), &with, None).unwrap();
-    let names = ["i8", "u64", "f32", "d", "date", "utc"];
+    let names = ["i8", "f32", "d", "date", "utc"];
     let copies = names.map(|n| format!("{n}_"));
     let read = batches(&source, &ScanRequest::new(names.iter().map(ToString::to_string).chain(copies)));
     // Narrow integers are computed with, and delivered, as int64.
-    assert_eq!(read[0].column(6).data_type(), &DataType::Int64);
+    assert_eq!(read[0].column(5).data_type(), &DataType::Int64);
     for i in 1..names.len() {
         assert_eq!(
             format!("{:?}", read[0].column(i)),
-            format!("{:?}", read[0].column(i + 6)),
+            format!("{:?}", read[0].column(i + 5)),
             "{}",
             names[i]
         );
-        assert_eq!(source.schema().field(i).data_type(), source.schema().field(i + 6).data_type());
+        let kind = |name: &str| source.schema().field_with_name(name).unwrap().data_type().clone();
+        assert_eq!(kind(names[i]), kind(&format!("{}_", names[i])));
     }
-    assert_eq!(source.schema().field(4).data_type(), &DataType::Date32);
-    assert_eq!(
-        source.schema().field(5).data_type(),
-        &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-    );
+    let kind = |name: &str| source.schema().field_with_name(name).unwrap().data_type().clone();
+    assert_eq!(kind("date_"), DataType::Date32);
+    assert_eq!(kind("utc_"), DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())));
+    // Arithmetic on unsigned numbers has 128 bits.
+    assert_eq!(kind("u64_"), DataType::Decimal128(20, 0));
     let pass = |filter: &str| {
         let source = expressions(open(&path), &[], Some(filter)).unwrap();
         rows(&batches(&source, &ScanRequest::new(["i8"])))
@@ -389,7 +390,7 @@ fn errors_at_construction() {
         assert_eq!(error.kind(), ErrorKind::Request, "{text}: {error}");
     }
     let error = refused(&[("total", "sum(year)")], None);
-    assert!(error.to_string().contains("an aggregate") && error.column() == Some("total"), "{error}");
+    assert!(error.to_string().contains("the aggregate sum()") && error.column() == Some("total"), "{error}");
     for text in [
         "year +",
         "year > 2000 garbage",
@@ -429,9 +430,9 @@ fn long_filters_do_not_overflow_the_stack() {
     assert_eq!(pass(&format!("id >= {}", vec!["1"; 300].join(" + "))).unwrap(), 0);
     let nested = |depth: usize| format!("{}id{} > 1", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(kind(pass(&nested(20_000))), Some(ErrorKind::Limit));
-    assert_eq!(kind(pass(&nested(900))), Some(ErrorKind::Request));
-    assert_eq!(kind(pass(&format!("{} id > 1", "not ".repeat(900)))), Some(ErrorKind::Request));
-    assert!(pass(&format!("{} 1 < id", "- ".repeat(900))).is_err());
+    assert_eq!(pass(&nested(900)).unwrap(), 8);
+    assert_eq!(pass(&format!("{} id > 1", "not ".repeat(900))).unwrap(), 8);
+    assert_eq!(pass(&format!("{} 1 < id", "- ".repeat(900))).unwrap(), 8);
 }
 
 #[test]

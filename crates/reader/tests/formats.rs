@@ -1,4 +1,4 @@
-//! Arrow IPC and NDJSON files, and polars queries.
+//! Arrow IPC and NDJSON files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use arrow_array::{
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use arrow_schema::DataType;
+use parquet::file::properties::WriterProperties;
+use streamreg_reader::rows::Expressions;
 use streamreg_reader::{Dataset, DatasetOptions, ErrorKind, ScanRequest, Source};
 
 use crate::util::{Folder, batch, batches, floats, open, partitions, rows, texts};
@@ -187,189 +189,185 @@ fn streams_and_changed_files_are_refused() {
     assert_eq!(scan.next_partition().unwrap().err().unwrap().kind(), ErrorKind::Changed);
 }
 
-#[cfg(not(feature = "polars"))]
-#[test]
-fn without_the_feature_the_error_names_it() {
-    let folder = Folder::new();
-    for (name, text) in [("a.ndjson", "{}\n"), ("a.JSONL", "{}\n")] {
-        let path = folder.text(name, text);
-        let error = Dataset::open(&[&path], &DatasetOptions::default()).err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("\"polars\""), "{error}");
-        assert_eq!(error.path(), Some(path.as_path()));
-    }
-}
-
 #[test]
 fn what_is_never_read() {
     let folder = Folder::new();
-    for name in ["a.json", "a.xlsx", "a.ndjson.gz", "a.jsonl.zst"] {
+    for name in ["a.json", "a.xlsx"] {
         let path = folder.text(name, "{}\n");
         let error = Dataset::open(&[&path], &DatasetOptions::default()).err().unwrap();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Unsupported, Some(path.as_path())), "{error}");
     }
 }
 
-#[cfg(feature = "polars")]
-mod polars {
-    use ::polars::prelude as pl;
-    use ::polars::prelude::{IntoLazy, NamedFrom};
-    use parquet::file::properties::WriterProperties;
-    use streamreg_reader::polars::{Expressions, LazyFrameSource};
+fn ndjson(folder: &Folder, name: &str, rows: std::ops::Range<i64>) -> PathBuf {
+    folder.text(name, &lines(rows))
+}
 
-    use super::*;
+fn lines(rows: std::ops::Range<i64>) -> String {
+    let line = |i: i64| {
+        let city = city(i).map_or("null".to_owned(), |city| format!("\"{city}\""));
+        let y = y(i).map_or(String::new(), |y| format!("\"y\": {y}, "));
+        format!("{{\"x\": {i}, {y}\"city\": {city}}}\n")
+    };
+    rows.map(line).collect()
+}
 
-    fn frame(rows: std::ops::Range<i64>) -> pl::DataFrame {
-        pl::DataFrame::new_infer_height(vec![
-            pl::Series::new("x".into(), rows.clone().collect::<Vec<_>>()).into(),
-            pl::Series::new("y".into(), rows.clone().map(y).collect::<Vec<_>>()).into(),
-            pl::Series::new("city".into(), rows.map(city).collect::<Vec<_>>()).into(),
-        ])
-        .unwrap()
+#[test]
+fn ndjson_files() {
+    let folder = Folder::new();
+    let path = ndjson(&folder, "a.ndjson", 0..150_000);
+    // A partition is what ends within 4 MiB of text.
+    let first = lines(0..150_000).as_bytes()[..4 << 20].iter().filter(|&&b| b == b'\n').count();
+    check(&path, 150_000, &[first, 150_000 - first]);
+    check(&ndjson(&folder, "odd {name}?.JSONL", 0..10), 10, &[10]);
+    let numbered = ScanRequest { row_numbers: true, ..ScanRequest::new(["x"]) };
+    let source = open(&path);
+    let scan = source.scan(&numbered).unwrap();
+    let mut next = 0;
+    while let Some(partition) = scan.next_partition() {
+        let partition = partition.unwrap();
+        let rows: usize = partition.batches.map(|b| b.unwrap().num_rows()).sum();
+        assert_eq!(partition.numbers, streamreg_reader::RowNumbers::Run(next..next + rows as u64));
+        next += rows as u64;
     }
+    assert_eq!(next, 150_000);
+}
 
-    fn ndjson(folder: &Folder, name: &str, rows: std::ops::Range<i64>) -> PathBuf {
-        let line = |i: i64| {
-            let city = city(i).map_or("null".to_owned(), |city| format!("\"{city}\""));
-            let y = y(i).map_or(String::new(), |y| format!("\"y\": {y}, "));
-            format!("{{\"x\": {i}, {y}\"city\": {city}}}\n")
-        };
-        folder.text(name, &rows.map(line).collect::<String>())
+#[test]
+fn compressed_ndjson_files() {
+    use std::io::Write as _;
+    let folder = Folder::new();
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(lines(0..1_000).as_bytes()).unwrap();
+    let path = folder.path("d/a.jsonl.gz");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, gz.finish().unwrap()).unwrap();
+    check(&path, 1_000, &[1_000]);
+    assert_eq!(rows(&batches(&open(&folder.path("d")), &ScanRequest::new(["x"]))), 1_000);
+}
+
+#[test]
+fn the_types_of_ndjson_columns() {
+    let folder = Folder::new();
+    let text = "{\"i\": 1, \"f\": 1, \"b\": true, \"t\": \"\\u00e9\", \"n\": null, \"l\": [1], \"m\": 1}\n\n\
+                {\"f\": 2.5, \"i\": -9223372036854775808, \"m\": \"a\", \"o\": {\"p\": [2]}}\r\n{}";
+    let path = folder.text("a.ndjson", text);
+    let source = open(&path);
+    let kinds: Vec<String> = source.schema().fields().iter().map(|f| format!("{}: {}", f.name(), f.data_type())).collect();
+    assert_eq!(kinds[..5], ["i: Int64", "f: Float64", "b: Boolean", "t: Utf8", "n: Null"]);
+    let read = batches(&source, &ScanRequest::new(["f", "i"]));
+    assert_eq!(format!("{:?}", floats(&read, 0)), "[1.0, 2.5, NaN]");
+    assert_eq!(floats(&read, 1)[1], i64::MIN as f64);
+    assert_eq!(texts(&batches(&source, &ScanRequest::new(["t"])), 0)[0].as_deref(), Some("é"));
+    for (column, words) in [("l", "arrays"), ("o", "objects"), ("m", "several types")] {
+        let error = source.scan(&ScanRequest::new([column])).err().unwrap();
+        assert_eq!((error.kind(), error.column()), (ErrorKind::Unsupported, Some(column)));
+        assert!(error.to_string().contains(words), "{error}");
     }
-
-    #[test]
-    fn ndjson_files() {
-        let folder = Folder::new();
-        check(&ndjson(&folder, "a.ndjson", 0..150_000), 150_000, &[65_536, 65_536, 18_928]);
-        check(&ndjson(&folder, "odd {name}?.JSONL", 0..10), 10, &[10]);
+    for (text, words) in [
+        ("{\"x\": 1}\n{\"x\": NaN}\n", "line 2"),
+        ("{\"x\": 1}\n\n[1]\n", "line 3"),
+        ("{\"x\": 1}\n{\"x\": 2", "line 2"),
+        ("{\"x\": 1}\n{\"x\": 2, \"x\": 3}\n", "occurs twice"),
+        ("", "no line"),
+    ] {
+        let path = folder.text("bad.ndjson", text);
+        let error = first_error(&path).unwrap_or_else(|| panic!("no error: {text}"));
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(error.path(), Some(path.as_path()));
     }
+}
 
-    #[test]
-    fn formats_in_one_data_set() {
-        let folder = Folder::new();
-        ndjson(&folder, "d/k=1/a.ndjson", 0..10);
-        ipc(&folder, "d/k=2/b.arrow", &[table(10..20)], None);
-        let csv: String = (20..30).map(|i| format!("{},{i},\n", i as f64 / 4.0)).collect();
-        folder.text("d/k=3/c.csv", &format!("y,x,city\n{csv}"));
-        let x: ArrayRef = Arc::new(Int64Array::from_iter(30..40));
-        let y: ArrayRef = Arc::new(Float64Array::from_iter((30..40).map(|i| f64::from(i) / 4.0)));
-        let city: ArrayRef = Arc::new(StringArray::from(vec!["a"; 10]));
-        folder.parquet(
-            "d/k=4/d.parquet",
-            &[batch(&[("city", city), ("x", x), ("y", y)])],
-            WriterProperties::default(),
-        );
-        let source = open(&folder.path("d/z").with_file_name(""));
-        let read = batches(&source, &ScanRequest::new(["k"]));
-        assert_eq!(rows(&read), 40);
-        assert_eq!(source.schema().field_with_name("x").unwrap().data_type(), &DataType::Float64);
-        let filtered =
-            Expressions::new(Box::new(source), &[("z".into(), "x * k".into())], Some("k <> 2 and x > 4"))
-                .unwrap();
-        let read = batches(&filtered, &ScanRequest::new(["z"]));
-        let expected: Vec<f64> =
-            (5..40).filter(|i| !(10..20).contains(i)).map(|i| f64::from(i * (i / 10 + 1))).collect();
-        assert_eq!(floats(&read, 0), expected);
-        assert_eq!(filtered.inputs().len(), 4);
-    }
+#[test]
+fn formats_in_one_data_set() {
+    let folder = Folder::new();
+    ndjson(&folder, "d/k=1/a.ndjson", 0..10);
+    ipc(&folder, "d/k=2/b.arrow", &[table(10..20)], None);
+    let csv: String = (20..30).map(|i| format!("{},{i},\n", i as f64 / 4.0)).collect();
+    folder.text("d/k=3/c.csv", &format!("y,x,city\n{csv}"));
+    let x: ArrayRef = Arc::new(Int64Array::from_iter(30..40));
+    let y: ArrayRef = Arc::new(Float64Array::from_iter((30..40).map(|i| f64::from(i) / 4.0)));
+    let city: ArrayRef = Arc::new(StringArray::from(vec!["a"; 10]));
+    folder.parquet(
+        "d/k=4/d.parquet",
+        &[batch(&[("city", city), ("x", x), ("y", y)])],
+        WriterProperties::default(),
+    );
+    let source = open(&folder.path("d/z").with_file_name(""));
+    let read = batches(&source, &ScanRequest::new(["k"]));
+    assert_eq!(rows(&read), 40);
+    assert_eq!(source.schema().field_with_name("x").unwrap().data_type(), &DataType::Float64);
+    let filtered =
+        Expressions::new(Box::new(source), &[("z".into(), "x * k".into())], Some("k <> 2 and x > 4"))
+            .unwrap();
+    let read = batches(&filtered, &ScanRequest::new(["z"]));
+    let expected: Vec<f64> =
+        (5..40).filter(|i| !(10..20).contains(i)).map(|i| f64::from(i * (i / 10 + 1))).collect();
+    assert_eq!(floats(&read, 0), expected);
+    assert_eq!(filtered.inputs().len(), 4);
+}
 
-    #[test]
-    fn a_query_of_ones_own() {
-        let query = frame(0..100_000)
-            .lazy()
-            .filter(pl::col("x").gt(pl::lit(9)))
-            .with_column((pl::col("x") * pl::lit(2)).alias("z"));
-        let source = LazyFrameSource::new(query).unwrap();
-        let request = ScanRequest { verbatim: vec!["z".into()], ..ScanRequest::new(["z", "x"]) };
-        for _ in 0..2 {
-            let read = batches(&source, &request);
-            assert_eq!(floats(&read, 1), (10..100_000).map(f64::from).collect::<Vec<_>>());
-            assert_eq!(floats(&read, 0), floats(&read, 2));
+#[test]
+fn partitions_are_taken_by_several_threads() {
+    let folder = Folder::new();
+    let source = open(&ndjson(&folder, "a.ndjson", 0..300_000));
+    let scan = source.scan(&ScanRequest::new(["x"])).unwrap();
+    let sum = |batches: Vec<RecordBatch>| floats(&batches, 0).iter().sum::<f64>();
+    let work = || {
+        let mut total = 0.0;
+        while let Some(partition) = scan.next_partition() {
+            total += sum(partition.unwrap().batches.map(Result::unwrap).collect());
         }
-        assert_eq!(rows(&batches(&source, &ScanRequest::new(Vec::<String>::new()))), 99_990);
-        assert!(source.scan(&ScanRequest::new(["nothing"])).is_err());
-        // A scan that is left early ends its query.
-        let scan = source.scan(&request).unwrap();
-        assert_eq!(
-            rows(&scan.next_partition().unwrap().unwrap().batches.map(Result::unwrap).collect::<Vec<_>>()),
-            65_536
-        );
-    }
+        total
+    };
+    let total: f64 = std::thread::scope(|s| {
+        let threads: Vec<_> = (0..4).map(|_| s.spawn(work)).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).sum()
+    });
+    assert_eq!(total, (0..300_000).map(f64::from).sum::<f64>());
+}
 
-    #[test]
-    fn partitions_are_taken_by_several_threads() {
-        let folder = Folder::new();
-        let source = open(&ndjson(&folder, "a.ndjson", 0..300_000));
-        let scan = source.scan(&ScanRequest::new(["x"])).unwrap();
-        let sum = |batches: Vec<RecordBatch>| floats(&batches, 0).iter().sum::<f64>();
-        let work = || {
-            let mut total = 0.0;
-            while let Some(partition) = scan.next_partition() {
-                total += sum(partition.unwrap().batches.map(Result::unwrap).collect());
-            }
-            total
-        };
-        let total: f64 = std::thread::scope(|s| {
-            let threads: Vec<_> = (0..4).map(|_| s.spawn(work)).collect();
-            threads.into_iter().map(|t| t.join().unwrap()).sum()
-        });
-        assert_eq!(total, (0..300_000).map(f64::from).sum::<f64>());
-    }
+#[test]
+fn a_file_that_changes() {
+    let folder = Folder::new();
+    let path = ndjson(&folder, "a.ndjson", 0..10);
+    let source = open(&path);
+    source.verify_unchanged().unwrap();
+    ndjson(&folder, "a.ndjson", 0..11);
+    assert_eq!(source.verify_unchanged().unwrap_err().kind(), ErrorKind::Changed);
+    let scan = source.scan(&ScanRequest::new(["x"])).unwrap();
+    assert_eq!(scan.next_partition().unwrap().err().unwrap().kind(), ErrorKind::Changed);
+}
 
-    #[test]
-    fn query_errors_are_errors() {
-        let bad =
-            frame(0..100_000).lazy().with_column(pl::col("city").strict_cast(pl::DataType::Int64).alias("n"));
-        let source = LazyFrameSource::new(bad).unwrap();
-        let scan = source.scan(&ScanRequest::new(["n"])).unwrap();
-        let error = scan.next_partition().unwrap().err().unwrap();
-        assert!(error.to_string().contains("city"), "{error}");
-        assert!(scan.next_partition().is_none());
-        assert!(LazyFrameSource::new(frame(0..1).lazy().select([pl::col("no")])).is_err());
+#[test]
+fn values_that_do_not_fit_the_sample() {
+    let folder = Folder::new();
+    let lines: String = (0..12_000).map(|i| format!("{{\"x\": {i}}}\n")).collect();
+    for bad in [
+        "{\"x\": \"text\"}",
+        "{\"x\": 1.5}",
+        "{\"x\": [1]}",
+        "{\"x\": tru",
+        "not json",
+        "{\"x\": 1} {\"x\": 2}",
+    ] {
+        let path = folder.text("a.ndjson", &format!("{lines}{bad}\n"));
+        let error = first_error(&path);
+        assert!(error.is_some(), "{bad} was read");
+        let error = error.unwrap();
+        assert_eq!(error.path(), Some(path.as_path()), "{error}");
     }
+}
 
-    #[test]
-    fn a_file_that_changes() {
-        let folder = Folder::new();
-        let path = ndjson(&folder, "a.ndjson", 0..10);
-        let source = open(&path);
-        source.verify_unchanged().unwrap();
-        ndjson(&folder, "a.ndjson", 0..11);
-        assert_eq!(source.verify_unchanged().unwrap_err().kind(), ErrorKind::Changed);
-        let scan = source.scan(&ScanRequest::new(["x"])).unwrap();
-        assert_eq!(scan.next_partition().unwrap().err().unwrap().kind(), ErrorKind::Changed);
-    }
-
-    #[test]
-    fn values_that_do_not_fit_the_sample() {
-        let folder = Folder::new();
-        let lines: String = (0..12_000).map(|i| format!("{{\"x\": {i}}}\n")).collect();
-        for bad in [
-            "{\"x\": \"text\"}",
-            "{\"x\": 1.5}",
-            "{\"x\": [1]}",
-            "{\"x\": tru",
-            "not json",
-            "{\"x\": 1} {\"x\": 2}",
-        ] {
-            let path = folder.text("a.ndjson", &format!("{lines}{bad}\n"));
-            let error = first_error(&path);
-            assert!(error.is_some(), "{bad} was read");
-            let error = error.unwrap();
-            assert_eq!(error.path(), Some(path.as_path()), "{error}");
-        }
-    }
-
-    #[test]
-    fn damaged_ndjson_files_are_errors_or_read() {
-        let folder = Folder::new();
-        let path = ndjson(&folder, "c.ndjson", 0..200);
-        let sound = std::fs::read(&path).unwrap();
-        for at in (0..sound.len()).step_by(37) {
-            let mut damaged = sound.clone();
-            damaged[at] ^= 0x80;
-            std::fs::write(&path, &damaged).unwrap();
-            first_error(&path);
-        }
+#[test]
+fn damaged_ndjson_files_are_errors_or_read() {
+    let folder = Folder::new();
+    let path = ndjson(&folder, "c.ndjson", 0..200);
+    let sound = std::fs::read(&path).unwrap();
+    for at in (0..sound.len()).step_by(37) {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 0x80;
+        std::fs::write(&path, &damaged).unwrap();
+        first_error(&path);
     }
 }

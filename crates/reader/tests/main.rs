@@ -3,7 +3,7 @@
 
 mod counts;
 mod dictionaries;
-#[cfg(feature = "polars")]
+mod duckdb;
 mod expressions;
 mod formats;
 mod pruning;

@@ -18,7 +18,7 @@ use crate::predictor::Predictor;
 pub struct EvaluateOptions {
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
-    /// Uses only the rows for which an SQL expression is true; needs the cargo feature `polars`.
+    /// Uses only the rows for which an SQL expression is true.
     pub filter: Option<String>,
     /// How files are read.
     pub dataset: DatasetOptions,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use streamreg_reader::rows::{Expressions, needed};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 use crate::error::Result;
@@ -17,7 +18,7 @@ pub(crate) fn open<P: AsRef<Path>>(paths: &[P], options: &DatasetOptions) -> Res
     Ok(Dataset::open(paths, options)?)
 }
 
-/// Which rows of a source, and which columns beside its own: SQL expressions, as polars reads them.
+/// Which rows of a source, and which columns beside its own: SQL expressions, as [`rows`](streamreg_reader::rows) reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
     /// Columns to compute: name and expression. Later ones may use earlier ones.
@@ -37,36 +38,35 @@ impl Selection {
         if self.with.is_empty() {
             return Ok(self);
         }
-        needed(self, columns.into_iter().collect())
+        let with = needed(&self.with, self.filter.as_deref(), columns)?;
+        Ok(Self { with, ..self })
     }
 
     /// The source with the computed columns behind its own, and without the rows that fail the filter.
     ///
     /// # Errors
-    /// When an expression is not valid for the columns; for every expression without the cargo feature
-    /// `polars`.
+    /// When an expression is not valid for the columns.
     pub(crate) fn of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
         if self.is_everything() {
             return Ok(Box::new(source));
         }
-        expressions(source, self)
+        let (with, filter) = (&self.with, self.filter.as_deref());
+        Ok(Box::new(Expressions::new(Box::new(source), with, filter)?))
     }
 }
 
 impl Regression {
     /// Uses only the rows for which an SQL expression is true: `year >= 2000 and carrier <> 'UA'`. What is null
-    /// is not true. Row groups that statistics rule out are not read. Needs the cargo feature `polars`.
+    /// is not true. Row groups that statistics rule out are not read.
     ///
     /// ```
     /// use streamreg::Regression;
     /// # let dir = tempfile::tempdir()?;
     /// # let path = dir.path().join("d.csv");
     /// # std::fs::write(&path, "y,x,g\n1,1,a\n2.5,2,a\n3,3,a\n4.4,4,b\n,5,a\n6.5,6,a\n")?;
-    /// # if cfg!(feature = "polars") {
     /// let regression = Regression::new("y").features(["z"]).with("z", "x * x").filter("g <> 'b' and y is not null");
     /// let report = regression.fit_paths(&[&path])?;
     /// assert_eq!((report.ledger.rows_used, report.ledger.rows_filtered), (4, 2));
-    /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -76,7 +76,7 @@ impl Regression {
     }
 
     /// Adds a column computed by an SQL expression, which later ones, the filter and the model may name. A saved
-    /// model computes it again. Needs the cargo feature `polars`.
+    /// model computes it again.
     #[must_use]
     pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
         self.selection.with.push((column.into(), expression.into()));
@@ -98,33 +98,4 @@ impl Regression {
     pub fn schema(&self, source: &dyn Source) -> Result<SchemaRef> {
         Ok(Arc::clone(self.selection.of(source)?.schema()))
     }
-}
-
-#[cfg(feature = "polars")]
-fn needed(selection: Selection, columns: Vec<String>) -> Result<Selection> {
-    let with = streamreg_reader::polars::needed(&selection.with, selection.filter.as_deref(), columns)?;
-    Ok(Selection { with, ..selection })
-}
-
-#[cfg(feature = "polars")]
-fn expressions<'s>(source: &'s dyn Source, selection: &Selection) -> Result<Box<dyn Source + 's>> {
-    let (with, filter) = (&selection.with, selection.filter.as_deref());
-    Ok(Box::new(streamreg_reader::polars::Expressions::new(Box::new(source), with, filter)?))
-}
-
-#[cfg(not(feature = "polars"))]
-fn needed(_: Selection, _: Vec<String>) -> Result<Selection> {
-    Err(without_polars())
-}
-
-#[cfg(not(feature = "polars"))]
-fn expressions<'s>(_: &'s dyn Source, _: &Selection) -> Result<Box<dyn Source + 's>> {
-    Err(without_polars())
-}
-
-#[cfg(not(feature = "polars"))]
-fn without_polars() -> crate::error::Error {
-    crate::error::Error::invalid_request(
-        "filters and computed columns need the cargo feature `polars`, which is off here",
-    )
 }

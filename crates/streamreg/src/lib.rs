@@ -24,9 +24,7 @@
 //! | fit very wide designs, other losses, watch it converge | [`Descent`] |
 //! | look at files | [`inspect`](fn@inspect) |
 //! | filter rows, compute columns | [`Regression::filter`], [`Regression::with`] |
-//! | fit a query of polars | `polars::LazyFrameSource` |
 //!
-//! The last two need the cargo feature `polars`, as NDJSON files do.
 //!
 //! Results have the same bits for any number of threads and any batch size, on one kind of processor.
 
@@ -71,8 +69,6 @@ pub use streamreg_core::{
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;
 pub use streamreg_reader::csv::{ColumnType, CsvOptions};
-#[cfg(feature = "polars")]
-pub use streamreg_reader::polars;
 pub use streamreg_reader::source;
 pub use streamreg_reader::{Dataset, DatasetOptions, Source};
 

@@ -13,6 +13,7 @@ use crate::csv::{ColumnType, CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ipc::IpcFile;
 use crate::libsvm::LibsvmFile;
+use crate::ndjson::NdJsonFile;
 use crate::parquet::ParquetFile;
 use crate::source::{
     Checksums, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest, Source,
@@ -189,17 +190,10 @@ fn open_as(
         FileFormat::Libsvm => {
             Ok(Opened { source: Box::new(LibsvmFile::open(path)?), blank: Vec::new(), format })
         }
-        #[cfg(feature = "polars")]
         FileFormat::NdJson => {
-            let file = crate::polars::NdJsonFile::open(path, types)?;
+            let file = NdJsonFile::open(path, types)?;
             let blank = file.blank_columns().map(str::to_owned).collect();
             Ok(Opened { source: Box::new(file), blank, format })
-        }
-        #[cfg(not(feature = "polars"))]
-        FileFormat::NdJson => {
-            let message = "NDJSON files are read with the cargo feature \"polars\", which is off here";
-            let help = "build with that feature, or convert the file to Parquet, CSV or Arrow IPC";
-            Err(Error::new(ErrorKind::Unsupported, message).with_help(help).at_path(path))
         }
     }
 }
@@ -220,9 +214,6 @@ fn format_of(path: &Path, magic: &[u8; 6], read: usize) -> Result<FileFormat> {
     if magic == b"ARROW1" || ends_with_any(&name, IPC) {
         return Ok(FileFormat::Ipc);
     }
-    if ends_with_any(&name, NDJSON) {
-        return Ok(FileFormat::NdJson);
-    }
     if magic[..read].starts_with(b"ORC") && name.ends_with(".orc") {
         return unsupported("ORC");
     }
@@ -230,8 +221,8 @@ fn format_of(path: &Path, magic: &[u8; 6], read: usize) -> Result<FileFormat> {
     if ends_with_any(stem.unwrap_or(&name), LIBSVM) {
         return Ok(FileFormat::Libsvm);
     }
-    if stem.is_some_and(|stem| ends_with_any(stem, NDJSON)) {
-        return unsupported("compressed NDJSON");
+    if ends_with_any(stem.unwrap_or(&name), NDJSON) {
+        return Ok(FileFormat::NdJson);
     }
     if ends_with_any(&name, &[".json", ".xlsx"]) {
         return unsupported("JSON and spreadsheet");

@@ -13,7 +13,7 @@ pub(super) const PARQUET: &[&str] = &[".parquet", ".parq", ".pq"];
 /// Endings of delimited text.
 const CSV: &[&str] = &[".csv", ".tsv", ".tab"];
 
-/// Endings of files with an object of JSON on every line.
+/// Endings of files with an object of JSON on every line, which may be followed by one of a compression.
 pub(super) const NDJSON: &[&str] = &[".ndjson", ".jsonl"];
 
 /// Endings of libsvm files, which may be followed by one of a compression.
@@ -23,11 +23,7 @@ pub(super) const LIBSVM: &[&str] = &[".libsvm", ".svmlight", ".svm"];
 pub(super) const IPC: &[&str] = &[".arrow", ".ipc", ".feather"];
 
 /// File name endings that are read when a directory is given.
-const EXTENSIONS: &[&[&str]] = if cfg!(feature = "polars") {
-    &[PARQUET, CSV, IPC, LIBSVM, NDJSON]
-} else {
-    &[PARQUET, CSV, IPC, LIBSVM]
-};
+const EXTENSIONS: &[&[&str]] = &[PARQUET, CSV, IPC, LIBSVM, NDJSON];
 
 /// Endings of compressed text, behind one of the above.
 const COMPRESSED: [&str; 2] = [".gz", ".zst"];
@@ -115,7 +111,7 @@ fn is_data_name(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c));
     // Only text is compressed as a whole.
-    ends_with_any(&name, &EXTENSIONS.concat()) || stem.is_some_and(|stem| ends_with_any(stem, CSV))
+    ends_with_any(&name, &EXTENSIONS.concat()) || stem.is_some_and(|stem| ends_with_any(stem, &[CSV, LIBSVM, NDJSON].concat()))
 }
 
 #[cfg(test)]
@@ -124,7 +120,7 @@ mod tests {
 
     #[test]
     fn data_names() {
-        for name in ["a.parquet", "b.CSV", "c.csv.gz", "d.tsv.zst"] {
+        for name in ["a.parquet", "b.CSV", "c.csv.gz", "d.tsv.zst", "e.jsonl.gz", "f.svm.zst"] {
             assert!(is_data_name(Path::new(name)), "{name}");
         }
         assert!(!is_data_name(Path::new("notes.txt")));

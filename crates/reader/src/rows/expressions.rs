@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
-use polars::prelude as pl;
-use polars_expr::prelude::ExecutionState;
+use arrow_select::filter::FilterBuilder;
 
-use super::bridge::{booleans, polars_type, to_arrow, to_polars};
-use super::formula::Formula;
+use super::bind::bind;
+use super::convert::{from_arrow, to_arrow};
+use super::evaluate::{Failure, Rows, cast};
+use super::kind::Kind;
 use super::known::predicate;
-use super::{failed, quiet, with_room};
-use crate::error::{Error, ErrorKind, Result};
+use super::node::Node;
+use super::parse::{Text, with_room};
+use crate::error::{Error, ErrorKind, Place, Result};
 use crate::predicate::Predicate;
 use crate::source::{
     Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
@@ -36,14 +39,24 @@ pub struct Expressions<'a> {
 /// What was asked for, compiled.
 struct Program {
     derived: Vec<Derived>,
-    filter: Option<Formula>,
+    filter: Option<Node>,
+    filter_text: String,
+    /// Whether some row may be an error.
+    may_fail: bool,
     /// Rows that did not pass.
     rows_filtered: AtomicU64,
 }
 
 struct Derived {
     name: String,
-    formula: Formula,
+    node: Node,
+    text: String,
+}
+
+fn inputs(node: &Node) -> Vec<String> {
+    let mut names = Vec::new();
+    node.columns(&mut names);
+    names
 }
 
 impl Program {
@@ -65,20 +78,29 @@ impl Program {
                 let message = "there is a column of this name already; choose another one";
                 return Err(Error::new(ErrorKind::Column, message).in_column(name));
             }
-            let formula = Formula::new(text, &schema).map_err(|e| e.in_column(name))?;
-            fields.push(Arc::new(Field::new(name, formula.kind.clone(), true)));
-            derived.push(Derived { name: name.clone(), formula });
+            let node = bind(text, &schema).map_err(|e| if e.column().is_some() { e } else { e.in_column(name) })?;
+            if node.kind == Kind::Null {
+                let message = "the expression is NULL in every row, so it has no type; CAST it";
+                return Err(Error::new(ErrorKind::Request, message).in_column(name));
+            }
+            fields.push(Arc::new(Field::new(name, node.kind.arrow(), true)));
+            derived.push(Derived { name: name.clone(), node, text: text.clone() });
         }
         let schema = Arc::new(Schema::new(fields));
-        let filter = filter.map(|text| Formula::new(text, &schema)).transpose()?;
-        if let Some(filter) = &filter
-            && filter.polars != pl::DataType::Boolean
-        {
-            let message = format!("the filter {:?} is {}, not true or false", filter.text, filter.polars);
-            return Err(Error::new(ErrorKind::Request, message).with_help("compare it with something"));
+        let filter_text = filter.unwrap_or_default().to_owned();
+        let filter = filter.map(|text| Self::filter(text, &schema)).transpose()?;
+        let prune = filter.as_ref().map(|filter| predicate(filter, base));
+        let may_fail = derived.iter().map(|derived| &derived.node).chain(&filter).any(Node::may_fail);
+        Ok((schema, Self { derived, filter, filter_text, may_fail, rows_filtered: AtomicU64::new(0) }, prune))
+    }
+
+    fn filter(text: &str, schema: &Schema) -> Result<Node> {
+        let filter = bind(text, schema)?;
+        if matches!(filter.kind, Kind::Boolean | Kind::Null) {
+            return Ok(filter);
         }
-        let prune = filter.as_ref().map(|filter| predicate(&filter.expr, base));
-        Ok((schema, Self { derived, filter, rows_filtered: AtomicU64::new(0) }, prune))
+        let message = format!("the filter {text:?} is {}, not true or false", filter.kind);
+        Err(Error::new(ErrorKind::Request, message).with_help("compare it with something"))
     }
 }
 
@@ -89,8 +111,8 @@ impl<'a> Expressions<'a> {
     /// # Errors
     /// [`ErrorKind::Request`] for an expression that is not valid, needs more than one row, or is not true
     /// or false where a filter is wanted; [`ErrorKind::Column`] for a name that does not exist, with those
-    /// that do, or that exists already; [`ErrorKind::Unsupported`] for a column whose type polars
-    /// lacks.
+    /// that do, or that exists already; [`ErrorKind::Unsupported`] for a column whose type has no use in
+    /// expressions.
     pub fn new(inner: Box<dyn Source + 'a>, with: &[(String, String)], filter: Option<&str>) -> Result<Self> {
         let base = Arc::clone(inner.schema());
         let (schema, program, prune) = with_room(|| Program::new(&base, with, filter))?;
@@ -117,8 +139,11 @@ impl Source for Expressions<'_> {
         let wanted = request.columns.iter().chain(&request.verbatim);
         wanted.map(|name| position(&self.schema, name)).collect::<Result<Vec<_>>>()?;
         let (plan, inner) = Plan::new(&self.program, self.inner.schema(), request);
-        let inner = ScanRequest { prune: self.prune(request), ..inner };
+        let prune = self.prune(request);
         let row_numbers = request.row_numbers;
+        // Errors name a row. Who counts rows leaves no file out, so a file that may be left out is worth more.
+        let counts = row_numbers || (self.program.may_fail && prune.is_none());
+        let inner = ScanRequest { prune, row_numbers: counts, ..inner };
         Ok(Box::new(ExpressionScan { inner: self.inner.scan(&inner)?, plan: Arc::new(plan), row_numbers }))
     }
 
@@ -136,12 +161,13 @@ impl Source for Expressions<'_> {
 
     fn summary(&self) -> Summary {
         let mut summary = self.inner.summary();
-        let cost = |formula: &Formula, known: &[u64]| -> u64 {
-            let inputs = formula.inputs.iter().filter_map(|name| self.schema.index_of(name).ok());
+        let cost = |node: &Node, known: &[u64]| -> u64 {
+            let names = inputs(node);
+            let inputs = names.iter().filter_map(|name| self.schema.index_of(name).ok());
             inputs.filter_map(|index| known.get(index)).sum()
         };
         for derived in &self.program.derived {
-            summary.decode_bytes.push(cost(&derived.formula, &summary.decode_bytes));
+            summary.decode_bytes.push(cost(&derived.node, &summary.decode_bytes));
             summary.null_counts.push(None);
         }
         if let Some(filter) = &self.program.filter {
@@ -186,7 +212,7 @@ struct Plan {
     output: Vec<Output>,
 }
 
-/// Columns handed to polars, then columns that polars derives.
+/// Columns that are computed with, then columns that are derived.
 #[derive(Default)]
 struct Step {
     inputs: Vec<Input>,
@@ -197,7 +223,8 @@ struct Input {
     /// Position in the batch of the inner source.
     position: usize,
     name: String,
-    kind: pl::DataType,
+    /// The type in the data set; a single file may have a narrower one.
+    kind: Kind,
 }
 
 #[derive(Clone, Copy)]
@@ -227,7 +254,7 @@ impl Plan {
             // From the last derived column to the first: each needs only what comes before it.
             for i in (0..program.derived.len()).rev() {
                 if names.contains(&program.derived[i].name) && !done.contains(&program.derived[i].name) {
-                    names.extend(program.derived[i].formula.inputs.iter().cloned());
+                    names.extend(inputs(&program.derived[i].node));
                     step.derived.push(i);
                 }
             }
@@ -236,7 +263,7 @@ impl Plan {
                 if done.contains(&name) {
                     continue;
                 }
-                let kind = base.field_with_name(&name).ok().and_then(|f| polars_type(f.data_type()));
+                let kind = base.field_with_name(&name).ok().and_then(|f| Kind::of(f.data_type()));
                 if let Some(kind) = kind {
                     let position = *places.entry(name.clone()).or_insert_with(|| {
                         columns.push(name.clone());
@@ -248,7 +275,7 @@ impl Plan {
             }
             step
         };
-        let before = step(program.filter.iter().flat_map(|filter| filter.inputs.clone()).collect());
+        let before = step(program.filter.iter().flat_map(inputs).collect());
         let asked = request.columns.iter().chain(&request.verbatim).filter_map(|name| index(name));
         let mut asked: Vec<usize> = asked.collect();
         asked.sort_unstable();
@@ -273,86 +300,133 @@ impl Plan {
         (Self { program: Arc::clone(program), before, after, output }, inner)
     }
 
-    /// The batch that is delivered for one of the inner source; `None` if no row passes.
-    fn apply(&self, batch: RecordBatch, state: &ExecutionState) -> Result<Option<RecordBatch>> {
-        let rows = batch.num_rows();
-        let mut frame = pl::DataFrame::new(rows, Vec::new()).map_err(|e| failed(&e))?;
-        self.advance(&self.before, &batch, &mut frame, state)?;
-        let mut batch = batch;
-        if let Some(filter) = &self.program.filter {
-            let passes = filter.evaluate(&frame, state)?;
-            let passes = passes.bool().map_err(|e| failed(&e))?;
-            let kept = passes.num_trues();
-            self.program.rows_filtered.fetch_add((rows - kept) as u64, Ordering::Relaxed);
-            if kept == 0 {
-                return Ok(None);
-            }
-            if kept < rows {
-                batch = filter_batch(&batch, &booleans(passes))?;
-                frame = if self.needs_frame() {
-                    frame.filter_seq(passes).map_err(|e| failed(&e))?
-                } else {
-                    pl::DataFrame::new(kept, Vec::new()).map_err(|e| failed(&e))?
-                };
-            }
+    /// The batch that is delivered for one of the inner source, whose first row has the number `first`; `None` if no
+    /// row passes.
+    fn apply(&self, batch: &RecordBatch, first: Option<u64>) -> Result<Option<RecordBatch>> {
+        let count = batch.num_rows();
+        let mut arrays = batch.columns().to_vec();
+        let mut rows = Rows { count, ..Rows::default() };
+        let place = |failure: &Failure| Some(first? + failure.row as u64);
+        self.advance(&self.before, &arrays, &mut rows).map_err(|e| e.located(place))?;
+        let Some(filter) = &self.program.filter else {
+            self.advance(&self.after, &arrays, &mut rows).map_err(|e| e.located(place))?;
+            return self.deliver(batch, &arrays, rows).map(Some);
+        };
+        let passes = filter.evaluate(&rows).map_err(|failure| Wrong::of(failure, None, &self.program.filter_text).located(place))?;
+        let (passes, _) = passes.expanded(count).truth();
+        let kept = passes.count_set_bits();
+        self.program.rows_filtered.fetch_add((count - kept) as u64, Ordering::Relaxed);
+        if kept == 0 {
+            return Ok(None);
         }
-        self.advance(&self.after, &batch, &mut frame, state)?;
-        self.deliver(&batch, &frame).map(Some)
+        let place = |failure: &Failure| {
+            let row = if kept == count { failure.row } else { passes.set_indices().nth(failure.row)? };
+            Some(first? + row as u64)
+        };
+        if kept < count {
+            rows = self.filtered(&passes, &mut arrays, &rows)?;
+        }
+        self.advance(&self.after, &arrays, &mut rows).map_err(|e| e.located(place))?;
+        self.deliver(batch, &arrays, rows).map(Some)
+    }
+
+    /// Leaves the rows that pass: in the arrays that are delivered or computed with from here on, and in the columns
+    /// that are computed already.
+    fn filtered(&self, passes: &BooleanBuffer, arrays: &mut [ArrayRef], rows: &Rows) -> Result<Rows> {
+        let mask = BooleanArray::new(passes.clone(), None);
+        let filter = FilterBuilder::new(&mask).optimize().build();
+        let mut wanted: Vec<usize> = self.after.inputs.iter().map(|input| input.position).collect();
+        wanted.extend(self.output.iter().filter_map(|output| match output {
+            Output::Read(position) => Some(*position),
+            Output::Derived(_) => None,
+        }));
+        wanted.sort_unstable();
+        wanted.dedup();
+        for position in wanted {
+            arrays[position] = filter.filter(&arrays[position]).map_err(|e| mismatched(&e))?;
+        }
+        let positions: Vec<u32> = passes.set_indices().map(|row| row as u32).collect();
+        let mut kept = Rows { count: positions.len(), ..Rows::default() };
+        if self.needs_columns() {
+            let columns = rows.columns.iter().map(|(name, column)| (name.clone(), column.take(&positions)));
+            kept.columns = columns.collect();
+        }
+        Ok(kept)
     }
 
     /// Whether what the filter was computed with is needed behind it.
-    fn needs_frame(&self) -> bool {
+    fn needs_columns(&self) -> bool {
         !self.after.derived.is_empty() || self.output.iter().any(|o| matches!(o, Output::Derived(_)))
     }
 
-    /// Hands inputs over and derives columns.
-    fn advance(
-        &self,
-        step: &Step,
-        batch: &RecordBatch,
-        frame: &mut pl::DataFrame,
-        state: &ExecutionState,
-    ) -> Result<()> {
+    /// Takes inputs from the arrays and derives columns.
+    fn advance(&self, step: &Step, arrays: &[ArrayRef], rows: &mut Rows) -> std::result::Result<(), Wrong> {
         for input in &step.inputs {
-            let column = to_polars(&input.name, batch.column(input.position), &input.kind)?;
-            frame.with_column(column).map_err(|e| failed(&e))?;
+            let (kind, column) = from_arrow(&arrays[input.position]).map_err(|e| Wrong::Other(e.in_column(&input.name)))?;
+            let column = cast(&column, &kind, &input.kind, false).map_err(|f| Wrong::of(f, Some(&input.name), ""))?;
+            rows.columns.insert(input.name.clone(), column);
         }
         for &index in &step.derived {
-            let derived = &self.program.derived[index];
-            let column = derived.formula.evaluate(frame, state).map_err(|e| e.in_column(&derived.name))?;
-            let column = column.with_name(derived.name.as_str().into());
-            frame.with_column(column).map_err(|e| failed(&e))?;
+            let Derived { name, node, text } = &self.program.derived[index];
+            let column = node.evaluate(rows).map_err(|failure| Wrong::of(failure, Some(name), text))?;
+            rows.columns.insert(name.clone(), column);
         }
         Ok(())
     }
 
-    fn deliver(&self, batch: &RecordBatch, frame: &pl::DataFrame) -> Result<RecordBatch> {
+    fn deliver(&self, batch: &RecordBatch, arrays: &[ArrayRef], mut rows: Rows) -> Result<RecordBatch> {
         let mut fields: Vec<FieldRef> = Vec::with_capacity(self.output.len());
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.output.len());
         for output in &self.output {
             match *output {
                 Output::Read(position) => {
                     fields.push(Arc::clone(&batch.schema_ref().fields()[position]));
-                    columns.push(Arc::clone(batch.column(position)));
+                    columns.push(Arc::clone(&arrays[position]));
                 }
                 Output::Derived(index) => {
-                    let name = &self.program.derived[index].name;
-                    let column = frame.column(name).map_err(|e| failed(&e))?;
-                    let array = to_arrow(column).map_err(|e| e.in_column(name))?;
-                    fields.push(Arc::new(Field::new(name, array.data_type().clone(), true)));
-                    columns.push(array);
+                    let Derived { name, node, .. } = &self.program.derived[index];
+                    let column = rows.columns.get_mut(name).map(|column| column.clone().expanded(rows.count));
+                    let column = column.ok_or_else(|| Error::new(ErrorKind::Column, "it was not computed").in_column(name))?;
+                    fields.push(Arc::new(Field::new(name, node.kind.arrow(), true)));
+                    columns.push(to_arrow(&node.kind, column));
                 }
             }
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.count));
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
             .map_err(|e| mismatched(&e))
     }
 }
 
-/// The rows of `batch` for which `passes` is true.
-fn filter_batch(batch: &RecordBatch, passes: &BooleanArray) -> Result<RecordBatch> {
-    arrow_select::filter::filter_record_batch(batch, passes).map_err(|e| mismatched(&e))
+/// What stops a batch: a row, which gets its number where it is known, or something else.
+enum Wrong {
+    Row(Failure, Option<String>),
+    Other(Error),
+}
+
+impl Wrong {
+    /// What fails in the expression `text`, or in reading a column.
+    fn of(failure: Failure, column: Option<&str>, text: &str) -> Self {
+        let context = if text.is_empty() { String::new() } else { format!(", in {:?}", Text(text).shown(0)) };
+        let message = format!("{}{context}", failure.message);
+        Self::Row(Failure { message, ..failure }, column.map(str::to_owned))
+    }
+
+    fn located(self, place: impl Fn(&Failure) -> Option<u64>) -> Error {
+        match self {
+            Self::Other(error) => error,
+            Self::Row(failure, column) => {
+                let mut error = Error::new(ErrorKind::Expression, &failure.message);
+                if let Some(row) = place(&failure) {
+                    error = error.at(Place::Row(row + 1));
+                }
+                match column {
+                    Some(column) => error.in_column(column),
+                    None => error,
+                }
+            }
+        }
+    }
 }
 
 fn mismatched(error: &ArrowError) -> Error {
@@ -398,15 +472,18 @@ impl Scan for ExpressionScan<'_> {
         Some(partition.map(|partition| {
             let plan = Arc::clone(&self.plan);
             let path = Arc::clone(&partition.path);
-            let state = ExecutionState::new();
+            let mut next = match &partition.numbers {
+                RowNumbers::Run(rows) => Some(rows.start),
+                _ => None,
+            };
             let apply = move |batch: Result<RecordBatch>| {
-                let outcome = batch.and_then(|batch| quiet(|| plan.apply(batch, &state)));
-                let outcome = if path.is_empty() {
-                    outcome
-                } else {
-                    outcome.map_err(|e| e.at_path(Path::new(path.as_ref())))
-                };
-                outcome.transpose()
+                let outcome = batch.and_then(|batch| {
+                    let first = next;
+                    next = next.map(|next| next + batch.num_rows() as u64);
+                    plan.apply(&batch, first)
+                });
+                let named = |e: Error| if path.is_empty() { e } else { e.at_path(Path::new(path.as_ref())) };
+                outcome.map_err(named).transpose()
             };
             // After an error of its own the iterator ends, as the sources' do.
             let mut failed = false;

@@ -1,0 +1,260 @@
+//! A line: from text to the columns of a batch, without a value in between.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::builder::{ArrayBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
+use arrow_array::{ArrayRef, NullArray};
+use arrow_schema::DataType;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The lines of a text, without their ends.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+/// The keys that are read, by name.
+#[derive(Debug)]
+pub(super) struct Keys {
+    index: HashMap<String, usize>,
+}
+
+impl Keys {
+    pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
+        Self { index: names.into_iter().enumerate().map(|(i, name)| (name, i)).collect() }
+    }
+
+    /// Appends the values of a line to the columns, one for every key.
+    pub(super) fn read(&self, line: &[u8], columns: &mut [Column]) -> Result<()> {
+        let at = Cell::new(None);
+        let object = Object { keys: self, columns, at: &at };
+        parse(line, object).map_err(|e| {
+            let name = at.get().and_then(|at| self.index.iter().find(|(_, i)| **i == at));
+            match name {
+                Some((name, _)) => e.in_column(name),
+                None => e,
+            }
+        })
+    }
+}
+
+/// Reads a line, all of it.
+pub(super) fn parse<'de, S: DeserializeSeed<'de>>(line: &'de [u8], seed: S) -> Result<S::Value> {
+    let mut json = serde_json::Deserializer::from_slice(line);
+    let value = seed.deserialize(&mut json);
+    value.and_then(|value| json.end().map(|()| value)).map_err(|e| {
+        let message = e.to_string();
+        let message = message.split(" at line 1 column").next().unwrap_or_default();
+        let message = format!("{message} at character {}", e.column());
+        Error::new(ErrorKind::Malformed, message).with_help("every line is an object such as {\"x\": 1.5, \"city\": \"Bern\"}")
+    })
+}
+
+/// A column of a batch that is being filled.
+pub(super) enum Column {
+    Boolean(BooleanBuilder),
+    Integer(Int64Builder),
+    Number(Float64Builder),
+    Text(StringBuilder),
+    /// Without a value in the sample; there must be none behind it.
+    Blank(usize),
+}
+
+impl Column {
+    pub(super) fn new(kind: &DataType) -> Self {
+        match kind {
+            DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
+            DataType::Int64 => Self::Integer(Int64Builder::new()),
+            DataType::Float64 => Self::Number(Float64Builder::new()),
+            DataType::Null => Self::Blank(0),
+            _ => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Boolean(values) => values.len(),
+            Self::Integer(values) => values.len(),
+            Self::Number(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::Blank(rows) => *rows,
+        }
+    }
+
+    fn append_null(&mut self) {
+        match self {
+            Self::Boolean(values) => values.append_null(),
+            Self::Integer(values) => values.append_null(),
+            Self::Number(values) => values.append_null(),
+            Self::Text(values) => values.append_null(),
+            Self::Blank(rows) => *rows += 1,
+        }
+    }
+
+    /// A row that has no value yet gets none.
+    pub(super) fn fill(&mut self, rows: usize) {
+        if self.len() < rows {
+            self.append_null();
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Boolean(values) => Arc::new(values.finish()),
+            Self::Integer(values) => Arc::new(values.finish()),
+            Self::Number(values) => Arc::new(values.finish()),
+            Self::Text(values) => Arc::new(values.finish()),
+            Self::Blank(rows) => Arc::new(NullArray::new(*rows)),
+        }
+    }
+}
+
+/// An object whose values go to columns.
+struct Object<'a> {
+    keys: &'a Keys,
+    columns: &'a mut [Column],
+    /// The column that is being filled, for errors.
+    at: &'a Cell<Option<usize>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<(), D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<(), M::Error> {
+        // All columns are as long when a line begins; one that is longer has had this key.
+        let rows = self.columns.first().map_or(0, Column::len);
+        let rows = self.columns.iter().map(Column::len).min().unwrap_or(rows);
+        while let Some(index) = map.next_key_seed(Key(self.keys))? {
+            let Some(index) = index else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            self.at.set(Some(index));
+            if self.columns[index].len() > rows {
+                return Err(serde::de::Error::custom("the key occurs twice"));
+            }
+            map.next_value_seed(Value(&mut self.columns[index]))?;
+            self.at.set(None);
+        }
+        Ok(())
+    }
+}
+
+/// A key as the number of its column, if it is read.
+struct Key<'a>(&'a Keys);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Option<usize>, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> std::result::Result<Option<usize>, E> {
+        Ok(self.0.index.get(key).copied())
+    }
+}
+
+/// A value that goes to a column.
+struct Value<'a>(&'a mut Column);
+
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Column::Boolean(_) => "true or false, as in the first 10,000 lines",
+            Column::Integer(_) => "an integer of 64 bits, as in the first 10,000 lines",
+            Column::Number(_) => "a number, as in the first 10,000 lines",
+            Column::Text(_) => "text, as in the first 10,000 lines",
+            Column::Blank(_) => "no value, as in the first 10,000 lines",
+        })
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> std::result::Result<(), E> {
+        match self.0 {
+            Column::Boolean(values) => values.append_value(value),
+            _ => return Err(E::invalid_type(Unexpected::Bool(value), &self)),
+        }
+        Ok(())
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> std::result::Result<(), E> {
+        match self.0 {
+            Column::Integer(values) => values.append_value(value),
+            Column::Number(values) => values.append_value(value as f64),
+            _ => return Err(E::invalid_type(Unexpected::Signed(value), &self)),
+        }
+        Ok(())
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> std::result::Result<(), E> {
+        match (i64::try_from(value), self.0) {
+            (Ok(value), Column::Integer(values)) => values.append_value(value),
+            (_, Column::Number(values)) => values.append_value(value as f64),
+            (_, other) => return Err(E::invalid_type(Unexpected::Unsigned(value), &Value(other))),
+        }
+        Ok(())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<(), E> {
+        match self.0 {
+            Column::Number(values) => values.append_value(value),
+            _ => return Err(E::invalid_type(Unexpected::Float(value), &self)),
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> std::result::Result<(), E> {
+        match self.0 {
+            Column::Text(values) => values.append_value(value),
+            _ => return Err(E::invalid_type(Unexpected::Str(value), &self)),
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<(), E> {
+        self.0.append_null();
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> std::result::Result<(), A::Error> {
+        Err(serde::de::Error::invalid_type(Unexpected::Seq, &self))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, _: M) -> std::result::Result<(), M::Error> {
+        Err(serde::de::Error::invalid_type(Unexpected::Map, &self))
+    }
+}

@@ -1,0 +1,230 @@
+//! NDJSON files: an object of JSON on every line, parsed in parallel. Files may be compressed with gzip or Zstandard.
+//!
+//! The columns and their types are those of the first 10,000 lines: booleans, int64, float64 or text. A later value of
+//! another type is an error that names its line. A key that first occurs later is no column; a key that a line lacks is
+//! null. Empty lines are passed over. Arrays and objects have a column, which cannot be read.
+//!
+//! Text is cut into chunks behind line ends, under a lock; the rest happens on the thread that asks for the rows.
+
+mod line;
+mod sample;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Schema, SchemaRef};
+
+use self::line::{Column, Keys, lines};
+use self::sample::Sample;
+use crate::csv::DEFAULT_CHUNK_BYTES;
+use crate::csv::chunk::{Chunk, Chunker};
+use crate::csv::input::Input;
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::source::{
+    InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+};
+
+/// One NDJSON file.
+#[derive(Debug)]
+pub struct NdJsonFile {
+    input: Input,
+    schema: SchemaRef,
+    /// Why a column cannot be read.
+    problems: Vec<Option<String>>,
+    bytes_read: Arc<AtomicU64>,
+}
+
+impl NdJsonFile {
+    /// Opens a file and settles the types of its columns. Those that have no value in the sample are of the types in
+    /// `types`, if they are there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`]; [`ErrorKind::Malformed`] for a line of the sample that is no object of JSON.
+    pub fn open(path: &Path, types: &[(String, DataType)]) -> Result<Self> {
+        let open = || {
+            let input = Input::open(path)?;
+            let mut chunks = Chunker::without_quotes(input.reader(0, &Arc::default())?, DEFAULT_CHUNK_BYTES);
+            let sample = Sample::read(&mut chunks)?;
+            let (fields, problems) = sample.columns(types);
+            Ok(Self { input, schema: Arc::new(Schema::new(fields)), problems, bytes_read: Arc::default() })
+        };
+        open().map_err(|e: Error| e.at_path(path))
+    }
+
+    /// Columns of which the sample has no value.
+    pub fn blank_columns(&self) -> impl Iterator<Item = &str> {
+        let fields = self.schema.fields().iter();
+        fields.filter(|field| field.data_type() == &DataType::Null).map(|field| field.name().as_str())
+    }
+
+    /// The position of a column that can be read.
+    fn readable(&self, name: &str) -> Result<usize> {
+        let index = position(&self.schema, name)?;
+        match &self.problems[index] {
+            None => Ok(index),
+            Some(problem) => Err(Error::new(ErrorKind::Unsupported, problem).in_column(name)),
+        }
+    }
+}
+
+impl Source for NdJsonFile {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
+        let at_path = |e: Error| e.at_path(self.input.path());
+        let names = request.columns.iter().chain(&request.verbatim);
+        let output = names.map(|name| self.readable(name)).collect::<Result<Vec<_>>>().map_err(at_path)?;
+        if request.wants_nothing() {
+            return Ok(Box::new(NoPartitions));
+        }
+        self.input.verify_unchanged()?;
+        let reader = self.input.reader(0, &self.bytes_read).map_err(at_path)?;
+        let fields: Vec<_> = output.iter().map(|&column| self.schema.field(column).clone()).collect();
+        let mut wanted = output.clone();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let keys = wanted.iter().map(|&column| self.schema.field(column).name().clone());
+        let plan = Plan {
+            keys: Keys::new(keys),
+            kinds: wanted.iter().map(|&column| self.schema.field(column).data_type().clone()).collect(),
+            output: output.iter().map(|column| wanted.partition_point(|other| other < column)).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            batch_rows: request.batch_rows.max(1),
+            path: self.input.path().to_string_lossy().into(),
+        };
+        let chunker = Chunker::without_quotes(reader, DEFAULT_CHUNK_BYTES);
+        let queue = Queue { chunker, rows: request.row_numbers.then_some(0), next: Some(0) };
+        Ok(Box::new(NdJsonScan { queue: Mutex::new(queue), plan: Arc::new(plan) }))
+    }
+
+    fn inputs(&self) -> Vec<InputFile> {
+        vec![self.input.file().clone()]
+    }
+
+    fn summary(&self) -> Summary {
+        let columns = self.schema.fields().len();
+        Summary {
+            null_counts: vec![None; columns],
+            decode_bytes: vec![0; columns],
+            partition_bytes: 2 * DEFAULT_CHUNK_BYTES as u64,
+            ..Summary::default()
+        }
+    }
+
+    fn counts(&self) -> ReadCounts {
+        ReadCounts { bytes: self.bytes_read.load(Ordering::Relaxed), ..ReadCounts::default() }
+    }
+
+    fn verify_unchanged(&self) -> Result<()> {
+        self.input.verify_unchanged()
+    }
+}
+
+/// What a scan delivers.
+struct Plan {
+    /// The keys that are read.
+    keys: Keys,
+    /// Their types.
+    kinds: Vec<DataType>,
+    /// For every column of a batch, which of the keys it is.
+    output: Vec<usize>,
+    schema: SchemaRef,
+    batch_rows: usize,
+    path: Arc<str>,
+}
+
+struct NdJsonScan {
+    queue: Mutex<Queue>,
+    plan: Arc<Plan>,
+}
+
+struct Queue {
+    chunker: Chunker,
+    /// Rows in the chunks so far; `None` where nobody wants to know.
+    rows: Option<u64>,
+    next: Option<usize>,
+}
+
+impl Queue {
+    fn next_chunk(&mut self) -> Option<Result<(usize, RowNumbers, Chunk)>> {
+        let index = self.next.take()?;
+        let chunk = match self.chunker.next().transpose()? {
+            Ok(chunk) => chunk,
+            Err(e) => return Some(Err(e)),
+        };
+        self.next = Some(index + 1);
+        let numbers = self.rows.as_mut().map_or(RowNumbers::Unknown, |rows| {
+            let first = *rows;
+            *rows += lines(chunk.bytes()).filter(|line| !line.trim_ascii().is_empty()).count() as u64;
+            RowNumbers::Run(first..*rows)
+        });
+        Some(Ok((index, numbers, chunk)))
+    }
+}
+
+impl Scan for NdJsonScan {
+    fn next_partition(&self) -> Option<Result<Partition>> {
+        let chunk = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk()?;
+        let partition = |(index, numbers, chunk): (usize, RowNumbers, Chunk)| {
+            let line = chunk.first_line();
+            let rows = Rows { plan: Arc::clone(&self.plan), chunk, at: 0, line, failed: false };
+            Partition { index, path: Arc::clone(&self.plan.path), numbers, batches: Box::new(rows) }
+        };
+        Some(chunk.map(partition).map_err(|e| e.at_path(Path::new(self.plan.path.as_ref()))))
+    }
+}
+
+/// The batches of a chunk.
+struct Rows {
+    plan: Arc<Plan>,
+    chunk: Chunk,
+    at: usize,
+    /// Number of the line at `at`.
+    line: u64,
+    failed: bool,
+}
+
+impl Rows {
+    fn batch(&mut self) -> Result<Option<RecordBatch>> {
+        let plan = &self.plan;
+        let mut columns: Vec<Column> = plan.kinds.iter().map(Column::new).collect();
+        let mut rows = 0;
+        while rows < plan.batch_rows {
+            let rest = &self.chunk.bytes()[self.at..];
+            let Some(line) = lines(rest).next().filter(|_| !rest.is_empty()) else { break };
+            let length = line.len() + usize::from(rest.len() > line.len());
+            if !line.trim_ascii().is_empty() {
+                plan.keys.read(line, &mut columns).map_err(|e| e.at(Place::Line(self.line)))?;
+                rows += 1;
+                columns.iter_mut().for_each(|column| column.fill(rows));
+            }
+            self.at += length;
+            self.line += 1;
+        }
+        if rows == 0 {
+            return Ok(None);
+        }
+        let arrays: Vec<ArrayRef> = columns.iter_mut().map(Column::finish).collect();
+        let output = plan.output.iter().map(|&column| Arc::clone(&arrays[column])).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&plan.schema), output, &options);
+        batch.map(Some).map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let outcome = self.batch();
+        self.failed = outcome.is_err();
+        outcome.map_err(|e| e.at_path(Path::new(self.plan.path.as_ref()))).transpose()
+    }
+}

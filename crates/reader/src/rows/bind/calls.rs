@@ -1,0 +1,317 @@
+//! Functions, and the parts of SQL's syntax that are functions.
+
+use arrow_schema::TimeUnit;
+use regex::RegexBuilder;
+use sqlparser::ast::{CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
+
+use super::{Binder, compared, literals};
+use crate::error::{Error, Result};
+use crate::predicate::Comparison;
+use crate::rows::calendar::Field;
+use crate::rows::calls::{self, Call, Real, Reals, Rounding, Test, Text};
+use crate::rows::column::Constant;
+use crate::rows::kind::{Kind, MAX_DIGITS};
+use crate::rows::node::{Arithmetic, Node, Op};
+
+impl Binder<'_> {
+    /// What is written as a function, or has a syntax of its own and is one.
+    pub(super) fn call(&self, expr: &Expr) -> Result<Node> {
+        match expr {
+            Expr::Function(function) => self.function(function, expr),
+            Expr::Extract { field, expr: of, .. } => self.field(&field.to_string(), of),
+            Expr::Ceil { expr: of, field } => self.round_up_or_down(Rounding::Up, of, field),
+            Expr::Floor { expr: of, field } => self.round_up_or_down(Rounding::Down, of, field),
+            Expr::Position { expr: of, r#in } => self.text_call(Text::Position, &[&**r#in, &**of]),
+            Expr::Substring { expr: of, substring_from, substring_for, .. } => {
+                let mut operands = vec![self.text_operand(of)?];
+                operands.push(match (substring_from, substring_for) {
+                    (Some(from), _) => self.whole_number(from)?,
+                    (None, Some(_)) => Node::new(Kind::Integer, Op::Constant(Constant::Integer(1))),
+                    (None, None) => return Err(self.wrong_count("substring", expr)),
+                });
+                if let Some(length) = substring_for {
+                    operands.push(self.whole_number(length)?);
+                }
+                Ok(Node::new(Kind::Text, Op::Call(Call::Text(Text::Substring), operands)))
+            }
+            Expr::Trim { expr: of, trim_where, trim_what, trim_characters } => {
+                let side = |side: TrimWhereField| trim_where.is_none_or(|w| w == TrimWhereField::Both || w == side);
+                let trim = Text::Trim { left: side(TrimWhereField::Leading), right: side(TrimWhereField::Trailing) };
+                let letters = trim_what.as_deref().or_else(|| trim_characters.as_ref().and_then(|all| all.first()));
+                self.text_call(trim, &[&**of].into_iter().chain(letters).collect::<Vec<_>>())
+            }
+            Expr::Subquery(_) | Expr::Exists { .. } => Err(self.needs_other_rows("a subquery", expr)),
+            Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => Err(self.needs_other_rows("a wildcard", expr)),
+            other => Err(self.error(expr, format!("{other} has no use in expressions"))),
+        }
+    }
+
+    pub(super) fn needs_other_rows(&self, what: &str, at: &Expr) -> Error {
+        let message = format!("{what} needs several rows; an expression is computed for every row by itself");
+        self.error(at, message).with_help("what needs several rows must be in the data already")
+    }
+
+    fn function(&self, function: &Function, at: &Expr) -> Result<Node> {
+        let name = function.name.to_string().to_lowercase();
+        if function.over.is_some() {
+            return Err(self.needs_other_rows("a window function", at));
+        }
+        if calls::is_of_many_rows(&name) {
+            return Err(self.needs_other_rows(&format!("the aggregate {name}()"), at));
+        }
+        let operands = self.operands(function, &name, at)?;
+        if let Some(node) = self.conditional(&name, &operands, at)? {
+            return Ok(node);
+        }
+        if let Some(node) = self.of_numbers(&name, &operands, at)? {
+            return Ok(node);
+        }
+        if let Some(node) = self.of_times(&name, &operands)? {
+            return Ok(node);
+        }
+        if let Some((text, counts)) = Text::named(&name) {
+            if counts.contains(&operands.len()) {
+                return self.text_call(text, &operands);
+            }
+            return Err(self.wrong_count(&name, at));
+        }
+        if matches!(name.as_str(), "regexp_matches" | "regexp_like") && operands.len() == 2 {
+            return self.matches(operands[0], operands[1], false);
+        }
+        if calls::NAMES.contains(&name.as_str()) {
+            return Err(self.wrong_count(&name, at));
+        }
+        let near: Vec<&str> = calls::NAMES.iter().copied().filter(|known| strsim::jaro_winkler(known, &name) > 0.85).collect();
+        let help = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        Err(self.error(at, format!("there is no function {name}(){help}")))
+    }
+
+    fn wrong_count(&self, name: &str, at: &Expr) -> Error {
+        self.error(at, format!("{name}() takes another number of operands"))
+    }
+
+    /// The operands of a plain call.
+    fn operands<'e>(&self, function: &'e Function, name: &str, at: &Expr) -> Result<Vec<&'e Expr>> {
+        let plain = function.filter.is_none() && function.within_group.is_empty() && function.null_treatment.is_none();
+        let list = match &function.args {
+            FunctionArguments::None => return Ok(Vec::new()),
+            FunctionArguments::Subquery(_) => return Err(self.needs_other_rows("a subquery", at)),
+            FunctionArguments::List(list) => list,
+        };
+        if !plain || list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+            return Err(self.needs_other_rows(&format!("{name}() as it is written here"), at));
+        }
+        let plain = |argument: &'e FunctionArg| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
+            FunctionArg::Unnamed(_) => Err(self.needs_other_rows("a wildcard", at)),
+            _ => Err(self.error(at, format!("{name}() takes no named operands"))),
+        };
+        list.args.iter().map(plain).collect()
+    }
+
+    /// Functions that choose among their operands.
+    fn conditional(&self, name: &str, operands: &[&Expr], at: &Expr) -> Result<Option<Node>> {
+        let all = |operands: &[&'_ Expr]| -> Result<(Kind, Vec<Node>)> {
+            let parts = operands.iter().map(|of| Ok((self.bind(of)?, *of))).collect::<Result<Vec<_>>>()?;
+            self.meet(parts)
+        };
+        let node = match (name, operands) {
+            ("coalesce", [_, ..]) | ("ifnull", [_, _]) => {
+                let (kind, nodes) = all(operands)?;
+                Node::new(kind, Op::Coalesce(nodes))
+            }
+            ("greatest" | "least", [_, ..]) => {
+                let (kind, of) = all(operands)?;
+                Node::new(kind, Op::Extreme { largest: name == "greatest", of })
+            }
+            ("nullif", [a, b]) => {
+                let value = self.bind(a)?;
+                let (_, both) = self.pair((value.clone(), a), (self.bind(b)?, b))?;
+                let equal = Node::new(Kind::Boolean, Op::Compare(Comparison::Equal, both));
+                let null = Node::new(value.kind.clone(), Op::Constant(Constant::Null));
+                Node::new(value.kind.clone(), Op::Case(vec![(equal, null)], Box::new(value)))
+            }
+            ("if" | "iff", [when, then, otherwise]) => {
+                let (kind, nodes) = all(&[then, otherwise])?;
+                let [then, otherwise] = nodes.try_into().map_err(|_| self.wrong_count(name, at))?;
+                Node::new(kind, Op::Case(vec![(self.condition(when)?, then)], Box::new(otherwise)))
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(node))
+    }
+
+    fn of_numbers(&self, name: &str, operands: &[&Expr], at: &Expr) -> Result<Option<Node>> {
+        let double = |of: &Expr| self.cast(self.number(of)?, &Kind::Double, of);
+        let node = match (name, operands) {
+            ("pi", []) => Node::new(Kind::Double, Op::Constant(Constant::Double(std::f64::consts::PI))),
+            ("abs", [of]) => {
+                let of = self.number(of)?;
+                Node::new(of.kind.clone(), Op::Call(Call::Abs, vec![of]))
+            }
+            ("sign", [of]) => Node::new(Kind::Integer, Op::Call(Call::Sign, vec![self.number(of)?])),
+            ("ceil" | "ceiling", [of]) => self.rounded(Rounding::Up, of, None)?,
+            ("floor", [of]) => self.rounded(Rounding::Down, of, None)?,
+            ("round", [of]) => self.rounded(Rounding::Nearest, of, None)?,
+            ("round", [of, places]) => self.rounded(Rounding::Nearest, of, Some(places))?,
+            ("trunc", [of]) => self.rounded(Rounding::TowardsZero, of, None)?,
+            ("trunc", [of, places]) => self.rounded(Rounding::TowardsZero, of, Some(places))?,
+            ("mod", [a, b]) => self.arithmetic(Arithmetic::Remainder, (self.bind(a)?, a), (self.bind(b)?, b))?,
+            ("isnan" | "isinf" | "isfinite", [of]) => {
+                let test = match name {
+                    "isnan" => Test::Nan,
+                    "isinf" => Test::Infinite,
+                    _ => Test::Finite,
+                };
+                Node::new(Kind::Boolean, Op::Call(Call::Test(test), vec![double(of)?]))
+            }
+            (name, [of]) if Real::named(name).is_some() => match Real::named(name) {
+                Some(real) => Node::new(Kind::Double, Op::Call(Call::Real(real), vec![double(of)?])),
+                None => return Err(self.wrong_count(name, at)),
+            },
+            (name, [a, b]) if Reals::named(name).is_some() => match Reals::named(name) {
+                Some(reals) => Node::new(Kind::Double, Op::Call(Call::Reals(reals), vec![double(a)?, double(b)?])),
+                None => return Err(self.wrong_count(name, at)),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(node))
+    }
+
+    /// An operand that must be a number.
+    fn number(&self, of: &Expr) -> Result<Node> {
+        let node = self.bind(of)?;
+        if node.kind.is_number() {
+            return Ok(node);
+        }
+        if node.kind == Kind::Null || (node.kind == Kind::Text && node.constant().is_some()) {
+            return self.cast(node, &Kind::Double, of);
+        }
+        Err(self.error(of, format!("this is {}, not a number", node.kind)))
+    }
+
+    fn whole_number(&self, of: &Expr) -> Result<Node> {
+        let node = self.bind(of)?;
+        match node.kind {
+            Kind::Integer | Kind::Null => self.cast(node, &Kind::Integer, of),
+            other => Err(self.error(of, format!("this is {other}, not an integer"))),
+        }
+    }
+
+    fn round_up_or_down(&self, rounding: Rounding, of: &Expr, field: &CeilFloorKind) -> Result<Node> {
+        match field {
+            CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => self.rounded(rounding, of, None),
+            _ => Err(self.error(of, "ceil() and floor() take one operand")),
+        }
+    }
+
+    fn rounded(&self, rounding: Rounding, of: &Expr, places: Option<&Expr>) -> Result<Node> {
+        let places = match places {
+            None => 0,
+            Some(places) => match literals::constant(&self.bind(places)?) {
+                Some(Constant::Integer(places)) => i32::try_from(places.clamp(-1_000, 1_000)).unwrap_or_default(),
+                _ => return Err(self.error(places, "the number of places must be an integer, the same in every row")),
+            },
+        };
+        let node = self.number(of)?;
+        let kind = match node.kind {
+            Kind::Integer if matches!(rounding, Rounding::Up | Rounding::Down) => {
+                return self.cast(node, &Kind::Double, of);
+            }
+            Kind::Decimal(digits, scale) => {
+                let kept = u8::try_from(places.clamp(0, scale.into())).unwrap_or(scale);
+                let carry = u8::from(kept < scale || places < 0);
+                Kind::Decimal((digits - (scale - kept) + carry).clamp(1, MAX_DIGITS), kept)
+            }
+            ref other => other.clone(),
+        };
+        Ok(Node::new(kind, Op::Call(Call::Round(rounding, places), vec![node])))
+    }
+
+    fn of_times(&self, name: &str, operands: &[&Expr]) -> Result<Option<Node>> {
+        let node = match (name, operands) {
+            ("date_part" | "datepart", [field, of]) => self.field(&self.field_name(field)?, of)?,
+            ("date_trunc" | "datetrunc", [field, of]) => self.begin(&self.field_name(field)?, field, of)?,
+            ("make_date", [year, month, day]) => {
+                let parts = [year, month, day].into_iter().map(|part| self.whole_number(part)).collect::<Result<_>>()?;
+                Node::new(Kind::Date, Op::Call(Call::MakeDate, parts))
+            }
+            (name, [of]) => match Field::named(name) {
+                // A letter alone is a field of EXTRACT and no function.
+                Some(_) if name.len() > 3 => self.field(name, of)?,
+                Some(_) if name == "day" => self.field(name, of)?,
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(node))
+    }
+
+    fn field_name(&self, of: &Expr) -> Result<String> {
+        Ok(self.constant_text(of)?.unwrap_or_default())
+    }
+
+    fn known_field(&self, name: &str, at: &Expr) -> Result<Field> {
+        Field::named(name.trim_matches('\'')).ok_or_else(|| {
+            let valid = "year, quarter, month, week, day, dayofyear, dayofweek, hour, minute, second and epoch";
+            self.error(at, format!("{name:?} is no field of a date; there are {valid}"))
+        })
+    }
+
+    /// `EXTRACT(field FROM x)`
+    fn field(&self, name: &str, of: &Expr) -> Result<Node> {
+        let field = self.known_field(name, of)?;
+        let node = self.bind(of)?;
+        let kind = if field == Field::Epoch { Kind::Double } else { Kind::Integer };
+        // A length of time is a number of seconds already.
+        if field == Field::Epoch && matches!(node.kind, Kind::Double | Kind::Null) {
+            return self.cast(node, &Kind::Double, of);
+        }
+        match node.kind {
+            Kind::Null => self.cast(node, &kind, of),
+            Kind::Date | Kind::Timestamp(..) => Ok(Node::new(kind, Op::Call(Call::Field(field), vec![node]))),
+            Kind::Time if field.is_of_the_day() => Ok(Node::new(kind, Op::Call(Call::Field(field), vec![node]))),
+            other => Err(self.error(of, format!("this is {other}, which has no {name}"))),
+        }
+    }
+
+    fn begin(&self, name: &str, at: &Expr, of: &Expr) -> Result<Node> {
+        let field = self.known_field(name, at)?;
+        let node = self.bind(of)?;
+        let kind = match &node.kind {
+            Kind::Date => Kind::Timestamp(TimeUnit::Microsecond, None),
+            Kind::Timestamp(_, zone) => Kind::Timestamp(TimeUnit::Microsecond, zone.clone()),
+            other => return Err(self.error(of, format!("this is {other}, not a date or timestamp"))),
+        };
+        if field == Field::Epoch {
+            return Err(self.error(at, "an epoch has no beginning"));
+        }
+        Ok(Node::new(kind, Op::Call(Call::Begin(field), vec![node])))
+    }
+
+    fn text_call(&self, text: Text, operands: &[&Expr]) -> Result<Node> {
+        let operand = |(place, of): (usize, &&Expr)| match text {
+            // Whatever it is, as text.
+            Text::Concat | Text::Join => self.cast(self.bind(of)?, &Kind::Text, of),
+            _ if text.operand(place) == Kind::Integer => self.whole_number(of),
+            _ => self.text_operand(of),
+        };
+        let nodes = operands.iter().enumerate().map(operand).collect::<Result<_>>()?;
+        Ok(Node::new(text.result(), Op::Call(Call::Text(text), nodes)))
+    }
+
+    /// Whether text has a match of a regular expression.
+    pub(super) fn matches(&self, of: &Expr, pattern: &Expr, folds_case: bool) -> Result<Node> {
+        let text = self.text_operand(of)?;
+        let Some(constant) = self.constant_text(pattern)? else {
+            return Ok(compared(Comparison::Equal, text, Node::new(Kind::Text, Op::Constant(Constant::Null))));
+        };
+        let built = RegexBuilder::new(&constant).case_insensitive(folds_case).size_limit(1 << 20).build();
+        let regex = built.map_err(|e| {
+            let text = e.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            self.error(pattern, format!("this is not a regular expression: {}", last.trim_start_matches("error: ")))
+        })?;
+        Ok(Node::new(Kind::Boolean, Op::Call(Call::Matches(regex), vec![text])))
+    }
+}

@@ -1,0 +1,254 @@
+//! From a syntax tree to an expression with columns and types.
+
+mod calls;
+mod literals;
+mod names;
+mod operators;
+
+use arrow_schema::{DataType, Schema};
+use sqlparser::ast::{Expr, Spanned};
+use sqlparser::tokenizer::Span;
+
+use super::calendar;
+use super::column::Constant;
+use super::evaluate::{Members, Rows};
+use super::kind::Kind;
+use super::node::{Node, Op};
+use super::parse::Text;
+pub(super) use self::names::columns;
+use crate::error::{Error, ErrorKind, Result};
+use crate::predicate::Comparison;
+use crate::source::position;
+
+/// The expression of `text` on the columns of `schema`.
+///
+/// # Errors
+/// [`ErrorKind::Request`] for what is not an expression of a single row, or puts types together that do not fit;
+/// [`ErrorKind::Column`] for a column that is not there; [`ErrorKind::Unsupported`] for one whose type is of no use.
+pub(super) fn bind(text: &str, schema: &Schema) -> Result<Node> {
+    let text = Text(text);
+    let expr = text.parse()?;
+    Binder { text, schema }.bind(&expr)
+}
+
+/// What is needed to find columns and to tell where an error is.
+struct Binder<'a> {
+    text: Text<'a>,
+    schema: &'a Schema,
+}
+
+impl Binder<'_> {
+    fn bind(&self, expr: &Expr) -> Result<Node> {
+        let node = match expr {
+            Expr::Identifier(name) => return self.column(&name.value, name.span),
+            Expr::CompoundIdentifier(parts) => return self.column(&names::dotted(parts), expr.span()),
+            Expr::Value(value) => return self.literal(&value.value, value.span),
+            Expr::TypedString(typed) => return self.typed_text(typed),
+            Expr::Nested(inner) => return self.bind(inner),
+            Expr::UnaryOp { op, expr } => self.unary(*op, expr)?,
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right, expr)?,
+            Expr::IsNull(of) => Node::new(Kind::Boolean, Op::IsNull(self.boxed(of)?)),
+            Expr::IsNotNull(of) => negated(Node::new(Kind::Boolean, Op::IsNull(self.boxed(of)?))),
+            Expr::IsTrue(of) => self.is(true, of)?,
+            Expr::IsFalse(of) => self.is(false, of)?,
+            Expr::IsNotTrue(of) => negated(self.is(true, of)?),
+            Expr::IsNotFalse(of) => negated(self.is(false, of)?),
+            Expr::IsUnknown(of) => Node::new(Kind::Boolean, Op::IsNull(Box::new(self.condition(of)?))),
+            Expr::IsNotUnknown(of) => negated(Node::new(Kind::Boolean, Op::IsNull(Box::new(self.condition(of)?)))),
+            Expr::IsDistinctFrom(a, b) => self.distinct(a, b)?,
+            Expr::IsNotDistinctFrom(a, b) => negated(self.distinct(a, b)?),
+            Expr::In { expr: of, target, negated: not, .. } => not_if(*not, self.is_in(of, target, expr)?),
+            Expr::Between { expr: of, negated: not, low, high } => not_if(*not, self.between(of, low, high)?),
+            Expr::Like { negated: not, any: false, expr: of, pattern, escape_char } => {
+                not_if(*not, self.like(of, pattern, escape_char.as_deref(), false)?)
+            }
+            Expr::ILike { negated: not, any: false, expr: of, pattern, escape_char } => {
+                not_if(*not, self.like(of, pattern, escape_char.as_deref(), true)?)
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref())?
+            }
+            Expr::Cast { kind, expr: of, data_type, format: None } => self.explicit_cast(kind, of, data_type)?,
+            Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone)?,
+            Expr::Interval(_) => {
+                let message = "an interval is added to a date or timestamp, or compared with a difference of timestamps";
+                return Err(self.error(expr, message));
+            }
+            other => self.call(other)?,
+        };
+        Ok(folded(node))
+    }
+
+    fn boxed(&self, expr: &Expr) -> Result<Box<Node>> {
+        Ok(Box::new(self.bind(expr)?))
+    }
+
+    fn error(&self, at: &Expr, message: impl AsRef<str>) -> Error {
+        self.text.error(at.span(), message)
+    }
+
+    fn column(&self, name: &str, span: Span) -> Result<Node> {
+        let place = self.text.error(span, "").to_string();
+        let place = place.trim_end_matches(": ");
+        let index = position(self.schema, name).map_err(|e| {
+            let quotes = "text stands in single quotes, a name with blanks in double quotes";
+            e.and_help(format!("{place}; {quotes}"))
+        })?;
+        let kind = self.schema.field(index).data_type();
+        if let Some(kind) = Kind::of(kind) {
+            return Ok(Node::new(kind, Op::Column(name.to_owned())));
+        }
+        let error = match kind {
+            DataType::Null => {
+                let message = "no file has a value of it in its sample, so it has no type";
+                Error::new(ErrorKind::Unsupported, message)
+            }
+            kind => super::convert::no_use(kind),
+        };
+        Err(error.in_column(name).with_help(place))
+    }
+
+    /// An expression that is true, false or null.
+    fn condition(&self, expr: &Expr) -> Result<Node> {
+        let node = self.bind(expr)?;
+        match node.kind {
+            Kind::Boolean => Ok(node),
+            Kind::Null => self.cast(node, &Kind::Boolean, expr),
+            other => Err(self.error(expr, format!("this is {other}, not true or false; compare it with something"))),
+        }
+    }
+
+    fn is(&self, value: bool, of: &Expr) -> Result<Node> {
+        Ok(Node::new(Kind::Boolean, Op::Is(value, Box::new(self.condition(of)?))))
+    }
+
+    /// The node as one of `kind`, without a word where no value can be lost, or where it is a literal.
+    fn cast(&self, node: Node, kind: &Kind, at: &Expr) -> Result<Node> {
+        if node.kind == *kind {
+            return Ok(node);
+        }
+        let constant = node.constant().is_some();
+        let cast = Node::new(kind.clone(), Op::Cast { of: Box::new(node), lenient: false });
+        if !constant {
+            return Ok(cast);
+        }
+        let value = cast.evaluate(&Rows::one()).map_err(|failure| self.error(at, failure.message))?;
+        Ok(Node::new(kind.clone(), Op::Constant(value.first())))
+    }
+
+    /// Several expressions as ones of a common kind. A literal text takes the kind of the others.
+    fn meet(&self, parts: Vec<(Node, &Expr)>) -> Result<(Kind, Vec<Node>)> {
+        let is_literal = |node: &Node| node.kind == Kind::Text && node.constant().is_some();
+        let mut kind = Kind::Null;
+        for (node, at) in parts.iter().filter(|(node, _)| !is_literal(node)) {
+            kind = common(&kind, node).ok_or_else(|| {
+                self.error(at, format!("this is {}, beside {kind}; CAST one of them", node.kind))
+            })?;
+        }
+        if kind == Kind::Null && parts.iter().any(|(node, _)| is_literal(node)) {
+            kind = Kind::Text;
+        }
+        let cast = |(node, at): (Node, &Expr)| {
+            // A time of day would be dropped.
+            if let (Kind::Date, Some(Constant::Text(text))) = (&kind, node.constant())
+                && calendar::parse_date(text).is_none()
+            {
+                return Err(self.error(at, format!("{text:?} is not a date such as 2024-02-29")));
+            }
+            self.cast(node, &kind, at)
+        };
+        let nodes = parts.into_iter().map(cast).collect::<Result<_>>()?;
+        Ok((kind, nodes))
+    }
+
+    fn pair(&self, left: (Node, &Expr), right: (Node, &Expr)) -> Result<(Kind, Box<[Node; 2]>)> {
+        let at = left.1;
+        let (kind, nodes) = self.meet(vec![left, right])?;
+        let both: Box<[Node; 2]> = nodes.try_into().map_err(|_| self.error(at, "two operands are compared"))?;
+        Ok((kind, both))
+    }
+
+    fn distinct(&self, left: &Expr, right: &Expr) -> Result<Node> {
+        Ok(Node::new(Kind::Boolean, Op::Distinct(self.pair((self.bind(left)?, left), (self.bind(right)?, right))?.1)))
+    }
+
+    fn between(&self, of: &Expr, low: &Expr, high: &Expr) -> Result<Node> {
+        let parts = vec![(self.bind(of)?, of), (self.bind(low)?, low), (self.bind(high)?, high)];
+        let (_, nodes) = self.meet(parts)?;
+        let [of, low, high] = nodes.try_into().map_err(|_| self.error(of, "BETWEEN has two bounds"))?;
+        let above = compared(Comparison::GreaterOrEqual, of.clone(), low);
+        let below = compared(Comparison::LessOrEqual, of, high);
+        Ok(Node::new(Kind::Boolean, Op::And(Box::new([folded(above), folded(below)]))))
+    }
+
+    fn case(
+        &self,
+        operand: Option<&Expr>,
+        conditions: &[sqlparser::ast::CaseWhen],
+        otherwise: Option<&Expr>,
+    ) -> Result<Node> {
+        let mut results = Vec::new();
+        let mut when = Vec::new();
+        let operand = operand.map(|operand| Ok((self.bind(operand)?, operand))).transpose()?;
+        for branch in conditions {
+            let condition = &branch.condition;
+            when.push(match operand.clone() {
+                None => self.condition(condition)?,
+                Some(operand) => {
+                    let (_, both) = self.pair(operand, (self.bind(condition)?, condition))?;
+                    Node::new(Kind::Boolean, Op::Compare(Comparison::Equal, both))
+                }
+            });
+            results.push((self.bind(&branch.result)?, &branch.result));
+        }
+        if let Some(otherwise) = otherwise {
+            results.push((self.bind(otherwise)?, otherwise));
+        }
+        let (kind, mut results) = self.meet(results)?;
+        let rest = if otherwise.is_some() { results.pop() } else { None };
+        let rest = rest.unwrap_or_else(|| Node::new(kind.clone(), Op::Constant(Constant::Null)));
+        Ok(Node::new(kind, Op::Case(when.into_iter().zip(results).collect(), Box::new(rest))))
+    }
+}
+
+/// The kind that holds `kind` and the values of `node`. Truth values beside integers are 0 and 1.
+fn common(kind: &Kind, node: &Node) -> Option<Kind> {
+    match (kind, &node.kind) {
+        (Kind::Boolean, Kind::Integer) | (Kind::Integer, Kind::Boolean) => Some(Kind::Integer),
+        (kind, other) => kind.common(other),
+    }
+}
+
+fn compared(comparison: Comparison, left: Node, right: Node) -> Node {
+    Node::new(Kind::Boolean, Op::Compare(comparison, Box::new([left, right])))
+}
+
+fn negated(node: Node) -> Node {
+    Node::new(Kind::Boolean, Op::Not(Box::new(node)))
+}
+
+fn not_if(negate: bool, node: Node) -> Node {
+    if negate { negated(folded(node)) } else { node }
+}
+
+/// A node whose parts are constant as a constant. What cannot be computed is left for the row that needs it.
+fn folded(node: Node) -> Node {
+    let parts = node.parts();
+    let of_null = matches!(node.op, Op::Arithmetic(..) | Op::Compare(..) | Op::Shift(..) | Op::Elapsed(_) | Op::Negate(_));
+    if of_null && parts.iter().any(|part| part.constant() == Some(&Constant::Null)) {
+        return Node::new(node.kind, Op::Constant(Constant::Null));
+    }
+    if node.constant().is_some() || parts.is_empty() || parts.iter().any(|part| part.constant().is_none()) {
+        return node;
+    }
+    match node.evaluate(&Rows::one()) {
+        Ok(value) => Node::new(node.kind, Op::Constant(value.first())),
+        Err(_) => node,
+    }
+}
+
+/// A list of constants of one kind.
+fn members(nodes: &[Node]) -> Option<Members> {
+    let values: Vec<Constant> = nodes.iter().map(|node| node.constant().cloned()).collect::<Option<_>>()?;
+    Some(Members::new(&values))
+}
