@@ -26,6 +26,7 @@
 mod algebra;
 mod bits;
 mod categories;
+mod commands;
 mod datasets;
 mod descent;
 mod exact;

@@ -163,6 +163,11 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "N", default_value_t = streamreg::DEFAULT_MAX_LEVELS, help_heading = "Categories")]
     pub(crate) max_levels: usize,
 
+    /// Fit the result of an SQL query, in which every FILE is a table: named as the file is up to its first point, or
+    /// NAME=FILE. Needs a program built with the cargo feature polars
+    #[arg(long, value_name = "SQL", help_heading = "Rows", conflicts_with_all = ["delimiter", "no_header", "nulls", "types"])]
+    pub(crate) query: Option<String>,
+
     /// Use only the rows for which an SQL expression is true, such as "year >= 2000 and carrier <> 'UA'"
     #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, help_heading = "Rows")]
     pub(crate) filter: Option<String>,

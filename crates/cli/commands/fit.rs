@@ -23,7 +23,7 @@ const STRICT_WARNINGS: [&str; 4] = ["few_digits", "undecided", "perfect_fit", "r
 pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     let (regression, curve) = settings::regression(args)?;
     let outputs = outputs(args)?;
-    let source = regression.open(&args.input.files)?;
+    let source = open(args, &regression)?;
     for (_, output) in outputs {
         refuse_input_as_output(source.as_ref(), output)?;
     }
@@ -70,6 +70,27 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     let verdicts = fitted.iter().map(|f| verdict(f, args.strict));
     Ok(verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0)))
+}
+
+/// The files, or what a query makes of them.
+fn open(args: &FitArgs, regression: &Regression) -> Result<Box<dyn Source>> {
+    match &args.query {
+        None => Ok(regression.open(&args.input.files)?),
+        Some(sql) => query(sql, &args.input.files),
+    }
+}
+
+#[cfg(feature = "polars")]
+fn query(sql: &str, files: &[PathBuf]) -> Result<Box<dyn Source>> {
+    let source = streamreg_polars::query(sql, files).map_err(streamreg::Error::from)?;
+    Ok(Box::new(source))
+}
+
+#[cfg(not(feature = "polars"))]
+fn query(_: &str, _: &[PathBuf]) -> Result<Box<dyn Source>> {
+    Err(settings::usage(
+        "--query needs polars: build the program with `cargo install --path . --locked --features polars`",
+    ))
 }
 
 /// The files to be written, each by its flag; none twice.

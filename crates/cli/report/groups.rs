@@ -2,8 +2,11 @@
 
 use std::io::{Result, Write};
 
-use serde::Serialize;
-use streamreg::{Aliased, Glance, GroupFit, GroupSummary, Level, TermEstimate, Warning, csv_field};
+use serde::{Serialize, Serializer};
+use streamreg::{
+    Aliased, Glance, GroupFit, GroupSummary, InputRecord, LeftOut, Level, Reading, RowLedger, TermEstimate,
+    Timings, Warning, csv_field,
+};
 
 use super::markdown::{escape, row as markdown_row};
 use super::number::{count, optional, short};
@@ -27,10 +30,33 @@ pub(crate) struct GroupWriter<'w> {
     out: &'w mut (dyn Write + Send),
 }
 
+/// The columns of a group and their levels, as an object.
+struct Levels<'f>(&'f [String], &'f [Level]);
+
+impl Serialize for Levels<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().zip(self.1))
+    }
+}
+
+/// What the fits of all groups have in common, in JSON.
+#[derive(Serialize)]
+struct JsonCommon<'s> {
+    formula: &'s str,
+    by: &'s [String],
+    failed: u64,
+    conf_level: f64,
+    ledger: &'s RowLedger,
+    left_out: &'s [LeftOut],
+    inputs: &'s [InputRecord],
+    reading: Reading,
+    timings: &'s Timings,
+}
+
 /// A fit in JSON.
 #[derive(Serialize)]
 struct JsonFit<'f> {
-    by: serde_json::Map<String, serde_json::Value>,
+    by: Levels<'f>,
     response: &'f str,
     status: String,
     rows: u64,
@@ -149,9 +175,8 @@ impl GroupForm {
 
     fn json(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
         let own = fit.result.as_ref().ok();
-        let levels = fit.levels.iter().map(|l| serde_json::to_value(l).unwrap_or_default());
         let fit = JsonFit {
-            by: self.by.iter().cloned().zip(levels).collect(),
+            by: Levels(&self.by, &fit.levels),
             response: &fit.response,
             status: fit.status(),
             rows: fit.rows,
@@ -191,17 +216,17 @@ impl<'w> GroupWriter<'w> {
         match self.form.format {
             Format::Tidy | Format::Glance => Ok(()),
             Format::Json => {
-                let common = serde_json::json!({
-                    "formula": summary.formula,
-                    "by": summary.by,
-                    "failed": summary.failed,
-                    "conf_level": summary.conf_level,
-                    "ledger": summary.ledger,
-                    "left_out": summary.left_out,
-                    "inputs": summary.inputs,
-                    "reading": summary.reading,
-                    "timings": summary.timings,
-                });
+                let common = JsonCommon {
+                    formula: &summary.formula,
+                    by: &summary.by,
+                    failed: summary.failed,
+                    conf_level: summary.conf_level,
+                    ledger: &summary.ledger,
+                    left_out: &summary.left_out,
+                    inputs: &summary.inputs,
+                    reading: summary.reading,
+                    timings: &summary.timings,
+                };
                 let text = serde_json::to_string(&common)?;
                 // The object goes on where the list of groups ends.
                 writeln!(self.out, "\n],\n{}", text.trim_start_matches('{'))

@@ -23,6 +23,13 @@ pub(crate) use self::number::{count, short};
 pub(crate) use self::plain::{evaluation, inspection};
 use crate::args::Format;
 
+/// Fits of several responses in JSON.
+#[derive(Serialize)]
+struct Targets<'r> {
+    schema_version: u32,
+    targets: &'r [FitReport],
+}
+
 /// Fits, one a response, in the form that was asked for.
 pub(crate) fn fits(reports: &[FitReport], format: Format) -> Result<String> {
     let each = |one: fn(&FitReport) -> String| reports.iter().map(one).collect::<Vec<_>>().join("\n");
@@ -30,7 +37,7 @@ pub(crate) fn fits(reports: &[FitReport], format: Format) -> Result<String> {
         (Format::Table, _) => each(table::fit),
         (Format::Markdown, _) => each(markdown::fit),
         (Format::Json, [only]) => json(only)?,
-        (Format::Json, _) => json(&serde_json::json!({ "schema_version": 1, "targets": reports }))?,
+        (Format::Json, _) => json(&Targets { schema_version: 1, targets: reports })?,
         (Format::Tidy, _) => broom::tidy(reports),
         (Format::Glance, _) => broom::glance(reports),
     })

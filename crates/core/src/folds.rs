@@ -1,7 +1,7 @@
 //! Rows in folds: which row belongs to which, and an accumulator that keeps one state a fold.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
 use crate::accumulate::Accumulator;
@@ -88,7 +88,7 @@ impl FoldRule {
     /// [`ErrorKind::Model`] for a column that is neither text nor usable as a number.
     pub fn of_values(&self, values: &dyn Array) -> Result<Vec<u32>> {
         match values.data_type() {
-            DataType::Utf8 => Ok(self.of_text(values.as_string())),
+            DataType::Utf8 => Ok(self.of_text(values.as_string::<i32>().iter())),
             DataType::Dictionary(..) => {
                 let dictionary = values.as_any_dictionary();
                 let (null, each) = (self.fold(self.hash(0, &[])), self.of_values(dictionary.values())?);
@@ -98,11 +98,8 @@ impl FoldRule {
                 };
                 Ok(keys.into_iter().enumerate().map(of_key).collect())
             }
-            DataType::LargeUtf8 | DataType::Utf8View => {
-                let cast = arrow_cast::cast(values, &DataType::Utf8);
-                let cast = cast.map_err(|e| Error::new(ErrorKind::Model, e.to_string()))?;
-                self.of_values(&cast)
-            }
+            DataType::LargeUtf8 => Ok(self.of_text(values.as_string::<i64>().iter())),
+            DataType::Utf8View => Ok(self.of_text(values.as_string_view().iter())),
             kind if !usable_as_number(kind) => {
                 let message = format!("values of the type {kind} cannot tell groups apart");
                 Err(Error::new(ErrorKind::Model, message))
@@ -129,10 +126,10 @@ impl FoldRule {
         }
     }
 
-    fn of_text(&self, values: &StringArray) -> Vec<u32> {
+    fn of_text<'v>(&self, values: impl Iterator<Item = Option<&'v str>>) -> Vec<u32> {
         let hash =
             |text: Option<&str>| text.map_or_else(|| self.hash(0, &[]), |t| self.hash(2, t.as_bytes()));
-        values.iter().map(|text| self.fold(hash(text))).collect()
+        values.map(|text| self.fold(hash(text))).collect()
     }
 
     /// The hash of a value of some kind.
@@ -357,7 +354,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::types::Int32Type;
-    use arrow_array::{DictionaryArray, Float64Array, Int64Array};
+    use arrow_array::{DictionaryArray, Float64Array, Int64Array, StringArray};
     use proptest::prelude::*;
 
     use super::*;

@@ -11,11 +11,11 @@ use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::cells::cell_text;
 use crate::convert::{fill, is_null};
 use crate::error::{Error, ErrorKind, Result};
 use crate::folds::hash_bytes;
@@ -512,14 +512,11 @@ impl Encoder {
 
     /// Dates, decimals and what else is rarely a category, by the text that shows them.
     fn formatted(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
-        let options = FormatOptions::new();
-        let failed = |e: arrow_schema::ArrowError| Error::new(ErrorKind::Batch, e.to_string());
-        let formatter = ArrayFormatter::try_new(array, &options).map_err(failed)?;
         for (row, code) in out.iter_mut().enumerate() {
             *code = if array.is_null(from + row) {
                 self.set.code(None)?
             } else {
-                let text = formatter.value(from + row).try_to_string().map_err(failed)?;
+                let text = cell_text(array, from + row)?;
                 // Beyond 2^53 different numbers are one float64: their text tells them apart.
                 let number = text.parse().ok().filter(|n: &f64| n.abs() < 9.0e15);
                 match number.and_then(Level::number) {

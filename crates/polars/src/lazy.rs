@@ -10,11 +10,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use polars::prelude as pl;
 use polars::prelude::{Engine, LazyFrame, PlanCallback};
 
-use super::bridge::{arrow_type, to_arrow};
-use super::{failed, quiet, words};
-use crate::error::{Error, ErrorKind, Result};
-use crate::source::{
-    InputFile, NoPartitions, Partition, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+use crate::bridge::{arrow_type, to_arrow};
+use crate::{failed, quiet, words};
+use streamreg_reader::source::{NoPartitions, position};
+use streamreg_reader::{
+    Error, ErrorKind, InputFile, Partition, Result, RowNumbers, Scan, ScanRequest, Source, Summary,
 };
 
 /// Rows of a partition, but for the last one. Part of the definition of floating-point results.
@@ -32,7 +32,8 @@ const PARTITION_ROWS: usize = 65_536;
 pub struct LazyFrameSource {
     frame: LazyFrame,
     schema: SchemaRef,
-    path: Arc<str>,
+    /// The files that the query reads, where they are known.
+    files: Vec<InputFile>,
 }
 
 impl LazyFrameSource {
@@ -42,15 +43,15 @@ impl LazyFrameSource {
     /// # Errors
     /// [`ErrorKind::Malformed`] where polars cannot tell the columns.
     pub fn new(frame: LazyFrame) -> Result<Self> {
-        Self::named(frame, "")
+        Self::of_files(frame, Vec::new())
     }
 
-    /// The rows of `frame`, with `path` as the file they come from.
-    pub(super) fn named(mut frame: LazyFrame, path: &str) -> Result<Self> {
+    /// The rows of `frame`, which reads these files.
+    pub(crate) fn of_files(mut frame: LazyFrame, files: Vec<InputFile>) -> Result<Self> {
         let schema = quiet(|| frame.collect_schema().map_err(|e| malformed(&e)))?;
         let fields = schema.iter().map(|(name, kind)| Field::new(name.as_str(), shown_type(kind), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Self { frame, schema, path: path.into() })
+        Ok(Self { frame, schema, files })
     }
 }
 
@@ -95,6 +96,7 @@ impl Source for LazyFrameSource {
                 return Err(Error::new(ErrorKind::Unsupported, message).in_column(name.as_str()));
             }
         }
+        self.verify_unchanged()?;
         if request.wants_nothing() {
             return Ok(Box::new(NoPartitions));
         }
@@ -111,14 +113,13 @@ impl Source for LazyFrameSource {
         let plan = Arc::new(Plan {
             columns: names.into_iter().cloned().collect(),
             batch_rows: request.batch_rows.max(1),
-            path: Arc::clone(&self.path),
         });
         let query = self.frame.clone().select(columns);
         Ok(Box::new(LazyScan { plan, queue: Mutex::new(Queue::Waiting(Box::new(query))) }))
     }
 
     fn inputs(&self) -> Vec<InputFile> {
-        Vec::new()
+        self.files.clone()
     }
 
     fn summary(&self) -> Summary {
@@ -132,7 +133,7 @@ impl Source for LazyFrameSource {
     }
 
     fn verify_unchanged(&self) -> Result<()> {
-        Ok(())
+        self.files.iter().try_for_each(InputFile::verify_unchanged)
     }
 }
 
@@ -140,13 +141,6 @@ struct Plan {
     /// Names of the columns of a batch.
     columns: Vec<String>,
     batch_rows: usize,
-    path: Arc<str>,
-}
-
-impl Plan {
-    fn at_path(&self, error: Error) -> Error {
-        if self.path.is_empty() { error } else { error.at_path(self.path.as_ref().as_ref()) }
-    }
 }
 
 struct LazyScan {
@@ -180,7 +174,7 @@ impl Scan for LazyScan {
         {
             match start(*query) {
                 Ok(running) => *queue = Queue::Running(running),
-                Err(e) => return Some(Err(self.plan.at_path(e))),
+                Err(e) => return Some(Err(e)),
             }
         }
         let Queue::Running(running) = &mut *queue else { return None };
@@ -198,7 +192,7 @@ impl Scan for LazyScan {
             }
             Err(e) => {
                 *queue = Queue::Done;
-                Some(Err(self.plan.at_path(e)))
+                Some(Err(e))
             }
         }
     }
@@ -260,17 +254,13 @@ impl Running {
 }
 
 fn partition(index: usize, frames: Vec<pl::DataFrame>, plan: &Arc<Plan>) -> Partition {
-    let path = Arc::clone(&plan.path);
     let rows = plan.batch_rows;
     let plan = Arc::clone(plan);
     let slices = frames.into_iter().flat_map(move |frame| {
         (0..frame.height()).step_by(rows).map(move |start| frame.slice(start as i64, rows))
     });
-    let batches = slices.map(move |frame| {
-        let batch = quiet(|| record_batch(&frame, &plan.columns));
-        batch.map_err(|e| plan.at_path(e))
-    });
-    Partition { index, path, numbers: RowNumbers::Unknown, batches: Box::new(batches) }
+    let batches = slices.map(move |frame| quiet(|| record_batch(&frame, &plan.columns)));
+    Partition { index, path: "".into(), numbers: RowNumbers::Unknown, batches: Box::new(batches) }
 }
 
 fn record_batch(frame: &pl::DataFrame, columns: &[String]) -> Result<RecordBatch> {

@@ -26,7 +26,7 @@ pub(crate) fn contain<T>(decode: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// Runs `work`; a panic inside becomes an [`ErrorKind::Decoder`] error with this message.
-pub(crate) fn contain_as<T>(message: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn contain_as<T>(message: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     DEPTH.with(|d| d.set(d.get() + 1));
     let outcome = catch_unwind(AssertUnwindSafe(work));
     DEPTH.with(|d| d.set(d.get() - 1));

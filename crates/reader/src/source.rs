@@ -203,13 +203,14 @@ impl ScanRequest {
 
 impl ScanRequest {
     /// Whether it is known beforehand that no row passes.
-    pub(crate) fn wants_nothing(&self) -> bool {
+    pub fn wants_nothing(&self) -> bool {
         self.prune.as_deref() == Some(&Predicate::Never)
     }
 }
 
 /// A scan without partitions.
-pub(crate) struct NoPartitions;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPartitions;
 
 impl Scan for NoPartitions {
     fn next_partition(&self) -> Option<Result<Partition>> {
@@ -292,14 +293,20 @@ pub struct InputFile {
 
 impl InputFile {
     /// The file as it is now.
-    pub(crate) fn of(path: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] where the system does not find it.
+    pub fn of(path: &Path) -> Result<Self> {
         let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         let modified = found.modified().ok();
         Ok(Self { path: path.to_path_buf(), bytes: found.len(), modified, rows: None })
     }
 
     /// Fails when the file is no longer the one that was opened.
-    pub(crate) fn verify_unchanged(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Changed`], [`ErrorKind::Io`].
+    pub fn verify_unchanged(&self) -> Result<()> {
         let path = &self.path;
         let now = Self { rows: self.rows, ..Self::of(path)? };
         if now == *self {

@@ -33,7 +33,8 @@ const REFUSED: &[&str] = &[
 fn may_differ(sql: &str) -> bool {
     let sql = sql.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| sql.contains(word));
-    has(&["d38", "u64", "d18"]) && has(&["%", "mod(", "greatest", "least", "case", "if(", "coalesce", "ifnull"])
+    has(&["d38", "u64", "d18"])
+        && has(&["%", "mod(", "greatest", "least", "case", "if(", "coalesce", "ifnull"])
 }
 
 /// What is an error of DuckDB and has a value here, by the words of the error.
@@ -88,7 +89,9 @@ fn cell(array: &ArrayRef, row: usize) -> Value {
             let day = array.as_primitive::<arrow::Date32Type>().value_as_date(row).unwrap();
             day.format("%Y-%m-%d").to_string().trim_start_matches('+').into()
         }
-        DataType::Time64(_) => array.as_primitive::<arrow::Time64NanosecondType>().value(row).to_string().into(),
+        DataType::Time64(_) => {
+            array.as_primitive::<arrow::Time64NanosecondType>().value(row).to_string().into()
+        }
         DataType::Timestamp(unit, _) => nanoseconds(
             match unit {
                 TimeUnit::Second => array.as_primitive::<arrow::TimestampSecondType>().value(row),
@@ -123,11 +126,17 @@ fn agree(ours: &Value, theirs: &Value, kind: &str) -> bool {
         (Value::Number(a), Value::Number(b)) => {
             let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
             let near = if kind == "FLOAT" { 3e-7 } else { 1e-12 };
-            (kind == "FLOAT" && a as f32 == b as f32) || a == b || (a - b).abs() <= near * a.abs().max(b.abs())
+            (kind == "FLOAT" && a as f32 == b as f32)
+                || a == b
+                || (a - b).abs() <= near * a.abs().max(b.abs())
         }
         // A remainder of wide decimals is a floating-point number there, and exact here.
-        (Value::String(a), Value::Number(b)) => a.parse::<f64>().is_ok_and(|a| agree(&a.into(), &b.clone().into(), kind)),
-        (Value::String(a), Value::String(b)) if kind != "VARCHAR" || a.parse::<f64>().is_ok() => plain(a) == plain(b),
+        (Value::String(a), Value::Number(b)) => {
+            a.parse::<f64>().is_ok_and(|a| agree(&a.into(), &b.clone().into(), kind))
+        }
+        (Value::String(a), Value::String(b)) if kind != "VARCHAR" || a.parse::<f64>().is_ok() => {
+            plain(a) == plain(b)
+        }
         (a, b) => a == b,
     }
 }
@@ -144,12 +153,15 @@ fn expressions_agree_with_duckdb() {
         let table = tables.entry(name.to_owned()).or_insert_with(|| open(&folder.join(name)));
         let outcome = match (evaluate(table, sql), case["values"].as_array()) {
             (Err(_), None) => Ok(true),
-            (Ok(_), None) if ACCEPTED.iter().any(|words| case["error"].to_string().contains(words)) => Ok(false),
+            (Ok(_), None) if ACCEPTED.iter().any(|words| case["error"].to_string().contains(words)) => {
+                Ok(false)
+            }
             (Ok(_), None) => Err(format!("no error; DuckDB: {}", case["error"])),
             (Err(e), Some(_)) if REFUSED.iter().any(|words| e.contains(words)) => Ok(false),
             (Err(e), Some(_)) => Err(e),
             (Ok(columns), Some(theirs)) => {
-                let ours: Vec<Value> = columns.iter().flat_map(|c| (0..c.len()).map(|row| cell(c, row))).collect();
+                let ours: Vec<Value> =
+                    columns.iter().flat_map(|c| (0..c.len()).map(|row| cell(c, row))).collect();
                 let kind = case["type"].as_str().unwrap();
                 let all = ours.iter().zip(theirs);
                 let differs = all.enumerate().find(|(_, (a, b))| !agree(a, b, kind));
@@ -168,6 +180,11 @@ fn expressions_agree_with_duckdb() {
         }
     }
     println!("{agreed} agree, {refused} are refused or wider, {} differ", wrong.len());
-    assert!(wrong.is_empty(), "{agreed} agree, {refused} are refused, {} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{agreed} agree, {refused} are refused, {} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(refused * 20 < agreed, "{refused} of {agreed} are refused");
 }

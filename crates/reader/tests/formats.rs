@@ -253,14 +253,16 @@ fn the_types_of_ndjson_columns() {
                 {\"f\": 2.5, \"i\": -9223372036854775808, \"m\": \"a\", \"o\": {\"p\": [2]}}\r\n{}";
     let path = folder.text("a.ndjson", text);
     let source = open(&path);
-    let kinds: Vec<String> = source.schema().fields().iter().map(|f| format!("{}: {}", f.name(), f.data_type())).collect();
+    let kinds: Vec<String> =
+        source.schema().fields().iter().map(|f| format!("{}: {}", f.name(), f.data_type())).collect();
     assert_eq!(kinds[..5], ["i: Int64", "f: Float64", "b: Boolean", "t: Utf8", "n: Null"]);
     let read = batches(&source, &ScanRequest::new(["f", "i"]));
     assert_eq!(format!("{:?}", floats(&read, 0)), "[1.0, 2.5, NaN]");
     assert_eq!(floats(&read, 1)[1], i64::MIN as f64);
     assert_eq!(texts(&batches(&source, &ScanRequest::new(["t"])), 0)[0].as_deref(), Some("é"));
     for (column, words) in [("l", "arrays"), ("o", "objects"), ("m", "several types")] {
-        let error = source.scan(&ScanRequest::new([column])).err().unwrap();
+        let scan = source.scan(&ScanRequest::new([column])).unwrap();
+        let error = scan.next_partition().unwrap().err().unwrap();
         assert_eq!((error.kind(), error.column()), (ErrorKind::Unsupported, Some(column)));
         assert!(error.to_string().contains(words), "{error}");
     }

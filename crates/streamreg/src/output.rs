@@ -5,11 +5,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use streamreg_core::cell_text;
 use streamreg_reader::Source;
 use tempfile::NamedTempFile;
 
@@ -167,23 +167,19 @@ fn csv_header(out: &mut dyn Write, schema: &SchemaRef) -> io::Result<()> {
 }
 
 fn write_csv(out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
-    let options = FormatOptions::new();
-    let formatters = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options));
-    let formatters = formatters.collect::<std::result::Result<Vec<_>, _>>().map_err(io::Error::other)?;
     let mut line = String::new();
     for row in 0..batch.num_rows() {
         line.clear();
-        for (column, formatter) in formatters.iter().enumerate() {
+        for (column, array) in batch.columns().iter().enumerate() {
             if column > 0 {
                 line.push(',');
             }
-            let array = batch.column(column);
             if array.is_null(row) {
                 // A line must not be empty: readers would pass over it.
-                line.push_str(if formatters.len() == 1 { "\"\"" } else { "" });
+                line.push_str(if batch.num_columns() == 1 { "\"\"" } else { "" });
                 continue;
             }
-            let value = formatter.value(row).try_to_string().map_err(io::Error::other)?;
+            let value = cell_text(array.as_ref(), row).map_err(io::Error::other)?;
             match array.data_type() {
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                     line.push_str(&csv_field(&value))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order};
+use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order, widened};
 use streamreg_reader::{DatasetOptions, ScanRequest, Source};
 
 use crate::error::{Error, Result};
@@ -184,8 +184,8 @@ impl Model {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for (index, field) in schema.fields().iter().take(options.keep.len()).enumerate() {
             let kept = batch.column(features + index);
-            let cast = arrow_cast::cast(kept, field.data_type());
-            columns.push(cast.map_err(|e| Error::data(format!("column {:?}: {e}", field.name())))?);
+            let wide = widened(kept, field.data_type());
+            columns.push(wide.map_err(|e| Error::data(format!("column {:?}: {e}", field.name())))?);
         }
         columns.push(Arc::new(prediction.fit));
         if let Some((low, high)) = prediction.interval {

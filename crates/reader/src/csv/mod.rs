@@ -50,7 +50,7 @@ mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;
-mod value;
+pub(crate) mod value;
 
 use std::collections::HashMap;
 use std::path::Path;

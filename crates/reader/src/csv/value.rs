@@ -12,7 +12,7 @@ pub(super) fn boolean(text: &[u8]) -> Option<bool> {
 }
 
 /// The day `YYYY-MM-DD`, counted from 1970-01-01.
-pub(super) fn date(text: &[u8]) -> Option<i32> {
+pub(crate) fn date(text: &[u8]) -> Option<i32> {
     let (days, rest) = leading_date(text)?;
     rest.is_empty().then_some(days)
 }

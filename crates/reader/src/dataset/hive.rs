@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, Int64Array, StringArray};
 use arrow_schema::{DataType, Field};
 
+use crate::csv::value::date;
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::{Bounds, Value};
 
@@ -64,7 +65,7 @@ pub(super) fn hive_keys(paths: &[PathBuf]) -> Result<Vec<HiveKey>> {
     Ok(first.iter().enumerate().map(|(k, name)| hive_column(name, &column(k))).collect())
 }
 
-/// A key as whole numbers if all values are, else as numbers, else as text.
+/// A key as whole numbers if all values are, else as numbers, else as days, else as text.
 fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
     fn parsed<T: std::str::FromStr>(values: &[Option<&str>]) -> Option<Vec<Option<T>>> {
         values.iter().map(|v| v.map(|v| v.parse().ok()).map_or(Some(None), |p| p.map(Some))).collect()
@@ -75,10 +76,17 @@ fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
     } else if let Some(numbers) = parsed::<f64>(values).filter(|n| n.iter().flatten().all(|v| v.is_finite()))
     {
         (DataType::Float64, numbers.into_iter().map(|v| one(Arc::new(Float64Array::from(vec![v])))).collect())
+    } else if let Some(days) = values.iter().map(day).collect::<Option<Vec<_>>>() {
+        (DataType::Date32, days.into_iter().map(|v| one(Arc::new(Date32Array::from(vec![v])))).collect())
     } else {
         (DataType::Utf8, values.iter().map(|&v| one(Arc::new(StringArray::from(vec![v])))).collect())
     };
     HiveKey { field: Field::new(name, kind, true), values }
+}
+
+/// A key that is null, or a day as ISO writes it; `None` for another.
+fn day(value: &Option<&str>) -> Option<Option<i32>> {
+    value.map_or(Some(None), |text| date(text.as_bytes()).map(Some))
 }
 
 /// A file's value of a key, for predicates.
@@ -91,6 +99,8 @@ pub(super) fn hive_bounds(value: &ArrayRef) -> Bounds {
         Bounds::constant(Some(Value::Integer(whole.value(0).into())))
     } else if let Some(number) = value.downcast_ref::<Float64Array>() {
         Bounds::constant(Some(Value::Float(number.value(0))))
+    } else if let Some(day) = value.downcast_ref::<Date32Array>() {
+        Bounds::constant(Some(Value::Date(day.value(0))))
     } else if let Some(text) = value.downcast_ref::<StringArray>() {
         Bounds::constant(Some(Value::Text(text.value(0).to_owned())))
     } else {

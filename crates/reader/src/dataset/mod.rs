@@ -33,7 +33,7 @@ pub struct DatasetOptions {
 ///
 /// Files are read in the order given, those of a directory or glob in the order of their paths.
 /// Components `key=value` of a path (Hive's partitioning) are columns: whole numbers where all are,
-/// else numbers, else text. Every file must have the same column names, in any order; numeric types may
+/// else numbers, else days, else text. Every file must have the same column names, in any order; numeric types may
 /// differ, and the schema then says the type that holds them all.
 pub struct Dataset {
     files: Vec<DatasetFile>,

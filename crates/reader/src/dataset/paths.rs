@@ -111,7 +111,8 @@ fn is_data_name(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c));
     // Only text is compressed as a whole.
-    ends_with_any(&name, &EXTENSIONS.concat()) || stem.is_some_and(|stem| ends_with_any(stem, &[CSV, LIBSVM, NDJSON].concat()))
+    ends_with_any(&name, &EXTENSIONS.concat())
+        || stem.is_some_and(|stem| ends_with_any(stem, &[CSV, LIBSVM, NDJSON].concat()))
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ pub(super) fn parse<'de, S: DeserializeSeed<'de>>(line: &'de [u8], seed: S) -> R
         let message = e.to_string();
         let message = message.split(" at line 1 column").next().unwrap_or_default();
         let message = format!("{message} at character {}", e.column());
-        Error::new(ErrorKind::Malformed, message).with_help("every line is an object such as {\"x\": 1.5, \"city\": \"Bern\"}")
+        Error::new(ErrorKind::Malformed, message)
+            .with_help("every line is an object such as {\"x\": 1.5, \"city\": \"Bern\"}")
     })
 }
 

@@ -74,7 +74,8 @@ impl Sample {
 
 impl Kinds {
     fn column(self) -> (DataType, Option<String>) {
-        let scalars = usize::from(self.boolean) + usize::from(self.integer || self.float) + usize::from(self.text);
+        let scalars =
+            usize::from(self.boolean) + usize::from(self.integer || self.float) + usize::from(self.text);
         if self.array || self.object {
             let kind = if self.object {
                 DataType::Struct(Fields::empty())

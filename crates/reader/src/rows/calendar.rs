@@ -3,7 +3,10 @@
 //! All is counted in the proleptic Gregorian calendar and without leap seconds, as SQL does.
 
 use arrow_schema::TimeUnit;
-use chrono::{Datelike, MappedLocalTime, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike};
+use chrono::{
+    Datelike, MappedLocalTime, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
+    Timelike,
+};
 
 use super::kind::{Kind, Zone, per_second};
 
@@ -60,7 +63,8 @@ impl Shift {
                 };
                 self.nanoseconds += match whole() {
                     Some(whole) => i128::from(whole) * nanoseconds,
-                    None => (count.parse::<f64>().ok().filter(|c| c.abs() < 1e12)? * nanoseconds as f64).round() as i128,
+                    None => (count.parse::<f64>().ok().filter(|c| c.abs() < 1e12)? * nanoseconds as f64)
+                        .round() as i128,
                 };
             }
         }
@@ -80,8 +84,11 @@ impl Shift {
     /// A local time that much later. In a month that is too short, the last day.
     fn after(self, local: NaiveDateTime) -> Option<NaiveDateTime> {
         let months = Months::new(u32::try_from(self.months.unsigned_abs()).ok()?);
-        let moved =
-            if self.months < 0 { local.checked_sub_months(months) } else { local.checked_add_months(months) }?;
+        let moved = if self.months < 0 {
+            local.checked_sub_months(months)
+        } else {
+            local.checked_add_months(months)
+        }?;
         let later = i128::from(self.days) * i128::from(DAY) + self.nanoseconds;
         let seconds = i64::try_from(later.div_euclid(1_000_000_000)).ok()?;
         moved.checked_add_signed(TimeDelta::new(seconds, later.rem_euclid(1_000_000_000) as u32)?)
@@ -90,9 +97,7 @@ impl Shift {
     /// A value of `kind`, a date or timestamp, that much later, as a timestamp in `unit`.
     pub(super) fn apply(self, kind: &Kind, value: i64, unit: TimeUnit) -> Option<i64> {
         match kind {
-            Kind::Timestamp(_, zone) => {
-                count(self.after(local(kind, value)?)?, unit, zone.as_ref())
-            }
+            Kind::Timestamp(_, zone) => count(self.after(local(kind, value)?)?, unit, zone.as_ref()),
             _ => count(self.after(local(kind, value)?)?, unit, None),
         }
     }
@@ -208,7 +213,10 @@ impl Field {
 
     /// Whether the field needs a time of day; a date has midnight.
     pub(super) fn is_of_the_day(self) -> bool {
-        matches!(self, Self::Hour | Self::Minute | Self::Second | Self::Millisecond | Self::Microsecond | Self::Epoch)
+        matches!(
+            self,
+            Self::Hour | Self::Minute | Self::Second | Self::Millisecond | Self::Microsecond | Self::Epoch
+        )
     }
 
     /// The field of a local time; not for [`Self::Epoch`].
@@ -232,8 +240,12 @@ impl Field {
             Self::Hour => local.hour().into(),
             Self::Minute => local.minute().into(),
             Self::Second => local.second().into(),
-            Self::Millisecond => i64::from(local.second()) * 1_000 + i64::from(local.nanosecond() / 1_000_000),
-            Self::Microsecond => i64::from(local.second()) * 1_000_000 + i64::from(local.nanosecond() / 1_000),
+            Self::Millisecond => {
+                i64::from(local.second()) * 1_000 + i64::from(local.nanosecond() / 1_000_000)
+            }
+            Self::Microsecond => {
+                i64::from(local.second()) * 1_000_000 + i64::from(local.nanosecond() / 1_000)
+            }
             Self::Epoch => local.and_utc().timestamp(),
         }
     }
@@ -277,7 +289,11 @@ pub(super) fn parse_date(text: &str) -> Option<NaiveDate> {
     };
     let year = digits(year, 4, 6)?;
     let (month, day) = (digits(month, 2, 2)?, digits(day, 2, 2)?);
-    NaiveDate::from_ymd_opt(if negative { -year } else { year }, u32::try_from(month).ok()?, u32::try_from(day).ok()?)
+    NaiveDate::from_ymd_opt(
+        if negative { -year } else { year },
+        u32::try_from(month).ok()?,
+        u32::try_from(day).ok()?,
+    )
 }
 
 /// Reads `23:59:59.5`; nanoseconds since midnight.
@@ -301,7 +317,9 @@ pub(super) fn parse_time(text: &str) -> Option<i64> {
 /// time, and the seconds that it is ahead of UTC if the text has them.
 pub(super) fn parse_timestamp(text: &str) -> Option<(NaiveDateTime, Option<i32>)> {
     let text = text.trim();
-    let Some(cut) = text.find(['T', 't', ' ']) else { return Some((parse_date(text)?.and_time(NaiveTime::MIN), None)) };
+    let Some(cut) = text.find(['T', 't', ' ']) else {
+        return Some((parse_date(text)?.and_time(NaiveTime::MIN), None));
+    };
     let (date, rest) = (parse_date(&text[..cut])?, text[cut + 1..].trim());
     let cut = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let clock = rest[..cut].trim();
@@ -311,7 +329,8 @@ pub(super) fn parse_timestamp(text: &str) -> Option<(NaiveDateTime, Option<i32>)
         signed => {
             let (sign, digits) = (if signed.starts_with('-') { -1 } else { 1 }, signed[1..].replace(':', ""));
             let fits = (digits.len() == 2 || digits.len() == 4) && digits.bytes().all(|b| b.is_ascii_digit());
-            let number = |range: std::ops::Range<usize>| digits.get(range).map_or(Some(0), |t| t.parse::<i32>().ok());
+            let number =
+                |range: std::ops::Range<usize>| digits.get(range).map_or(Some(0), |t| t.parse::<i32>().ok());
             if !fits {
                 return None;
             }

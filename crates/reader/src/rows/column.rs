@@ -125,7 +125,9 @@ impl Column {
             Values::Decimal(v) => Values::Decimal(at(v, rows)),
             Values::Single(v) => Values::Single(at(v, rows)),
             Values::Double(v) => Values::Double(at(v, rows)),
-            Values::Text(v) => Values::Text(StringArray::from_iter_values(rows.iter().map(|&r| v.value(r as usize)))),
+            Values::Text(v) => {
+                Values::Text(StringArray::from_iter_values(rows.iter().map(|&r| v.value(r as usize))))
+            }
         };
         Self::new(values, self.nulls.as_ref().map(|nulls| NullBuffer::new(bits(nulls.inner()))))
     }
@@ -137,14 +139,17 @@ impl Column {
         }
         let values = match &self.values {
             Values::Boolean(v) => {
-                let all = if v.value(0) { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) };
+                let all =
+                    if v.value(0) { BooleanBuffer::new_set(rows) } else { BooleanBuffer::new_unset(rows) };
                 Values::Boolean(all)
             }
             Values::Integer(v) => Values::Integer(vec![v[0]; rows].into()),
             Values::Decimal(v) => Values::Decimal(vec![v[0]; rows].into()),
             Values::Single(v) => Values::Single(vec![v[0]; rows].into()),
             Values::Double(v) => Values::Double(vec![v[0]; rows].into()),
-            Values::Text(v) => Values::Text(StringArray::from_iter_values(std::iter::repeat_n(v.value(0), rows))),
+            Values::Text(v) => {
+                Values::Text(StringArray::from_iter_values(std::iter::repeat_n(v.value(0), rows)))
+            }
         };
         Self { values, nulls: self.nulls.map(|_| NullBuffer::new_null(rows)) }
     }
@@ -192,7 +197,9 @@ impl Column {
 pub(super) fn blank(kind: &Kind, rows: usize) -> Values {
     match kind {
         Kind::Null | Kind::Boolean => Values::Boolean(BooleanBuffer::new_unset(rows)),
-        Kind::Integer | Kind::Date | Kind::Time | Kind::Timestamp(..) => Values::Integer(vec![0; rows].into()),
+        Kind::Integer | Kind::Date | Kind::Time | Kind::Timestamp(..) => {
+            Values::Integer(vec![0; rows].into())
+        }
         Kind::Decimal(..) => Values::Decimal(vec![0; rows].into()),
         Kind::Single => Values::Single(vec![0.0; rows].into()),
         Kind::Double => Values::Double(vec![0.0; rows].into()),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types as arrow;
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
-    Int64Array, NullArray, StringArray, Time64NanosecondArray, TimestampMicrosecondArray, TimestampMillisecondArray,
-    TimestampNanosecondArray, TimestampSecondArray,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Date32Array, Decimal128Array, Float32Array,
+    Float64Array, Int64Array, NullArray, StringArray, Time64NanosecondArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
 };
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::{DataType, TimeUnit};
@@ -146,15 +146,19 @@ pub(super) fn to_arrow(kind: &Kind, column: Column) -> ArrayRef {
             let zone = zone.as_ref().map(|zone| Arc::clone(&zone.name));
             match unit {
                 TimeUnit::Second => Arc::new(TimestampSecondArray::new(v, nulls).with_timezone_opt(zone)),
-                TimeUnit::Millisecond => Arc::new(TimestampMillisecondArray::new(v, nulls).with_timezone_opt(zone)),
-                TimeUnit::Microsecond => Arc::new(TimestampMicrosecondArray::new(v, nulls).with_timezone_opt(zone)),
-                TimeUnit::Nanosecond => Arc::new(TimestampNanosecondArray::new(v, nulls).with_timezone_opt(zone)),
+                TimeUnit::Millisecond => {
+                    Arc::new(TimestampMillisecondArray::new(v, nulls).with_timezone_opt(zone))
+                }
+                TimeUnit::Microsecond => {
+                    Arc::new(TimestampMicrosecondArray::new(v, nulls).with_timezone_opt(zone))
+                }
+                TimeUnit::Nanosecond => {
+                    Arc::new(TimestampNanosecondArray::new(v, nulls).with_timezone_opt(zone))
+                }
             }
         }
         (Values::Integer(v), _) => Arc::new(Int64Array::new(v, nulls)),
-        (Values::Decimal(v), _) => {
-            Arc::new(Decimal128Array::new(v, nulls).with_data_type(kind.arrow()))
-        }
+        (Values::Decimal(v), _) => Arc::new(Decimal128Array::new(v, nulls).with_data_type(kind.arrow())),
         (Values::Single(v), _) => Arc::new(Float32Array::new(v, nulls)),
         (Values::Double(v), _) => Arc::new(Float64Array::new(v, nulls)),
         (Values::Text(v), _) => {

@@ -78,7 +78,8 @@ impl Program {
                 let message = "there is a column of this name already; choose another one";
                 return Err(Error::new(ErrorKind::Column, message).in_column(name));
             }
-            let node = bind(text, &schema).map_err(|e| if e.column().is_some() { e } else { e.in_column(name) })?;
+            let node =
+                bind(text, &schema).map_err(|e| if e.column().is_some() { e } else { e.in_column(name) })?;
             if node.kind == Kind::Null {
                 let message = "the expression is NULL in every row, so it has no type; CAST it";
                 return Err(Error::new(ErrorKind::Request, message).in_column(name));
@@ -312,7 +313,9 @@ impl Plan {
             self.advance(&self.after, &arrays, &mut rows).map_err(|e| e.located(place))?;
             return self.deliver(batch, &arrays, rows).map(Some);
         };
-        let passes = filter.evaluate(&rows).map_err(|failure| Wrong::of(failure, None, &self.program.filter_text).located(place))?;
+        let passes = filter
+            .evaluate(&rows)
+            .map_err(|failure| Wrong::of(failure, None, &self.program.filter_text).located(place))?;
         let (passes, _) = passes.expanded(count).truth();
         let kept = passes.count_set_bits();
         self.program.rows_filtered.fetch_add((count - kept) as u64, Ordering::Relaxed);
@@ -362,8 +365,10 @@ impl Plan {
     /// Takes inputs from the arrays and derives columns.
     fn advance(&self, step: &Step, arrays: &[ArrayRef], rows: &mut Rows) -> std::result::Result<(), Wrong> {
         for input in &step.inputs {
-            let (kind, column) = from_arrow(&arrays[input.position]).map_err(|e| Wrong::Other(e.in_column(&input.name)))?;
-            let column = cast(&column, &kind, &input.kind, false).map_err(|f| Wrong::of(f, Some(&input.name), ""))?;
+            let (kind, column) =
+                from_arrow(&arrays[input.position]).map_err(|e| Wrong::Other(e.in_column(&input.name)))?;
+            let column =
+                cast(&column, &kind, &input.kind, false).map_err(|f| Wrong::of(f, Some(&input.name), ""))?;
             rows.columns.insert(input.name.clone(), column);
         }
         for &index in &step.derived {
@@ -386,7 +391,9 @@ impl Plan {
                 Output::Derived(index) => {
                     let Derived { name, node, .. } = &self.program.derived[index];
                     let column = rows.columns.get_mut(name).map(|column| column.clone().expanded(rows.count));
-                    let column = column.ok_or_else(|| Error::new(ErrorKind::Column, "it was not computed").in_column(name))?;
+                    let column = column.ok_or_else(|| {
+                        Error::new(ErrorKind::Column, "it was not computed").in_column(name)
+                    })?;
                     fields.push(Arc::new(Field::new(name, node.kind.arrow(), true)));
                     columns.push(to_arrow(&node.kind, column));
                 }

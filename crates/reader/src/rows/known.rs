@@ -32,7 +32,9 @@ fn of(node: &Node, schema: &Schema, depth: usize) -> Predicate {
         Op::Is(true, inner) => of(inner, schema, depth),
         Op::Compare(comparison, both) => match &**both {
             [left, Node { op: Op::Constant(value), kind }] => compare(left, *comparison, value, kind, schema),
-            [Node { op: Op::Constant(value), kind }, right] => compare(right, comparison.flipped(), value, kind, schema),
+            [Node { op: Op::Constant(value), kind }, right] => {
+                compare(right, comparison.flipped(), value, kind, schema)
+            }
             _ => Predicate::Unknown,
         },
         Op::In(one, members) => {

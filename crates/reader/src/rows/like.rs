@@ -41,7 +41,11 @@ impl Pattern {
 
     /// Whether a text fits.
     pub(super) fn matches(&self, text: &str) -> bool {
-        if self.folds_case { fits(&self.parts, &text.chars().map(lower).collect::<String>()) } else { fits(&self.parts, text) }
+        if self.folds_case {
+            fits(&self.parts, &text.chars().map(lower).collect::<String>())
+        } else {
+            fits(&self.parts, text)
+        }
     }
 }
 
@@ -74,7 +78,8 @@ fn fits(parts: &[Part], text: &str) -> bool {
             None if rest.is_empty() => return true,
             Some(part) => {
                 let mut letters = rest.chars();
-                let fit = letters.next().is_some_and(|letter| *part == Part::One || *part == Part::Letter(letter));
+                let fit =
+                    letters.next().is_some_and(|letter| *part == Part::One || *part == Part::Letter(letter));
                 if fit {
                     at += 1;
                     rest = letters.as_str();
@@ -99,7 +104,8 @@ mod tests {
 
     #[test]
     fn patterns_fit_what_they_say() {
-        let fits = |text: &str, pattern: &str| Pattern::new(pattern, Some('\\'), false).unwrap().matches(text);
+        let fits =
+            |text: &str, pattern: &str| Pattern::new(pattern, Some('\\'), false).unwrap().matches(text);
         for (text, pattern) in [
             ("", ""),
             ("", "%"),
@@ -114,7 +120,9 @@ mod tests {
         ] {
             assert!(fits(text, pattern), "{text:?} {pattern:?}");
         }
-        for (text, pattern) in [("", "_"), ("abc", "ab"), ("abc", "b%"), ("abd", "%c"), ("503", "50\\%"), ("A", "a")] {
+        for (text, pattern) in
+            [("", "_"), ("abc", "ab"), ("abc", "b%"), ("abd", "%c"), ("503", "50\\%"), ("A", "a")]
+        {
             assert!(!fits(text, pattern), "{text:?} {pattern:?}");
         }
         assert!(Pattern::new("Ä%", None, true).unwrap().matches("äb"));

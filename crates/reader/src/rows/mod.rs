@@ -8,7 +8,7 @@
 //! | `node`, `kind`, `calls` | what there is to compute, of which type, by which functions |
 //! | `evaluate` | the values of a node for the rows of a batch |
 //! | `column`, `convert` | columns while they are computed with, and as Arrow has them |
-//! | `calendar`, `like` | dates and times; patterns of text |
+//! | `calendar`, `like`, `members` | dates and times; patterns of text; lists of `IN` |
 //! | `known` | what a filter's statistics can tell: from a node to a [`Predicate`](crate::Predicate) |
 //!
 //! # Who does what
@@ -41,6 +41,7 @@ mod expressions;
 mod kind;
 mod known;
 mod like;
+mod members;
 mod node;
 mod parse;
 

@@ -1,11 +1,11 @@
 //! Expressions whose columns are found and whose types are settled.
 
+use super::calendar::Shift;
 use super::calls::Call;
 use super::column::Constant;
-use super::evaluate::Members;
 use super::kind::Kind;
 use super::like::Pattern;
-use super::calendar::Shift;
+use super::members::Members;
 use crate::predicate::Comparison;
 
 /// An expression with its type.
@@ -22,7 +22,10 @@ pub(super) enum Op {
     Column(String),
     Constant(Constant),
     /// To the kind of the node. What cannot be cast is null if `lenient`, else an error.
-    Cast { of: Box<Node>, lenient: bool },
+    Cast {
+        of: Box<Node>,
+        lenient: bool,
+    },
     /// Two numbers of the node's kind; of two decimals as the kinds of node and operands say.
     Arithmetic(Arithmetic, Box<[Node; 2]>),
     /// The number with the other sign.
@@ -50,7 +53,10 @@ pub(super) enum Op {
     /// The first that is not null.
     Coalesce(Vec<Node>),
     /// The largest of those that are not null, or the smallest.
-    Extreme { largest: bool, of: Vec<Node> },
+    Extreme {
+        largest: bool,
+        of: Vec<Node>,
+    },
     Call(Call, Vec<Node>),
 }
 

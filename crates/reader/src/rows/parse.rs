@@ -73,7 +73,9 @@ pub(super) fn with_room<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Res
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("parse".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn_scoped(scope, work).map_err(no_thread)?;
-        thread.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Decoder, "the parser of expressions panicked")))
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Decoder, "the parser of expressions panicked")))
     })
 }
 
@@ -89,12 +91,14 @@ impl Text<'_> {
     pub(super) fn parse(self) -> Result<Expr> {
         let text = self.0;
         if text.len() > MAX_SQL_BYTES {
-            let message = format!("an expression of {} bytes is beyond the limit of {MAX_SQL_BYTES}", text.len());
+            let message =
+                format!("an expression of {} bytes is beyond the limit of {MAX_SQL_BYTES}", text.len());
             return Err(Error::new(ErrorKind::Limit, message));
         }
         let operators = operators(text);
         if operators > MAX_OPERATORS {
-            let message = format!("an expression of {operators} operators is beyond the limit of {MAX_OPERATORS}");
+            let message =
+                format!("an expression of {operators} operators is beyond the limit of {MAX_OPERATORS}");
             let help = "a column is compared with many values by IN (…)";
             return Err(Error::new(ErrorKind::Limit, message).with_help(help));
         }
@@ -114,7 +118,8 @@ impl Text<'_> {
             return Error::new(ErrorKind::Limit, format!("{:?} nests too deep", self.shown(0)));
         };
         let (message, place) = message.split_once(" at Line: ").unwrap_or((message, ""));
-        let numbers: Vec<u64> = place.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
+        let numbers: Vec<u64> =
+            place.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
         let message = message.replace("Expected: ", "expected ").replace("found: EOF", "found the end");
         let message = message.replace("found: ", "found ");
         let start = match numbers[..] {

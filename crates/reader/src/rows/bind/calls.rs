@@ -2,7 +2,9 @@
 
 use arrow_schema::TimeUnit;
 use regex::RegexBuilder;
-use sqlparser::ast::{CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField};
+use sqlparser::ast::{
+    CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
+};
 
 use super::{Binder, compared, literals};
 use crate::error::{Error, Result};
@@ -35,9 +37,12 @@ impl Binder<'_> {
                 Ok(Node::new(Kind::Text, Op::Call(Call::Text(Text::Substring), operands)))
             }
             Expr::Trim { expr: of, trim_where, trim_what, trim_characters } => {
-                let side = |side: TrimWhereField| trim_where.is_none_or(|w| w == TrimWhereField::Both || w == side);
-                let trim = Text::Trim { left: side(TrimWhereField::Leading), right: side(TrimWhereField::Trailing) };
-                let letters = trim_what.as_deref().or_else(|| trim_characters.as_ref().and_then(|all| all.first()));
+                let side =
+                    |side: TrimWhereField| trim_where.is_none_or(|w| w == TrimWhereField::Both || w == side);
+                let trim =
+                    Text::Trim { left: side(TrimWhereField::Leading), right: side(TrimWhereField::Trailing) };
+                let letters =
+                    trim_what.as_deref().or_else(|| trim_characters.as_ref().and_then(|all| all.first()));
                 self.text_call(trim, &[&**of].into_iter().chain(letters).collect::<Vec<_>>())
             }
             Expr::Subquery(_) | Expr::Exists { .. } => Err(self.needs_other_rows("a subquery", expr)),
@@ -81,8 +86,10 @@ impl Binder<'_> {
         if calls::NAMES.contains(&name.as_str()) {
             return Err(self.wrong_count(&name, at));
         }
-        let near: Vec<&str> = calls::NAMES.iter().copied().filter(|known| strsim::jaro_winkler(known, &name) > 0.85).collect();
-        let help = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        let near: Vec<&str> =
+            calls::NAMES.iter().copied().filter(|known| strsim::jaro_winkler(known, &name) > 0.85).collect();
+        let help =
+            if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         Err(self.error(at, format!("there is no function {name}(){help}")))
     }
 
@@ -92,7 +99,9 @@ impl Binder<'_> {
 
     /// The operands of a plain call.
     fn operands<'e>(&self, function: &'e Function, name: &str, at: &Expr) -> Result<Vec<&'e Expr>> {
-        let plain = function.filter.is_none() && function.within_group.is_empty() && function.null_treatment.is_none();
+        let plain = function.filter.is_none()
+            && function.within_group.is_empty()
+            && function.null_treatment.is_none();
         let list = match &function.args {
             FunctionArguments::None => return Ok(Vec::new()),
             FunctionArguments::Subquery(_) => return Err(self.needs_other_rows("a subquery", at)),
@@ -156,7 +165,9 @@ impl Binder<'_> {
             ("round", [of, places]) => self.rounded(Rounding::Nearest, of, Some(places))?,
             ("trunc", [of]) => self.rounded(Rounding::TowardsZero, of, None)?,
             ("trunc", [of, places]) => self.rounded(Rounding::TowardsZero, of, Some(places))?,
-            ("mod", [a, b]) => self.arithmetic(Arithmetic::Remainder, (self.bind(a)?, a), (self.bind(b)?, b))?,
+            ("mod", [a, b]) => {
+                self.arithmetic(Arithmetic::Remainder, (self.bind(a)?, a), (self.bind(b)?, b))?
+            }
             ("isnan" | "isinf" | "isfinite", [of]) => {
                 let test = match name {
                     "isnan" => Test::Nan,
@@ -170,7 +181,9 @@ impl Binder<'_> {
                 None => return Err(self.wrong_count(name, at)),
             },
             (name, [a, b]) if Reals::named(name).is_some() => match Reals::named(name) {
-                Some(reals) => Node::new(Kind::Double, Op::Call(Call::Reals(reals), vec![double(a)?, double(b)?])),
+                Some(reals) => {
+                    Node::new(Kind::Double, Op::Call(Call::Reals(reals), vec![double(a)?, double(b)?]))
+                }
                 None => return Err(self.wrong_count(name, at)),
             },
             _ => return Ok(None),
@@ -200,7 +213,9 @@ impl Binder<'_> {
 
     fn round_up_or_down(&self, rounding: Rounding, of: &Expr, field: &CeilFloorKind) -> Result<Node> {
         match field {
-            CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => self.rounded(rounding, of, None),
+            CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => {
+                self.rounded(rounding, of, None)
+            }
             _ => Err(self.error(of, "ceil() and floor() take one operand")),
         }
     }
@@ -209,8 +224,14 @@ impl Binder<'_> {
         let places = match places {
             None => 0,
             Some(places) => match literals::constant(&self.bind(places)?) {
-                Some(Constant::Integer(places)) => i32::try_from(places.clamp(-1_000, 1_000)).unwrap_or_default(),
-                _ => return Err(self.error(places, "the number of places must be an integer, the same in every row")),
+                Some(Constant::Integer(places)) => {
+                    i32::try_from(places.clamp(-1_000, 1_000)).unwrap_or_default()
+                }
+                _ => {
+                    return Err(
+                        self.error(places, "the number of places must be an integer, the same in every row")
+                    );
+                }
             },
         };
         let node = self.number(of)?;
@@ -233,7 +254,10 @@ impl Binder<'_> {
             ("date_part" | "datepart", [field, of]) => self.field(&self.field_name(field)?, of)?,
             ("date_trunc" | "datetrunc", [field, of]) => self.begin(&self.field_name(field)?, field, of)?,
             ("make_date", [year, month, day]) => {
-                let parts = [year, month, day].into_iter().map(|part| self.whole_number(part)).collect::<Result<_>>()?;
+                let parts = [year, month, day]
+                    .into_iter()
+                    .map(|part| self.whole_number(part))
+                    .collect::<Result<_>>()?;
                 Node::new(Kind::Date, Op::Call(Call::MakeDate, parts))
             }
             (name, [of]) => match Field::named(name) {
@@ -253,7 +277,8 @@ impl Binder<'_> {
 
     fn known_field(&self, name: &str, at: &Expr) -> Result<Field> {
         Field::named(name.trim_matches('\'')).ok_or_else(|| {
-            let valid = "year, quarter, month, week, day, dayofyear, dayofweek, hour, minute, second and epoch";
+            let valid =
+                "year, quarter, month, week, day, dayofyear, dayofweek, hour, minute, second and epoch";
             self.error(at, format!("{name:?} is no field of a date; there are {valid}"))
         })
     }
@@ -270,7 +295,9 @@ impl Binder<'_> {
         match node.kind {
             Kind::Null => self.cast(node, &kind, of),
             Kind::Date | Kind::Timestamp(..) => Ok(Node::new(kind, Op::Call(Call::Field(field), vec![node]))),
-            Kind::Time if field.is_of_the_day() => Ok(Node::new(kind, Op::Call(Call::Field(field), vec![node]))),
+            Kind::Time if field.is_of_the_day() => {
+                Ok(Node::new(kind, Op::Call(Call::Field(field), vec![node])))
+            }
             other => Err(self.error(of, format!("this is {other}, which has no {name}"))),
         }
     }
@@ -304,13 +331,20 @@ impl Binder<'_> {
     pub(super) fn matches(&self, of: &Expr, pattern: &Expr, folds_case: bool) -> Result<Node> {
         let text = self.text_operand(of)?;
         let Some(constant) = self.constant_text(pattern)? else {
-            return Ok(compared(Comparison::Equal, text, Node::new(Kind::Text, Op::Constant(Constant::Null))));
+            return Ok(compared(
+                Comparison::Equal,
+                text,
+                Node::new(Kind::Text, Op::Constant(Constant::Null)),
+            ));
         };
         let built = RegexBuilder::new(&constant).case_insensitive(folds_case).size_limit(1 << 20).build();
         let regex = built.map_err(|e| {
             let text = e.to_string();
             let last = text.lines().last().unwrap_or_default();
-            self.error(pattern, format!("this is not a regular expression: {}", last.trim_start_matches("error: ")))
+            self.error(
+                pattern,
+                format!("this is not a regular expression: {}", last.trim_start_matches("error: ")),
+            )
         })?;
         Ok(Node::new(Kind::Boolean, Op::Call(Call::Matches(regex), vec![text])))
     }

@@ -18,9 +18,12 @@ impl Binder<'_> {
             Value::Null => Node::null(),
             Value::Boolean(value) => Node::new(Kind::Boolean, Op::Constant(Constant::Boolean(*value))),
             Value::Number(digits, _) => {
-                return number(digits).ok_or_else(|| self.text.error(span, format!("{digits} is not a number")));
+                return number(digits)
+                    .ok_or_else(|| self.text.error(span, format!("{digits} is not a number")));
             }
-            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) | Value::NationalStringLiteral(text) => {
+            Value::SingleQuotedString(text)
+            | Value::EscapedStringLiteral(text)
+            | Value::NationalStringLiteral(text) => {
                 Node::new(Kind::Text, Op::Constant(Constant::Text(text.clone())))
             }
             other => return Err(self.text.error(span, format!("{other} has no use in expressions"))),
@@ -41,9 +44,11 @@ impl Binder<'_> {
         let is_time = |kind: &Kind| matches!(kind, Kind::Date | Kind::Time | Kind::Timestamp(..));
         let is_number = |kind: &Kind| kind.is_number() || *kind == Kind::Boolean;
         let parted = (is_time(&node.kind) && is_number(&kind)) || (is_number(&node.kind) && is_time(&kind));
-        let clock = (node.kind == Kind::Time && kind.has_days()) || (node.kind == Kind::Date && kind == Kind::Time);
+        let clock =
+            (node.kind == Kind::Time && kind.has_days()) || (node.kind == Kind::Date && kind == Kind::Time);
         if parted || clock {
-            let message = format!("{} cannot be cast to {kind}; epoch(x) gives the seconds since 1970", node.kind);
+            let message =
+                format!("{} cannot be cast to {kind}; epoch(x) gives the seconds since 1970", node.kind);
             return Err(self.error(of, message));
         }
         if lenient {
@@ -58,19 +63,36 @@ impl Binder<'_> {
         let microseconds = TimeUnit::Microsecond;
         Ok(match data_type {
             T::Bool | T::Boolean => Kind::Boolean,
-            T::TinyInt(_) | T::SmallInt(_) | T::Int(_) | T::Integer(_) | T::BigInt(_) | T::Int2(_) | T::Int4(_) => Kind::Integer,
-            T::Int8(_) | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UTinyInt => Kind::Integer,
-            T::USmallInt | T::IntUnsigned(_) | T::IntegerUnsigned(_) | T::Signed | T::SignedInteger => Kind::Integer,
+            T::TinyInt(_)
+            | T::SmallInt(_)
+            | T::Int(_)
+            | T::Integer(_)
+            | T::BigInt(_)
+            | T::Int2(_)
+            | T::Int4(_) => Kind::Integer,
+            T::Int8(_) | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UTinyInt => {
+                Kind::Integer
+            }
+            T::USmallInt | T::IntUnsigned(_) | T::IntegerUnsigned(_) | T::Signed | T::SignedInteger => {
+                Kind::Integer
+            }
             T::UBigInt | T::UInt64 | T::BigIntUnsigned(_) => Kind::Decimal(20, 0),
             T::HugeInt | T::Int128 => Kind::Decimal(MAX_DIGITS, 0),
             T::Float(_) | T::Real | T::Float4 | T::Float32 => Kind::Single,
             T::Double(_) | T::DoublePrecision | T::Float8 | T::Float64 => Kind::Double,
             T::Decimal(size) | T::Numeric(size) | T::Dec(size) => self.decimal(*size, at)?,
-            T::Varchar(_) | T::Char(_) | T::Character(_) | T::CharacterVarying(_) | T::Text | T::String(_) => Kind::Text,
+            T::Varchar(_)
+            | T::Char(_)
+            | T::Character(_)
+            | T::CharacterVarying(_)
+            | T::Text
+            | T::String(_) => Kind::Text,
             T::Date | T::Date32 => Kind::Date,
             T::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Kind::Time,
             T::Datetime(_) | T::TimestampNtz(_) => Kind::Timestamp(microseconds, None),
-            T::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Kind::Timestamp(microseconds, None),
+            T::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+                Kind::Timestamp(microseconds, None)
+            }
             T::Timestamp(_, _) => Kind::Timestamp(microseconds, Zone::named("UTC")),
             T::Custom(name, _) => match name.to_string().to_lowercase().as_str() {
                 "timestamp_s" => Kind::Timestamp(TimeUnit::Second, None),
@@ -85,7 +107,8 @@ impl Binder<'_> {
     }
 
     fn no_type(&self, data_type: &DataType, at: &Expr) -> crate::error::Error {
-        let valid = "BIGINT, DOUBLE, DECIMAL(digits, places), TEXT, BOOLEAN, DATE, TIME, TIMESTAMP and TIMESTAMPTZ";
+        let valid =
+            "BIGINT, DOUBLE, DECIMAL(digits, places), TEXT, BOOLEAN, DATE, TIME, TIMESTAMP and TIMESTAMPTZ";
         self.error(at, format!("the type {data_type} has no use in expressions; there are {valid}"))
     }
 
@@ -97,7 +120,10 @@ impl Binder<'_> {
         };
         match (u8::try_from(digits), u8::try_from(scale)) {
             (Ok(digits @ 1..=MAX_DIGITS), Ok(scale)) if scale <= digits => Ok(Kind::Decimal(digits, scale)),
-            _ => Err(self.error(at, format!("a decimal has 1 to {MAX_DIGITS} digits, and at most as many places"))),
+            _ => {
+                Err(self
+                    .error(at, format!("a decimal has 1 to {MAX_DIGITS} digits, and at most as many places")))
+            }
         }
     }
 
@@ -128,7 +154,8 @@ impl Binder<'_> {
             Some(Constant::Text(name)) => Zone::named(name),
             _ => None,
         };
-        let named = named.ok_or_else(|| self.error(zone, "this is not a time zone such as 'Europe/Zurich' or '+02:00'"))?;
+        let named = named
+            .ok_or_else(|| self.error(zone, "this is not a time zone such as 'Europe/Zurich' or '+02:00'"))?;
         let node = if node.kind == Kind::Date {
             self.cast(node, &Kind::Timestamp(TimeUnit::Microsecond, None), timestamp)?
         } else {

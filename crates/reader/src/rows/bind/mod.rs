@@ -9,13 +9,14 @@ use arrow_schema::{DataType, Schema};
 use sqlparser::ast::{Expr, Spanned};
 use sqlparser::tokenizer::Span;
 
+pub(super) use self::names::columns;
 use super::calendar;
 use super::column::Constant;
-use super::evaluate::{Members, Rows};
+use super::evaluate::Rows;
 use super::kind::Kind;
+use super::members::Members;
 use super::node::{Node, Op};
 use super::parse::Text;
-pub(super) use self::names::columns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::Comparison;
 use crate::source::position;
@@ -54,7 +55,9 @@ impl Binder<'_> {
             Expr::IsNotTrue(of) => negated(self.is(true, of)?),
             Expr::IsNotFalse(of) => negated(self.is(false, of)?),
             Expr::IsUnknown(of) => Node::new(Kind::Boolean, Op::IsNull(Box::new(self.condition(of)?))),
-            Expr::IsNotUnknown(of) => negated(Node::new(Kind::Boolean, Op::IsNull(Box::new(self.condition(of)?)))),
+            Expr::IsNotUnknown(of) => {
+                negated(Node::new(Kind::Boolean, Op::IsNull(Box::new(self.condition(of)?))))
+            }
             Expr::IsDistinctFrom(a, b) => self.distinct(a, b)?,
             Expr::IsNotDistinctFrom(a, b) => negated(self.distinct(a, b)?),
             Expr::In { expr: of, target, negated: not, .. } => not_if(*not, self.is_in(of, target, expr)?),
@@ -68,7 +71,9 @@ impl Binder<'_> {
             Expr::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref())?
             }
-            Expr::Cast { kind, expr: of, data_type, format: None } => self.explicit_cast(kind, of, data_type)?,
+            Expr::Cast { kind, expr: of, data_type, format: None } => {
+                self.explicit_cast(kind, of, data_type)?
+            }
             Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone)?,
             Expr::Interval(_) => {
                 let message = "an interval is added to a date or timestamp, or compared with a difference of timestamps";
@@ -114,7 +119,10 @@ impl Binder<'_> {
         match node.kind {
             Kind::Boolean => Ok(node),
             Kind::Null => self.cast(node, &Kind::Boolean, expr),
-            other => Err(self.error(expr, format!("this is {other}, not true or false; compare it with something"))),
+            other => {
+                Err(self
+                    .error(expr, format!("this is {other}, not true or false; compare it with something")))
+            }
         }
     }
 
@@ -164,12 +172,16 @@ impl Binder<'_> {
     fn pair(&self, left: (Node, &Expr), right: (Node, &Expr)) -> Result<(Kind, Box<[Node; 2]>)> {
         let at = left.1;
         let (kind, nodes) = self.meet(vec![left, right])?;
-        let both: Box<[Node; 2]> = nodes.try_into().map_err(|_| self.error(at, "two operands are compared"))?;
+        let both: Box<[Node; 2]> =
+            nodes.try_into().map_err(|_| self.error(at, "two operands are compared"))?;
         Ok((kind, both))
     }
 
     fn distinct(&self, left: &Expr, right: &Expr) -> Result<Node> {
-        Ok(Node::new(Kind::Boolean, Op::Distinct(self.pair((self.bind(left)?, left), (self.bind(right)?, right))?.1)))
+        Ok(Node::new(
+            Kind::Boolean,
+            Op::Distinct(self.pair((self.bind(left)?, left), (self.bind(right)?, right))?.1),
+        ))
     }
 
     fn between(&self, of: &Expr, low: &Expr, high: &Expr) -> Result<Node> {
@@ -234,7 +246,10 @@ fn not_if(negate: bool, node: Node) -> Node {
 /// A node whose parts are constant as a constant. What cannot be computed is left for the row that needs it.
 fn folded(node: Node) -> Node {
     let parts = node.parts();
-    let of_null = matches!(node.op, Op::Arithmetic(..) | Op::Compare(..) | Op::Shift(..) | Op::Elapsed(_) | Op::Negate(_));
+    let of_null = matches!(
+        node.op,
+        Op::Arithmetic(..) | Op::Compare(..) | Op::Shift(..) | Op::Elapsed(_) | Op::Negate(_)
+    );
     if of_null && parts.iter().any(|part| part.constant() == Some(&Constant::Null)) {
         return Node::new(node.kind, Op::Constant(Constant::Null));
     }

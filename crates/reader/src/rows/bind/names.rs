@@ -51,13 +51,16 @@ fn parts(expr: &Expr) -> Vec<&Expr> {
         | Expr::Like { expr: a, pattern: b, .. }
         | Expr::ILike { expr: a, pattern: b, .. } => vec![a, b],
         Expr::Between { expr: of, low, high, .. } => vec![of, low, high],
-        Expr::In { expr: of, target: InTarget::List(list), .. } => std::iter::once(&**of).chain(list).collect(),
+        Expr::In { expr: of, target: InTarget::List(list), .. } => {
+            std::iter::once(&**of).chain(list).collect()
+        }
         Expr::Substring { expr: of, substring_from, substring_for, .. } => {
             std::iter::once(&**of).chain(substring_from.as_deref()).chain(substring_for.as_deref()).collect()
         }
-        Expr::Trim { expr: of, trim_what, trim_characters, .. } => {
-            std::iter::once(&**of).chain(trim_what.as_deref()).chain(trim_characters.iter().flatten()).collect()
-        }
+        Expr::Trim { expr: of, trim_what, trim_characters, .. } => std::iter::once(&**of)
+            .chain(trim_what.as_deref())
+            .chain(trim_characters.iter().flatten())
+            .collect(),
         Expr::Case { operand, conditions, else_result, .. } => {
             let branches = conditions.iter().flat_map(|branch| [&branch.condition, &branch.result]);
             operand.as_deref().into_iter().chain(branches).chain(else_result.as_deref()).collect()

@@ -35,7 +35,13 @@ impl Binder<'_> {
     }
 
     /// `date - date` is days, `date + 1` a date, `timestamp - timestamp` seconds.
-    pub(super) fn binary(&self, left: &Expr, op: &BinaryOperator, right: &Expr, whole: &Expr) -> Result<Node> {
+    pub(super) fn binary(
+        &self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        whole: &Expr,
+    ) -> Result<Node> {
         use BinaryOperator as B;
         let sign = match op {
             B::And => return self.logical(left, right, Op::And),
@@ -48,7 +54,10 @@ impl Binder<'_> {
             B::GtEq => return self.compare(Comparison::GreaterOrEqual, left, right),
             B::StringConcat => {
                 let text = |expr: &Expr| self.cast(self.bind(expr)?, &Kind::Text, expr);
-                return Ok(Node::new(Kind::Text, Op::Call(Call::Text(Text::Join), vec![text(left)?, text(right)?])));
+                return Ok(Node::new(
+                    Kind::Text,
+                    Op::Call(Call::Text(Text::Join), vec![text(left)?, text(right)?]),
+                ));
             }
             B::PGRegexMatch => return self.matches(left, right, false),
             B::PGRegexIMatch => return self.matches(left, right, true),
@@ -62,8 +71,11 @@ impl Binder<'_> {
             B::Modulo => Arithmetic::Remainder,
             // `^` binds as something else than a power in many dialects, so it is not guessed at.
             other => {
-                let help = if *other == B::BitwiseXor || *other == B::PGExp { "; a power is pow(x, y)" } else { "" };
-                return Err(self.error(whole, format!("the operator {other} has no use in expressions{help}")));
+                let help =
+                    if *other == B::BitwiseXor || *other == B::PGExp { "; a power is pow(x, y)" } else { "" };
+                return Err(
+                    self.error(whole, format!("the operator {other} has no use in expressions{help}"))
+                );
             }
         };
         if let Some(node) = self.shifted(sign, left, right)? {
@@ -99,7 +111,9 @@ impl Binder<'_> {
             matches!(side, Expr::BinaryOp { op: B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq, .. })
         };
         if is_comparison(left) || is_comparison(right) {
-            return Err(self.error(left, "a comparison of a comparison: join two by AND, or put one in parentheses"));
+            return Err(
+                self.error(left, "a comparison of a comparison: join two by AND, or put one in parentheses")
+            );
         }
         let (_, both) = self.pair((self.bind(left)?, left), (self.bind(right)?, right))?;
         Ok(Node::new(Kind::Boolean, Op::Compare(comparison, both)))
@@ -114,9 +128,11 @@ impl Binder<'_> {
             return Ok(None);
         };
         let at = if matches!(left, Expr::Interval(_)) { left } else { right };
-        let seconds = self.interval(interval, at)?.length().ok_or_else(|| {
-            self.error(at, "a month has no fixed length; compare with days or seconds")
-        })? as f64
+        let seconds = self
+            .interval(interval, at)?
+            .length()
+            .ok_or_else(|| self.error(at, "a month has no fixed length; compare with days or seconds"))?
+            as f64
             / 1e9;
         let node = self.bind(other)?;
         if node.kind != Kind::Double {
@@ -144,19 +160,28 @@ impl Binder<'_> {
                 let unit = if finer(*unit, TimeUnit::Microsecond) { *unit } else { TimeUnit::Microsecond };
                 Kind::Timestamp(unit, zone.clone())
             }
-            other => return Err(self.error(moment, format!("this is {other}; an interval is added to a date or timestamp"))),
+            other => {
+                return Err(self
+                    .error(moment, format!("this is {other}; an interval is added to a date or timestamp")));
+            }
         };
         Ok(Some(Node::new(kind, Op::Shift(Box::new(node), shift))))
     }
 
     /// An operation on numbers. Whole numbers and decimals keep their digits; a quotient is a floating-point number.
-    pub(super) fn arithmetic(&self, sign: Arithmetic, (a, left): (Node, &Expr), (b, right): (Node, &Expr)) -> Result<Node> {
+    pub(super) fn arithmetic(
+        &self,
+        sign: Arithmetic,
+        (a, left): (Node, &Expr),
+        (b, right): (Node, &Expr),
+    ) -> Result<Node> {
         let a = self.number_beside(a, &b.kind, left)?;
         let b = self.number_beside(b, &a.kind, right)?;
         let (kind, a_kind, b_kind) = match (&a.kind, &b.kind) {
             (Kind::Null, kind) | (kind, Kind::Null) => (kind.clone(), kind.clone(), kind.clone()),
             (x, y) if x.is_float() || y.is_float() || sign == Arithmetic::Divide => {
-                let single = (*x == Kind::Single || *y == Kind::Single) && *x != Kind::Double && *y != Kind::Double;
+                let single =
+                    (*x == Kind::Single || *y == Kind::Single) && *x != Kind::Double && *y != Kind::Double;
                 let kind = if single { Kind::Single } else { Kind::Double };
                 (kind.clone(), kind.clone(), kind)
             }
@@ -195,7 +220,10 @@ impl Binder<'_> {
         };
         if sign == Arithmetic::Multiply {
             if s + t > MAX_DIGITS {
-                let message = format!("the product has {} places, a decimal at most {MAX_DIGITS}; CAST a factor", s + t);
+                let message = format!(
+                    "the product has {} places, a decimal at most {MAX_DIGITS}; CAST a factor",
+                    s + t
+                );
                 return Err(self.error(at, message));
             }
             let kind = Kind::Decimal((p + q).min(MAX_DIGITS), s + t);
@@ -225,10 +253,20 @@ impl Binder<'_> {
         }
         let equal = |item: Node| folded(compared(Comparison::Equal, one.clone(), item));
         let either = |a: Node, b: Node| Node::new(Kind::Boolean, Op::Or(Box::new([a, b])));
-        items.into_iter().map(equal).reduce(either).ok_or_else(|| self.error(whole, "the list of IN is empty"))
+        items
+            .into_iter()
+            .map(equal)
+            .reduce(either)
+            .ok_or_else(|| self.error(whole, "the list of IN is empty"))
     }
 
-    pub(super) fn like(&self, of: &Expr, pattern: &Expr, escape: Option<&Expr>, folds_case: bool) -> Result<Node> {
+    pub(super) fn like(
+        &self,
+        of: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+        folds_case: bool,
+    ) -> Result<Node> {
         let text = self.text_operand(of)?;
         let escape = match escape {
             None => None,
@@ -242,8 +280,9 @@ impl Binder<'_> {
             let like = Text::Like { escape, folds_case };
             return Ok(Node::new(Kind::Boolean, Op::Call(Call::Text(like), vec![text, shape])));
         };
-        let pattern = Pattern::new(constant, escape, folds_case)
-            .ok_or_else(|| self.error(pattern, "nothing follows the escape character at the end of the pattern"))?;
+        let pattern = Pattern::new(constant, escape, folds_case).ok_or_else(|| {
+            self.error(pattern, "nothing follows the escape character at the end of the pattern")
+        })?;
         Ok(Node::new(Kind::Boolean, Op::Like(Box::new(text), pattern)))
     }
 

@@ -2,8 +2,8 @@
 
 use arrow_buffer::NullBuffer;
 
-use super::{Failure, Outcome, all_there, both_valid, zip};
 use super::cast::text_of;
+use super::{Failure, Outcome, all_there, both_valid, zip};
 use crate::rows::column::{Column, Values};
 use crate::rows::kind::Kind;
 use crate::rows::node::Arithmetic;
@@ -13,7 +13,9 @@ pub(super) fn arithmetic(sign: Arithmetic, a: &Column, b: &Column, kind: &Kind) 
     let nulls = both_valid(a, b);
     let values = match (&a.values, &b.values) {
         (Values::Integer(x), Values::Integer(y)) => {
-            let values = zip(x, y, |x, y| whole(sign, x, y).filter(|&v| *kind != Kind::Date || i32::try_from(v).is_ok()));
+            let values = zip(x, y, |x, y| {
+                whole(sign, x, y).filter(|&v| *kind != Kind::Date || i32::try_from(v).is_ok())
+            });
             Values::Integer(all_there(values, nulls.as_ref(), |row| failed(sign, (a, b), row, kind))?.into())
         }
         (Values::Decimal(x), Values::Decimal(y)) => {
@@ -21,22 +23,26 @@ pub(super) fn arithmetic(sign: Arithmetic, a: &Column, b: &Column, kind: &Kind) 
             let values = zip(x, y, |x, y| decimal(sign, x, y).filter(|v| v.unsigned_abs() < limit));
             Values::Decimal(all_there(values, nulls.as_ref(), |row| failed(sign, (a, b), row, kind))?.into())
         }
-        (Values::Single(x), Values::Single(y)) => Values::Single(match sign {
-            Arithmetic::Add => zip(x, y, |x, y| x + y),
-            Arithmetic::Subtract => zip(x, y, |x, y| x - y),
-            Arithmetic::Multiply => zip(x, y, |x, y| x * y),
-            Arithmetic::Divide | Arithmetic::WholeDivide => zip(x, y, |x, y| x / y),
-            Arithmetic::Remainder => zip(x, y, libm::fmodf),
-        }
-        .into()),
-        (Values::Double(x), Values::Double(y)) => Values::Double(match sign {
-            Arithmetic::Add => zip(x, y, |x, y| x + y),
-            Arithmetic::Subtract => zip(x, y, |x, y| x - y),
-            Arithmetic::Multiply => zip(x, y, |x, y| x * y),
-            Arithmetic::Divide | Arithmetic::WholeDivide => zip(x, y, |x, y| x / y),
-            Arithmetic::Remainder => zip(x, y, libm::fmod),
-        }
-        .into()),
+        (Values::Single(x), Values::Single(y)) => Values::Single(
+            match sign {
+                Arithmetic::Add => zip(x, y, |x, y| x + y),
+                Arithmetic::Subtract => zip(x, y, |x, y| x - y),
+                Arithmetic::Multiply => zip(x, y, |x, y| x * y),
+                Arithmetic::Divide | Arithmetic::WholeDivide => zip(x, y, |x, y| x / y),
+                Arithmetic::Remainder => zip(x, y, libm::fmodf),
+            }
+            .into(),
+        ),
+        (Values::Double(x), Values::Double(y)) => Values::Double(
+            match sign {
+                Arithmetic::Add => zip(x, y, |x, y| x + y),
+                Arithmetic::Subtract => zip(x, y, |x, y| x - y),
+                Arithmetic::Multiply => zip(x, y, |x, y| x * y),
+                Arithmetic::Divide | Arithmetic::WholeDivide => zip(x, y, |x, y| x / y),
+                Arithmetic::Remainder => zip(x, y, libm::fmod),
+            }
+            .into(),
+        ),
         // Nodes compute with values of one kind.
         _ => return Err(Failure { row: 0, message: "the operands have different types".into() }),
     };
@@ -101,7 +107,8 @@ fn failed(sign: Arithmetic, (a, b): (&Column, &Column), row: usize, kind: &Kind)
 /// The numbers with the other sign.
 pub(super) fn negate(a: &Column, kind: &Kind) -> Outcome<Column> {
     let nulls: Option<&NullBuffer> = a.nulls.as_ref();
-    let message = |row: usize| format!("-({}) is beyond the range of integers", text_of(a, &Kind::Integer, row));
+    let message =
+        |row: usize| format!("-({}) is beyond the range of integers", text_of(a, &Kind::Integer, row));
     let values = match &a.values {
         Values::Integer(v) => {
             let negated = v.iter().map(|v| v.checked_neg()).collect();

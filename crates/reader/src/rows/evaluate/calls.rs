@@ -79,7 +79,8 @@ fn round(of: &Column, rounding: Rounding, places: i32, from: &Kind, to: &Kind) -
     let message = |_| "the rounded number is out of range".into();
     let values = match (&of.values, from.digits(), to.digits()) {
         (Values::Integer(v), _, _) => {
-            let rounded = v.iter().map(|&v| i64::try_from(whole(v.into(), 0, places, 0, rounding)?).ok()).collect();
+            let rounded =
+                v.iter().map(|&v| i64::try_from(whole(v.into(), 0, places, 0, rounding)?).ok()).collect();
             Values::Integer(all_there(rounded, nulls, message)?.into())
         }
         (Values::Decimal(v), Some((_, scale)), Some((_, target))) => {
@@ -107,7 +108,9 @@ fn whole(units: i128, scale: u8, places: i32, target: u8, rounding: Rounding) ->
     let Some(unit) = 10i128.checked_pow(cut.unsigned_abs()) else { return Some(0) };
     let (quotient, rest) = (units / unit, units % unit);
     let step = match rounding {
-        Rounding::Nearest => units.signum() * i128::from(rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2)),
+        Rounding::Nearest => {
+            units.signum() * i128::from(rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2))
+        }
         Rounding::TowardsZero => 0,
         Rounding::Up => i128::from(rest > 0),
         Rounding::Down => -i128::from(rest < 0),

@@ -1,6 +1,5 @@
 //! Values of one kind as values of another.
 
-
 use arrow_array::StringArray;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::TimeUnit;
@@ -17,7 +16,9 @@ pub(in crate::rows) fn cast(column: &Column, from: &Kind, to: &Kind, lenient: bo
     }
     let rows = column.len();
     let values = match (&column.values, to) {
-        _ if *from == Kind::Null => return Ok(Column::new(blank(to, rows), Some(arrow_buffer::NullBuffer::new_null(rows)))),
+        _ if *from == Kind::Null => {
+            return Ok(Column::new(blank(to, rows), Some(arrow_buffer::NullBuffer::new_null(rows))));
+        }
         (_, Kind::Text) => Values::Text(texts(column, from)),
         (Values::Boolean(v), _) => of_booleans(v, to),
         (Values::Text(v), _) => {
@@ -56,7 +57,8 @@ fn each(
 ) -> Outcome<Column> {
     let rows = column.len();
     let valid: Vec<bool> = (0..rows).map(|row| column.is_valid(row)).collect();
-    let values: Vec<Option<Value>> = (0..rows).map(|row| if valid[row] { value(row) } else { None }).collect();
+    let values: Vec<Option<Value>> =
+        (0..rows).map(|row| if valid[row] { value(row) } else { None }).collect();
     if !lenient && let Some(row) = (0..rows).find(|&row| valid[row] && values[row].is_none()) {
         return Err(Failure { row, message: message(row) });
     }
@@ -85,8 +87,12 @@ fn shown(text: &str, to: &Kind) -> String {
     match to {
         Kind::Date => format!("{text:?} is not a date such as 2024-02-29"),
         Kind::Time => format!("{text:?} is not a time of day such as 23:59:59"),
-        Kind::Timestamp(_, None) => format!("{text:?} is not a timestamp such as 2024-02-29 23:59:59, without an offset"),
-        Kind::Timestamp(..) => format!("{text:?} is not a timestamp such as 2024-02-29 23:59:59 or 2024-02-29T23:59:59+02:00"),
+        Kind::Timestamp(_, None) => {
+            format!("{text:?} is not a timestamp such as 2024-02-29 23:59:59, without an offset")
+        }
+        Kind::Timestamp(..) => {
+            format!("{text:?} is not a timestamp such as 2024-02-29 23:59:59 or 2024-02-29T23:59:59+02:00")
+        }
         to => format!("{text:?} is not {to}"),
     }
 }
@@ -162,7 +168,9 @@ fn of_double(value: f64, to: &Kind) -> Option<Value> {
         Kind::Integer => {
             let whole = value.round_ties_even();
             // 2^63 is a float64, the largest integer is not.
-            (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole).then(|| Value::Integer(whole as i64))
+            (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0)
+                .contains(&whole)
+                .then(|| Value::Integer(whole as i64))
         }
         Kind::Decimal(digits, scale) => {
             let units = (value * 10f64.powi((*scale).into())).round();
@@ -278,13 +286,16 @@ fn places(units: i128, scale: i32, to: u8) -> Option<i128> {
     match u8::try_from(scale) {
         Ok(scale) => rescaled(units, scale, to),
         Err(_) if scale > 0 || units == 0 => Some(0),
-        Err(_) => units.checked_mul(10i128.checked_pow(scale.unsigned_abs())?)?.checked_mul(10i128.pow(to.into())),
+        Err(_) => {
+            units.checked_mul(10i128.checked_pow(scale.unsigned_abs())?)?.checked_mul(10i128.pow(to.into()))
+        }
     }
 }
 
 /// Dates and times as one another.
 fn of_time(value: i64, from: &Kind, to: &Kind) -> Option<Value> {
-    let counted = |unit: TimeUnit, zone: Option<&Zone>| calendar::count(calendar::local(from, value)?, unit, zone);
+    let counted =
+        |unit: TimeUnit, zone: Option<&Zone>| calendar::count(calendar::local(from, value)?, unit, zone);
     let value = match (from, to) {
         (Kind::Timestamp(a, x), Kind::Timestamp(b, y)) => match (x, y) {
             // The instant stays where both sides are of the same sort.
@@ -296,7 +307,10 @@ fn of_time(value: i64, from: &Kind, to: &Kind) -> Option<Value> {
         (Kind::Timestamp(..), Kind::Time) => {
             let local = calendar::local(from, value)?;
             calendar::count(local, TimeUnit::Nanosecond, None).map_or_else(
-                || calendar::count(local, TimeUnit::Microsecond, None).map(|v| v.rem_euclid(DAY / 1_000) * 1_000),
+                || {
+                    calendar::count(local, TimeUnit::Microsecond, None)
+                        .map(|v| v.rem_euclid(DAY / 1_000) * 1_000)
+                },
                 |v| Some(v.rem_euclid(DAY)),
             )?
         }

@@ -17,7 +17,6 @@ use super::like::Pattern;
 use super::node::{Node, Op};
 
 pub(super) use self::cast::cast;
-pub(super) use self::compare::Members;
 
 /// What cannot be computed, and the first row of which that is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +130,8 @@ impl Node {
             }
             let (yes, _) = choice.evaluate(when, rows)?.truth();
             let all = yes.len() == 1;
-            let (met, open) = (0..choice.open.len()).partition::<Vec<_>, _>(|&i| yes.value(if all { 0 } else { i }));
+            let (met, open) =
+                (0..choice.open.len()).partition::<Vec<_>, _>(|&i| yes.value(if all { 0 } else { i }));
             let met: Vec<u32> = met.into_iter().map(|i| choice.open[i]).collect();
             choice.open = open.into_iter().map(|i| choice.open[i]).collect();
             choice.settle(met, then, rows)?;
@@ -238,7 +238,8 @@ impl Choice {
 
 /// A failure in a selection of rows as one in all rows.
 fn at(outcome: Outcome<Column>, rows: &[u32]) -> Outcome<Column> {
-    outcome.map_err(|failure| Failure { row: rows.get(failure.row).map_or(0, |&row| row as usize), ..failure })
+    outcome
+        .map_err(|failure| Failure { row: rows.get(failure.row).map_or(0, |&row| row as usize), ..failure })
 }
 
 fn evaluated(both: &[Node; 2], rows: &Rows) -> Outcome<(Column, Column)> {
@@ -257,7 +258,8 @@ fn joined(a: &Column, b: &Column, and: bool) -> Column {
 }
 
 fn like(of: &Column, pattern: &Pattern) -> Column {
-    let matches = |texts: &StringArray| BooleanBuffer::collect_bool(texts.len(), |i| pattern.matches(texts.value(i)));
+    let matches =
+        |texts: &StringArray| BooleanBuffer::collect_bool(texts.len(), |i| pattern.matches(texts.value(i)));
     match &of.values {
         Values::Text(texts) => Column::new(Values::Boolean(matches(texts)), of.nulls.clone()),
         _ => of.clone(),

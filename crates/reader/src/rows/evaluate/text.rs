@@ -45,7 +45,8 @@ pub(super) fn call(function: Text, operands: &[Column]) -> Column {
         Text::EndsWith => truth(&|row| text(0, row).ends_with(text(1, row))),
         Text::Contains => truth(&|row| text(0, row).contains(text(1, row))),
         Text::Position => whole(&|row| {
-            let before = text(0, row).find(text(1, row)).map(|at| text(0, row)[..at].chars().count() as i64 + 1);
+            let before =
+                text(0, row).find(text(1, row)).map(|at| text(0, row)[..at].chars().count() as i64 + 1);
             before.unwrap_or_default()
         }),
         Text::Concat => texts(&|row| {
@@ -78,7 +79,12 @@ fn number_at(column: &Column, row: usize) -> i64 {
 
 /// Without blanks, or these letters, at its ends.
 fn trimmed<'a>(text: &'a str, letters: Option<&str>, left: bool, right: bool) -> &'a str {
-    let blank = |c: char| matches!(c, ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}');
+    let blank = |c: char| {
+        matches!(
+            c,
+            ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+        )
+    };
     let goes = |c: char| letters.map_or_else(|| blank(c), |letters| letters.contains(c));
     let text = if left { text.trim_start_matches(goes) } else { text };
     if right { text.trim_end_matches(goes) } else { text }
@@ -122,6 +128,7 @@ fn left(text: &str, count: i64) -> &str {
 /// The last characters, or all but the first.
 fn right(text: &str, count: i64) -> &str {
     let characters = text.chars().count() as u64;
-    let dropped = if count < 0 { count.unsigned_abs() } else { characters.saturating_sub(count.unsigned_abs()) };
+    let dropped =
+        if count < 0 { count.unsigned_abs() } else { characters.saturating_sub(count.unsigned_abs()) };
     &text[byte(text, dropped.min(characters) as usize)..]
 }

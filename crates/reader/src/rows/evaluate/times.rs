@@ -58,8 +58,11 @@ pub(super) fn field(of: &Column, kind: &Kind, field: Field) -> Outcome<Column> {
 
 /// The beginnings of what dates and times lie in, as timestamps.
 pub(super) fn begin(of: &Column, from: &Kind, field: Field, to: &Kind) -> Outcome<Column> {
-    let (Values::Integer(values), Kind::Timestamp(unit, zone)) = (&of.values, to) else { return Ok(of.clone()) };
-    let begin = |value: i64| calendar::count(field.begin(calendar::local(from, value)?)?, *unit, zone.as_ref());
+    let (Values::Integer(values), Kind::Timestamp(unit, zone)) = (&of.values, to) else {
+        return Ok(of.clone());
+    };
+    let begin =
+        |value: i64| calendar::count(field.begin(calendar::local(from, value)?)?, *unit, zone.as_ref());
     let begins = values.iter().map(|&value| begin(value)).collect();
     let message = |_| "the date is out of range".into();
     Ok(Column::new(Values::Integer(all_there(begins, of.nulls.as_ref(), message)?.into()), of.nulls.clone()))
@@ -82,7 +85,8 @@ pub(super) fn make_date(parts: &[Column]) -> Outcome<Column> {
     };
     let valid = |row: usize| parts.iter().all(|part| part.is_valid(row));
     let nulls = Some(arrow_buffer::BooleanBuffer::collect_bool(rows, valid).into());
-    let message = |row: usize| format!("there is no day {}-{}-{}", at(years, row), at(months, row), at(days, row));
+    let message =
+        |row: usize| format!("there is no day {}-{}-{}", at(years, row), at(months, row), at(days, row));
     let made = all_there((0..rows).map(day).collect(), nulls.as_ref(), message)?;
     Ok(Column::new(Values::Integer(made.into()), nulls))
 }
