@@ -21,6 +21,8 @@
 //! | `extremes` | the ends of float64's range, means that dwarf the spread |
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
 //! | `hostile` | damaged and odd files |
+//! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
+//! | `structure` | the shape of the house: circles of files, long functions, crowded roots |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod algebra;
@@ -44,5 +46,6 @@ mod predict;
 mod reference;
 mod robust;
 mod rows;
+mod structure;
 mod types;
 mod util;

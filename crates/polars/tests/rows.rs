@@ -1,7 +1,7 @@
 //! Row expressions beside what polars makes of the same text, where the two have the same semantics.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Float64Type, Int64Type, UInt32Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use polars::prelude as pl;
@@ -36,6 +36,8 @@ fn cells(array: &ArrayRef) -> Vec<String> {
         _ if array.is_null(row) => "null".to_owned(),
         DataType::Boolean => array.as_boolean().value(row).to_string(),
         DataType::Int64 => format!("{:?}", array.as_primitive::<Int64Type>().value(row) as f64),
+        // Lengths, there.
+        DataType::UInt32 => format!("{:?}", f64::from(array.as_primitive::<UInt32Type>().value(row))),
         DataType::Float64 => format!("{:?}", array.as_primitive::<Float64Type>().value(row)),
         _ => array.as_string::<i32>().value(row).to_owned(),
     };
