@@ -13,12 +13,12 @@ const ROOM: usize = 10;
 
 /// The roots of the crates, with what is left to be done: files in circles, long functions, files in the root.
 const CRATES: [(&str, [usize; 3]); 7] = [
-    ("crates/reader/src", [2, 2, 13]),
-    ("crates/core/src", [8, 4, 33]),
-    ("crates/solve/src", [9, 1, 17]),
-    ("crates/streamreg/src", [15, 3, 18]),
+    ("crates/reader/src", [0, 2, 13]),
+    ("crates/core/src", [0, 4, 33]),
+    ("crates/solve/src", [0, 1, 17]),
+    ("crates/streamreg/src", [0, 3, 18]),
     ("crates/polars/src", [0, 1, 0]),
-    ("crates/cli", [8, 3, 0]),
+    ("crates/cli", [0, 3, 0]),
     ("data-gen/src", [0, 0, 0]),
 ];
 
@@ -34,7 +34,8 @@ fn the_house_is_in_order() {
         if found != known {
             wrong.push(format!(
                 "{root}: {found:?} where {known:?} is known (files in circles, long functions, files in the root)\n  \
-                 in circles: {circles:?}\n  long: {long:?}"
+                 in circles:\n    {}\n  long: {long:?}",
+                circles.join("\n    ")
             ));
         }
     }
@@ -98,15 +99,15 @@ impl House {
         found.filter(|other| !module.starts_with(other)).collect()
     }
 
-    /// The files from which imports lead back to themselves.
+    /// The files from which imports lead back to themselves, each with those of its imports that do.
     fn circles(&self) -> Vec<String> {
         let arrows: BTreeMap<&Module, BTreeSet<Module>> =
             self.files.iter().map(|(module, source)| (module, self.imports(module, source))).collect();
-        let reaches_itself = |start: &Module| {
+        let reaches = |start: &Module, end: &Module| {
             let mut seen = BTreeSet::new();
-            let mut open: Vec<&Module> = arrows[start].iter().collect();
+            let mut open: Vec<&Module> = vec![start];
             while let Some(next) = open.pop() {
-                if next == start {
+                if next == end {
                     return true;
                 }
                 if seen.insert(next) {
@@ -115,7 +116,13 @@ impl House {
             }
             false
         };
-        self.files.keys().filter(|module| reaches_itself(module)).map(|module| module.join("/")).collect()
+        let back = |module: &&Module| {
+            let own = arrows[*module].iter().filter(|next| reaches(next, module));
+            own.map(|next| next.join("/")).collect::<Vec<_>>().join(", ")
+        };
+        let all =
+            self.files.keys().map(|module| (module, back(&module))).filter(|(_, back)| !back.is_empty());
+        all.map(|(module, back)| format!("{} -> {back}", module.join("/"))).collect()
     }
 
     /// Functions of more lines than a screen has, with their numbers.

@@ -6,6 +6,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use crate::descent::DescentArgs;
 use crate::penalty::PenaltyArgs;
+use crate::progress::RunArgs;
+use crate::report::format::Format;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -88,30 +90,6 @@ pub(crate) struct InputArgs {
     /// may be repeated
     #[arg(long = "schema", value_name = "COLUMN=TYPE", help_heading = "CSV")]
     pub(crate) types: Vec<String>,
-}
-
-/// How the work is done; nothing here changes a result.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RunArgs {
-    /// Threads [default: all processors]
-    #[arg(long, value_name = "N", help_heading = "Running")]
-    pub(crate) threads: Option<usize>,
-
-    /// Progress on stderr: a bar if it is a terminal, JSON lines, or none
-    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Running")]
-    pub(crate) progress: ProgressStyle,
-
-    /// Neither progress nor notices: of rows without a prediction, for one
-    #[arg(long, short, help_heading = "Running")]
-    pub(crate) quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProgressStyle {
-    #[default]
-    Auto,
-    Json,
-    None,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -339,16 +317,6 @@ pub(crate) enum CollinearArg {
     Drop,
     Error,
     MinNorm,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    #[default]
-    Table,
-    Json,
-    Tidy,
-    Glance,
-    Markdown,
 }
 
 #[derive(Debug, ClapArgs)]

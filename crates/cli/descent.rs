@@ -7,9 +7,8 @@ use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{Begin, Descent, LearningRate, Loss, Model, Precondition, Regression, TracePoint};
 
-use crate::args::FitArgs;
 use crate::progress::show_loss;
-use crate::settings::{names, usage};
+use crate::text::{names, usage};
 
 /// How an iterative solver goes about its work.
 #[derive(Debug, ClapArgs)]
@@ -140,7 +139,7 @@ pub(crate) fn points(curve: &Curve) -> Vec<TracePoint> {
 
 impl DescentArgs {
     /// Whether anything is asked of an iterative solver.
-    fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         let Self { loss, delta, quantile, epsilon, epochs, learning_rate, eta0, power_t, momentum, .. } =
             self;
         let Self {
@@ -203,9 +202,12 @@ impl DescentArgs {
     }
 }
 
-/// The regression, fitted as the arguments say, and where its learning curve goes.
-pub(crate) fn descent(mut regression: Regression, args: &FitArgs) -> Result<(Regression, Curve)> {
-    let own = &args.descent;
+/// The regression, fitted as the arguments say, and where its learning curve goes. An iterative solver has a seed.
+pub(crate) fn descent(
+    mut regression: Regression,
+    own: &DescentArgs,
+    seed: Option<u64>,
+) -> Result<(Regression, Curve)> {
     let curve = Curve::default();
     if let Some(text) = &own.sparse {
         let columns = names("--sparse", std::slice::from_ref(text))?;
@@ -217,15 +219,8 @@ pub(crate) fn descent(mut regression: Regression, args: &FitArgs) -> Result<(Reg
     if let Some(bits) = own.hash_bits {
         regression = regression.hash_bits(bits);
     }
-    let seed = args.penalty.seed.filter(|_| args.penalty.cv.is_none());
-    if args.penalty.seed.is_some() && args.penalty.cv.is_none() && !iterates(args) {
-        return Err(usage("--seed is that of --cv, or of an iterative --solver"));
-    }
-    if !iterates(args) {
-        return Ok((regression, curve));
-    }
-    let mut descent =
-        Descent::new().loss(own.the_loss()?).learning_rate(own.the_rate()?).seed(seed.unwrap_or(0));
+    let Some(seed) = seed else { return Ok((regression, curve)) };
+    let mut descent = Descent::new().loss(own.the_loss()?).learning_rate(own.the_rate()?).seed(seed);
     if let Some(epochs) = own.epochs {
         descent = descent.epochs(epochs);
     }
@@ -265,9 +260,4 @@ pub(crate) fn descent(mut regression: Regression, args: &FitArgs) -> Result<(Reg
         }
     }));
     Ok((regression.descent(descent), curve))
-}
-
-/// Whether the arguments ask for an iterative solver, by name or by what only such a one has.
-fn iterates(args: &FitArgs) -> bool {
-    args.solver.is_iterative() || args.descent.is_asked()
 }

@@ -72,7 +72,7 @@ impl Exit {
     pub(crate) fn report(self) -> ExitCode {
         if let Some(message) = self.message {
             // Nothing can be done about a closed stderr.
-            let _ = writeln!(std::io::stderr(), "streamreg: {}", crate::report::printable(&message));
+            let _ = writeln!(std::io::stderr(), "streamreg: {}", crate::text::printable(&message));
         }
         if let Some(excerpt) = self.excerpt {
             let _ = writeln!(std::io::stderr(), "{excerpt}");

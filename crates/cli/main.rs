@@ -8,6 +8,7 @@ mod penalty;
 mod progress;
 mod report;
 mod settings;
+mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

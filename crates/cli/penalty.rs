@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{CrossValidation, CvRule, Penalization, Penalty, PenaltyScale};
 
-use crate::settings::usage;
+use crate::text::usage;
 
 /// A penalty on the coefficients, and how its size is found.
 #[derive(Debug, ClapArgs)]

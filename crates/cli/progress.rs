@@ -5,10 +5,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use clap::{Args as ClapArgs, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
 use streamreg::{Progress, ProgressFn};
 
-use crate::args::{ProgressStyle, RunArgs};
+/// How the work is done; nothing here changes a result.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Threads [default: all processors]
+    #[arg(long, value_name = "N", help_heading = "Running")]
+    pub(crate) threads: Option<usize>,
+
+    /// Progress on stderr: a bar if it is a terminal, JSON lines, or none
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Running")]
+    pub(crate) progress: ProgressStyle,
+
+    /// Neither progress nor notices: of rows without a prediction, for one
+    #[arg(long, short, help_heading = "Running")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    #[default]
+    Auto,
+    Json,
+    None,
+}
 
 /// What shall be told of the progress, if anything.
 pub(crate) fn reporter(args: &RunArgs) -> Option<ProgressFn> {

@@ -10,18 +10,14 @@ use streamreg::{
 };
 
 use crate::args::{
-    CollinearArg, ContrastsArg, FitArgs, InputArgs, IntervalArg, MissingArg, PrecisionArg, RunArgs,
-    SolverArg, UnseenArg, WeightArg,
+    CollinearArg, ContrastsArg, FitArgs, InputArgs, IntervalArg, MissingArg, PrecisionArg, SolverArg,
+    UnseenArg, WeightArg,
 };
 use crate::descent::{Curve, descent};
 use crate::exit::INTERRUPTED;
 use crate::penalty::penalization;
-use crate::progress;
-
-/// A mistake on the command line that clap cannot see.
-pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(streamreg::Error::invalid_request(message))
-}
+use crate::progress::{self, RunArgs};
+use crate::text::{names, pair, usage};
 
 /// The regression that the arguments describe.
 pub(crate) fn regression(args: &FitArgs) -> Result<(Regression, Curve)> {
@@ -91,13 +87,12 @@ pub(crate) fn regression(args: &FitArgs) -> Result<(Regression, Curve)> {
     if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
         regression = regression.weights(column, weight_type(kind));
     }
-    descent(inference(regression, args)?, args)
-}
-
-/// What stands before and behind the first `=`, without blanks around.
-fn pair<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
-    let parts = text.split_once('=').map(|(a, b)| (a.trim(), b.trim()));
-    parts.filter(|(a, _)| !a.is_empty()).ok_or_else(|| usage(format!("{flag} takes {form}, not {text:?}")))
+    let iterates = args.solver.is_iterative() || args.descent.is_asked();
+    let seed = args.penalty.seed.filter(|_| args.penalty.cv.is_none());
+    if seed.is_some() && !iterates {
+        return Err(usage("--seed is that of --cv, or of an iterative --solver"));
+    }
+    descent(inference(regression, args)?, &args.descent, iterates.then_some(seed.unwrap_or(0)))
 }
 
 fn weight_type(kind: WeightArg) -> WeightType {
@@ -187,70 +182,11 @@ pub(crate) fn interval(kind: Option<IntervalArg>, level: f64) -> Option<(Interva
     })
 }
 
-/// Splits lists of names at commas and trims them. A name in double quotes is kept as it is, commas
-/// included; `""` inside is one quote.
-pub(crate) fn names(flag: &str, lists: &[String]) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for list in lists {
-        let mut rest = list.as_str();
-        loop {
-            let (name, after) =
-                first_name(rest).ok_or_else(|| usage(format!("{flag} {list}: a quote is not closed")))?;
-            if name.is_empty() {
-                return Err(usage(format!(
-                    "{flag} {list:?}: a name is empty; separate names by single commas"
-                )));
-            }
-            names.push(name);
-            match after {
-                Some(after) => rest = after,
-                None => break,
-            }
-        }
-    }
-    Ok(names)
-}
-
-/// The first name of a list, and what follows its comma. `None` if a quote is not closed.
-fn first_name(list: &str) -> Option<(String, Option<&str>)> {
-    let Some(quoted) = list.trim_start().strip_prefix('"') else {
-        return Some(match list.split_once(',') {
-            Some((name, after)) => (name.trim().to_owned(), Some(after)),
-            None => (list.trim().to_owned(), None),
-        });
-    };
-    let (mut name, mut rest) = (String::new(), quoted);
-    loop {
-        let (part, after) = rest.split_once('"')?;
-        name.push_str(part);
-        if let Some(more) = after.strip_prefix('"') {
-            name.push('"');
-            rest = more;
-        } else if after.trim().is_empty() {
-            return Some((name, None));
-        } else {
-            return after.trim_start().strip_prefix(',').map(|after| (name, Some(after)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
-
-    #[test]
-    fn names_are_split_at_commas_outside_quotes() {
-        let split = |list: &str| names("--features", &[list.to_owned()]).map_err(|e| e.to_string());
-        assert_eq!(split("a, b c").unwrap(), ["a", "b c"]);
-        assert_eq!(
-            split(r#""age, years",height,"say ""hi""""#).unwrap(),
-            ["age, years", "height", r#"say "hi""#]
-        );
-        assert!(split("a,,b").unwrap_err().contains("empty"));
-        assert!(split(r#""a,b"#).unwrap_err().contains("not closed"));
-    }
 
     #[test]
     fn delimiters() {

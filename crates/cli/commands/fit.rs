@@ -12,6 +12,7 @@ use crate::args::FitArgs;
 use crate::descent::points;
 use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
 use crate::report::{GroupForm, GroupWriter};
+use crate::text::usage;
 use crate::{report, settings};
 
 /// Digits below which no result passes for one.
@@ -29,10 +30,10 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     if !args.by.is_empty() {
         if args.save_model.is_some() {
-            return Err(settings::usage("--save-model takes one fit, and --by makes many"));
+            return Err(usage("--save-model takes one fit, and --by makes many"));
         }
         if args.vcov_out.is_some() {
-            return Err(settings::usage("--vcov-out takes one fit, and --by makes many"));
+            return Err(usage("--vcov-out takes one fit, and --by makes many"));
         }
         return run_groups(args, &regression, source.as_ref());
     }
@@ -49,10 +50,10 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     let fitted = fitted?;
     if args.save_model.is_some() && fitted.len() > 1 {
-        return Err(settings::usage("--save-model takes one target; fit them one by one"));
+        return Err(usage("--save-model takes one target; fit them one by one"));
     }
     if args.vcov_out.is_some() && fitted.len() > 1 {
-        return Err(settings::usage("--vcov-out takes one target; fit them one by one"));
+        return Err(usage("--vcov-out takes one target; fit them one by one"));
     }
     let text = report::fits(&fitted, args.format)?;
     match &args.output {
@@ -88,7 +89,7 @@ fn query(sql: &str, files: &[PathBuf]) -> Result<Box<dyn Source>> {
 
 #[cfg(not(feature = "polars"))]
 fn query(_: &str, _: &[PathBuf]) -> Result<Box<dyn Source>> {
-    Err(settings::usage(
+    Err(usage(
         "--query needs polars: build the program with `cargo install --path . --locked --features polars`",
     ))
 }
@@ -105,16 +106,16 @@ fn outputs(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
     ];
     let ending = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase();
     if args.vcov_out.as_ref().map(ending).is_some_and(|e| !e.ends_with(".csv") && !e.ends_with(".parquet")) {
-        return Err(settings::usage("--vcov-out takes a file that ends in .parquet or .csv"));
+        return Err(usage("--vcov-out takes a file that ends in .parquet or .csv"));
     }
     if args.descent.plot.as_ref().map(ending).is_some_and(|e| !e.ends_with(".svg")) {
-        return Err(settings::usage("--plot takes a file that ends in .svg"));
+        return Err(usage("--plot takes a file that ends in .svg"));
     }
     let named: Vec<(&str, &PathBuf)> =
         flags.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))).collect();
     for (index, (flag, path)) in named.iter().enumerate() {
         if let Some((other, _)) = named[..index].iter().find(|(_, before)| same_file(before, path)) {
-            return Err(settings::usage(format!("{other} and {flag} name the same file")));
+            return Err(usage(format!("{other} and {flag} name the same file")));
         }
     }
     Ok(named)

@@ -9,14 +9,15 @@ use crate::args::{PredictArgs, UnseenArg};
 use crate::exit::Exit;
 use crate::report::count;
 use crate::settings;
+use crate::text::{names, usage};
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
     if args.output.as_ref().is_some_and(|output| same_file(output, &args.model)) {
-        return Err(settings::usage("the output is the model file"));
+        return Err(usage("the output is the model file"));
     }
     let options = PredictOptions {
-        keep: settings::names("--keep", &args.keep)?,
+        keep: names("--keep", &args.keep)?,
         unseen: settings::unseen(args.unseen),
         interval: settings::interval(args.interval, args.conf_level),
         dataset: settings::dataset(&args.input)?,

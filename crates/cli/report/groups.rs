@@ -11,8 +11,8 @@ use streamreg::{
 use super::markdown::{escape, row as markdown_row};
 use super::number::{count, optional, short};
 use super::table::coefficients;
-use super::{broom, dropped_rows, left_out, printable};
-use crate::args::Format;
+use super::{Format, broom, dropped_rows, left_out};
+use crate::text::printable;
 
 /// What fits of groups look like.
 pub(crate) struct GroupForm {

@@ -4,7 +4,8 @@ use streamreg::{CvReport, FitReport, TermEstimate};
 
 use super::number::{optional, p_value, t_value};
 use super::table::{model, summary};
-use super::{is_bare, ledger_lines, penalized, printable};
+use super::{is_bare, ledger_lines, penalized};
+use crate::text::printable;
 
 pub(crate) fn fit(report: &FitReport) -> String {
     if is_bare(report) {

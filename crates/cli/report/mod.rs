@@ -3,6 +3,7 @@
 mod broom;
 mod columns;
 mod descent;
+pub(crate) mod format;
 mod groups;
 mod learning_curve;
 mod markdown;
@@ -17,11 +18,12 @@ use anyhow::Result;
 use serde::Serialize;
 use streamreg::{FitReport, LeftOut, Reading, RowLedger};
 
+pub(crate) use self::format::Format;
 pub(crate) use self::groups::{GroupForm, GroupWriter};
 pub(crate) use self::learning_curve::learning_curve;
 pub(crate) use self::number::{count, short};
 pub(crate) use self::plain::{evaluation, inspection};
-use crate::args::Format;
+use crate::text::printable;
 
 /// Fits of several responses in JSON.
 #[derive(Serialize)]
@@ -53,17 +55,6 @@ pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
-}
-
-/// Text from a file, safe for a terminal: control characters are escaped.
-pub(crate) fn printable(text: &str) -> String {
-    // Marks that change the direction of text would let a name rewrite the rest of its line.
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let escape = |c: char| {
-        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
-    };
-    text.chars().map(escape).collect()
 }
 
 /// Whether estimates have nothing beside them: neither standard errors nor tests.

@@ -4,7 +4,7 @@ use streamreg::{CvReport, CvRule, FitReport, PenalizedReport};
 
 use super::columns::aligned;
 use super::number::{count, optional, short};
-use super::printable;
+use crate::text::printable;
 
 /// Rows of the curve that are shown, beside the two that rules choose.
 const CURVE_ROWS: usize = 8;

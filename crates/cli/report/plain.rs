@@ -4,7 +4,7 @@ use streamreg::{Evaluation, Inspection};
 
 use super::columns::aligned;
 use super::number::{bytes, count, optional, short};
-use super::printable;
+use crate::text::printable;
 
 pub(crate) fn evaluation(e: &Evaluation) -> String {
     let mut rows = vec![

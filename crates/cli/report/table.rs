@@ -4,7 +4,8 @@ use streamreg::{FitReport, Precision, TermEstimate, Vcov, VcovSummary, WaldTest}
 
 use super::columns::aligned;
 use super::number::{count, optional, p_value, short, stars, t_value};
-use super::{descent, is_bare, ledger_lines, penalized, printable};
+use super::{descent, is_bare, ledger_lines, penalized};
+use crate::text::printable;
 
 pub(crate) fn fit(report: &FitReport) -> String {
     let mut out = format!("{}\n\nCoefficients:\n", model(report));

@@ -24,6 +24,29 @@ pub(crate) struct Binder<'s> {
     positions: HashMap<String, usize>,
 }
 
+impl Design {
+    /// Binds `spec` to the columns of `schema`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or of a type that its role
+    /// does not allow, and for a model with nothing to estimate.
+    pub fn new(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
+        if spec.responses.is_empty() {
+            return Err(Error::new(ErrorKind::Model, "the model has no response"));
+        }
+        Binder::new(spec, schema).bind()
+    }
+
+    /// Binds the terms of `spec` alone, for predictions: no response, weight or group is needed.
+    ///
+    /// # Errors
+    /// As [`Design::new`].
+    pub fn of_terms(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
+        let responses = Vec::new();
+        Binder::new(&ModelSpec { responses, ..spec.for_new_rows() }, schema).bind()
+    }
+}
+
 impl<'s> Binder<'s> {
     pub(crate) fn new(spec: &'s ModelSpec, schema: &'s Schema) -> Self {
         let design = Design {

@@ -1,4 +1,16 @@
-//! Blocks of rows: what accumulators eat. Plain slices, so that any engine can feed them.
+//! Blocks of rows in the layout that accumulators take. Plain slices, so that any engine can feed them.
+
+/// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
+/// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
+/// product wants longer ones.
+pub fn block_rows(variables: usize) -> usize {
+    match variables {
+        0..256 => 1_024,
+        256..16_384 => 2_048,
+        // Too wide for cross-products: what counts is memory.
+        _ => ((1 << 24) / variables).max(8),
+    }
+}
 
 /// One variable in a block of rows.
 #[derive(Clone, Copy, Debug)]

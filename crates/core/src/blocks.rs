@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 
-use crate::block::{BlockError, Column, DesignBlock};
+use crate::block::{BlockError, Column, DesignBlock, block_rows};
 use crate::convert::{fill, is_null, plain};
 use crate::design::{Check, Content, Design};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,18 +13,6 @@ use crate::lists::{Gap, Lists};
 use crate::missing::{MissingReason, Tally};
 use crate::spec::{Missing, WeightType};
 use crate::variables::{Computed, column_of, compute};
-
-/// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
-/// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
-/// product wants longer ones.
-pub fn block_rows(variables: usize) -> usize {
-    match variables {
-        0..256 => 1_024,
-        256..16_384 => 2_048,
-        // Too wide for cross-products: what counts is memory.
-        _ => ((1 << 24) / variables).max(8),
-    }
-}
 
 /// What happens to a row with a level that the model does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

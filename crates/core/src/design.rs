@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow_schema::Schema;
-
-use crate::bind::Binder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expression::{Expr, Operator};
 use crate::levels::{Level, LevelSet};
@@ -155,27 +152,6 @@ pub struct Design {
 }
 
 impl Design {
-    /// Binds `spec` to the columns of `schema`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Model`] for a column that is absent, ambiguous, repeated or of a type that its role
-    /// does not allow, and for a model with nothing to estimate.
-    pub fn new(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
-        if spec.responses.is_empty() {
-            return Err(Error::new(ErrorKind::Model, "the model has no response"));
-        }
-        Binder::new(spec, schema).bind()
-    }
-
-    /// Binds the terms of `spec` alone, for predictions: no response, weight or group is needed.
-    ///
-    /// # Errors
-    /// As [`Design::new`].
-    pub fn of_terms(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
-        let responses = Vec::new();
-        Binder::new(&ModelSpec { responses, ..spec.for_new_rows() }, schema).bind()
-    }
-
     /// The same design with sums of the given precision; a new one has those of float64.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.exact = precision.is_exact(self.variables.len());

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::cells::cell_text;
 use crate::convert::{fill, is_null};
 use crate::error::{Error, ErrorKind, Result};
-use crate::folds::hash_bytes;
+use crate::hash::hash_bytes;
 
 /// A level of a category.
 ///

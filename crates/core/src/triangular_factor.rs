@@ -3,8 +3,7 @@
 use faer::Mat;
 
 use crate::accumulate::Accumulator;
-use crate::block::{BlockError, DesignBlock};
-use crate::blocks::block_rows;
+use crate::block::{BlockError, DesignBlock, block_rows};
 use crate::centred::Centred;
 use crate::moments::Moments;
 use crate::reflect::triangle;

@@ -3,8 +3,7 @@
 use arrow_array::RecordBatch;
 use faer::fx128;
 
-use crate::block::Column;
-use crate::blocks::block_rows;
+use crate::block::{Column, block_rows};
 use crate::convert::fill;
 use crate::design::{Content, Design, Monomial, Piece, Polynomial};
 use crate::error::Result;

@@ -7,15 +7,15 @@
 //! `mean_l(y) - mean_l(x)' b`, with variance `sigma² (1 / n_l + mean_l(x)' S^-1 mean_l(x))`.
 
 use faer::{Mat, fx128};
-use serde::{Deserialize, Serialize};
 use streamreg_core::layout::AbsorbedTerm;
 use streamreg_core::{Contrasts, INTERCEPT, LevelMeans};
 
 use crate::centre::Centre;
+use crate::coefficient::Coefficient;
 use crate::factor::{Factor, cholesky, rounding_share};
-use crate::precision::{Bounds, Quality};
+use crate::precision::Bounds;
 use crate::scalar::{Scalar, dot};
-use crate::solution::Solution;
+use crate::solution::{LevelCovariance, Solution};
 
 /// A category to eliminate, and the columns that are left: positions among those of `means`, the response
 /// last.
@@ -219,18 +219,6 @@ pub(crate) struct Effects<T> {
     origin: Vec<T>,
 }
 
-/// A coefficient on its way into the table.
-pub(crate) struct Coefficient {
-    pub(crate) term: String,
-    /// `None` for a column that was set aside.
-    pub(crate) value: Option<f64>,
-    /// Its standard error in units of sigma.
-    pub(crate) unit_error: f64,
-    /// How well it is known; `None` for a solution of minimum norm, and for the levels of a category that was
-    /// eliminated in float64.
-    pub(crate) quality: Option<Quality>,
-}
-
 impl<T: Scalar> Effects<T> {
     /// The intercept, where there is one, and the coefficients of the levels. `bounds` are those of the columns.
     pub(crate) fn coefficients(
@@ -347,14 +335,4 @@ impl<T: Scalar> Point<T> {
         });
         Coefficient { term: term.to_owned(), value: Some(self.value.near()), unit_error, quality }
     }
-}
-
-/// For intervals of predictions where a category was eliminated: the variance of the expected value at `x` in
-/// level `l` is `sigma² / weight_l + (x - mean_l)' V (x - mean_l)`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LevelCovariance {
-    /// Sum of the weights of every level.
-    pub weights: Vec<f64>,
-    /// Means of the other columns, row-major, a row a level.
-    pub means: Vec<f64>,
 }

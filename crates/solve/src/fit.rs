@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use streamreg_core::{CrossProducts, DoubledProducts, TriangularFactor};
 
-use crate::absorb::{Absorbed, Averaged, Coefficient, roundings};
+use crate::absorb::{Absorbed, Averaged, roundings};
 use crate::aliased::{Aliased, Relation};
 use crate::centre::Centre;
+use crate::coefficient::Coefficient;
 use crate::covariance::{Bread, VcovSummary};
 use crate::equation::Equation;
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use crate::precision::{Errors, Known, Precision, undecided};
 use crate::scalar::Scalar;
 use crate::solution::{Covariance, Scaled, Solution};
 use crate::wald::WaldTest;
+use crate::warning::Warning;
 
 /// The sufficient statistics that a fit starts from.
 #[derive(Clone, Copy, Debug)]
@@ -39,22 +41,6 @@ impl Statistics<'_> {
             Self::TriangularFactor(t) => t.moments().rows(),
             Self::Absorbed(a) => a.means.products().moments().rows(),
         }
-    }
-}
-
-/// Something the reader of a fit should know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Warning {
-    /// A stable name for programs.
-    pub code: String,
-    /// A sentence for people.
-    pub message: String,
-}
-
-impl Warning {
-    /// A warning with a stable name and a sentence.
-    pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
     }
 }
 

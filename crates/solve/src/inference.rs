@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::absorb::Coefficient;
+use crate::coefficient::Coefficient;
 use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::equation::Equation;
 use crate::factor::Factor;

@@ -27,6 +27,7 @@
 mod absorb;
 mod aliased;
 mod centre;
+mod coefficient;
 pub mod covariance;
 pub mod distributions;
 pub mod equation;
@@ -40,14 +41,16 @@ mod precision;
 mod scalar;
 mod solution;
 pub mod wald;
+mod warning;
 
-pub use absorb::{Absorbed, LevelCovariance};
+pub use absorb::Absorbed;
 pub use aliased::Aliased;
 pub use covariance::{Bread, ClusterCount, Meat, SmallSample, Vcov, VcovSummary};
 pub use equation::Equation;
 pub use error::{Error, Result};
-pub use fit::{Attempt, Fit, RankMargin, Statistics, Warning, fit};
+pub use fit::{Attempt, Fit, RankMargin, Statistics, fit};
 pub use inference::{Glance, TermEstimate};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
-pub use solution::Covariance;
+pub use solution::{Covariance, LevelCovariance};
 pub use wald::{Restriction, WaldTest};
+pub use warning::Warning;

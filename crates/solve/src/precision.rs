@@ -16,13 +16,13 @@
 
 use faer::Mat;
 
-use crate::absorb::Coefficient;
 use crate::centre::Centre;
+use crate::coefficient::{Coefficient, Quality};
 use crate::equation::Equation;
 use crate::factor::Factor;
-use crate::fit::Warning;
 use crate::scalar::Scalar;
 use crate::solution::Scaled;
+use crate::warning::Warning;
 
 /// Digits that `Solver::Auto` wants from cross-products.
 const WANTED_DIGITS: f64 = 8.0;
@@ -83,19 +83,6 @@ impl Errors {
         const SEEN: f64 = 1_000.0;
         Self::Rows(f64::UNIT * (SEEN + 4.0 * columns as f64 + (rows as f64).sqrt() / 4.0))
     }
-}
-
-/// How well a coefficient is known: bounds of its error, in its own unit.
-#[derive(Clone, Debug)]
-pub(crate) struct Quality {
-    /// By the arithmetic.
-    pub(crate) arithmetic: f64,
-    /// By the rounding of the input.
-    pub(crate) input: f64,
-    /// Variance inflation factor.
-    pub(crate) vif: Option<f64>,
-    /// A size that is next to nothing beside the response.
-    negligible: f64,
 }
 
 /// What is known of the accuracy of a fit.

@@ -3,7 +3,6 @@
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-use crate::absorb::LevelCovariance;
 use crate::aliased::Relation;
 use crate::centre::Centre;
 use crate::covariance::VcovSummary;
@@ -35,6 +34,16 @@ pub struct Covariance {
     /// Where a category was eliminated, what its levels add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub levels: Option<LevelCovariance>,
+}
+
+/// For intervals of predictions where a category was eliminated: the variance of the expected value at `x` in
+/// level `l` is `sigma² / weight_l + (x - mean_l)' V (x - mean_l)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LevelCovariance {
+    /// Sum of the weights of every level.
+    pub weights: Vec<f64>,
+    /// Means of the other columns, row-major, a row a level.
+    pub means: Vec<f64>,
 }
 
 /// Coefficients of the scaled columns, and a matrix `A` with `(R'R)^-1 = A A'`.

@@ -3,8 +3,7 @@
 mod kernel;
 
 use crate::accumulate::Accumulator;
-use crate::block::{BlockError, DesignBlock};
-use crate::blocks::block_rows;
+use crate::block::{BlockError, DesignBlock, block_rows};
 use crate::centred::Centred;
 use crate::moments::Moments;
 

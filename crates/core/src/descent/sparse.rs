@@ -8,7 +8,7 @@ use crate::descent::rows::SparseRows;
 use crate::descent::scaling::{Scaling, power_of_two_near};
 use crate::descent::survey::Survey;
 use crate::design::{Design, TermFactor, monomials};
-use crate::folds::mix;
+use crate::hash::mix;
 use crate::layout::{Layout, LayoutColumn};
 
 /// Where the entries of a row come from.

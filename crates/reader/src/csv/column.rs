@@ -10,12 +10,23 @@ use memchr::memchr;
 
 use super::field::{Edge, Field, Text, trim};
 use super::options::{ColumnType, Nulls};
-use super::rows::Step;
 use super::{number, value};
 use crate::error::{Error, ErrorKind, Place, Result};
 
 /// Characters of an offending field that an error shows.
 const SHOWN_CHARS: usize = 40;
+
+/// A field to read.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Fields to step over before it.
+    pub(super) gap: usize,
+    /// Whether it is the field of the step before, read as something else.
+    pub(super) again: bool,
+    /// How it is read; `None` for the text as it stands.
+    pub(super) column_type: Option<ColumnType>,
+    pub(super) name: String,
+}
 
 /// A column of a batch that is being filled.
 pub(super) enum Column {

@@ -8,7 +8,7 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use super::chunk::Chunk;
-use super::column::Column;
+use super::column::{Column, Step};
 use super::field::{Edge, Text};
 use super::layout::Layout;
 use super::options::{ColumnType, Nulls};
@@ -39,18 +39,6 @@ pub(super) struct Wanted<'a> {
     /// Positions of those to append as text.
     pub(super) verbatim: &'a [usize],
     pub(super) batch_rows: usize,
-}
-
-/// A field to read.
-#[derive(Debug)]
-pub(super) struct Step {
-    /// Fields to step over before it.
-    gap: usize,
-    /// Whether it is the field of the step before, read as something else.
-    again: bool,
-    /// How it is read; `None` for the text as it stands.
-    pub(super) column_type: Option<ColumnType>,
-    pub(super) name: String,
 }
 
 impl Plan {

@@ -3,10 +3,11 @@
 use super::bread::Bread;
 use super::meat::Meat;
 use super::{Vcov, VcovSummary};
-use crate::fit::{Fit, Warning};
+use crate::fit::Fit;
 use crate::inference::{TermEstimate, term_estimate};
 use crate::solution::Covariance;
 use crate::wald::{Restriction, quadratic};
+use crate::warning::Warning;
 
 impl Fit {
     /// The same fit with standard errors, tests, intervals, overall F and covariance from `meat`. A fit without residual

@@ -1,0 +1,91 @@
+//! Text as the command line takes it and as a terminal may show it.
+
+use anyhow::Result;
+
+/// A mistake on the command line that clap cannot see.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(streamreg::Error::invalid_request(message))
+}
+
+/// What stands before and behind the first `=`, without blanks around.
+pub(crate) fn pair<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
+    let parts = text.split_once('=').map(|(a, b)| (a.trim(), b.trim()));
+    parts.filter(|(a, _)| !a.is_empty()).ok_or_else(|| usage(format!("{flag} takes {form}, not {text:?}")))
+}
+
+/// Splits lists of names at commas and trims them. A name in double quotes is kept as it is, commas
+/// included; `""` inside is one quote.
+pub(crate) fn names(flag: &str, lists: &[String]) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for list in lists {
+        let mut rest = list.as_str();
+        loop {
+            let (name, after) =
+                first_name(rest).ok_or_else(|| usage(format!("{flag} {list}: a quote is not closed")))?;
+            if name.is_empty() {
+                return Err(usage(format!(
+                    "{flag} {list:?}: a name is empty; separate names by single commas"
+                )));
+            }
+            names.push(name);
+            match after {
+                Some(after) => rest = after,
+                None => break,
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The first name of a list, and what follows its comma. `None` if a quote is not closed.
+fn first_name(list: &str) -> Option<(String, Option<&str>)> {
+    let Some(quoted) = list.trim_start().strip_prefix('"') else {
+        return Some(match list.split_once(',') {
+            Some((name, after)) => (name.trim().to_owned(), Some(after)),
+            None => (list.trim().to_owned(), None),
+        });
+    };
+    let (mut name, mut rest) = (String::new(), quoted);
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        if let Some(more) = after.strip_prefix('"') {
+            name.push('"');
+            rest = more;
+        } else if after.trim().is_empty() {
+            return Some((name, None));
+        } else {
+            return after.trim_start().strip_prefix(',').map(|after| (name, Some(after)));
+        }
+    }
+}
+
+/// Text from a file, safe for a terminal: control characters are escaped.
+pub(crate) fn printable(text: &str) -> String {
+    // Marks that change the direction of text would let a name rewrite the rest of its line.
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escape = |c: char| {
+        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
+    };
+    text.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn names_are_split_at_commas_outside_quotes() {
+        let split = |list: &str| names("--features", &[list.to_owned()]).map_err(|e| e.to_string());
+        assert_eq!(split("a, b c").unwrap(), ["a", "b c"]);
+        assert_eq!(
+            split(r#""age, years",height,"say ""hi""""#).unwrap(),
+            ["age, years", "height", r#"say "hi""#]
+        );
+        assert!(split("a,,b").unwrap_err().contains("empty"));
+        assert!(split(r#""a,b"#).unwrap_err().contains("not closed"));
+    }
+}
