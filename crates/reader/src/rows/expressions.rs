@@ -16,7 +16,7 @@ use super::evaluate::{Failure, Rows, cast};
 use super::kind::Kind;
 use super::known::predicate;
 use super::node::Node;
-use super::parse::{Text, with_room};
+use super::syntax::{Text, with_room};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::predicate::Predicate;
 use crate::source::{

@@ -3,7 +3,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `expressions` | [`Expressions`]: a source with derived columns and a filter |
-//! | `parse` | from text to a syntax tree; errors that point at a character |
+//! | `syntax` | from text to a tree; errors that point at a character |
 //! | `bind` | from a syntax tree to a `Node`: columns are found, types settled, constants computed |
 //! | `node`, `kind`, `calls` | what there is to compute, of which type, by which functions |
 //! | `evaluate` | the values of a node for the rows of a batch |
@@ -43,7 +43,7 @@ mod known;
 mod like;
 mod members;
 mod node;
-mod parse;
+mod syntax;
 
 pub use self::expressions::Expressions;
 
@@ -60,15 +60,15 @@ pub fn needed(
     wanted: impl IntoIterator<Item = String>,
 ) -> Result<Vec<(String, String)>> {
     let mut names: Vec<String> = wanted.into_iter().collect();
-    parse::with_room(|| {
+    syntax::with_room(|| {
         if let Some(filter) = filter {
-            names.extend(bind::columns(filter)?);
+            syntax::Text(filter).parse()?.columns(&mut names);
         }
         let mut needed = Vec::new();
         // From the last to the first: each is computed from what comes before it.
         for (name, text) in with.iter().rev() {
             if names.contains(name) {
-                names.extend(bind::columns(text)?);
+                syntax::Text(text).parse()?.columns(&mut names);
                 needed.push((name.clone(), text.clone()));
             }
         }

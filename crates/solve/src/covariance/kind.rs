@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::small_sample::SmallSample;
-
 /// What is assumed of the errors, and so how their covariance is estimated. As text `iid`, `hc0`, `hac:4`, `cr1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -86,35 +84,5 @@ impl TryFrom<String> for Vcov {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
-    }
-}
-
-/// A column of clusters, and how many there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterCount {
-    /// The column.
-    pub column: String,
-    /// Its levels among the rows of the fit.
-    pub clusters: u64,
-}
-
-/// What standard errors, tests and intervals rest on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct VcovSummary {
-    /// The estimator.
-    pub kind: Vcov,
-    /// The clusters.
-    pub clusters: Vec<ClusterCount>,
-    /// Degrees of freedom of Student's t and of the denominator of F: `n - k`, or one less than the clusters of the
-    /// category that has fewest. `None` where a model file does not say: then `n - k`.
-    pub df: Option<u64>,
-    /// The small-sample choices.
-    pub small_sample: SmallSample,
-}
-
-impl VcovSummary {
-    /// Of independent errors.
-    pub(crate) fn iid(df: u64) -> Self {
-        Self { df: Some(df), ..Self::default() }
     }
 }

@@ -10,11 +10,13 @@ mod kind;
 mod meat;
 mod robust;
 mod small_sample;
+mod summary;
 
 pub use self::bread::Bread;
-pub use self::kind::{ClusterCount, Vcov, VcovSummary};
+pub use self::kind::Vcov;
 pub use self::meat::{Meat, Sizes};
 pub use self::small_sample::SmallSample;
+pub use self::summary::{ClusterCount, VcovSummary};
 
 /// Symmetric `k x k` products of the rows of `root` with `meat`: `T_i' M T_j`, row-major, for row-major `root`.
 fn sandwich(root: &[f64], meat: &[f64], width: usize) -> Vec<f64> {

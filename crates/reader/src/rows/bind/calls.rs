@@ -2,9 +2,6 @@
 
 use arrow_schema::TimeUnit;
 use regex::RegexBuilder;
-use sqlparser::ast::{
-    CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, TrimWhereField,
-};
 
 use super::{Binder, compared, literals};
 use crate::error::{Error, Result};
@@ -14,80 +11,38 @@ use crate::rows::calls::{self, Call, Real, Reals, Rounding, Test, Text};
 use crate::rows::column::Constant;
 use crate::rows::kind::{Kind, MAX_DIGITS};
 use crate::rows::node::{Arithmetic, Node, Op};
+use crate::rows::syntax::Expr;
 
 impl Binder<'_> {
-    /// What is written as a function, or has a syntax of its own and is one.
-    pub(super) fn call(&self, expr: &Expr) -> Result<Node> {
-        match expr {
-            Expr::Function(function) => self.function(function, expr),
-            Expr::Extract { field, expr: of, .. } => self.field(&field.to_string(), of),
-            Expr::Ceil { expr: of, field } => self.round_up_or_down(Rounding::Up, of, field),
-            Expr::Floor { expr: of, field } => self.round_up_or_down(Rounding::Down, of, field),
-            Expr::Position { expr: of, r#in } => self.text_call(Text::Position, &[&**r#in, &**of]),
-            Expr::Substring { expr: of, substring_from, substring_for, .. } => {
-                let mut operands = vec![self.text_operand(of)?];
-                operands.push(match (substring_from, substring_for) {
-                    (Some(from), _) => self.whole_number(from)?,
-                    (None, Some(_)) => Node::new(Kind::Integer, Op::Constant(Constant::Integer(1))),
-                    (None, None) => return Err(self.wrong_count("substring", expr)),
-                });
-                if let Some(length) = substring_for {
-                    operands.push(self.whole_number(length)?);
-                }
-                Ok(Node::new(Kind::Text, Op::Call(Call::Text(Text::Substring), operands)))
-            }
-            Expr::Trim { expr: of, trim_where, trim_what, trim_characters } => {
-                let side =
-                    |side: TrimWhereField| trim_where.is_none_or(|w| w == TrimWhereField::Both || w == side);
-                let trim =
-                    Text::Trim { left: side(TrimWhereField::Leading), right: side(TrimWhereField::Trailing) };
-                let letters =
-                    trim_what.as_deref().or_else(|| trim_characters.as_ref().and_then(|all| all.first()));
-                self.text_call(trim, &[&**of].into_iter().chain(letters).collect::<Vec<_>>())
-            }
-            Expr::Subquery(_) | Expr::Exists { .. } => Err(self.needs_other_rows("a subquery", expr)),
-            Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => Err(self.needs_other_rows("a wildcard", expr)),
-            other => Err(self.error(expr, format!("{other} has no use in expressions"))),
+    /// A function of operands.
+    pub(super) fn call(&self, name: &str, operands: &[Expr], at: &Expr) -> Result<Node> {
+        if calls::is_of_many_rows(name) {
+            return Err(self.text.needs_rows(at.at, &format!("the aggregate {name}()")));
         }
-    }
-
-    pub(super) fn needs_other_rows(&self, what: &str, at: &Expr) -> Error {
-        let message = format!("{what} needs several rows; an expression is computed for every row by itself");
-        self.error(at, message).with_help("what needs several rows must be in the data already")
-    }
-
-    fn function(&self, function: &Function, at: &Expr) -> Result<Node> {
-        let name = function.name.to_string().to_lowercase();
-        if function.over.is_some() {
-            return Err(self.needs_other_rows("a window function", at));
-        }
-        if calls::is_of_many_rows(&name) {
-            return Err(self.needs_other_rows(&format!("the aggregate {name}()"), at));
-        }
-        let operands = self.operands(function, &name, at)?;
-        if let Some(node) = self.conditional(&name, &operands, at)? {
+        let operands: Vec<&Expr> = operands.iter().collect();
+        if let Some(node) = self.conditional(name, &operands, at)? {
             return Ok(node);
         }
-        if let Some(node) = self.of_numbers(&name, &operands, at)? {
+        if let Some(node) = self.of_numbers(name, &operands, at)? {
             return Ok(node);
         }
-        if let Some(node) = self.of_times(&name, &operands)? {
+        if let Some(node) = self.of_times(name, &operands)? {
             return Ok(node);
         }
-        if let Some((text, counts)) = Text::named(&name) {
+        if let Some((text, counts)) = Text::named(name) {
             if counts.contains(&operands.len()) {
                 return self.text_call(text, &operands);
             }
-            return Err(self.wrong_count(&name, at));
+            return Err(self.wrong_count(name, at));
         }
-        if matches!(name.as_str(), "regexp_matches" | "regexp_like") && operands.len() == 2 {
+        if matches!(name, "regexp_matches" | "regexp_like") && operands.len() == 2 {
             return self.matches(operands[0], operands[1], false);
         }
-        if calls::NAMES.contains(&name.as_str()) {
-            return Err(self.wrong_count(&name, at));
+        if calls::NAMES.contains(&name) {
+            return Err(self.wrong_count(name, at));
         }
         let near: Vec<&str> =
-            calls::NAMES.iter().copied().filter(|known| strsim::jaro_winkler(known, &name) > 0.85).collect();
+            calls::NAMES.iter().copied().filter(|known| strsim::jaro_winkler(known, name) > 0.85).collect();
         let help =
             if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         Err(self.error(at, format!("there is no function {name}(){help}")))
@@ -95,27 +50,6 @@ impl Binder<'_> {
 
     fn wrong_count(&self, name: &str, at: &Expr) -> Error {
         self.error(at, format!("{name}() takes another number of operands"))
-    }
-
-    /// The operands of a plain call.
-    fn operands<'e>(&self, function: &'e Function, name: &str, at: &Expr) -> Result<Vec<&'e Expr>> {
-        let plain = function.filter.is_none()
-            && function.within_group.is_empty()
-            && function.null_treatment.is_none();
-        let list = match &function.args {
-            FunctionArguments::None => return Ok(Vec::new()),
-            FunctionArguments::Subquery(_) => return Err(self.needs_other_rows("a subquery", at)),
-            FunctionArguments::List(list) => list,
-        };
-        if !plain || list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
-            return Err(self.needs_other_rows(&format!("{name}() as it is written here"), at));
-        }
-        let plain = |argument: &'e FunctionArg| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
-            FunctionArg::Unnamed(_) => Err(self.needs_other_rows("a wildcard", at)),
-            _ => Err(self.error(at, format!("{name}() takes no named operands"))),
-        };
-        list.args.iter().map(plain).collect()
     }
 
     /// Functions that choose among their operands.
@@ -208,15 +142,6 @@ impl Binder<'_> {
         match node.kind {
             Kind::Integer | Kind::Null => self.cast(node, &Kind::Integer, of),
             other => Err(self.error(of, format!("this is {other}, not an integer"))),
-        }
-    }
-
-    fn round_up_or_down(&self, rounding: Rounding, of: &Expr, field: &CeilFloorKind) -> Result<Node> {
-        match field {
-            CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime) => {
-                self.rounded(rounding, of, None)
-            }
-            _ => Err(self.error(of, "ceil() and floor() take one operand")),
         }
     }
 
@@ -316,7 +241,14 @@ impl Binder<'_> {
         Ok(Node::new(kind, Op::Call(Call::Begin(field), vec![node])))
     }
 
-    fn text_call(&self, text: Text, operands: &[&Expr]) -> Result<Node> {
+    /// `x ^ y`
+    pub(super) fn power(&self, x: &Expr, y: &Expr) -> Result<Node> {
+        let operands = [x, y].into_iter().map(|of| self.cast(self.number(of)?, &Kind::Double, of));
+        let operands = operands.collect::<Result<_>>()?;
+        Ok(Node::new(Kind::Double, Op::Call(Call::Reals(Reals::Power), operands)))
+    }
+
+    pub(super) fn text_call(&self, text: Text, operands: &[&Expr]) -> Result<Node> {
         let operand = |(place, of): (usize, &&Expr)| match text {
             // Whatever it is, as text.
             Text::Concat | Text::Join => self.cast(self.bind(of)?, &Kind::Text, of),

@@ -1,9 +1,5 @@
 //! Literals and types.
 
-use arrow_schema::TimeUnit;
-use sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr, Interval, TimezoneInfo, TypedString, Value};
-use sqlparser::tokenizer::Span;
-
 use super::Binder;
 use crate::error::Result;
 use crate::rows::calendar::Shift;
@@ -11,36 +7,19 @@ use crate::rows::column::Constant;
 use crate::rows::evaluate::Rows;
 use crate::rows::kind::{Kind, MAX_DIGITS, Zone};
 use crate::rows::node::{Node, Op};
+use crate::rows::syntax::{Expr, Syntax, TypeName};
+use arrow_schema::TimeUnit;
 
 impl Binder<'_> {
-    pub(super) fn literal(&self, value: &Value, span: Span) -> Result<Node> {
-        Ok(match value {
-            Value::Null => Node::null(),
-            Value::Boolean(value) => Node::new(Kind::Boolean, Op::Constant(Constant::Boolean(*value))),
-            Value::Number(digits, _) => {
-                return number(digits)
-                    .ok_or_else(|| self.text.error(span, format!("{digits} is not a number")));
-            }
-            Value::SingleQuotedString(text)
-            | Value::EscapedStringLiteral(text)
-            | Value::NationalStringLiteral(text) => {
-                Node::new(Kind::Text, Op::Constant(Constant::Text(text.clone())))
-            }
-            other => return Err(self.text.error(span, format!("{other} has no use in expressions"))),
-        })
-    }
-
     /// `date '2024-02-29'`
-    pub(super) fn typed_text(&self, typed: &TypedString) -> Result<Node> {
-        let at = Expr::Value(typed.value.clone());
-        let kind = self.kind(&typed.data_type, &at)?;
-        self.cast(self.bind(&at)?, &kind, &at)
+    pub(super) fn typed_text(&self, target: &TypeName, text: &str, at: &Expr) -> Result<Node> {
+        let kind = self.kind(target, at)?;
+        self.cast(Node::new(Kind::Text, Op::Constant(Constant::Text(text.to_owned()))), &kind, at)
     }
 
-    pub(super) fn explicit_cast(&self, cast: &CastKind, of: &Expr, target: &DataType) -> Result<Node> {
+    pub(super) fn explicit_cast(&self, of: &Expr, target: &TypeName, lenient: bool) -> Result<Node> {
         let node = self.bind(of)?;
         let kind = self.kind(target, of)?;
-        let lenient = matches!(cast, CastKind::TryCast | CastKind::SafeCast);
         let is_time = |kind: &Kind| matches!(kind, Kind::Date | Kind::Time | Kind::Timestamp(..));
         let is_number = |kind: &Kind| kind.is_number() || *kind == Kind::Boolean;
         let parted = (is_time(&node.kind) && is_number(&kind)) || (is_number(&node.kind) && is_time(&kind));
@@ -58,65 +37,43 @@ impl Binder<'_> {
     }
 
     /// The kind that a type of SQL stands for. Whole numbers have 64 bits, however narrow the type.
-    pub(super) fn kind(&self, data_type: &DataType, at: &Expr) -> Result<Kind> {
-        use DataType as T;
-        let microseconds = TimeUnit::Microsecond;
-        Ok(match data_type {
-            T::Bool | T::Boolean => Kind::Boolean,
-            T::TinyInt(_)
-            | T::SmallInt(_)
-            | T::Int(_)
-            | T::Integer(_)
-            | T::BigInt(_)
-            | T::Int2(_)
-            | T::Int4(_) => Kind::Integer,
-            T::Int8(_) | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UTinyInt => {
-                Kind::Integer
+    fn kind(&self, target: &TypeName, at: &Expr) -> Result<Kind> {
+        let timestamp = |unit| Kind::Timestamp(unit, None);
+        let kind = match target.name.as_str() {
+            "boolean" | "bool" | "logical" => Kind::Boolean,
+            "bigint" | "int8" | "long" | "integer" | "int" | "int4" | "signed" | "smallint" | "int2"
+            | "short" | "tinyint" => Kind::Integer,
+            "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "utinyint" | "usmallint"
+            | "uinteger" => Kind::Integer,
+            "ubigint" | "uint64" => Kind::Decimal(20, 0),
+            "hugeint" | "int128" => Kind::Decimal(MAX_DIGITS, 0),
+            "real" | "float" | "float4" | "float32" => Kind::Single,
+            "double" | "double precision" | "float8" | "float64" => Kind::Double,
+            "decimal" | "numeric" | "dec" => return self.decimal(&target.sizes, at),
+            "varchar" | "text" | "string" | "char" | "character" | "character varying" | "bpchar" => {
+                Kind::Text
             }
-            T::USmallInt | T::IntUnsigned(_) | T::IntegerUnsigned(_) | T::Signed | T::SignedInteger => {
-                Kind::Integer
+            "date" => Kind::Date,
+            "time" => Kind::Time,
+            "timestamp" | "datetime" | "timestamp_us" => timestamp(TimeUnit::Microsecond),
+            "timestamp_s" => timestamp(TimeUnit::Second),
+            "timestamp_ms" => timestamp(TimeUnit::Millisecond),
+            "timestamp_ns" => timestamp(TimeUnit::Nanosecond),
+            "timestamptz" => Kind::Timestamp(TimeUnit::Microsecond, Zone::named("UTC")),
+            other => {
+                let valid = "BIGINT, DOUBLE, DECIMAL(digits, places), TEXT, BOOLEAN, DATE, TIME, TIMESTAMP and TIMESTAMPTZ";
+                let message = format!("the type {other:?} has no use in expressions; there are {valid}");
+                return Err(self.error(at, message));
             }
-            T::UBigInt | T::UInt64 | T::BigIntUnsigned(_) => Kind::Decimal(20, 0),
-            T::HugeInt | T::Int128 => Kind::Decimal(MAX_DIGITS, 0),
-            T::Float(_) | T::Real | T::Float4 | T::Float32 => Kind::Single,
-            T::Double(_) | T::DoublePrecision | T::Float8 | T::Float64 => Kind::Double,
-            T::Decimal(size) | T::Numeric(size) | T::Dec(size) => self.decimal(*size, at)?,
-            T::Varchar(_)
-            | T::Char(_)
-            | T::Character(_)
-            | T::CharacterVarying(_)
-            | T::Text
-            | T::String(_) => Kind::Text,
-            T::Date | T::Date32 => Kind::Date,
-            T::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Kind::Time,
-            T::Datetime(_) | T::TimestampNtz(_) => Kind::Timestamp(microseconds, None),
-            T::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
-                Kind::Timestamp(microseconds, None)
-            }
-            T::Timestamp(_, _) => Kind::Timestamp(microseconds, Zone::named("UTC")),
-            T::Custom(name, _) => match name.to_string().to_lowercase().as_str() {
-                "timestamp_s" => Kind::Timestamp(TimeUnit::Second, None),
-                "timestamp_ms" => Kind::Timestamp(TimeUnit::Millisecond, None),
-                "timestamp_us" => Kind::Timestamp(microseconds, None),
-                "timestamp_ns" => Kind::Timestamp(TimeUnit::Nanosecond, None),
-                "uinteger" => Kind::Integer,
-                _ => return Err(self.no_type(data_type, at)),
-            },
-            other => return Err(self.no_type(other, at)),
-        })
+        };
+        Ok(kind)
     }
 
-    fn no_type(&self, data_type: &DataType, at: &Expr) -> crate::error::Error {
-        let valid =
-            "BIGINT, DOUBLE, DECIMAL(digits, places), TEXT, BOOLEAN, DATE, TIME, TIMESTAMP and TIMESTAMPTZ";
-        self.error(at, format!("the type {data_type} has no use in expressions; there are {valid}"))
-    }
-
-    fn decimal(&self, size: ExactNumberInfo, at: &Expr) -> Result<Kind> {
-        let (digits, scale) = match size {
-            ExactNumberInfo::None => (18, 3),
-            ExactNumberInfo::Precision(digits) => (digits, 0),
-            ExactNumberInfo::PrecisionAndScale(digits, scale) => (digits, scale),
+    fn decimal(&self, sizes: &[u64], at: &Expr) -> Result<Kind> {
+        let (digits, scale) = match *sizes {
+            [] => (18, 3),
+            [digits] => (digits, 0),
+            [digits, scale, ..] => (digits, scale),
         };
         match (u8::try_from(digits), u8::try_from(scale)) {
             (Ok(digits @ 1..=MAX_DIGITS), Ok(scale)) if scale <= digits => Ok(Kind::Decimal(digits, scale)),
@@ -127,24 +84,13 @@ impl Binder<'_> {
         }
     }
 
-    /// The length of an `INTERVAL` literal.
-    pub(super) fn interval(&self, interval: &Interval, at: &Expr) -> Result<Shift> {
-        let unit = interval.leading_field.as_ref().map(|unit| unit.to_string().to_lowercase());
-        let text = match &*interval.value {
-            Expr::Value(value) => match &value.value {
-                Value::SingleQuotedString(text) => Some(text.clone()),
-                Value::Number(digits, _) => Some(digits.clone()),
-                _ => None,
-            },
-            Expr::UnaryOp { expr, op: sqlparser::ast::UnaryOperator::Minus } => match &**expr {
-                Expr::Value(value) => Some(format!("-{}", value.value)),
-                _ => None,
-            },
-            _ => None,
-        };
-        let plain = interval.last_field.is_none();
-        let shift = text.filter(|_| plain).and_then(|text| Shift::parse(&text, unit.as_deref()));
-        shift.ok_or_else(|| self.error(at, "an interval is written as INTERVAL '3 days' or INTERVAL 3 DAY"))
+    /// The length of an `INTERVAL` literal, if that is what it is.
+    pub(super) fn interval(&self, expr: &Expr) -> Result<Option<Shift>> {
+        let Syntax::Interval { length, unit } = &expr.syntax else { return Ok(None) };
+        let shift = Shift::parse(length, unit.as_deref());
+        shift
+            .map(Some)
+            .ok_or_else(|| self.error(expr, "an interval is written as INTERVAL '3 days' or INTERVAL 3 DAY"))
     }
 
     /// `t AT TIME ZONE 'Europe/Bern'`: the clock there, or the instant when that clock showed it.

@@ -2,24 +2,19 @@
 
 mod calls;
 mod literals;
-mod names;
 mod operators;
 
-use arrow_schema::{DataType, Schema};
-use sqlparser::ast::{Expr, Spanned};
-use sqlparser::tokenizer::Span;
-
-pub(super) use self::names::columns;
 use super::calendar;
 use super::column::Constant;
 use super::evaluate::Rows;
 use super::kind::Kind;
 use super::members::Members;
 use super::node::{Node, Op};
-use super::parse::Text;
+use super::syntax::{Expr, Is, Syntax, Text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::Comparison;
 use crate::source::position;
+use arrow_schema::{DataType, Schema};
 
 /// The expression of `text` on the columns of `schema`.
 ///
@@ -40,60 +35,55 @@ struct Binder<'a> {
 
 impl Binder<'_> {
     fn bind(&self, expr: &Expr) -> Result<Node> {
-        let node = match expr {
-            Expr::Identifier(name) => return self.column(&name.value, name.span),
-            Expr::CompoundIdentifier(parts) => return self.column(&names::dotted(parts), expr.span()),
-            Expr::Value(value) => return self.literal(&value.value, value.span),
-            Expr::TypedString(typed) => return self.typed_text(typed),
-            Expr::Nested(inner) => return self.bind(inner),
-            Expr::UnaryOp { op, expr } => self.unary(*op, expr)?,
-            Expr::BinaryOp { left, op, right } => self.binary(left, op, right, expr)?,
-            Expr::IsNull(of) => Node::new(Kind::Boolean, Op::IsNull(self.boxed(of)?)),
-            Expr::IsNotNull(of) => negated(Node::new(Kind::Boolean, Op::IsNull(self.boxed(of)?))),
-            Expr::IsTrue(of) => self.is(true, of)?,
-            Expr::IsFalse(of) => self.is(false, of)?,
-            Expr::IsNotTrue(of) => negated(self.is(true, of)?),
-            Expr::IsNotFalse(of) => negated(self.is(false, of)?),
-            Expr::IsUnknown(of) => Node::new(Kind::Boolean, Op::IsNull(Box::new(self.condition(of)?))),
-            Expr::IsNotUnknown(of) => {
-                negated(Node::new(Kind::Boolean, Op::IsNull(Box::new(self.condition(of)?))))
+        let node = match &expr.syntax {
+            Syntax::Column(name) => return self.column(name, expr.at),
+            Syntax::Null => return Ok(Node::null()),
+            Syntax::Boolean(value) => {
+                return Ok(Node::new(Kind::Boolean, Op::Constant(Constant::Boolean(*value))));
             }
-            Expr::IsDistinctFrom(a, b) => self.distinct(a, b)?,
-            Expr::IsNotDistinctFrom(a, b) => negated(self.distinct(a, b)?),
-            Expr::In { expr: of, target, negated: not, .. } => not_if(*not, self.is_in(of, target, expr)?),
-            Expr::Between { expr: of, negated: not, low, high } => not_if(*not, self.between(of, low, high)?),
-            Expr::Like { negated: not, any: false, expr: of, pattern, escape_char } => {
-                not_if(*not, self.like(of, pattern, escape_char.as_deref(), false)?)
+            Syntax::Number(digits) => {
+                let number = literals::number(digits);
+                return number.ok_or_else(|| self.error(expr, format!("{digits} is not a number")));
             }
-            Expr::ILike { negated: not, any: false, expr: of, pattern, escape_char } => {
-                not_if(*not, self.like(of, pattern, escape_char.as_deref(), true)?)
+            Syntax::Text(text) => {
+                return Ok(Node::new(Kind::Text, Op::Constant(Constant::Text(text.clone()))));
             }
-            Expr::Case { operand, conditions, else_result, .. } => {
-                self.case(operand.as_deref(), conditions, else_result.as_deref())?
+            Syntax::Typed(target, text) => return self.typed_text(target, text, expr),
+            Syntax::Nested(inner) => return self.bind(inner),
+            Syntax::Not(of) => negated(self.condition(of)?),
+            Syntax::Negate(of) => self.signed(of, true)?,
+            Syntax::Plus(of) => self.signed(of, false)?,
+            Syntax::Binary(operator, both) => self.binary(*operator, &both[0], &both[1])?,
+            Syntax::Is { what, of } => self.is(*what, of)?,
+            Syntax::Distinct(both) => {
+                let both = self.pair((self.bind(&both[0])?, &both[0]), (self.bind(&both[1])?, &both[1]))?;
+                Node::new(Kind::Boolean, Op::Distinct(both.1))
             }
-            Expr::Cast { kind, expr: of, data_type, format: None } => {
-                self.explicit_cast(kind, of, data_type)?
+            Syntax::In { of, list } => self.is_in(of, list, expr)?,
+            Syntax::Between(all) => self.between(&all[0], &all[1], &all[2])?,
+            Syntax::Like { of, pattern, escape, folds_case } => {
+                self.like(of, pattern, escape.as_deref(), *folds_case)?
             }
-            Expr::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone)?,
-            Expr::Interval(_) => {
+            Syntax::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref())?
+            }
+            Syntax::Cast { of, target, lenient } => self.explicit_cast(of, target, *lenient)?,
+            Syntax::AtTimeZone(both) => self.at_time_zone(&both[0], &both[1])?,
+            Syntax::Interval { .. } => {
                 let message = "an interval is added to a date or timestamp, or compared with a difference of timestamps";
                 return Err(self.error(expr, message));
             }
-            other => self.call(other)?,
+            Syntax::Call { name, operands } => self.call(name, operands, expr)?,
         };
         Ok(folded(node))
     }
 
-    fn boxed(&self, expr: &Expr) -> Result<Box<Node>> {
-        Ok(Box::new(self.bind(expr)?))
-    }
-
     fn error(&self, at: &Expr, message: impl AsRef<str>) -> Error {
-        self.text.error(at.span(), message)
+        self.text.error(at.at, message)
     }
 
-    fn column(&self, name: &str, span: Span) -> Result<Node> {
-        let place = self.text.error(span, "").to_string();
+    fn column(&self, name: &str, at: usize) -> Result<Node> {
+        let place = self.text.error(at, "").to_string();
         let place = place.trim_end_matches(": ");
         let index = position(self.schema, name).map_err(|e| {
             let quotes = "text stands in single quotes, a name with blanks in double quotes";
@@ -126,8 +116,14 @@ impl Binder<'_> {
         }
     }
 
-    fn is(&self, value: bool, of: &Expr) -> Result<Node> {
-        Ok(Node::new(Kind::Boolean, Op::Is(value, Box::new(self.condition(of)?))))
+    fn is(&self, what: Is, of: &Expr) -> Result<Node> {
+        let op = match what {
+            Is::Null => Op::IsNull(Box::new(self.bind(of)?)),
+            Is::Unknown => Op::IsNull(Box::new(self.condition(of)?)),
+            Is::True => Op::Is(true, Box::new(self.condition(of)?)),
+            Is::False => Op::Is(false, Box::new(self.condition(of)?)),
+        };
+        Ok(Node::new(Kind::Boolean, op))
     }
 
     /// The node as one of `kind`, without a word where no value can be lost, or where it is a literal.
@@ -177,13 +173,6 @@ impl Binder<'_> {
         Ok((kind, both))
     }
 
-    fn distinct(&self, left: &Expr, right: &Expr) -> Result<Node> {
-        Ok(Node::new(
-            Kind::Boolean,
-            Op::Distinct(self.pair((self.bind(left)?, left), (self.bind(right)?, right))?.1),
-        ))
-    }
-
     fn between(&self, of: &Expr, low: &Expr, high: &Expr) -> Result<Node> {
         let parts = vec![(self.bind(of)?, of), (self.bind(low)?, low), (self.bind(high)?, high)];
         let (_, nodes) = self.meet(parts)?;
@@ -196,22 +185,21 @@ impl Binder<'_> {
     fn case(
         &self,
         operand: Option<&Expr>,
-        conditions: &[sqlparser::ast::CaseWhen],
+        branches: &[(Expr, Expr)],
         otherwise: Option<&Expr>,
     ) -> Result<Node> {
         let mut results = Vec::new();
-        let mut when = Vec::new();
+        let mut conditions = Vec::new();
         let operand = operand.map(|operand| Ok((self.bind(operand)?, operand))).transpose()?;
-        for branch in conditions {
-            let condition = &branch.condition;
-            when.push(match operand.clone() {
-                None => self.condition(condition)?,
+        for (when, then) in branches {
+            conditions.push(match operand.clone() {
+                None => self.condition(when)?,
                 Some(operand) => {
-                    let (_, both) = self.pair(operand, (self.bind(condition)?, condition))?;
+                    let (_, both) = self.pair(operand, (self.bind(when)?, when))?;
                     Node::new(Kind::Boolean, Op::Compare(Comparison::Equal, both))
                 }
             });
-            results.push((self.bind(&branch.result)?, &branch.result));
+            results.push((self.bind(then)?, then));
         }
         if let Some(otherwise) = otherwise {
             results.push((self.bind(otherwise)?, otherwise));
@@ -219,7 +207,7 @@ impl Binder<'_> {
         let (kind, mut results) = self.meet(results)?;
         let rest = if otherwise.is_some() { results.pop() } else { None };
         let rest = rest.unwrap_or_else(|| Node::new(kind.clone(), Op::Constant(Constant::Null)));
-        Ok(Node::new(kind, Op::Case(when.into_iter().zip(results).collect(), Box::new(rest))))
+        Ok(Node::new(kind, Op::Case(conditions.into_iter().zip(results).collect(), Box::new(rest))))
     }
 }
 
@@ -237,10 +225,6 @@ fn compared(comparison: Comparison, left: Node, right: Node) -> Node {
 
 fn negated(node: Node) -> Node {
     Node::new(Kind::Boolean, Op::Not(Box::new(node)))
-}
-
-fn not_if(negate: bool, node: Node) -> Node {
-    if negate { negated(folded(node)) } else { node }
 }
 
 /// A node whose parts are constant as a constant. What cannot be computed is left for the row that needs it.

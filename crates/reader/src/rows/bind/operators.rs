@@ -1,9 +1,8 @@
 //! Operators.
 
 use arrow_schema::TimeUnit;
-use sqlparser::ast::{BinaryOperator, Expr, InTarget, UnaryOperator, Value};
 
-use super::{Binder, compared, folded, literals, members, negated};
+use super::{Binder, compared, folded, literals, members};
 use crate::error::Result;
 use crate::predicate::Comparison;
 use crate::rows::calls::{Call, Text};
@@ -11,73 +10,48 @@ use crate::rows::column::Constant;
 use crate::rows::kind::{Kind, MAX_DIGITS, finer};
 use crate::rows::like::Pattern;
 use crate::rows::node::{Arithmetic, Node, Op};
+use crate::rows::syntax::{Expr, Operator, Syntax};
 
 impl Binder<'_> {
-    pub(super) fn unary(&self, op: UnaryOperator, of: &Expr) -> Result<Node> {
-        match op {
-            UnaryOperator::Not => Ok(negated(self.condition(of)?)),
-            UnaryOperator::Plus | UnaryOperator::Minus => {
-                if let (Expr::Value(value), UnaryOperator::Minus) = (of, op)
-                    && let Value::Number(digits, _) = &value.value
-                    && let Some(node) = literals::number(&format!("-{digits}"))
-                {
-                    return Ok(node);
-                }
-                let node = self.bind(of)?;
-                if !node.kind.is_number() && node.kind != Kind::Null {
-                    return Err(self.error(of, format!("this is {}, not a number", node.kind)));
-                }
-                let kind = node.kind.clone();
-                Ok(if op == UnaryOperator::Plus { node } else { Node::new(kind, Op::Negate(Box::new(node))) })
-            }
-            other => Err(self.error(of, format!("the operator {other} has no use in expressions"))),
+    /// A number, perhaps with the other sign.
+    pub(super) fn signed(&self, of: &Expr, negate: bool) -> Result<Node> {
+        let node = self.bind(of)?;
+        if !node.kind.is_number() && node.kind != Kind::Null {
+            return Err(self.error(of, format!("this is {}, not a number", node.kind)));
         }
+        let kind = node.kind.clone();
+        Ok(if negate { Node::new(kind, Op::Negate(Box::new(node))) } else { node })
+    }
+
+    pub(super) fn binary(&self, operator: Operator, left: &Expr, right: &Expr) -> Result<Node> {
+        let comparison = match operator {
+            Operator::And => return self.logical(left, right, Op::And),
+            Operator::Or => return self.logical(left, right, Op::Or),
+            Operator::Concat => return self.text_call(Text::Join, &[left, right]),
+            Operator::Matches { folds_case } => return self.matches(left, right, folds_case),
+            Operator::Power => return self.power(left, right),
+            Operator::Plus => return self.sum(Arithmetic::Add, left, right),
+            Operator::Minus => return self.sum(Arithmetic::Subtract, left, right),
+            Operator::Times => return self.numbers(Arithmetic::Multiply, left, right),
+            Operator::Divide => return self.numbers(Arithmetic::Divide, left, right),
+            Operator::WholeDivide => return self.numbers(Arithmetic::WholeDivide, left, right),
+            Operator::Remainder => return self.numbers(Arithmetic::Remainder, left, right),
+            Operator::Equal => Comparison::Equal,
+            Operator::NotEqual => Comparison::NotEqual,
+            Operator::Less => Comparison::Less,
+            Operator::LessOrEqual => Comparison::LessOrEqual,
+            Operator::Greater => Comparison::Greater,
+            Operator::GreaterOrEqual => Comparison::GreaterOrEqual,
+        };
+        self.compare(comparison, left, right)
+    }
+
+    pub(super) fn numbers(&self, sign: Arithmetic, left: &Expr, right: &Expr) -> Result<Node> {
+        self.arithmetic(sign, (self.bind(left)?, left), (self.bind(right)?, right))
     }
 
     /// `date - date` is days, `date + 1` a date, `timestamp - timestamp` seconds.
-    pub(super) fn binary(
-        &self,
-        left: &Expr,
-        op: &BinaryOperator,
-        right: &Expr,
-        whole: &Expr,
-    ) -> Result<Node> {
-        use BinaryOperator as B;
-        let sign = match op {
-            B::And => return self.logical(left, right, Op::And),
-            B::Or => return self.logical(left, right, Op::Or),
-            B::Eq => return self.compare(Comparison::Equal, left, right),
-            B::NotEq => return self.compare(Comparison::NotEqual, left, right),
-            B::Lt => return self.compare(Comparison::Less, left, right),
-            B::LtEq => return self.compare(Comparison::LessOrEqual, left, right),
-            B::Gt => return self.compare(Comparison::Greater, left, right),
-            B::GtEq => return self.compare(Comparison::GreaterOrEqual, left, right),
-            B::StringConcat => {
-                let text = |expr: &Expr| self.cast(self.bind(expr)?, &Kind::Text, expr);
-                return Ok(Node::new(
-                    Kind::Text,
-                    Op::Call(Call::Text(Text::Join), vec![text(left)?, text(right)?]),
-                ));
-            }
-            B::PGRegexMatch => return self.matches(left, right, false),
-            B::PGRegexIMatch => return self.matches(left, right, true),
-            B::PGRegexNotMatch => return Ok(negated(self.matches(left, right, false)?)),
-            B::PGRegexNotIMatch => return Ok(negated(self.matches(left, right, true)?)),
-            B::Plus => Arithmetic::Add,
-            B::Minus => Arithmetic::Subtract,
-            B::Multiply => Arithmetic::Multiply,
-            B::Divide => Arithmetic::Divide,
-            B::DuckIntegerDivide => Arithmetic::WholeDivide,
-            B::Modulo => Arithmetic::Remainder,
-            // `^` binds as something else than a power in many dialects, so it is not guessed at.
-            other => {
-                let help =
-                    if *other == B::BitwiseXor || *other == B::PGExp { "; a power is pow(x, y)" } else { "" };
-                return Err(
-                    self.error(whole, format!("the operator {other} has no use in expressions{help}"))
-                );
-            }
-        };
+    fn sum(&self, sign: Arithmetic, left: &Expr, right: &Expr) -> Result<Node> {
         if let Some(node) = self.shifted(sign, left, right)? {
             return Ok(node);
         }
@@ -90,8 +64,7 @@ impl Binder<'_> {
                 let (_, both) = self.pair((a, left), (b, right))?;
                 Ok(Node::new(Kind::Double, Op::Elapsed(both)))
             }
-            (Arithmetic::Add | Arithmetic::Subtract, Kind::Date, Kind::Integer)
-            | (Arithmetic::Add, Kind::Integer, Kind::Date) => {
+            (_, Kind::Date, Kind::Integer) | (Arithmetic::Add, Kind::Integer, Kind::Date) => {
                 Ok(Node::new(Kind::Date, Op::Arithmetic(sign, Box::new([a, b]))))
             }
             _ => self.arithmetic(sign, (a, left), (b, right)),
@@ -107,8 +80,9 @@ impl Binder<'_> {
             return Ok(node);
         }
         let is_comparison = |side: &Expr| {
-            use BinaryOperator as B;
-            matches!(side, Expr::BinaryOp { op: B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq, .. })
+            use Operator as O;
+            let compares = [O::Equal, O::NotEqual, O::Less, O::LessOrEqual, O::Greater, O::GreaterOrEqual];
+            matches!(&side.syntax, Syntax::Binary(operator, _) if compares.contains(operator))
         };
         if is_comparison(left) || is_comparison(right) {
             return Err(
@@ -121,19 +95,15 @@ impl Binder<'_> {
 
     /// A difference of timestamps, which is a number of seconds, beside an interval.
     fn compare_length(&self, comparison: Comparison, left: &Expr, right: &Expr) -> Result<Option<Node>> {
-        let (Expr::Interval(interval), other, comparison) = (match (left, right) {
-            (Expr::Interval(_), other) => (left, other, comparison.flipped()),
-            (other, _) => (right, other, comparison),
-        }) else {
-            return Ok(None);
+        let (length, other, at, comparison) = match (self.interval(left)?, self.interval(right)?) {
+            (Some(length), None) => (length, right, left, comparison.flipped()),
+            (None, Some(length)) => (length, left, right, comparison),
+            _ => return Ok(None),
         };
-        let at = if matches!(left, Expr::Interval(_)) { left } else { right };
-        let seconds = self
-            .interval(interval, at)?
-            .length()
-            .ok_or_else(|| self.error(at, "a month has no fixed length; compare with days or seconds"))?
-            as f64
-            / 1e9;
+        let length = length.length();
+        let length = length
+            .ok_or_else(|| self.error(at, "a month has no fixed length; compare with days or seconds"))?;
+        let seconds = length as f64 / 1e9;
         let node = self.bind(other)?;
         if node.kind != Kind::Double {
             return Err(self.error(other, format!("this is {}, not a length of time in seconds", node.kind)));
@@ -144,13 +114,11 @@ impl Binder<'_> {
 
     /// A date or time and an interval; `None` where there is none.
     fn shifted(&self, sign: Arithmetic, left: &Expr, right: &Expr) -> Result<Option<Node>> {
-        let (moment, interval) = match (left, right, sign) {
-            (_, Expr::Interval(interval), Arithmetic::Add | Arithmetic::Subtract) => (left, interval),
-            (Expr::Interval(interval), _, Arithmetic::Add) => (right, interval),
+        let (moment, shift) = match (self.interval(left)?, self.interval(right)?) {
+            (_, Some(shift)) => (left, shift),
+            (Some(shift), None) if sign == Arithmetic::Add => (right, shift),
             _ => return Ok(None),
         };
-        let at = if matches!(right, Expr::Interval(_)) { right } else { left };
-        let shift = self.interval(interval, at)?;
         let shift = if sign == Arithmetic::Subtract { shift.negated() } else { shift };
         let node = self.bind(moment)?;
         let kind = match &node.kind {
@@ -236,8 +204,7 @@ impl Binder<'_> {
         Ok((kind.clone(), kind.clone(), kind))
     }
 
-    pub(super) fn is_in(&self, of: &Expr, target: &InTarget, whole: &Expr) -> Result<Node> {
-        let InTarget::List(list) = target else { return Err(self.needs_other_rows("a subquery", whole)) };
+    pub(super) fn is_in(&self, of: &Expr, list: &[Expr], whole: &Expr) -> Result<Node> {
         if list.is_empty() {
             return Err(self.error(whole, "the list of IN is empty"));
         }
