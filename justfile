@@ -27,6 +27,10 @@ doc $RUSTDOCFLAGS="-D warnings":
 test *ARGS:
     cargo test --locked {{ ARGS }}
 
+# The tests of polars as a source, and of --query
+test-polars:
+    cargo test --locked -p streamreg-polars -p streamreg-cli --features streamreg-cli/polars --test polars --test query
+
 # Licences, advisories and sources of the dependencies (needs cargo-deny)
 deny:
     cargo deny --locked check
