@@ -38,9 +38,16 @@ fn a_query_has_the_coefficients_of_the_joined_file() {
     let more = ["--where", "age > 40", "--with", "p2 = price * 2", "-f", "p2,age"];
     let query = streamreg(
         folder.path(),
-        &[&["fit", "orders.csv", "customers.csv", "--query", sql, "-t", "amount", "--format", "tidy"][..], &more].concat(),
+        &[
+            &["fit", "orders.csv", "customers.csv", "--query", sql, "-t", "amount", "--format", "tidy"][..],
+            &more,
+        ]
+        .concat(),
     );
-    let joined = streamreg(folder.path(), &[&["fit", "joined.csv", "-t", "amount", "--format", "tidy"][..], &more].concat());
+    let joined = streamreg(
+        folder.path(),
+        &[&["fit", "joined.csv", "-t", "amount", "--format", "tidy"][..], &more].concat(),
+    );
     assert_eq!(String::from_utf8_lossy(&query.stdout), String::from_utf8_lossy(&joined.stdout));
 }
 

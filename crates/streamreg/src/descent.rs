@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use streamreg_core::descent::{Begin, LearningRate, Loss, Precondition, SgdOptions, TracePoint};
 use streamreg_solve::Solver;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::penalized::PenaltyRecord;
-use crate::regression::Regression;
 
 /// Fewest passes that make a fit: one to look, one to learn, one to tell what came of it.
 pub const LEAST_PASSES: usize = 3;
@@ -199,81 +196,4 @@ impl Descent {
         }
         Ok(())
     }
-}
-
-impl Regression {
-    /// Fits by an iterative solver, for designs too wide for cross-products and for other losses: that of
-    /// [`Regression::solver`], or where it is not said [`Solver::Sgd`], or for squares of very wide designs [`Solver::Cg`].
-    #[must_use]
-    pub fn descent(mut self, descent: Descent) -> Self {
-        self.descent = Some(descent);
-        self
-    }
-
-    /// Adds a feature for every index in a pair of list columns: of every row the features that are not zero, and their
-    /// values. Such designs are fitted by iterative solvers.
-    #[must_use]
-    pub fn sparse(mut self, indices: impl Into<String>, values: impl Into<String>) -> Self {
-        self.sparse = Some(streamreg_core::SparseColumns { indices: indices.into(), values: values.into() });
-        self
-    }
-
-    /// Hashes categories, and terms with them, into `2^bits` columns, however many levels there are. Such designs are fitted
-    /// by iterative solvers.
-    #[must_use]
-    pub fn hash_bits(mut self, bits: u32) -> Self {
-        self.hash_bits = Some(bits);
-        self
-    }
-}
-
-/// How an iterative fit came about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct DescentReport {
-    /// What residuals cost.
-    pub loss: Loss,
-    /// The mean loss of the rows that were learnt from.
-    pub mean_loss: f64,
-    /// The same with the penalty: what was minimised.
-    pub objective: f64,
-    /// Mean absolute residual.
-    pub mae: f64,
-    /// Passes over the data, the first look among them.
-    pub epochs: usize,
-    /// Steps.
-    pub steps: u64,
-    /// Rows of a batch, of stochastic steps.
-    pub batch_size: Option<usize>,
-    /// How the length of the steps was decided.
-    pub learning_rate: LearningRate,
-    /// The length of the last step, in standardised units.
-    pub step: Option<f64>,
-    /// What steps are preconditioned with: `scale`, `diagonal` or `sample`.
-    pub curvature: String,
-    /// Whether the tolerance was reached, or the loss of the rows held out got no better.
-    pub converged: bool,
-    /// Why it ended.
-    pub ended: String,
-    /// What is left to gain, relative to the objective, as gradient and curvature tell it.
-    pub gap: f64,
-    /// The gap that was asked for.
-    pub tolerance: f64,
-    /// Root mean square of the gradient of the objective by standardised parameters.
-    pub gradient_norm: f64,
-    /// The largest distance of a coefficient from the exact solution, in its standard errors, estimated; of squares without
-    /// a penalty, where the curvature is that of a sample.
-    pub distance: Option<f64>,
-    /// Mean loss of the rows held out.
-    pub held_out_loss: Option<f64>,
-    /// Rows held out.
-    pub held_out_rows: u64,
-    /// The seed.
-    pub seed: u64,
-    /// The penalty, where there is one.
-    pub penalty: Option<PenaltyRecord>,
-    /// Columns beside the constant.
-    pub columns: usize,
-    /// Coefficients that are not zero, the constant apart.
-    pub nonzero: usize,
 }

@@ -7,8 +7,6 @@ use std::path::Path;
 use arrow_schema::ArrowError;
 use streamreg_core::FormulaError;
 
-use crate::pass::Failure;
-
 /// Result of the library's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -176,5 +174,29 @@ impl From<streamreg_solve::Error> for Error {
             _ => ErrorKind::Data,
         };
         Self::caused_by(kind, error)
+    }
+}
+
+/// Why a pass over files failed: while a row was used, or before.
+pub(crate) enum Failure {
+    Core(streamreg_core::Error),
+    Other(Error),
+}
+
+impl From<streamreg_core::Error> for Failure {
+    fn from(error: streamreg_core::Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl From<streamreg_reader::Error> for Failure {
+    fn from(error: streamreg_reader::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
     }
 }

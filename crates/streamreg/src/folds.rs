@@ -1,20 +1,14 @@
 //! Batches with the folds of their rows, and the file that says which row was in which.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array, UInt64Array};
-use arrow_schema::{DataType, Field, Schema};
-use streamreg_core::{AssignedBatch, FoldRule, MAX_FOLDS, in_order};
-use streamreg_reader::{Partition, RowNumbers, ScanRequest, Source};
+use arrow_array::{RecordBatch, UInt64Array};
+use arrow_schema::Schema;
+use streamreg_core::{AssignedBatch, FoldRule, MAX_FOLDS};
+use streamreg_reader::{RowNumbers, ScanRequest};
 
-use crate::error::{Error, Result};
-use crate::output::{TableWriter, refuse_input_as_output};
-use crate::pass::Failure;
+use crate::error::{Error, Failure, Result};
 use crate::penalized::CrossValidation;
-use crate::regression::Regression;
 
 /// What decides the fold of a row.
 pub(crate) struct FoldPlan {
@@ -90,7 +84,7 @@ impl Assigner {
     }
 
     /// The numbers of the rows, if they are known. Batches come in order.
-    fn row_numbers(&mut self, batch: &RecordBatch) -> Option<UInt64Array> {
+    pub(crate) fn row_numbers(&mut self, batch: &RecordBatch) -> Option<UInt64Array> {
         match &mut self.numbers {
             RowNumbers::Unknown => None,
             RowNumbers::Run(rows) => {
@@ -104,7 +98,7 @@ impl Assigner {
         }
     }
 
-    fn folds(&self, batch: &RecordBatch, numbers: Option<&UInt64Array>) -> Result<Vec<u32>> {
+    pub(crate) fn folds(&self, batch: &RecordBatch, numbers: Option<&UInt64Array>) -> Result<Vec<u32>> {
         match (&self.group, numbers) {
             (Some((at, name)), _) => {
                 let values = at.and_then(|at| batch.columns().get(at));
@@ -118,49 +112,5 @@ impl Assigner {
                 "this source does not number its rows, so they cannot be split into folds; name a column to split by",
             )),
         }
-    }
-}
-
-impl Regression {
-    /// Writes the number (from 0) and the fold (from 0) of every row that passes the filter, as CSV or Parquet by the
-    /// ending of `path`: what the cross-validation of [`Regression::penalized`] uses, for other programs to use too.
-    /// Reads the column that decides folds, or counts rows, once more. Rows with a missing value are in the file.
-    ///
-    /// # Errors
-    /// Where no cross-validation is asked for, the data cannot be read, or the file not written.
-    pub fn write_folds(&self, source: &dyn Source, path: &Path) -> Result<()> {
-        let cv = self.penalization.as_ref().and_then(|p| p.cv.as_ref());
-        let cv = cv.ok_or_else(|| Error::invalid_request("without cross-validation there are no folds"))?;
-        let plan = FoldPlan::new(cv)?;
-        refuse_input_as_output(source, path)?;
-        let source = self.selection.of(source)?;
-        let request = plan.extend(self.execution.request(&[]), source.schema())?;
-        let request = ScanRequest { row_numbers: true, ..request };
-        let scan = source.scan(&request)?;
-        let field = |name: &str, kind: DataType| Field::new(name, kind, false);
-        let schema =
-            Arc::new(Schema::new(vec![field("row", DataType::UInt64), field("fold", DataType::UInt32)]));
-        let mut writer = TableWriter::file(path, &schema)?;
-        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p)).map_err(Failure::from));
-        let work = |partition: Partition| -> std::result::Result<Vec<RecordBatch>, Failure> {
-            let mut assigner = plan.assigner(&request, 0, partition.numbers, partition.index);
-            let rows = |batch: streamreg_reader::Result<RecordBatch>| {
-                let batch = batch?;
-                let numbers = assigner.row_numbers(&batch);
-                let folds = assigner.folds(&batch, numbers.as_ref())?;
-                let unknown = || Error::invalid_request("this source does not number its rows");
-                let columns: [ArrayRef; 2] =
-                    [Arc::new(numbers.ok_or_else(unknown)?), Arc::new(UInt32Array::from(folds))];
-                Ok(RecordBatch::try_new(Arc::clone(&schema), columns.to_vec()).map_err(Error::from)?)
-            };
-            partition.batches.map(rows).collect()
-        };
-        let threads = self.execution.resolved_threads()?;
-        in_order(threads, next, work, |batches: Vec<RecordBatch>| {
-            Ok(batches.iter().try_for_each(|batch| writer.write(batch))?)
-        })
-        .map_err(Error::from)?;
-        source.verify_unchanged()?;
-        writer.finish()
     }
 }

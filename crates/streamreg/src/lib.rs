@@ -28,9 +28,11 @@
 //!
 //! Results have the same bits for any number of threads and any batch size, on one kind of processor.
 
+mod columns;
 mod descent;
 mod error;
 mod evaluate;
+mod fit;
 mod folds;
 mod hypothesis;
 mod inference;
@@ -46,7 +48,7 @@ mod regression;
 mod report;
 mod run;
 
-pub use descent::{Descent, DescentReport, LEAST_PASSES, TraceFn};
+pub use descent::{Descent, LEAST_PASSES, TraceFn};
 pub use error::{Error, ErrorKind, Result};
 pub use evaluate::{EvaluateOptions, Evaluation};
 pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
@@ -57,7 +59,9 @@ pub use pass::{Execution, Progress, ProgressFn};
 pub use penalized::{CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport, PenaltyRecord};
 pub use predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use regression::Regression;
-pub use report::{Accuracy, FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings};
+pub use report::{
+    Accuracy, DescentReport, FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings,
+};
 pub use run::{GroupFit, GroupSummary};
 
 pub use streamreg_core::descent::{Begin, LearningRate, Loss, Phase, Precondition, TracePoint};

@@ -2,24 +2,24 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 use streamreg_core::descent::Expander;
 use streamreg_core::{
     Coding, Design, DesignBlock, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
-    RowReader, Unseen, factor_name, usable_as_number,
+    RowReader, Unseen, factor_name,
 };
 use streamreg_reader::source::position;
 use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
-use crate::error::{Error, Result};
+use crate::columns::{ModelColumn, WideCoefficients};
+use crate::error::{Error, Failure, Result};
 use crate::input::Selection;
 use crate::output::write_atomically;
-use crate::pass::{Failure, project};
+use crate::pass::project;
 use crate::penalized::PenaltyRecord;
 use crate::predictor::Predictor;
 use crate::report::{FitReport, InputRecord};
@@ -43,81 +43,6 @@ pub const MODEL_SCHEMA_VERSION: u32 = 2;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Model(Contents);
-
-/// What kind of values a column has: the same number means something else as days than as seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ColumnKind {
-    Number,
-    Boolean,
-    Date,
-    Timestamp,
-    Text,
-    List,
-}
-
-impl std::fmt::Display for ColumnKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Number => "a number",
-            Self::Boolean => "a boolean",
-            Self::Date => "a date",
-            Self::Timestamp => "a timestamp",
-            Self::Text => "a text",
-            Self::List => "a list",
-        })
-    }
-}
-
-impl ColumnKind {
-    fn of(kind: &DataType) -> Self {
-        match kind {
-            DataType::Date32 | DataType::Date64 => Self::Date,
-            DataType::Timestamp(..) => Self::Timestamp,
-            DataType::Boolean => Self::Boolean,
-            DataType::List(_) | DataType::LargeList(_) => Self::List,
-            kind if usable_as_number(kind) => Self::Number,
-            _ => Self::Text,
-        }
-    }
-
-    /// A type of this kind, for binding.
-    fn example(self) -> DataType {
-        match self {
-            Self::Number => DataType::Float64,
-            Self::Boolean => DataType::Boolean,
-            Self::Date => DataType::Date32,
-            Self::Timestamp => DataType::Timestamp(TimeUnit::Second, None),
-            Self::Text => DataType::Utf8,
-            Self::List => DataType::List(Arc::new(Field::new("item", DataType::Int64, true))),
-        }
-    }
-
-    /// Whether data of type `found` can take the place of this kind.
-    fn accepts(self, found: &DataType) -> bool {
-        let other = Self::of(found);
-        // A column without a value has no type, and 0 and 1 are what booleans are computed with.
-        *found == DataType::Null || other == self || (self == Self::Number && other == Self::Boolean)
-    }
-}
-
-/// A column that the model was fitted to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ModelColumn {
-    name: String,
-    kind: ColumnKind,
-}
-
-/// The columns of a design, with their kinds.
-pub(crate) fn model_columns(design: &Design, schema: &Schema) -> Vec<ModelColumn> {
-    let types: HashMap<&str, &DataType> =
-        schema.fields().iter().map(|f| (f.name().as_str(), f.data_type())).collect();
-    let kind = |name: &String| ModelColumn {
-        name: name.clone(),
-        kind: types.get(name.as_str()).map_or(ColumnKind::Number, |kind| ColumnKind::of(kind)),
-    };
-    design.columns().iter().map(kind).collect()
-}
 
 /// The model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,56 +72,6 @@ struct Contents {
     inputs: Vec<InputRecord>,
 }
 
-/// The coefficients of list columns and hashes that are not zero.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct WideCoefficients {
-    /// Coefficients before them: the constant, and those of the model's terms.
-    #[serde(skip)]
-    named: usize,
-    /// Of list columns, by index.
-    lists: SparseVector,
-    /// Of hashes, by slot.
-    hashed: SparseVector,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct SparseVector {
-    at: Vec<u32>,
-    values: Vec<f64>,
-}
-
-impl SparseVector {
-    fn new(values: &[f64]) -> Self {
-        let entries = values.iter().zip(0..).filter(|(value, _)| **value != 0.0);
-        let (values, at) = entries.map(|(value, at)| (*value, at)).unzip();
-        Self { at, values }
-    }
-
-    fn dense(&self) -> Vec<f64> {
-        let mut values = vec![0.0; self.at.iter().max().map_or(0, |&last| last as usize + 1)];
-        self.at.iter().zip(&self.values).for_each(|(&at, value)| values[at as usize] = *value);
-        values
-    }
-
-    /// Whether there are as many positions as values, all below `end`.
-    fn fits(&self, end: u32) -> bool {
-        self.at.len() == self.values.len() && self.at.iter().all(|&at| at < end)
-    }
-}
-
-impl WideCoefficients {
-    pub(crate) fn new(expander: &Expander, slopes: &[f64]) -> Self {
-        let (lists, hashed) = expander.wide(slopes);
-        let named = expander.named() + usize::from(expander.scaling().intercept);
-        Self { named, lists: SparseVector::new(lists), hashed: SparseVector::new(hashed) }
-    }
-
-    /// Both, one value for every index and slot up to the last that is not zero.
-    pub(crate) fn dense(&self) -> (Vec<f64>, Vec<f64>) {
-        (self.lists.dense(), self.hashed.dense())
-    }
-}
-
 /// Which uncertainty an interval around a prediction covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -214,6 +89,13 @@ pub struct Prediction {
     pub fit: Float64Array,
     /// Lower and upper ends of the interval, if one was asked for.
     pub interval: Option<(Float64Array, Float64Array)>,
+}
+
+impl FitReport {
+    /// The part that predictions need, to be saved.
+    pub fn model(&self) -> Model {
+        Model::from_report(self)
+    }
 }
 
 impl Model {

@@ -10,7 +10,7 @@ use streamreg_core::descent::{Expander, RowBlock};
 use streamreg_core::{Accumulator, AssignedBatch, Design, Levels, PassControl, RowLedger, accumulate, feed};
 use streamreg_reader::{Partition, PartitionOrder, RowNumbers, Scan, ScanRequest, Source};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::folds::FoldPlan;
 
 /// How far a pass has come.
@@ -229,30 +229,6 @@ fn next_assigned(
         (index, batches)
     };
     Some(scan.next_partition()?.map(assigned).map_err(Failure::from))
-}
-
-/// Why a pass over files failed: while a row was used, or before.
-pub(crate) enum Failure {
-    Core(streamreg_core::Error),
-    Other(Error),
-}
-
-impl From<streamreg_core::Error> for Failure {
-    fn from(error: streamreg_core::Error) -> Self {
-        Self::Core(error)
-    }
-}
-
-impl From<streamreg_reader::Error> for Failure {
-    fn from(error: streamreg_reader::Error) -> Self {
-        Self::Other(error.into())
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Other(error)
-    }
 }
 
 impl SourceRows<'_> {

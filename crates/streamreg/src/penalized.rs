@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyForm, PenaltyScale};
 
 use crate::error::{Error, Result};
-use crate::regression::Regression;
 
 /// Penalties of a grid unless said otherwise.
 pub const DEFAULT_GRID: usize = 100;
@@ -133,15 +132,6 @@ impl Penalization {
             Some(l) => Err(Error::invalid_request(format!("a penalty must be a number from 0 on, not {l}"))),
             None => Ok(()),
         }
-    }
-}
-
-impl Regression {
-    /// Fits with a penalty: from the same sums, with no further look at the data. There are no standard errors.
-    #[must_use]
-    pub fn penalized(mut self, penalization: Penalization) -> Self {
-        self.penalization = Some(penalization);
-        self
     }
 }
 

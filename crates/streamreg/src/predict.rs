@@ -9,11 +9,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order, widened};
 use streamreg_reader::{DatasetOptions, ScanRequest, Source};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::input::open;
 use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
-use crate::pass::{Execution, Failure, SourceRows};
+use crate::pass::{Execution, SourceRows};
 use crate::predictor::Predictor;
 
 /// Name of the column with the predictions.

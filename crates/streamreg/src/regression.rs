@@ -1,26 +1,22 @@
 //! The builder that everything starts from.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::Schema;
 use streamreg_core::{
     Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, SparseColumns,
     Term, WeightType, Weights,
 };
-use streamreg_reader::{DatasetOptions, Source};
+use streamreg_reader::DatasetOptions;
 use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
 
 use crate::descent::Descent;
 use crate::error::{Error, Result};
 use crate::inference::Inference;
 use crate::input::Selection;
-use crate::pass::{Execution, ProgressFn, SourceRows, StreamRows};
+use crate::pass::{Execution, ProgressFn};
 use crate::penalized::Penalization;
-use crate::report::FitReport;
-use crate::run::{GroupFit, GroupSummary, Run};
 
 /// A linear regression to be fitted: what to explain, by what, and how.
 ///
@@ -334,92 +330,62 @@ impl Regression {
         self
     }
 
-    /// Fits to files: paths, directories, glob patterns.
-    ///
-    /// # Errors
-    /// When the data cannot be read, columns are missing or of a wrong type, an expression is not valid, no row
-    /// is left, or an option is out of range.
-    pub fn fit_paths<P: AsRef<Path>>(&self, paths: &[P]) -> Result<FitReport> {
-        self.fit_source(self.open(paths)?.as_ref())
-    }
-
-    /// Fits to any source.
-    ///
-    /// # Errors
-    /// As [`Regression::fit_paths`].
-    pub fn fit_source(&self, source: &dyn Source) -> Result<FitReport> {
-        only(self.fit_targets(source)?)
-    }
-
-    /// Fits every response to a source, in one pass: a report each, in order.
-    ///
-    /// # Errors
-    /// As [`Regression::fit_paths`].
-    pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
-        let source = self.selection.of(source)?;
-        let source = source.as_ref();
-        Run::new(self, &SourceRows(source), source.inputs(), Some(source)).reports()
-    }
-
-    /// Fits every group of rows that [`Regression::by`] splits off, in one pass, and hands the fits to `each`
-    /// in the order of the groups (and of the responses within a group). A group that cannot be fitted says
-    /// why; the others go on. With the default solver a group is fitted from its cross-products; it is not
-    /// read a second time.
-    ///
-    /// # Errors
-    /// As [`Regression::fit_paths`], and the first error of `each`.
-    pub fn fit_groups(
-        &self,
-        source: &dyn Source,
-        each: impl FnMut(GroupFit) -> Result<()> + Send,
-    ) -> Result<GroupSummary> {
-        self.fit_groups_with(source, |fit| fit, each)
-    }
-
-    /// [`Regression::fit_groups`], where the threads that solve also make something of every fit, such as the
-    /// text that is written of it; `each` is called by one thread at a time.
-    ///
-    /// # Errors
-    /// As [`Regression::fit_groups`].
-    pub fn fit_groups_with<T: Send>(
-        &self,
-        source: &dyn Source,
-        make: impl Fn(GroupFit) -> T + Sync,
-        each: impl FnMut(T) -> Result<()> + Send,
-    ) -> Result<GroupSummary> {
-        let source = self.selection.of(source)?;
-        let source = source.as_ref();
-        Run::new(self, &SourceRows(source), source.inputs(), Some(source)).groups(make, each)
-    }
-
-    /// Fits to record batches of the given schema, in one pass. [`Solver::Auto`] cannot read them again:
-    /// choose [`Solver::Qr`] where columns may be nearly collinear.
-    ///
-    /// # Errors
-    /// As [`Regression::fit_paths`]; an error among the batches is passed on. Filters and computed columns need a
-    /// [`Source`].
+    /// Uses only the rows for which an SQL expression is true: `year >= 2000 and carrier <> 'UA'`. What is null
+    /// is not true. Row groups that statistics rule out are not read.
     ///
     /// ```
-    /// use std::sync::Arc;
-    /// use arrow_array::{Float64Array, RecordBatch};
-    ///
-    /// let x = Float64Array::from(vec![1.0, 2.0, 3.0, 4.0]);
-    /// let y = Float64Array::from(vec![3.1, 4.9, 7.2, 8.8]);
-    /// let batch = RecordBatch::try_from_iter([("x", Arc::new(x) as _), ("y", Arc::new(y) as _)])?;
-    /// let report = streamreg::Regression::new("y").fit_batches(batch.schema(), [Ok(batch)])?;
-    /// assert!((report.coefficients[1].estimate.unwrap() - 1.94).abs() < 1e-12);
+    /// use streamreg::Regression;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("d.csv");
+    /// # std::fs::write(&path, "y,x,g\n1,1,a\n2.5,2,a\n3,3,a\n4.4,4,b\n,5,a\n6.5,6,a\n")?;
+    /// let regression = Regression::new("y").features(["z"]).with("z", "x * x").filter("g <> 'b' and y is not null");
+    /// let report = regression.fit_paths(&[&path])?;
+    /// assert_eq!((report.ledger.rows_used, report.ledger.rows_filtered), (4, 2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn fit_batches<I>(&self, schema: SchemaRef, batches: I) -> Result<FitReport>
-    where
-        I: IntoIterator<Item = Result<RecordBatch>>,
-        I::IntoIter: Send,
-    {
-        if !self.selection.is_everything() {
-            let message = "filters and computed columns need a source: record batches are taken as they are";
-            return Err(Error::invalid_request(message));
-        }
-        only(Run::new(self, &StreamRows::new(schema, batches.into_iter()), Vec::new(), None).reports()?)
+    #[must_use]
+    pub fn filter(mut self, expression: impl Into<String>) -> Self {
+        self.selection.filter = Some(expression.into());
+        self
+    }
+
+    /// Adds a column computed by an SQL expression, which later ones, the filter and the model may name. A saved
+    /// model computes it again.
+    #[must_use]
+    pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.selection.with.push((column.into(), expression.into()));
+        self
+    }
+
+    /// Fits with a penalty: from the same sums, with no further look at the data. There are no standard errors.
+    #[must_use]
+    pub fn penalized(mut self, penalization: Penalization) -> Self {
+        self.penalization = Some(penalization);
+        self
+    }
+
+    /// Fits by an iterative solver, for designs too wide for cross-products and for other losses: that of
+    /// [`Regression::solver`], or where it is not said [`Solver::Sgd`], or for squares of very wide designs [`Solver::Cg`].
+    #[must_use]
+    pub fn descent(mut self, descent: Descent) -> Self {
+        self.descent = Some(descent);
+        self
+    }
+
+    /// Adds a feature for every index in a pair of list columns: of every row the features that are not zero, and their
+    /// values. Such designs are fitted by iterative solvers.
+    #[must_use]
+    pub fn sparse(mut self, indices: impl Into<String>, values: impl Into<String>) -> Self {
+        self.sparse = Some(streamreg_core::SparseColumns { indices: indices.into(), values: values.into() });
+        self
+    }
+
+    /// Hashes categories, and terms with them, into `2^bits` columns, however many levels there are. Such designs are fitted
+    /// by iterative solvers.
+    #[must_use]
+    pub fn hash_bits(mut self, bits: u32) -> Self {
+        self.hash_bits = Some(bits);
+        self
     }
 
     /// The model that these settings mean for data of the given schema: see [`Regression::schema`].
@@ -581,12 +547,4 @@ fn matching(patterns: &[String], schema: &Schema) -> Result<Vec<String>> {
         }
     }
     Ok(names)
-}
-
-/// The only report, where one response was to be fitted.
-fn only(mut reports: Vec<FitReport>) -> Result<FitReport> {
-    match (reports.pop(), reports.is_empty()) {
-        (Some(report), true) => Ok(report),
-        _ => Err(Error::invalid_request("there are several targets: `fit_targets` fits them")),
-    }
 }

@@ -8,18 +8,18 @@ use std::time::UNIX_EPOCH;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
+use streamreg_core::descent::{LearningRate, Loss};
 use streamreg_core::{Coding, LeftOut, ModelSpec, Precision, RowLedger, factor_name};
 use streamreg_reader::{InputFile, ReadCounts};
 use streamreg_solve::{
     Aliased, Covariance, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
 };
 
-use crate::descent::DescentReport;
+use crate::columns::{ModelColumn, WideCoefficients};
 use crate::error::{Error, Result};
 use crate::input::Selection;
-use crate::model::{Model, ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
-use crate::penalized::PenalizedReport;
+use crate::penalized::{PenalizedReport, PenaltyRecord};
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -275,11 +275,6 @@ impl FitReport {
         }
     }
 
-    /// The part that predictions need, to be saved.
-    pub fn model(&self) -> Model {
-        Model::from_report(self)
-    }
-
     /// Writes the covariance of the coefficients that were estimated to a .csv or .parquet file, whole or not at all: a
     /// column `term`, and one for every term.
     ///
@@ -329,4 +324,55 @@ pub(crate) fn formula_of(spec: &ModelSpec) -> String {
     }
     let responses: Vec<String> = spec.responses.iter().map(ToString::to_string).collect();
     format!("{} ~ {}", responses.join(" + "), terms.join(" + "))
+}
+
+/// How an iterative fit came about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DescentReport {
+    /// What residuals cost.
+    pub loss: Loss,
+    /// The mean loss of the rows that were learnt from.
+    pub mean_loss: f64,
+    /// The same with the penalty: what was minimised.
+    pub objective: f64,
+    /// Mean absolute residual.
+    pub mae: f64,
+    /// Passes over the data, the first look among them.
+    pub epochs: usize,
+    /// Steps.
+    pub steps: u64,
+    /// Rows of a batch, of stochastic steps.
+    pub batch_size: Option<usize>,
+    /// How the length of the steps was decided.
+    pub learning_rate: LearningRate,
+    /// The length of the last step, in standardised units.
+    pub step: Option<f64>,
+    /// What steps are preconditioned with: `scale`, `diagonal` or `sample`.
+    pub curvature: String,
+    /// Whether the tolerance was reached, or the loss of the rows held out got no better.
+    pub converged: bool,
+    /// Why it ended.
+    pub ended: String,
+    /// What is left to gain, relative to the objective, as gradient and curvature tell it.
+    pub gap: f64,
+    /// The gap that was asked for.
+    pub tolerance: f64,
+    /// Root mean square of the gradient of the objective by standardised parameters.
+    pub gradient_norm: f64,
+    /// The largest distance of a coefficient from the exact solution, in its standard errors, estimated; of squares without
+    /// a penalty, where the curvature is that of a sample.
+    pub distance: Option<f64>,
+    /// Mean loss of the rows held out.
+    pub held_out_loss: Option<f64>,
+    /// Rows held out.
+    pub held_out_rows: u64,
+    /// The seed.
+    pub seed: u64,
+    /// The penalty, where there is one.
+    pub penalty: Option<PenaltyRecord>,
+    /// Columns beside the constant.
+    pub columns: usize,
+    /// Coefficients that are not zero, the constant apart.
+    pub nonzero: usize,
 }

@@ -2,6 +2,7 @@
 
 mod descent;
 mod groups;
+mod inference;
 mod penalized;
 
 use std::time::Instant;
@@ -17,9 +18,9 @@ use streamreg_solve::{
 };
 
 pub use self::groups::{GroupFit, GroupSummary};
+use crate::columns::model_columns;
 use crate::error::{Error, Result};
 use crate::folds::FoldPlan;
-use crate::model::model_columns;
 use crate::pass::Rows;
 use crate::regression::Regression;
 use crate::report::{Common, FitReport, Reading, SolverReport, Timings};

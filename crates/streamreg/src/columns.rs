@@ -1,0 +1,134 @@
+//! The columns that a model was fitted to, and the coefficients of those that are too many for a table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use serde::{Deserialize, Serialize};
+use streamreg_core::descent::Expander;
+use streamreg_core::{Design, usable_as_number};
+
+/// What kind of values a column has: the same number means something else as days than as seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ColumnKind {
+    Number,
+    Boolean,
+    Date,
+    Timestamp,
+    Text,
+    List,
+}
+
+impl std::fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Number => "a number",
+            Self::Boolean => "a boolean",
+            Self::Date => "a date",
+            Self::Timestamp => "a timestamp",
+            Self::Text => "a text",
+            Self::List => "a list",
+        })
+    }
+}
+
+impl ColumnKind {
+    pub(crate) fn of(kind: &DataType) -> Self {
+        match kind {
+            DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Timestamp(..) => Self::Timestamp,
+            DataType::Boolean => Self::Boolean,
+            DataType::List(_) | DataType::LargeList(_) => Self::List,
+            kind if usable_as_number(kind) => Self::Number,
+            _ => Self::Text,
+        }
+    }
+
+    /// A type of this kind, for binding.
+    pub(crate) fn example(self) -> DataType {
+        match self {
+            Self::Number => DataType::Float64,
+            Self::Boolean => DataType::Boolean,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Second, None),
+            Self::Text => DataType::Utf8,
+            Self::List => DataType::List(Arc::new(Field::new("item", DataType::Int64, true))),
+        }
+    }
+
+    /// Whether data of type `found` can take the place of this kind.
+    pub(crate) fn accepts(self, found: &DataType) -> bool {
+        let other = Self::of(found);
+        // A column without a value has no type, and 0 and 1 are what booleans are computed with.
+        *found == DataType::Null || other == self || (self == Self::Number && other == Self::Boolean)
+    }
+}
+
+/// A column that the model was fitted to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ModelColumn {
+    pub(crate) name: String,
+    pub(crate) kind: ColumnKind,
+}
+
+/// The columns of a design, with their kinds.
+pub(crate) fn model_columns(design: &Design, schema: &Schema) -> Vec<ModelColumn> {
+    let types: HashMap<&str, &DataType> =
+        schema.fields().iter().map(|f| (f.name().as_str(), f.data_type())).collect();
+    let kind = |name: &String| ModelColumn {
+        name: name.clone(),
+        kind: types.get(name.as_str()).map_or(ColumnKind::Number, |kind| ColumnKind::of(kind)),
+    };
+    design.columns().iter().map(kind).collect()
+}
+
+/// The coefficients of list columns and hashes that are not zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WideCoefficients {
+    /// Coefficients before them: the constant, and those of the model's terms.
+    #[serde(skip)]
+    pub(crate) named: usize,
+    /// Of list columns, by index.
+    pub(crate) lists: SparseVector,
+    /// Of hashes, by slot.
+    pub(crate) hashed: SparseVector,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SparseVector {
+    at: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl SparseVector {
+    fn new(values: &[f64]) -> Self {
+        let entries = values.iter().zip(0..).filter(|(value, _)| **value != 0.0);
+        let (values, at) = entries.map(|(value, at)| (*value, at)).unzip();
+        Self { at, values }
+    }
+
+    fn dense(&self) -> Vec<f64> {
+        let mut values = vec![0.0; self.at.iter().max().map_or(0, |&last| last as usize + 1)];
+        self.at.iter().zip(&self.values).for_each(|(&at, value)| values[at as usize] = *value);
+        values
+    }
+
+    /// Whether there are as many positions as values, all below `end`.
+    pub(crate) fn fits(&self, end: u32) -> bool {
+        self.at.len() == self.values.len() && self.at.iter().all(|&at| at < end)
+    }
+}
+
+impl WideCoefficients {
+    pub(crate) fn new(expander: &Expander, slopes: &[f64]) -> Self {
+        let (lists, hashed) = expander.wide(slopes);
+        let named = expander.named() + usize::from(expander.scaling().intercept);
+        Self { named, lists: SparseVector::new(lists), hashed: SparseVector::new(hashed) }
+    }
+
+    /// Both, one value for every index and slot up to the last that is not zero.
+    pub(crate) fn dense(&self) -> (Vec<f64>, Vec<f64>) {
+        (self.lists.dense(), self.hashed.dense())
+    }
+}
