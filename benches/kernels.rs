@@ -3,7 +3,7 @@
 //! `cargo bench --bench kernels`
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use streamreg_core::block::block_rows;
+use streamreg_core::block_rows;
 use streamreg_core::{Accumulator, Column, CrossProducts, DesignBlock, TriangularFactor};
 
 /// Numbers that are cheap to make and not special.

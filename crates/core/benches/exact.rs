@@ -7,7 +7,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use streamreg_core::block::block_rows;
+use streamreg_core::block_rows;
 use streamreg_core::{Accumulator, Column, CrossProducts, DesignBlock, ExactProducts, Kernel};
 
 /// Numbers that are cheap to make and not special.

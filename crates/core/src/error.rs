@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum ErrorKind {
     /// The model names a column that is absent, repeated, or of a type it cannot use.
     Model,
-    /// A missing or non-finite value under [`crate::spec::Missing::Error`].
+    /// A missing or non-finite value under [`crate::model::spec::Missing::Error`].
     Missing,
     /// The batches do not have the columns that the design was bound to.
     Batch,
@@ -43,7 +43,7 @@ impl Error {
         Self { kind, column: None, message: message.into(), row: None }
     }
 
-    /// A missing value under [`crate::spec::Missing::Error`], in row `row` (from 0) of its partition.
+    /// A missing value under [`crate::model::spec::Missing::Error`], in row `row` (from 0) of its partition.
     pub(crate) fn missing(column: &str, what: &str, row: u64) -> Self {
         let mut error = Self::new(ErrorKind::Missing, format!("the value is {what}")).in_column(column);
         error.row = Some(row);

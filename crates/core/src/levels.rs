@@ -15,10 +15,10 @@ use arrow_schema::DataType;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::cells::cell_text;
-use crate::convert::{fill, is_null};
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::hash_bytes;
+use crate::rows::cells::cell_text;
+use crate::rows::convert::{fill, is_null};
+use crate::rows::hash::hash_bytes;
 
 /// A level of a category.
 ///
@@ -131,12 +131,12 @@ impl fmt::Display for Level {
 }
 
 /// Code of a cell without a value.
-pub const NULL_CODE: u32 = u32::MAX;
+pub(crate) const NULL_CODE: u32 = u32::MAX;
 /// Code of a NaN or an infinity.
-pub const NON_FINITE_CODE: u32 = u32::MAX - 1;
+pub(crate) const NON_FINITE_CODE: u32 = u32::MAX - 1;
 /// Codes from here on, but for these two, are of levels that the model does not know. They tell these
 /// apart as long as they are few, for messages.
-pub const FIRST_UNSEEN: u32 = u32::MAX - 2_000;
+pub(crate) const FIRST_UNSEEN: u32 = u32::MAX - 2_000;
 
 /// Unknown levels that are told apart.
 const MOST_UNSEEN: usize = 1_000;

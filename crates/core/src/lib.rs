@@ -21,81 +21,54 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`formula`], [`expression`] | the language of terms; arithmetic on columns |
-//! | [`spec`] | responses, terms, weights, groups, treatment of missing values |
-//! | [`design`], `bind`, `scope` | the model bound to a schema; how it is bound; how categories share columns |
-//! | [`levels`] | the levels of categories, found while streaming |
-//! | [`blocks`], [`block`], `variables` | logical blocks; plain slices of one; the numbers computed for one |
-//! | [`folds`] | the fold of a row; one state a fold |
-//! | `centred` | its centred form, which the kernels multiply |
-//! | [`missing`] | the ledger of rows |
-//! | [`accumulate`](mod@accumulate) | the trait, and the pass |
-//! | [`ordered`] | partitions in parallel, results in order |
-//! | [`descent`], [`feed`](mod@feed) | iterative fits; rows mixed and in order for them |
-//! | `lists` | pairs of list columns |
-//! | [`statistics`], [`exact`], [`cross_products`], `groups`, [`triangular_factor`], [`moments`] | the statistics |
+//! | `model` | responses, terms, weights, groups, treatment of missing values; how categories share columns |
+//! | `design` | the model bound to a schema, the numbers computed for it, the columns that it means |
+//! | `levels` | the levels of categories, found while streaming |
+//! | `rows` | batches as logical blocks; the ledger of rows; folds |
+//! | `pass` | the trait [`Accumulator`], the pass, partitions in parallel and results in order |
+//! | `sums` | the statistics: exact, in float64, by level, as a triangle |
 //! | [`scores`] | residuals, leverages, and the sums that robust covariances are made of |
-//! | [`layout`], [`assemble`], [`doubled`] | the columns of the design matrix; their cross-products from the sums |
+//! | `assemble` | the cross-products of the columns from the sums |
+//! | [`descent`] | iterative fits |
 
-pub mod accumulate;
-pub mod assemble;
-mod bind;
-pub mod block;
-pub mod blocks;
-mod cells;
-mod centred;
-mod convert;
-pub mod cross_products;
+mod assemble;
 pub mod descent;
-pub mod design;
-pub mod doubled;
-pub mod error;
-pub mod exact;
+mod design;
+mod error;
 pub mod expression;
-pub mod feed;
-mod folded;
-pub mod folds;
 pub mod formula;
-mod groups;
-mod hash;
-pub mod layout;
-pub mod levels;
-mod lists;
-pub mod missing;
-pub mod moments;
-pub mod ordered;
-mod reflect;
-mod scope;
+mod levels;
+mod model;
+mod pass;
+mod rows;
 pub mod scores;
-pub mod spec;
-pub mod statistics;
-pub mod triangular_factor;
-mod variables;
+mod sums;
 
-pub use accumulate::{Accumulator, PassControl, accumulate};
 pub use assemble::{Group, Groups, LevelMeans};
-pub use block::{BlockError, Column, DesignBlock, SparseEntries};
-pub use blocks::{Levels, RowReader, Unseen};
-pub use cells::{cell_text, widened};
-pub use convert::to_float64;
-pub use cross_products::CrossProducts;
 pub use design::Design;
-pub use doubled::DoubledProducts;
+pub use design::layout::{AbsorbedTerm, Coding, Effect, Expanded, Layout};
 pub use error::{Error, ErrorKind, Result};
-pub use exact::{ExactProducts, Kernel, Wide};
 pub use expression::Expr;
-pub use feed::feed;
-pub use folded::Folded;
-pub use folds::{AssignedBatch, FoldRule, MAX_FOLDS};
 pub use formula::{Factor, Formula, FormulaError, Term};
-pub use layout::{Coding, Effect, Expanded, Layout};
 pub use levels::{Level, LevelSet};
-pub use missing::{DroppedRows, MissingReason, ReplacedRows, RoundedIntegers, RowLedger};
-pub use moments::Moments;
-pub use ordered::in_order;
-pub use spec::usable_as_number;
-pub use spec::{
+pub use model::spec::usable_as_number;
+pub use model::spec::{
     Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, MAX_SPARSE_INDEX,
     Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
 };
-pub use statistics::Statistics;
-pub use triangular_factor::TriangularFactor;
+pub use pass::accumulate::{Accumulator, PassControl, accumulate};
+pub use pass::feed::feed;
+pub use pass::ordered::in_order;
+pub use rows::block::{BlockError, Column, DesignBlock, SparseEntries, block_rows};
+pub use rows::cells::{cell_text, widened};
+pub use rows::convert::to_float64;
+pub use rows::cutter::{Levels, RowReader, Unseen};
+pub use rows::folds::{AssignedBatch, FoldRule, MAX_FOLDS};
+pub use rows::missing::{DroppedRows, MissingReason, ReplacedRows, RoundedIntegers, RowLedger};
+pub use sums::cross_products::CrossProducts;
+pub use sums::doubled::DoubledProducts;
+pub use sums::exact::{ExactProducts, Kernel, Wide};
+pub use sums::folded::Folded;
+pub use sums::moments::Moments;
+pub use sums::statistics::Statistics;
+pub use sums::triangular_factor::TriangularFactor;

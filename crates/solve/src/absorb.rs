@@ -7,7 +7,7 @@
 //! `mean_l(y) - mean_l(x)' b`, with variance `sigma² (1 / n_l + mean_l(x)' S^-1 mean_l(x))`.
 
 use faer::{Mat, fx128};
-use streamreg_core::layout::AbsorbedTerm;
+use streamreg_core::AbsorbedTerm;
 use streamreg_core::{Contrasts, INTERCEPT, LevelMeans};
 
 use crate::centre::Centre;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use arrow_schema::DataType;
 use serde::Serialize;
-use streamreg_core::block::block_rows;
+use streamreg_core::block_rows;
 use streamreg_core::{ModelSpec, Precision, in_order};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 

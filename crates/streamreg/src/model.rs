@@ -369,7 +369,7 @@ impl Model {
         let columns: Vec<usize> = terms.map(|t| t - first).collect();
         let design = Design::of_terms(&self.0.spec, &self.schema())?;
         let layout = Layout::new(&design, &self.0.coding, true)?;
-        let category = layout.absorbed().map(streamreg_core::layout::AbsorbedTerm::category);
+        let category = layout.absorbed().map(streamreg_core::AbsorbedTerm::category);
         Ok(Width { covariance, columns, category, quantile, own, sigma })
     }
 }

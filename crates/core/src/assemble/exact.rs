@@ -4,10 +4,10 @@ use faer::fx128;
 
 use super::raws::Raws;
 use super::{Group, joint};
-use crate::doubled::DoubledProducts;
+use crate::design::layout::{Layout, Raw};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exact::Wide;
-use crate::layout::{Layout, Raw};
+use crate::sums::doubled::DoubledProducts;
+use crate::sums::exact::Wide;
 
 impl Group<'_> {
     /// The cross-products of the columns of `layout`, followed by the responses, in double-double; `None` where

@@ -10,18 +10,18 @@ use std::sync::Arc;
 pub use self::raws::LevelMeans;
 use self::raws::Raws;
 
-use crate::cross_products::CrossProducts;
 use crate::design::Design;
-use crate::doubled::DoubledProducts;
+use crate::design::layout::{Coding, Layout, Raw};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exact::ExactProducts;
-use crate::groups::Record;
-use crate::layout::{Coding, Layout, Raw};
 use crate::levels::{Level, LevelSet};
-use crate::missing::RowLedger;
-use crate::moments::Moments;
-use crate::spec::LeftOut;
-use crate::statistics::Statistics;
+use crate::model::spec::LeftOut;
+use crate::rows::missing::RowLedger;
+use crate::sums::cross_products::CrossProducts;
+use crate::sums::doubled::DoubledProducts;
+use crate::sums::exact::ExactProducts;
+use crate::sums::groups::Record;
+use crate::sums::moments::Moments;
+use crate::sums::statistics::Statistics;
 
 /// The rows of one group; all rows where they are not split.
 ///

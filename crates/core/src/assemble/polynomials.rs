@@ -3,14 +3,14 @@
 use faer::fx128;
 
 use super::Group;
-use crate::bind::powers;
-use crate::cross_products::CrossProducts;
+use crate::design::bind::powers;
+use crate::design::layout::{Basis, Raw};
 use crate::design::{Design, Piece};
-use crate::doubled::DoubledProducts;
 use crate::error::{Error, ErrorKind, Result};
-use crate::groups::Record;
-use crate::layout::{Basis, Raw};
-use crate::moments::Moments;
+use crate::sums::cross_products::CrossProducts;
+use crate::sums::doubled::DoubledProducts;
+use crate::sums::groups::Record;
+use crate::sums::moments::Moments;
 
 impl Group<'_> {
     /// Decimal digits that combining sums of powers to orthogonal polynomials leaves their cross-products; `None` without

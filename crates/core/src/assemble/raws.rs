@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use faer::fx128;
 
 use super::{Group, joint};
-use crate::cross_products::CrossProducts;
-use crate::doubled::DoubledProducts;
-use crate::exact::Wide;
-use crate::layout::{Layout, Raw};
-use crate::moments::Moments;
+use crate::design::layout::{Layout, Raw};
+use crate::sums::cross_products::CrossProducts;
+use crate::sums::doubled::DoubledProducts;
+use crate::sums::exact::Wide;
+use crate::sums::moments::Moments;
 
 /// The raw columns of a layout and the responses, each once.
 pub(super) struct Raws {

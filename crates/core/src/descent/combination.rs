@@ -1,9 +1,9 @@
 //! Columns that are combinations of variables, and the units of numbers.
 
-use crate::block::DesignBlock;
 use crate::descent::scaling::power_of_two_near;
 use crate::descent::survey::Survey;
-use crate::layout::LayoutColumn;
+use crate::design::layout::LayoutColumn;
+use crate::rows::block::DesignBlock;
 
 /// The sum of variables times factors, and a constant.
 #[derive(Clone, Debug)]

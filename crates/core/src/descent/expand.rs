@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::block::DesignBlock;
 use crate::descent::combination::{Combination, unit};
 use crate::descent::random::Shuffle;
 use crate::descent::rows::{Features, RowBlock};
@@ -10,9 +9,10 @@ use crate::descent::scaling::Scaling;
 use crate::descent::sparse::SparsePlan;
 use crate::descent::survey::Survey;
 use crate::design::Design;
+use crate::design::layout::{Coding, Layout};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{Coding, Layout};
 use crate::levels::LevelSet;
+use crate::rows::block::DesignBlock;
 
 /// Most rows of a [`RowBlock`] that [`RowBuilder`] makes.
 const MOST_ROWS: usize = 2_048;

@@ -1,12 +1,12 @@
 //! The gradient of all rows, in one parallel pass.
 
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, DesignBlock};
 use crate::descent::expand::{Expander, RowBuilder};
 use crate::descent::keys::Keys;
 use crate::descent::loss::Smoothed;
 use crate::descent::rows::RowBlock;
 use crate::descent::sums::{Compensated, GradientSums};
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, DesignBlock};
 
 /// Sums over all rows at one point, and along one direction.
 pub struct FullGradient<'a> {

@@ -10,8 +10,8 @@ impl Shuffle {
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(crate::hash::GOLDEN);
-        crate::hash::mix(self.0)
+        self.0 = self.0.wrapping_add(crate::rows::hash::GOLDEN);
+        crate::rows::hash::mix(self.0)
     }
 
     /// A number below `bound`.

@@ -2,14 +2,14 @@
 
 use hashbrown::HashMap;
 
-use crate::block::DesignBlock;
 use crate::descent::combination::Combination;
 use crate::descent::rows::SparseRows;
 use crate::descent::scaling::{Scaling, power_of_two_near};
 use crate::descent::survey::Survey;
+use crate::design::layout::{Layout, LayoutColumn};
 use crate::design::{Design, TermFactor, monomials};
-use crate::hash::mix;
-use crate::layout::{Layout, LayoutColumn};
+use crate::rows::block::DesignBlock;
+use crate::rows::hash::mix;
 
 /// Where the entries of a row come from.
 #[derive(Clone, Debug)]

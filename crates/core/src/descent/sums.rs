@@ -1,6 +1,6 @@
 //! What a pass over all rows sums at one point.
 
-use crate::moments::two_sum;
+use crate::sums::moments::two_sum;
 
 /// Sums over rows, in standardised units.
 #[derive(Clone, Debug, PartialEq)]

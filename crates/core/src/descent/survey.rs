@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, Column, DesignBlock, SparseEntries};
 use crate::descent::keys::Keys;
 use crate::design::Design;
-use crate::layout::Coding;
+use crate::design::layout::Coding;
 use crate::levels::{Level, LevelSet};
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, Column, DesignBlock, SparseEntries};
 
 /// Most rows of the sample.
 const SAMPLE_ROWS: usize = 1 << 16;

@@ -9,15 +9,15 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
 
 use super::*;
-use crate::accumulate::{Accumulator, PassControl};
-use crate::block::{Column, DesignBlock};
-use crate::blocks::Levels;
 use crate::design::Design;
+use crate::design::layout::{Coding, Layout};
 use crate::error::{Error, ErrorKind};
-use crate::feed::feed;
-use crate::folds::{AssignedBatch, FoldRule};
-use crate::layout::{Coding, Layout};
-use crate::spec::ModelSpec;
+use crate::model::spec::ModelSpec;
+use crate::pass::accumulate::{Accumulator, PassControl};
+use crate::pass::feed::feed;
+use crate::rows::block::{Column, DesignBlock};
+use crate::rows::cutter::Levels;
+use crate::rows::folds::{AssignedBatch, FoldRule};
 
 /// Uniform numbers between -1/2 and 1/2.
 fn uniform(rows: usize, seed: u64) -> Vec<f64> {
@@ -343,7 +343,7 @@ fn hashes_of_levels_are_pinned() {
     let design = Design::new(&spec, &batch.schema()).unwrap();
     let levels = Levels { sets: design.level_sets(), ..Levels::default() };
     let mut slots = Vec::new();
-    let mut reader = crate::blocks::RowReader::new(&design, &levels);
+    let mut reader = crate::rows::cutter::RowReader::new(&design, &levels);
     let terms = WideTerms::new(&design);
     reader
         .read(&batch, |block| {

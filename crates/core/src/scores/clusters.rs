@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use super::residuals::Work;
 use super::{ScoreKind, ScorePlan};
-use crate::block::DesignBlock;
+use crate::rows::block::DesignBlock;
 
 /// Sums over the rows of each cluster, in the order in which the clusters first occur: it does not depend on threads,
 /// as the numbers of levels do.

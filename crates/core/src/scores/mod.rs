@@ -21,10 +21,10 @@ mod residuals;
 pub use self::clusters::{ClusterSums, Nesting};
 use self::lagged::Lagged;
 use self::residuals::Work;
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, Column, DesignBlock};
-use crate::cross_products::CrossProducts;
-use crate::layout::Layout;
+use crate::design::layout::Layout;
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, Column, DesignBlock};
+use crate::sums::cross_products::CrossProducts;
 
 /// What the residuals of one response are computed from.
 #[derive(Clone, Debug, PartialEq)]

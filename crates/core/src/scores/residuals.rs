@@ -4,7 +4,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::{Leverage, NO_RESIDUAL, ScoreKind, ScoreModel, ScorePlan};
-use crate::block::DesignBlock;
+use crate::rows::block::DesignBlock;
 
 /// Buffers of a thread, all column-major; what belongs to rows that take no part is 0.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Sums of scores against the formulas, written out.
 
 use super::*;
-use crate::layout::{LayoutColumn, Part, Raw};
+use crate::design::layout::{LayoutColumn, Part, Raw};
 
 /// Two columns and a response as variables.
 fn layout() -> Layout {

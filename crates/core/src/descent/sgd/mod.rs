@@ -4,7 +4,6 @@ mod options;
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{BlockError, DesignBlock};
 use crate::descent::certificate::{Certificate, root_mean_square};
 use crate::descent::curvature::{Curvature, factors, total_weight};
 use crate::descent::expand::{Expander, RowBuilder, Sample};
@@ -17,6 +16,7 @@ use crate::descent::start::Question;
 use crate::descent::sums::GradientSums;
 use crate::descent::trace::{Phase, TracePoint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::rows::block::{BlockError, DesignBlock};
 
 pub use options::{Begin, Next, Population, Precondition, SgdOptions};
 

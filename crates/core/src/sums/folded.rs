@@ -1,7 +1,7 @@
 //! An accumulator that keeps one state a fold.
 
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, Column, DesignBlock, block_rows};
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, Column, DesignBlock, block_rows};
 
 /// Rows that are collected for a fold before they are added to its state: few enough that ten folds of fifty columns stay in
 /// the second-level cache, enough that adding a block costs little beside its products. Part of the definition of
@@ -207,7 +207,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cross_products::CrossProducts;
+    use crate::sums::cross_products::CrossProducts;
 
     proptest! {
         /// The states of the folds are those of their rows, and together they are the state of all.

@@ -11,8 +11,8 @@ use arrow_array::{Array, ArrayRef, Float64Array, PrimitiveArray, StringArray};
 use arrow_schema::{DataType, TimeUnit};
 use chrono::SecondsFormat;
 
-use crate::convert::to_float64;
 use crate::error::{Error, ErrorKind, Result};
+use crate::rows::convert::to_float64;
 
 /// The cell of `array` in a row as text: numbers with the fewest digits that read back, dates and times as ISO 8601
 /// has them, in the zone of their column; binary as hexadecimal digits. A null is empty.

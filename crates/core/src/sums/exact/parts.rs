@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::side::Parts;
 use super::wide::Wide;
-use crate::block::{BlockError, DesignBlock};
+use crate::rows::block::{BlockError, DesignBlock};
 
 /// Buffers for the parts of a block.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use pulp::Arch;
 
-use crate::block::{BlockError, Column, DesignBlock};
+use crate::rows::block::{BlockError, Column, DesignBlock};
 
 /// The rows of a block, centred and weighted, column-major with padded columns.
 ///
@@ -260,7 +260,7 @@ fn short_centre(mean: f64, variance: f64, fallback: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::Column;
+    use crate::rows::block::Column;
 
     #[test]
     fn centring_keeps_every_bit() {

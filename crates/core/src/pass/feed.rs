@@ -3,17 +3,17 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use crate::accumulate::PassControl;
-use crate::blocks::{BlockCutter, Levels};
 use crate::descent::{Expander, Keys, RowBlock, RowBuilder, Shuffle};
 use crate::design::Design;
 use crate::error::{Error, ErrorKind};
-use crate::folds::AssignedBatch;
-use crate::missing::{RowLedger, Tally};
+use crate::pass::accumulate::PassControl;
+use crate::rows::cutter::{BlockCutter, Levels};
+use crate::rows::folds::AssignedBatch;
+use crate::rows::missing::{RowLedger, Tally};
 
 /// Partitions whose rows are mixed. Part of the definition of results, so it does not depend on the processors. More would
 /// keep more pages at work than the caches of two cores hold: with four an epoch takes a quarter longer there.
-pub const LANES: usize = 2;
+pub(crate) const LANES: usize = 2;
 
 /// Blocks of rows that wait in a lane.
 const WAITING: usize = 2;
@@ -145,7 +145,7 @@ impl Lane<'_> {
                 ready.push(rows);
                 self.spare.try_recv().ok()
             };
-            let mut sink = |block: &crate::block::DesignBlock<'_>| {
+            let mut sink = |block: &crate::rows::block::DesignBlock<'_>| {
                 block.check(self.design.variables())?;
                 block.check_finite()?;
                 builder.append(block, keys.peek(block.rows), &mut take);

@@ -4,10 +4,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
-use crate::block::SparseEntries;
-use crate::convert::{fill, is_null};
 use crate::error::{Error, ErrorKind, Result};
-use crate::spec::MAX_SPARSE_INDEX;
+use crate::model::spec::MAX_SPARSE_INDEX;
+use crate::rows::block::SparseEntries;
+use crate::rows::convert::{fill, is_null};
 
 /// What is wrong with the lists of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::centred::Centred;
+use crate::sums::centred::Centred;
 
 /// From this many variables on, a blocked matrix product is faster than tiles streamed from the block.
 const MATMUL_FROM: usize = 256;

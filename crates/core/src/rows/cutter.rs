@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 
-use crate::block::{BlockError, Column, DesignBlock, block_rows};
-use crate::convert::{fill, is_null, plain};
+use crate::design::variables::{Computed, column_of, compute};
 use crate::design::{Check, Content, Design};
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::{Encoder, FIRST_UNSEEN, LevelSet, NON_FINITE_CODE, NULL_CODE};
-use crate::lists::{Gap, Lists};
-use crate::missing::{MissingReason, Tally};
-use crate::spec::{Missing, WeightType};
-use crate::variables::{Computed, column_of, compute};
+use crate::model::spec::{Missing, WeightType};
+use crate::rows::block::{BlockError, Column, DesignBlock, block_rows};
+use crate::rows::convert::{fill, is_null, plain};
+use crate::rows::lists::{Gap, Lists};
+use crate::rows::missing::{MissingReason, Tally};
 
 /// What happens to a row with a level that the model does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -365,7 +365,7 @@ impl<'d> BlockCutter<'d> {
         let column = self.design.categories[index].column;
         match code {
             NULL_CODE => {
-                self.refuse_missing(&self.design.columns[column], crate::convert::NULL, row)?;
+                self.refuse_missing(&self.design.columns[column], crate::rows::convert::NULL, row)?;
                 self.drop_row(column, MissingReason::Null, row);
             }
             NON_FINITE_CODE => {
@@ -397,7 +397,7 @@ impl<'d> BlockCutter<'d> {
     fn check_lists(&mut self, column: usize, gap: Option<Gap>, row: usize) -> Result<()> {
         let (value, reason) = match gap {
             None => return Ok(()),
-            Some(Gap::Null) => (crate::convert::NULL, MissingReason::Null),
+            Some(Gap::Null) => (crate::rows::convert::NULL, MissingReason::Null),
             Some(Gap::NonFinite) => (f64::NAN, MissingReason::NonFinite),
         };
         self.refuse_missing(&self.design.columns[column], value, row)?;
@@ -471,7 +471,7 @@ impl<'d> RowReader<'d> {
     }
 
     /// What became of the rows.
-    pub fn into_ledger(self) -> crate::missing::RowLedger {
+    pub fn into_ledger(self) -> crate::rows::missing::RowLedger {
         let design = self.cutter.design;
         self.cutter.tally.into_ledger(design)
     }
@@ -501,7 +501,7 @@ mod tests {
     use arrow_array::{ArrayRef, Float64Array};
 
     use super::*;
-    use crate::spec::ModelSpec;
+    use crate::model::spec::ModelSpec;
 
     fn batch(x: Vec<Option<f64>>, y: Vec<Option<f64>>) -> RecordBatch {
         let columns: [(&str, ArrayRef); 2] =

@@ -3,7 +3,7 @@
 use faer::fx128;
 
 use super::{Row, Shape};
-use crate::exact::{Wide, Wides};
+use crate::sums::exact::{Wide, Wides};
 
 /// Exact sums of weights, values and products, and of the weights' logarithms as float64 has them.
 #[derive(Clone, Debug)]

@@ -2,11 +2,11 @@
 
 use faer::Mat;
 
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, DesignBlock, block_rows};
-use crate::centred::Centred;
-use crate::moments::Moments;
-use crate::reflect::triangle;
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, DesignBlock, block_rows};
+use crate::sums::centred::Centred;
+use crate::sums::moments::Moments;
+use crate::sums::reflect::triangle;
 
 /// Counts, means and the factor `R` of the centred data, `R'R` = the centred cross-products.
 ///
@@ -189,8 +189,8 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::Column;
-    use crate::cross_products::CrossProducts;
+    use crate::rows::block::Column;
+    use crate::sums::cross_products::CrossProducts;
 
     /// `R'R` must be the cross-products, however the rows came in.
     #[test]

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::block::{BlockError, DesignBlock};
-use crate::blocks::{BlockCutter, Levels};
 use crate::design::Design;
 use crate::error::{Error, ErrorKind};
-use crate::folds::AssignedBatch;
 use crate::levels::Encoder;
-use crate::missing::{RowLedger, Tally};
-use crate::ordered::in_order;
+use crate::pass::ordered::in_order;
+use crate::rows::block::{BlockError, DesignBlock};
+use crate::rows::cutter::{BlockCutter, Levels};
+use crate::rows::folds::AssignedBatch;
+use crate::rows::missing::{RowLedger, Tally};
 
 /// Sufficient statistics that grow with rows and merge.
 pub trait Accumulator: Send + Sized {

@@ -4,7 +4,7 @@ use num_bigint::{BigInt, Sign};
 use proptest::prelude::*;
 
 use super::*;
-use crate::block::Column;
+use crate::rows::block::Column;
 
 /// Numbers that are not special, the same on every run.
 struct Random(u64);

@@ -4,10 +4,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
-use crate::convert::to_float64;
 use crate::error::{Error, ErrorKind, Result};
-use crate::hash::{GOLDEN, hash_bytes, mix};
-use crate::spec::usable_as_number;
+use crate::model::spec::usable_as_number;
+use crate::rows::convert::to_float64;
+use crate::rows::hash::{GOLDEN, hash_bytes, mix};
 
 /// Most folds: each has the state of a whole pass.
 pub const MAX_FOLDS: usize = 1_000;

@@ -2,10 +2,10 @@
 
 mod kernel;
 
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, DesignBlock, block_rows};
-use crate::centred::Centred;
-use crate::moments::Moments;
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, DesignBlock, block_rows};
+use crate::sums::centred::Centred;
+use crate::sums::moments::Moments;
 
 /// Counts, means and centred cross-products of the variables, in float64.
 ///
@@ -169,7 +169,7 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::Column;
+    use crate::rows::block::Column;
 
     /// Values that are not special, the same on every run.
     fn values(rows: usize, seed: u64) -> Vec<f64> {

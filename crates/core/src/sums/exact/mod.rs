@@ -43,11 +43,11 @@ use self::parts::Rows;
 use self::side::Parts;
 pub use self::wide::Wide;
 pub(crate) use self::wides::Wides;
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, DesignBlock};
-use crate::cross_products::CrossProducts;
-use crate::doubled::DoubledProducts;
-use crate::moments::Moments;
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, DesignBlock};
+use crate::sums::cross_products::CrossProducts;
+use crate::sums::doubled::DoubledProducts;
+use crate::sums::moments::Moments;
 
 /// The exact sums of `w`, `w x_i` and `w x_i x_j`, and the number of rows.
 ///

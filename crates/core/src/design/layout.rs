@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, Column, DesignBlock};
 use crate::design::{
     BoundTerm, Category, Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::Level;
-use crate::scope::Scoped;
-use crate::spec::{Contrasts, LeftOut};
+use crate::model::scope::Scoped;
+use crate::model::spec::{Contrasts, LeftOut};
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, Column, DesignBlock};
 
 /// What the data decide about the columns: with it, a model's terms mean the same columns everywhere.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl AbsorbedTerm {
 }
 
 /// From this many levels on, a category is eliminated by group means instead of having columns.
-pub const ABSORB_FROM: usize = 200;
+pub(crate) const ABSORB_FROM: usize = 200;
 
 impl Layout {
     /// The columns for given levels. With `absorb`, a large category is left out, to be eliminated.
@@ -215,7 +215,7 @@ impl Layout {
 }
 
 /// Slopes by combinations of levels.
-pub type Slopes = BTreeMap<Vec<u32>, f64>;
+pub(crate) type Slopes = BTreeMap<Vec<u32>, f64>;
 
 /// A part of the prediction: a number (or 1) times what depends on the levels of some categories.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use crate::design::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::expression::Expr;
 use crate::formula::Factor;
-use crate::scope::{Subject, scope};
-use crate::spec::{
+use crate::model::scope::{Subject, scope};
+use crate::model::spec::{
     Columns, Contrasts, INTERCEPT, MAX_HASH_BITS, Missing, ModelSpec, WeightType, factor_name, is_category,
 };
 

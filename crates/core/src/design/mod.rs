@@ -1,12 +1,16 @@
 //! A model bound to a schema: which columns are read, what is computed of them, and which sums are needed.
 
+pub(crate) mod bind;
+pub(crate) mod layout;
+pub(crate) mod variables;
+
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::expression::{Expr, Operator};
 use crate::levels::{Level, LevelSet};
-use crate::scope::Scoped;
-use crate::spec::{Missing, ModelSpec, Precision};
+use crate::model::scope::Scoped;
+use crate::model::spec::{Missing, ModelSpec, Precision};
 
 /// Most groups that `by` may split the rows into.
 const MAX_GROUPS: usize = 50_000_000;

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::accumulate::Accumulator;
-use crate::block::{BlockError, DesignBlock};
-use crate::cross_products::CrossProducts;
 use crate::design::Design;
-use crate::exact::{ExactProducts, Wides};
-use crate::groups::GroupTable;
 use crate::levels::FIRST_UNSEEN;
+use crate::pass::accumulate::Accumulator;
+use crate::rows::block::{BlockError, DesignBlock};
+use crate::sums::cross_products::CrossProducts;
+use crate::sums::exact::{ExactProducts, Wides};
+use crate::sums::groups::GroupTable;
 
 /// The sums of a pass: cross-products of the numeric variables over all rows, and sums by level for the
 /// categories. Where rows are split into groups, everything is by group.

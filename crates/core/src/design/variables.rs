@@ -3,12 +3,12 @@
 use arrow_array::RecordBatch;
 use faer::fx128;
 
-use crate::block::{Column, block_rows};
-use crate::convert::fill;
 use crate::design::{Content, Design, Monomial, Piece, Polynomial};
 use crate::error::Result;
 use crate::expression::Expr;
 use crate::expression::doubled::power;
+use crate::rows::block::{Column, block_rows};
+use crate::rows::convert::fill;
 
 /// A variable that is computed: its float64 values, and what they lack to it where that is kept.
 #[derive(Clone, Debug, Default)]

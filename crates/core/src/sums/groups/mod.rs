@@ -15,9 +15,9 @@ use self::exact::ExactRecords;
 use self::float::FloatRecords;
 use self::index::Index;
 use self::rows::Rows;
-use crate::block::DesignBlock;
 use crate::design::{Design, TableSpec};
-use crate::exact::Wide;
+use crate::rows::block::DesignBlock;
+use crate::sums::exact::Wide;
 
 /// Sums for every combination of levels of the categories of its key.
 ///
@@ -344,8 +344,8 @@ mod tests {
     use arrow_schema::{DataType, Field, Schema};
 
     use super::*;
-    use crate::block::Column;
-    use crate::spec::{ModelSpec, Precision};
+    use crate::model::spec::{ModelSpec, Precision};
+    use crate::rows::block::Column;
 
     fn design(exact: bool) -> Design {
         let names = ["y", "x"].map(|name| Field::new(name, DataType::Float64, false));
