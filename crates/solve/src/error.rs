@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::aliased::Aliased;
+use crate::fit::aliased::Aliased;
 
 /// Result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -24,33 +24,26 @@
 //! | [`penalized`] | ridge, lasso, elastic net; paths; cross-validation from the sums of folds |
 //! | [`options`] | solver, collinear columns, rank tolerance |
 
-mod absorb;
-mod aliased;
-mod centre;
 mod coefficient;
 pub mod covariance;
-pub mod distributions;
-pub mod equation;
-pub mod error;
+mod equation;
+mod error;
 mod factor;
-pub mod fit;
-pub mod inference;
-pub mod options;
+mod fit;
+mod inference;
+mod options;
 pub mod penalized;
-mod precision;
 mod scalar;
-mod solution;
-pub mod wald;
 mod warning;
 
-pub use absorb::Absorbed;
-pub use aliased::Aliased;
 pub use covariance::{Bread, ClusterCount, Meat, SmallSample, Vcov, VcovSummary};
 pub use equation::Equation;
 pub use error::{Error, Result};
+pub use fit::absorb::Absorbed;
+pub use fit::aliased::Aliased;
+pub use fit::solution::{Covariance, LevelCovariance};
 pub use fit::{Attempt, Fit, RankMargin, Statistics, fit};
-pub use inference::{Glance, TermEstimate};
+pub use inference::wald::{Restriction, WaldTest};
+pub use inference::{Glance, TermEstimate, distributions};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
-pub use solution::{Covariance, LevelCovariance};
-pub use wald::{Restriction, WaldTest};
 pub use warning::Warning;

@@ -9,12 +9,12 @@ use streamreg_core::in_order;
 use streamreg_reader::{Partition, ScanRequest, Source};
 
 use crate::error::{Error, Failure, Result};
-use crate::folds::FoldPlan;
-use crate::input::open;
 use crate::output::{TableWriter, refuse_input_as_output};
+use crate::pass::folds::FoldPlan;
 use crate::pass::{SourceRows, StreamRows};
-use crate::regression::Regression;
 use crate::report::FitReport;
+use crate::request::regression::Regression;
+use crate::request::selection::open;
 use crate::run::{GroupFit, GroupSummary, Run};
 
 impl Regression {

@@ -28,40 +28,32 @@
 //!
 //! Results have the same bits for any number of threads and any batch size, on one kind of processor.
 
-mod columns;
-mod descent;
 mod error;
-mod evaluate;
 mod fit;
-mod folds;
-mod hypothesis;
-mod inference;
-mod input;
 mod inspect;
 mod model;
 mod output;
 mod pass;
-mod penalized;
-mod predict;
-mod predictor;
-mod regression;
 mod report;
+mod request;
 mod run;
 
-pub use descent::{Descent, LEAST_PASSES, TraceFn};
 pub use error::{Error, ErrorKind, Result};
-pub use evaluate::{EvaluateOptions, Evaluation};
 pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
+pub use model::evaluate::{EvaluateOptions, Evaluation};
+pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
 pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
-pub use penalized::{CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport, PenaltyRecord};
-pub use predict::{PREDICTION, PredictOptions, PredictSummary};
-pub use regression::Regression;
 pub use report::{
     Accuracy, DescentReport, FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings,
 };
+pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
+pub use request::penalty::{
+    CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport, PenaltyRecord,
+};
+pub use request::regression::Regression;
 pub use run::{GroupFit, GroupSummary};
 
 pub use streamreg_core::descent::{Begin, LearningRate, Loss, Phase, Precondition, TracePoint};

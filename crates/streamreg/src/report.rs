@@ -15,11 +15,11 @@ use streamreg_solve::{
     Aliased, Covariance, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
 };
 
-use crate::columns::{ModelColumn, WideCoefficients};
 use crate::error::{Error, Result};
-use crate::input::Selection;
+use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
-use crate::penalized::{PenalizedReport, PenaltyRecord};
+use crate::request::penalty::{PenalizedReport, PenaltyRecord};
+use crate::request::selection::Selection;
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;

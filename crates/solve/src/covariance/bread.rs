@@ -2,9 +2,9 @@
 
 use streamreg_core::scores::ScoreModel;
 
-use crate::centre::Centre;
+use crate::fit::centre::Centre;
+use crate::fit::solution::Solution;
 use crate::scalar::Scalar;
-use crate::solution::Solution;
 
 /// Coefficients and a root of the inverse of the cross-products, as plain numbers.
 #[derive(Clone, Debug, PartialEq)]

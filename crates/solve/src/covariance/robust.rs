@@ -4,9 +4,9 @@ use super::bread::Bread;
 use super::meat::Meat;
 use super::{Vcov, VcovSummary};
 use crate::fit::Fit;
+use crate::fit::solution::Covariance;
+use crate::inference::wald::{Restriction, quadratic};
 use crate::inference::{TermEstimate, term_estimate};
-use crate::solution::Covariance;
-use crate::wald::{Restriction, quadratic};
 use crate::warning::Warning;
 
 impl Fit {
@@ -62,7 +62,7 @@ impl Fit {
             Ok(Some(square)) => {
                 let f = square / restrictions.len() as f64;
                 self.glance.statistic = Some(f);
-                let p = crate::distributions::f_upper(f, restrictions.len() as f64, df as f64);
+                let p = crate::inference::distributions::f_upper(f, restrictions.len() as f64, df as f64);
                 self.glance.p_value = Some(p);
             }
             _ => {

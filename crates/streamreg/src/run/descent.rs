@@ -13,11 +13,11 @@ use streamreg_core::{Coding, Design, Layout, Levels, Missing, ModelSpec, Precisi
 use streamreg_solve::{Collinear, Solver};
 
 use super::{MAX_COLUMNS, Run, no_rows};
-use crate::descent::Descent;
 use crate::error::{Error, Result};
-use crate::folds::FoldPlan;
+use crate::pass::folds::FoldPlan;
 use crate::pass::{Mixed, Rows};
 use crate::report::FitReport;
+use crate::request::iterative::Descent;
 
 /// Rows in the order of their numbers, apart from what a seed means elsewhere.
 const KEY_SEED: u64 = 0x6b65_7973;

@@ -7,10 +7,10 @@ use streamreg_solve::{Bread, ClusterCount, Fit, Meat, Restriction, Vcov, VcovSum
 
 use super::{Run, Summed};
 use crate::error::{Error, Result};
-use crate::hypothesis;
-use crate::inference::Resolved;
 use crate::pass::Rows;
 use crate::report::SolverReport;
+use crate::request::inference::Resolved;
+use crate::run::hypothesis;
 
 /// Most columns, dummies included, of which scores are summed: their work grows with the square.
 const MAX_COLUMNS: usize = 2_000;
@@ -291,7 +291,7 @@ mod tests {
     use streamreg_core::ModelSpec;
 
     use super::*;
-    use crate::inference::Inference;
+    use crate::request::inference::Inference;
 
     fn resolved(inference: &Inference) -> Resolved<'_> {
         inference.resolve(&ModelSpec::of_columns("y", ["x"]), true).unwrap()

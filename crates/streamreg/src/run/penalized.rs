@@ -13,11 +13,13 @@ use streamreg_solve::{Collinear, Equation, Fit, Glance, Solver, TermEstimate, Wa
 
 use super::{Run, Summed, check_width, equation, no_rows};
 use crate::error::{Error, Result};
-use crate::folds::FoldPlan;
 use crate::inspect::state_bytes;
 use crate::pass::Rows;
-use crate::penalized::{CrossValidation, CvReport, DEFAULT_GRID, Lambdas, Penalization, PenalizedReport};
+use crate::pass::folds::FoldPlan;
 use crate::report::{FitReport, SolverReport};
+use crate::request::penalty::{
+    CrossValidation, CvReport, DEFAULT_GRID, Lambdas, Penalization, PenalizedReport,
+};
 
 /// Bytes that the sums of all folds may take while they are made.
 const MAX_FOLD_BYTES: usize = 1 << 30;

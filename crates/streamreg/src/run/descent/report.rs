@@ -5,12 +5,12 @@ use streamreg_core::descent::{GradientSums, LearningRate, Loss};
 use streamreg_solve::{Fit, Glance, Solver, TermEstimate, Warning};
 
 use super::{Ground, Outcome};
-use crate::columns::WideCoefficients;
-use crate::descent::Descent;
 use crate::error::Result;
+use crate::model::columns::WideCoefficients;
 use crate::pass::Rows;
-use crate::penalized::PenaltyRecord;
 use crate::report::{DescentReport, FitReport, SolverReport};
+use crate::request::iterative::Descent;
+use crate::request::penalty::PenaltyRecord;
 use crate::run::{MAX_COLUMNS, Run};
 
 /// Most columns whose exact pass is recommended.

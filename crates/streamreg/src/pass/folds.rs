@@ -8,7 +8,7 @@ use streamreg_core::{AssignedBatch, FoldRule, MAX_FOLDS};
 use streamreg_reader::{RowNumbers, ScanRequest};
 
 use crate::error::{Error, Failure, Result};
-use crate::penalized::CrossValidation;
+use crate::request::penalty::CrossValidation;
 
 /// What decides the fold of a row.
 pub(crate) struct FoldPlan {

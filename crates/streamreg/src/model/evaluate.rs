@@ -8,10 +8,10 @@ use streamreg_reader::DatasetOptions;
 use streamreg_solve::Warning;
 
 use crate::error::{Error, Result};
-use crate::input::open;
 use crate::model::Model;
+use crate::model::predictor::Predictor;
 use crate::pass::{Execution, Rows, SourceRows};
-use crate::predictor::Predictor;
+use crate::request::selection::open;
 
 /// How a model is evaluated.
 #[derive(Clone, Default)]

@@ -9,8 +9,8 @@ use faer::{Mat, MatRef, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::covariance::{Bread, Meat};
-use crate::distributions::f_upper;
 use crate::error::{Error, Result};
+use crate::inference::distributions::f_upper;
 
 /// `sum of c_t b_t = value`.
 #[derive(Clone, Debug, PartialEq)]

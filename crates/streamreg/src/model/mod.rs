@@ -1,5 +1,10 @@
 //! The fitted model: saved, loaded, applied to batches.
 
+pub(crate) mod columns;
+pub(crate) mod evaluate;
+pub(crate) mod predict;
+pub(crate) mod predictor;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -15,14 +20,14 @@ use streamreg_reader::source::position;
 use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
-use crate::columns::{ModelColumn, WideCoefficients};
 use crate::error::{Error, Failure, Result};
-use crate::input::Selection;
+use crate::model::columns::{ModelColumn, WideCoefficients};
+use crate::model::predictor::Predictor;
 use crate::output::write_atomically;
 use crate::pass::project;
-use crate::penalized::PenaltyRecord;
-use crate::predictor::Predictor;
 use crate::report::{FitReport, InputRecord};
+use crate::request::penalty::PenaltyRecord;
+use crate::request::selection::Selection;
 
 /// Version of the model file. A reader of this version refuses any other.
 pub const MODEL_SCHEMA_VERSION: u32 = 2;

@@ -1,5 +1,7 @@
 //! Where the rows of a pass come from: a [`Source`], or batches that a caller hands over.
 
+pub(crate) mod folds;
+
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +13,7 @@ use streamreg_core::{Accumulator, AssignedBatch, Design, Levels, PassControl, Ro
 use streamreg_reader::{Partition, PartitionOrder, RowNumbers, Scan, ScanRequest, Source};
 
 use crate::error::{Error, Failure, Result};
-use crate::folds::FoldPlan;
+use crate::pass::folds::FoldPlan;
 
 /// How far a pass has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

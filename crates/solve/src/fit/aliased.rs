@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use streamreg_core::INTERCEPT;
 
-use crate::centre::Centre;
 use crate::equation::Equation;
 use crate::factor::{Aside, Factor};
+use crate::fit::centre::Centre;
 use crate::scalar::Scalar;
 
 /// A column that is an exact linear combination of others, as far as the rank tolerance tells.

@@ -10,12 +10,12 @@ use faer::{Mat, fx128};
 use streamreg_core::AbsorbedTerm;
 use streamreg_core::{Contrasts, INTERCEPT, LevelMeans};
 
-use crate::centre::Centre;
 use crate::coefficient::Coefficient;
 use crate::factor::{Factor, cholesky, rounding_share};
-use crate::precision::Bounds;
+use crate::fit::accuracy::Bounds;
+use crate::fit::centre::Centre;
+use crate::fit::solution::{LevelCovariance, Solution};
 use crate::scalar::{Scalar, dot};
-use crate::solution::{LevelCovariance, Solution};
 
 /// A category to eliminate, and the columns that are left: positions among those of `means`, the response
 /// last.

@@ -16,12 +16,12 @@
 
 use faer::Mat;
 
-use crate::centre::Centre;
 use crate::coefficient::{Coefficient, Quality};
 use crate::equation::Equation;
 use crate::factor::Factor;
+use crate::fit::centre::Centre;
+use crate::fit::solution::Scaled;
 use crate::scalar::Scalar;
-use crate::solution::Scaled;
 use crate::warning::Warning;
 
 /// Digits that `Solver::Auto` wants from cross-products.

@@ -39,7 +39,7 @@ fn one_restriction_is_the_square_of_t() {
     let t = (4.0 * -2.0 - 2.0) / (4.0 * variance.sqrt());
     assert!((found.statistic.unwrap() / (t * t) - 1.0).abs() < 1e-14);
     assert_eq!((found.df, found.df_residual), (1, 20));
-    let p = crate::distributions::student_t_two_sided(t, 20.0);
+    let p = crate::inference::distributions::student_t_two_sided(t, 20.0);
     assert!((found.p_value.unwrap() / p - 1.0).abs() < 1e-12);
 }
 

@@ -1,23 +1,29 @@
 //! From sufficient statistics to a [`Fit`].
 
+pub(crate) mod absorb;
+pub(crate) mod accuracy;
+pub(crate) mod aliased;
+pub(crate) mod centre;
+pub(crate) mod solution;
+
 use serde::{Deserialize, Serialize};
 use streamreg_core::{CrossProducts, DoubledProducts, TriangularFactor};
 
-use crate::absorb::{Absorbed, Averaged, roundings};
-use crate::aliased::{Aliased, Relation};
-use crate::centre::Centre;
 use crate::coefficient::Coefficient;
 use crate::covariance::{Bread, VcovSummary};
 use crate::equation::Equation;
 use crate::error::{Error, Result};
 use crate::factor::svd::extremes;
 use crate::factor::{Aside, Factor, cholesky, qr};
+use crate::fit::absorb::{Absorbed, Averaged, roundings};
+use crate::fit::accuracy::{Errors, Known, Precision, undecided};
+use crate::fit::aliased::{Aliased, Relation};
+use crate::fit::centre::Centre;
+use crate::fit::solution::{Covariance, Scaled, Solution};
+use crate::inference::wald::WaldTest;
 use crate::inference::{Glance, TermEstimate, estimates, glance};
 use crate::options::{Collinear, SolveOptions, Solver};
-use crate::precision::{Errors, Known, Precision, undecided};
 use crate::scalar::Scalar;
-use crate::solution::{Covariance, Scaled, Solution};
-use crate::wald::WaldTest;
 use crate::warning::Warning;
 
 /// The sufficient statistics that a fit starts from.

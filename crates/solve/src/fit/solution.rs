@@ -3,13 +3,13 @@
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-use crate::aliased::Relation;
-use crate::centre::Centre;
 use crate::covariance::VcovSummary;
 use crate::equation::Equation;
 use crate::error::Result;
 use crate::factor::svd::Singular;
 use crate::factor::{Factor, norm, power_of_two};
+use crate::fit::aliased::Relation;
+use crate::fit::centre::Centre;
 use crate::scalar::{Scalar, dot};
 
 /// Covariance of the estimated coefficients.

@@ -10,11 +10,11 @@ use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order, wide
 use streamreg_reader::{DatasetOptions, ScanRequest, Source};
 
 use crate::error::{Error, Failure, Result};
-use crate::input::open;
+use crate::model::predictor::Predictor;
 use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::{Execution, SourceRows};
-use crate::predictor::Predictor;
+use crate::request::selection::open;
 
 /// Name of the column with the predictions.
 pub const PREDICTION: &str = "prediction";

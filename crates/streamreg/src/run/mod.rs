@@ -2,6 +2,7 @@
 
 mod descent;
 mod groups;
+mod hypothesis;
 mod inference;
 mod penalized;
 
@@ -18,12 +19,12 @@ use streamreg_solve::{
 };
 
 pub use self::groups::{GroupFit, GroupSummary};
-use crate::columns::model_columns;
 use crate::error::{Error, Result};
-use crate::folds::FoldPlan;
+use crate::model::columns::model_columns;
 use crate::pass::Rows;
-use crate::regression::Regression;
+use crate::pass::folds::FoldPlan;
 use crate::report::{Common, FitReport, Reading, SolverReport, Timings};
+use crate::request::regression::Regression;
 
 /// Most columns of a design matrix: a matrix of this width takes 0.8 GB, and a thread holds two or three.
 const MAX_COLUMNS: usize = 10_000;

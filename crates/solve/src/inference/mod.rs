@@ -1,15 +1,18 @@
 //! Standard errors, tests, intervals and the statistics of a fit as a whole.
 
+pub mod distributions;
+pub(crate) mod wald;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::coefficient::Coefficient;
-use crate::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::equation::Equation;
 use crate::factor::Factor;
-use crate::precision::digits;
+use crate::fit::accuracy::digits;
+use crate::inference::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::scalar::{Scalar, dot};
 
 /// One row of the coefficient table. Fields are `None` where the number does not exist: all of them for

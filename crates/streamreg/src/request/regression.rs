@@ -11,12 +11,12 @@ use streamreg_core::{
 use streamreg_reader::DatasetOptions;
 use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
 
-use crate::descent::Descent;
 use crate::error::{Error, Result};
-use crate::inference::Inference;
-use crate::input::Selection;
 use crate::pass::{Execution, ProgressFn};
-use crate::penalized::Penalization;
+use crate::request::inference::Inference;
+use crate::request::iterative::Descent;
+use crate::request::penalty::Penalization;
+use crate::request::selection::Selection;
 
 /// A linear regression to be fitted: what to explain, by what, and how.
 ///

@@ -1,0 +1,7 @@
+//! What can be asked for: the builder, and the options that it collects.
+
+pub(crate) mod inference;
+pub(crate) mod iterative;
+pub(crate) mod penalty;
+pub(crate) mod regression;
+pub(crate) mod selection;
