@@ -26,7 +26,7 @@ pub(crate) fn regression(args: &FitArgs) -> Result<(Regression, Curve)> {
         Some(formula) => Regression::formula(formula).targets(targets),
         None => Regression::of_targets(targets),
     };
-    let mut regression = start
+    let regression = start
         .categorical(names("--categorical", &args.categorical)?)
         .by(names("--by", &args.by)?)
         .max_levels(args.max_levels)
@@ -64,6 +64,23 @@ pub(crate) fn regression(args: &FitArgs) -> Result<(Regression, Curve)> {
             CollinearArg::MinNorm => Collinear::MinNorm,
         })
         .execution(execution(&args.run)?);
+    let mut regression = columns(regression, args)?;
+    if let Some(penalization) = penalization(&args.penalty)? {
+        regression = regression.penalized(penalization);
+    }
+    if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
+        regression = regression.weights(column, weight_type(kind));
+    }
+    let iterates = args.solver.is_iterative() || args.descent.is_asked();
+    let seed = args.penalty.seed.filter(|_| args.penalty.cv.is_none());
+    if seed.is_some() && !iterates {
+        return Err(usage("--seed is that of --cv, or of an iterative --solver"));
+    }
+    descent(inference(regression, args)?, &args.descent, iterates.then_some(seed.unwrap_or(0)))
+}
+
+/// The columns of the model, the rows, and what is computed.
+fn columns(mut regression: Regression, args: &FitArgs) -> Result<Regression> {
     if !args.features.is_empty() {
         regression = regression.features(names("--features", &args.features)?);
     }
@@ -81,18 +98,7 @@ pub(crate) fn regression(args: &FitArgs) -> Result<(Regression, Curve)> {
     if let Some(filter) = &args.filter {
         regression = regression.filter(filter);
     }
-    if let Some(penalization) = penalization(&args.penalty)? {
-        regression = regression.penalized(penalization);
-    }
-    if let Some((column, kind)) = args.weights.as_ref().zip(args.weight_type) {
-        regression = regression.weights(column, weight_type(kind));
-    }
-    let iterates = args.solver.is_iterative() || args.descent.is_asked();
-    let seed = args.penalty.seed.filter(|_| args.penalty.cv.is_none());
-    if seed.is_some() && !iterates {
-        return Err(usage("--seed is that of --cv, or of an iterative --solver"));
-    }
-    descent(inference(regression, args)?, &args.descent, iterates.then_some(seed.unwrap_or(0)))
+    Ok(regression)
 }
 
 fn weight_type(kind: WeightArg) -> WeightType {

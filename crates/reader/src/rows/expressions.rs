@@ -243,8 +243,7 @@ impl Plan {
         let read = |names: &[String]| -> Vec<String> {
             names.iter().filter(|name| index(name).is_none()).cloned().collect()
         };
-        // The inner batch has the columns that are asked for, those that are computed with, then the verbatim
-        // ones.
+        // The inner batch has the columns that are asked for, those that are computed with, then the verbatim ones.
         let mut columns = read(&request.columns);
         let mut places: HashMap<String, usize> =
             columns.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
@@ -296,8 +295,8 @@ impl Plan {
         if request.row_numbers {
             output.push(Output::Read(next_verbatim.next().unwrap_or_default()));
         }
-        let dictionaries = read(&request.dictionaries);
-        let inner = ScanRequest { columns, verbatim, dictionaries, ..request.clone() };
+        let inner =
+            ScanRequest { columns, verbatim, dictionaries: read(&request.dictionaries), ..request.clone() };
         (Self { program: Arc::clone(program), before, after, output }, inner)
     }
 

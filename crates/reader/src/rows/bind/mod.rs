@@ -143,11 +143,19 @@ impl Binder<'_> {
     /// Several expressions as ones of a common kind. A literal text takes the kind of the others.
     fn meet(&self, parts: Vec<(Node, &Expr)>) -> Result<(Kind, Vec<Node>)> {
         let is_literal = |node: &Node| node.kind == Kind::Text && node.constant().is_some();
-        let mut kind = Kind::Null;
+        let (mut kind, mut of) = (Kind::Null, "NULL".to_owned());
         for (node, at) in parts.iter().filter(|(node, _)| !is_literal(node)) {
-            kind = common(&kind, node).ok_or_else(|| {
-                self.error(at, format!("this is {}, beside {kind}; CAST one of them", node.kind))
+            let common = common(&kind, node).ok_or_else(|| {
+                let message = format!(
+                    "{} is {}, beside {of}, which is {kind}; CAST one of them",
+                    described(node),
+                    node.kind
+                );
+                self.error(at, message)
             })?;
+            if common != kind {
+                (kind, of) = (common, described(node));
+            }
         }
         if kind == Kind::Null && parts.iter().any(|(node, _)| is_literal(node)) {
             kind = Kind::Text;
@@ -208,6 +216,15 @@ impl Binder<'_> {
         let rest = if otherwise.is_some() { results.pop() } else { None };
         let rest = rest.unwrap_or_else(|| Node::new(kind.clone(), Op::Constant(Constant::Null)));
         Ok(Node::new(kind, Op::Case(conditions.into_iter().zip(results).collect(), Box::new(rest))))
+    }
+}
+
+/// A part of an expression, for messages.
+fn described(node: &Node) -> String {
+    match &node.op {
+        Op::Column(name) => format!("the column {name:?}"),
+        Op::Constant(_) => "this constant".to_owned(),
+        _ => "this".to_owned(),
     }
 }
 

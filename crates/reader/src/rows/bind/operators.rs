@@ -2,7 +2,7 @@
 
 use arrow_schema::TimeUnit;
 
-use super::{Binder, compared, folded, literals, members};
+use super::{Binder, compared, described, folded, literals, members};
 use crate::error::Result;
 use crate::predicate::Comparison;
 use crate::rows::calls::{Call, Text};
@@ -174,11 +174,7 @@ impl Binder<'_> {
         if node.kind == Kind::Text && node.constant().is_some() && other.is_number() {
             return self.cast(node, other, at);
         }
-        let named = match &node.op {
-            Op::Column(name) => format!("the column {name:?}"),
-            _ => "this".to_owned(),
-        };
-        Err(self.error(at, format!("{named} is {}, not a number", node.kind)))
+        Err(self.error(at, format!("{} is {}, not a number", described(&node), node.kind)))
     }
 
     /// The kinds of result and operands, of which at least one is a decimal.
