@@ -178,7 +178,6 @@ fn expressions_agree_with_duckdb() {
             Err(why) => wrong.push(format!("{name}: {sql}\n    {why}")),
         }
     }
-    println!("{agreed} agree, {refused} are refused or wider, {} differ", wrong.len());
     assert!(
         wrong.is_empty(),
         "{agreed} agree, {refused} are refused, {} differ:\n{}",

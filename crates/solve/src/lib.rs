@@ -10,19 +10,19 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`fit`](mod@fit) | statistics to [`Fit`]: the place to start |
+//! | [`fit()`] | statistics to [`Fit`]: the place to start |
 //! | `factor` | `cholesky`, `qr`, `svd` of the equilibrated columns; the rank decision |
-//! | [`equation`] | names of the columns, what a row stands for |
+//! | [`Equation`] | names of the columns, what a row stands for |
 //! | `absorb` | a large category, eliminated before the rest is solved for |
 //! | `scalar`, `centre` | float64 and double-double, one algorithm for both; the means |
 //! | `solution` | coefficients and covariance from a factor; the minimum norm |
 //! | `aliased`, `precision` | what depends on what; how many digits are left |
-//! | [`inference`] | standard errors, tests, intervals, the statistics of the whole fit |
+//! | `inference` | standard errors, tests, intervals, the statistics of the whole fit |
 //! | [`covariance`] | sandwiches: robust to unequal variances, lags, clusters |
-//! | [`wald`] | joint tests of restrictions |
+//! | [`WaldTest`] | joint tests of restrictions |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
 //! | [`penalized`] | ridge, lasso, elastic net; paths; cross-validation from the sums of folds |
-//! | [`options`] | solver, collinear columns, rank tolerance |
+//! | [`SolveOptions`] | solver, collinear columns, rank tolerance |
 
 mod coefficient;
 pub mod covariance;

@@ -92,8 +92,8 @@ impl Regression {
         Run::new(self, &SourceRows(source), source.inputs(), Some(source)).groups(make, each)
     }
 
-    /// Fits to record batches of the given schema, in one pass. [`Solver::Auto`] cannot read them again:
-    /// choose [`Solver::Qr`] where columns may be nearly collinear.
+    /// Fits to record batches of the given schema, in one pass. [`Solver::Auto`](crate::Solver::Auto) cannot read them again:
+    /// choose [`Solver::Qr`](crate::Solver::Qr) where columns may be nearly collinear.
     ///
     /// # Errors
     /// As [`Regression::fit_paths`]; an error among the batches is passed on. Filters and computed columns need a

@@ -27,7 +27,7 @@ enum Message<E> {
 }
 
 /// Reads the partitions that `next` hands out and gives groups of blocks of standardised rows to `sink`, one group after
-/// the other: a block from each of up to [`LANES`] partitions, whose rows are shuffled within the block, as `seed` says.
+/// the other: a block from each of up to `LANES` partitions, whose rows are shuffled within the block, as `seed` says.
 ///
 /// Partitions go to lanes by their order alone: the first ones in turn, later ones to the lane whose partition has ended.
 /// So groups are the same for any number of threads. A lane is a thread; `control.threads` of all, `sink` included, work

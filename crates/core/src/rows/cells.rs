@@ -131,13 +131,9 @@ fn time_text(array: &dyn Array, row: usize) -> Result<String> {
     })
 }
 
-fn timestamp<T: ArrowTimestampType>(
-    array: &dyn Array,
-    row: usize,
-    zone: Option<&str>,
-) -> Result<Option<String>>
+fn timestamp<T>(array: &dyn Array, row: usize, zone: Option<&str>) -> Result<Option<String>>
 where
-    T: ArrowPrimitiveType<Native = i64>,
+    T: ArrowTimestampType + ArrowPrimitiveType<Native = i64>,
 {
     let array = array.as_primitive::<T>();
     let Some(zone) = zone else {

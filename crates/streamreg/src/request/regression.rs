@@ -216,7 +216,7 @@ impl Regression {
         self
     }
 
-    /// Whether [`FitReport::covariance`] must be of all coefficients: a large category is then not eliminated but gets
+    /// Whether [`FitReport::covariance`](crate::FitReport::covariance) must be of all coefficients: a large category is then not eliminated but gets
     /// its columns.
     #[must_use]
     pub fn complete_covariance(mut self, complete: bool) -> Self {

@@ -170,7 +170,7 @@ fn of_double(value: f64, to: &Kind) -> Option<Value> {
             // 2^63 is a float64, the largest integer is not.
             (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0)
                 .contains(&whole)
-                .then(|| Value::Integer(whole as i64))
+                .then_some(Value::Integer(whole as i64))
         }
         Kind::Decimal(digits, scale) => {
             let units = (value * 10f64.powi((*scale).into())).round();
@@ -274,7 +274,7 @@ fn decimal_text(text: &str) -> Option<(i128, i32)> {
     let kept = significant.len().min(38);
     let mut units: i128 = if kept == 0 { 0 } else { significant[..kept].parse().ok()? };
     let cut = i32::try_from(significant.len() - kept).ok()?;
-    if significant[kept..].bytes().any(|b| b != b'0') && significant[kept..].as_bytes()[0] >= b'5' {
+    if significant[kept..].bytes().any(|b| b != b'0') && significant.as_bytes()[kept] >= b'5' {
         units += 1;
     }
     let scale = i32::try_from(fraction.len()).ok()? - exponent - cut;
