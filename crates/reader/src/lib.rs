@@ -27,6 +27,7 @@ pub mod error;
 pub mod ipc;
 pub mod libsvm;
 pub mod limits;
+mod lines;
 pub mod ndjson;
 pub mod parquet;
 pub mod predicate;

@@ -9,19 +9,18 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::builder::{Float64Builder, ListBuilder, UInt32Builder};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::csv::chunk::{Chunk, Chunker};
+use crate::csv::chunk::Chunker;
 use crate::csv::input::Input;
 use crate::csv::{DEFAULT_CHUNK_BYTES, number};
-use crate::error::{Error, ErrorKind, Place, Result};
-use crate::source::{
-    InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
-};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lines::{LineFormat, LineScan, Lines};
+use crate::source::{InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, position};
 
 /// Largest index.
 const MAX_INDEX: u64 = u32::MAX as u64 - 1;
@@ -80,8 +79,7 @@ impl Source for LibsvmFile {
             path: self.input.path().to_string_lossy().into(),
         };
         let chunker = Chunker::without_quotes(reader, DEFAULT_CHUNK_BYTES);
-        let queue = Queue { chunker, rows: request.row_numbers.then_some(0), next: Some(0) };
-        Ok(Box::new(LibsvmScan { queue: Mutex::new(queue), plan: Arc::new(plan) }))
+        Ok(Box::new(LineScan::new(chunker, request.row_numbers, plan)))
     }
 
     fn verbatim_type(&self, _index: usize) -> DataType {
@@ -119,66 +117,10 @@ struct Plan {
     path: Arc<str>,
 }
 
-struct LibsvmScan {
-    queue: Mutex<Queue>,
-    plan: Arc<Plan>,
-}
-
-struct Queue {
-    chunker: Chunker,
-    /// Rows in the chunks so far; `None` where nobody wants to know.
-    rows: Option<u64>,
-    next: Option<usize>,
-}
-
-impl Queue {
-    fn next_chunk(&mut self) -> Option<Result<(usize, RowNumbers, Chunk)>> {
-        let index = self.next.take()?;
-        let chunk = match self.chunker.next().transpose()? {
-            Ok(chunk) => chunk,
-            Err(e) => return Some(Err(e)),
-        };
-        self.next = Some(index + 1);
-        let numbers = self.rows.as_mut().map_or(RowNumbers::Unknown, |rows| {
-            let first = *rows;
-            *rows += lines(chunk.bytes()).filter(|line| !content(line).is_empty()).count() as u64;
-            RowNumbers::Run(first..*rows)
-        });
-        Some(Ok((index, numbers, chunk)))
-    }
-}
-
-impl Scan for LibsvmScan {
-    fn next_partition(&self) -> Option<Result<Partition>> {
-        let chunk = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk()?;
-        let partition = |(index, numbers, chunk): (usize, RowNumbers, Chunk)| {
-            let line = chunk.first_line();
-            let rows = Rows { plan: Arc::clone(&self.plan), chunk, at: 0, line, failed: false };
-            Partition { index, path: Arc::clone(&self.plan.path), numbers, batches: Box::new(rows) }
-        };
-        Some(chunk.map(partition).map_err(|e| e.at_path(Path::new(self.plan.path.as_ref()))))
-    }
-}
-
-/// The lines of a text, without their ends.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
-}
-
 /// What a line says: without its comment, and without blanks around it.
 fn content(line: &[u8]) -> &[u8] {
     let end = memchr::memchr(b'#', line).unwrap_or(line.len());
     line[..end].trim_ascii()
-}
-
-/// The batches of a chunk.
-struct Rows {
-    plan: Arc<Plan>,
-    chunk: Chunk,
-    at: usize,
-    /// Number of the line at `at`.
-    line: u64,
-    failed: bool,
 }
 
 /// Columns under construction.
@@ -192,16 +134,22 @@ struct Columns {
     texts: [Vec<String>; 3],
 }
 
-impl Rows {
-    fn batch(&mut self) -> Result<Option<RecordBatch>> {
+impl LineFormat for Plan {
+    fn is_row(line: &[u8]) -> bool {
+        !content(line).is_empty()
+    }
+
+    fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    fn batch(&self, lines: &mut Lines) -> Result<Option<RecordBatch>> {
         let mut columns = Columns::default();
-        while columns.rows < self.plan.batch_rows {
-            let rest = &self.chunk.bytes()[self.at..];
-            let Some(line) = lines(rest).next().filter(|_| !rest.is_empty()) else { break };
-            let length = line.len() + usize::from(rest.len() > line.len());
-            columns.append(line, !self.plan.verbatim.is_empty()).map_err(|e| e.at(Place::Line(self.line)))?;
-            self.at += length;
-            self.line += 1;
+        while columns.rows < self.batch_rows {
+            let read = lines.next(|line| columns.append(line, !self.verbatim.is_empty()));
+            if read.transpose()?.is_none() {
+                break;
+            }
         }
         if columns.rows == 0 {
             return Ok(None);
@@ -212,26 +160,13 @@ impl Rows {
             Arc::new(columns.indices.finish()),
             Arc::new(columns.values.finish()),
         ];
-        let typed = self.plan.columns.iter().map(|&column| Arc::clone(&arrays[column]));
+        let typed = self.columns.iter().map(|&column| Arc::clone(&arrays[column]));
         let text =
             |&column: &usize| -> ArrayRef { Arc::new(StringArray::from(columns.texts[column].clone())) };
-        let all = typed.chain(self.plan.verbatim.iter().map(text)).collect();
+        let all = typed.chain(self.verbatim.iter().map(text)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), all, &options);
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), all, &options);
         batch.map(Some).map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let outcome = self.batch();
-        self.failed = outcome.is_err();
-        outcome.map_err(|e| e.at_path(Path::new(self.plan.path.as_ref()))).transpose()
     }
 }
 

@@ -12,11 +12,6 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The lines of a text, without their ends.
-pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
-}
-
 /// The keys that are read, by name.
 #[derive(Debug)]
 pub(super) struct Keys {

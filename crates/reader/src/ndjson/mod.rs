@@ -10,21 +10,20 @@ mod line;
 mod sample;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Schema, SchemaRef};
 
-use self::line::{Column, Keys, lines};
+use self::line::{Column, Keys};
 use self::sample::Sample;
 use crate::csv::DEFAULT_CHUNK_BYTES;
-use crate::csv::chunk::{Chunk, Chunker};
+use crate::csv::chunk::Chunker;
 use crate::csv::input::Input;
-use crate::error::{Error, ErrorKind, Place, Result};
-use crate::source::{
-    InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
-};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lines::{LineFormat, LineScan, Lines};
+use crate::source::{InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, position};
 
 /// One NDJSON file.
 #[derive(Debug)]
@@ -97,8 +96,7 @@ impl Source for NdJsonFile {
             path: self.input.path().to_string_lossy().into(),
         };
         let chunker = Chunker::without_quotes(reader, DEFAULT_CHUNK_BYTES);
-        let queue = Queue { chunker, rows: request.row_numbers.then_some(0), next: Some(0) };
-        Ok(Box::new(NdJsonScan { queue: Mutex::new(queue), plan: Arc::new(plan) }))
+        Ok(Box::new(LineScan::new(chunker, request.row_numbers, plan)))
     }
 
     fn inputs(&self) -> Vec<InputFile> {
@@ -137,94 +135,34 @@ struct Plan {
     path: Arc<str>,
 }
 
-struct NdJsonScan {
-    queue: Mutex<Queue>,
-    plan: Arc<Plan>,
-}
-
-struct Queue {
-    chunker: Chunker,
-    /// Rows in the chunks so far; `None` where nobody wants to know.
-    rows: Option<u64>,
-    next: Option<usize>,
-}
-
-impl Queue {
-    fn next_chunk(&mut self) -> Option<Result<(usize, RowNumbers, Chunk)>> {
-        let index = self.next.take()?;
-        let chunk = match self.chunker.next().transpose()? {
-            Ok(chunk) => chunk,
-            Err(e) => return Some(Err(e)),
-        };
-        self.next = Some(index + 1);
-        let numbers = self.rows.as_mut().map_or(RowNumbers::Unknown, |rows| {
-            let first = *rows;
-            *rows += lines(chunk.bytes()).filter(|line| !line.trim_ascii().is_empty()).count() as u64;
-            RowNumbers::Run(first..*rows)
-        });
-        Some(Ok((index, numbers, chunk)))
+impl LineFormat for Plan {
+    fn is_row(line: &[u8]) -> bool {
+        !line.trim_ascii().is_empty()
     }
-}
 
-impl Scan for NdJsonScan {
-    fn next_partition(&self) -> Option<Result<Partition>> {
-        let chunk = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk()?;
-        let partition = |(index, numbers, chunk): (usize, RowNumbers, Chunk)| {
-            let line = chunk.first_line();
-            let rows = Rows { plan: Arc::clone(&self.plan), chunk, at: 0, line, failed: false };
-            Partition { index, path: Arc::clone(&self.plan.path), numbers, batches: Box::new(rows) }
-        };
-        Some(chunk.map(partition).map_err(|e| e.at_path(Path::new(self.plan.path.as_ref()))))
+    fn path(&self) -> &Arc<str> {
+        &self.path
     }
-}
 
-/// The batches of a chunk.
-struct Rows {
-    plan: Arc<Plan>,
-    chunk: Chunk,
-    at: usize,
-    /// Number of the line at `at`.
-    line: u64,
-    failed: bool,
-}
-
-impl Rows {
-    fn batch(&mut self) -> Result<Option<RecordBatch>> {
-        let plan = &self.plan;
-        let mut columns: Vec<Column> = plan.kinds.iter().map(Column::new).collect();
+    fn batch(&self, lines: &mut Lines) -> Result<Option<RecordBatch>> {
+        let mut columns: Vec<Column> = self.kinds.iter().map(Column::new).collect();
         let mut rows = 0;
-        while rows < plan.batch_rows {
-            let rest = &self.chunk.bytes()[self.at..];
-            let Some(line) = lines(rest).next().filter(|_| !rest.is_empty()) else { break };
-            let length = line.len() + usize::from(rest.len() > line.len());
-            if !line.trim_ascii().is_empty() {
-                plan.keys.read(line, &mut columns).map_err(|e| e.at(Place::Line(self.line)))?;
-                rows += 1;
-                columns.iter_mut().for_each(|column| column.fill(rows));
-            }
-            self.at += length;
-            self.line += 1;
+        while rows < self.batch_rows {
+            let read = |line: &[u8]| match Self::is_row(line) {
+                true => self.keys.read(line, &mut columns).map(|()| true),
+                false => Ok(false),
+            };
+            let Some(row) = lines.next(read).transpose()? else { break };
+            rows += usize::from(row);
+            columns.iter_mut().for_each(|column| column.fill(rows));
         }
         if rows == 0 {
             return Ok(None);
         }
         let arrays: Vec<ArrayRef> = columns.iter_mut().map(Column::finish).collect();
-        let output = plan.output.iter().map(|&column| Arc::clone(&arrays[column])).collect();
+        let output = self.output.iter().map(|&column| Arc::clone(&arrays[column])).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&plan.schema), output, &options);
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), output, &options);
         batch.map(Some).map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let outcome = self.batch();
-        self.failed = outcome.is_err();
-        outcome.map_err(|e| e.at_path(Path::new(self.plan.path.as_ref()))).transpose()
     }
 }

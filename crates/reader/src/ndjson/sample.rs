@@ -8,10 +8,11 @@ use arrow_schema::{DataType, Field, Fields};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::line::{lines, parse};
+use super::line::parse;
 use crate::csv::chunk::Chunker;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::MAX_COLUMNS;
+use crate::lines::split;
 
 /// Lines that settle the types of the columns.
 const SAMPLE_LINES: usize = 10_000;
@@ -39,7 +40,7 @@ impl Sample {
         let mut sample = Self::default();
         let mut rows = 0;
         while let Some(chunk) = chunks.next()? {
-            for (line, number) in lines(chunk.bytes()).zip(chunk.first_line()..) {
+            for (line, number) in split(chunk.bytes()).zip(chunk.first_line()..) {
                 if line.trim_ascii().is_empty() {
                     continue;
                 }
