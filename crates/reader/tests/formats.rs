@@ -260,6 +260,8 @@ fn the_types_of_ndjson_columns() {
     assert_eq!(format!("{:?}", floats(&read, 0)), "[1.0, 2.5, NaN]");
     assert_eq!(floats(&read, 1)[1], i64::MIN as f64);
     assert_eq!(texts(&batches(&source, &ScanRequest::new(["t"])), 0)[0].as_deref(), Some("é"));
+    let marked = folder.text("b.ndjson", "\u{feff}{\"x\": 1}\n{\"x\": 2}\n");
+    assert_eq!(floats(&batches(&open(&marked), &ScanRequest::new(["x"])), 0), [1.0, 2.0]);
     for (column, words) in [("l", "arrays"), ("o", "objects"), ("m", "several types")] {
         let scan = source.scan(&ScanRequest::new([column])).unwrap();
         let error = scan.next_partition().unwrap().err().unwrap();

@@ -39,6 +39,8 @@ impl Keys {
 
 /// Reads a line, all of it.
 pub(super) fn parse<'de, S: DeserializeSeed<'de>>(line: &'de [u8], seed: S) -> Result<S::Value> {
+    // Some programs put a mark of the encoding before the first line.
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let mut json = serde_json::Deserializer::from_slice(line);
     let value = seed.deserialize(&mut json);
     value.and_then(|value| json.end().map(|()| value)).map_err(|e| {
