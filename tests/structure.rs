@@ -18,7 +18,7 @@ const CRATES: [(&str, [usize; 3]); 7] = [
     ("crates/solve/src", [0, 1, 0]),
     ("crates/streamreg/src", [0, 3, 0]),
     ("crates/polars/src", [0, 1, 0]),
-    ("crates/cli", [0, 2, 0]),
+    ("crates/cli", [0, 1, 0]),
     ("data-gen/src", [0, 0, 0]),
 ];
 
