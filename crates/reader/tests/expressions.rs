@@ -186,6 +186,25 @@ fn partitions_without_a_row_keep_their_place() {
 }
 
 #[test]
+fn what_is_not_true_may_be_null() {
+    let folder = Folder::new();
+    let group =
+        |values: [Option<i64>; 3]| batch(&[("x", Arc::new(Int64Array::from(values.to_vec())) as ArrayRef)]);
+    let groups =
+        [group([Some(1), Some(2), Some(3)]), group([None, None, None]), group([Some(10), None, Some(12)])];
+    for filter in [
+        "(x > 5) is not true",
+        "not ((x > 5) is true)",
+        "(x in (10, 12)) is not true",
+        "(not (x <= 5)) is not true",
+    ] {
+        let path = folder.parquet("a.parquet", &groups, WriterProperties::default());
+        let source = expressions(open(&path), &[], Some(filter)).unwrap();
+        assert_eq!(rows(&batches(&source, &ScanRequest::new(["x"]))), 7, "{filter}");
+    }
+}
+
+#[test]
 fn what_is_asked_for_besides_prunes_too() {
     let folder = Folder::new();
     let groups: Vec<_> = (0..4).map(|i| flights(i * 100..(i + 1) * 100)).collect();
@@ -487,6 +506,8 @@ fn condition() -> impl Strategy<Value = String> {
         1 => Just("text like 'a%'".to_owned()),
         1 => number.prop_map(|c| format!("{c} is not null")),
         1 => Just("i64 + 1 > 2".to_owned()),
+        1 => (-3i64..3).prop_map(|v| format!("(i64 > {v}) is not true")),
+        1 => (-3i64..3).prop_map(|v| format!("(f64 in ({v}, 2)) is true")),
     ];
     leaf.prop_recursive(3, 10, 2, |inner| {
         prop_oneof![

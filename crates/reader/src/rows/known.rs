@@ -28,8 +28,7 @@ fn of(node: &Node, schema: &Schema, depth: usize) -> Predicate {
             Some((name, _)) => Predicate::IsNull(name.to_owned()),
             None => Predicate::Unknown,
         },
-        // `x IS TRUE` holds where `x` is true; where it is false or null, the statistics of x say nothing more.
-        Op::Is(true, inner) => of(inner, schema, depth),
+        // `x IS TRUE` is false where `x` is null, so its negation holds there, which that of a predicate need not: unknown.
         Op::Compare(comparison, both) => match &**both {
             [left, Node { op: Op::Constant(value), kind }] => compare(left, *comparison, value, kind, schema),
             [Node { op: Op::Constant(value), kind }, right] => {
