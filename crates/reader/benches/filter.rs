@@ -1,5 +1,5 @@
 //! What a filter or a derived column costs beside a plain decode of the same columns:
-//! `cargo bench -p streamreg-reader --features polars --bench filter`. One thread, warm page cache, medians.
+//! `cargo bench -p streamreg-reader --bench filter`. One thread, warm page cache, medians.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench fails by panicking and prints")]
 

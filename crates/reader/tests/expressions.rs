@@ -450,8 +450,86 @@ fn long_filters_do_not_overflow_the_stack() {
     let nested = |depth: usize| format!("{}id{} > 1", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(kind(pass(&nested(20_000))), Some(ErrorKind::Limit));
     assert_eq!(pass(&nested(900)).unwrap(), 8);
-    assert_eq!(pass(&format!("{} id > 1", "not ".repeat(900))).unwrap(), 8);
+    assert_eq!(kind(pass(&format!("{} id > 1", "not ".repeat(900)))), Some(ErrorKind::Limit));
     assert_eq!(pass(&format!("{} 1 < id", "- ".repeat(900))).unwrap(), 8);
+}
+
+#[test]
+fn what_nests_is_refused_before_it_overflows_the_stack() {
+    let folder = Folder::new();
+    let pass = |filter: &str| {
+        let source = expressions(file(&folder, &[flights(0..10)]), &[], Some(filter))?;
+        Ok(rows(&batches(&source, &ScanRequest::new(["id"]))))
+    };
+    let nested = |open: &str, close: &str, depth: usize| {
+        format!("{}id{} is not null", open.repeat(depth), close.repeat(depth))
+    };
+    for (open, close, depth) in [
+        ("length(concat(", "))", 80),
+        ("nullif(", ", 100)", 240),
+        ("greatest(", ", id)", 240),
+        ("abs(", ")", 240),
+        ("if(id > 3, ", ", id)", 240),
+        ("case when id > 3 then ", " else id end", 240),
+        ("year(make_date(2000, 1, 1 + 0 * ", "))", 60),
+    ] {
+        assert_eq!(pass(&nested(open, close, depth)).unwrap(), 10, "{open}");
+        let deeper: Result<usize> = pass(&nested(open, close, 400));
+        assert_eq!(deeper.unwrap_err().kind(), ErrorKind::Limit, "{open}");
+    }
+    // What stands in several places is computed once.
+    for (open, close) in [("(", " between true and true)"), ("case ", " when true then true else false end")]
+    {
+        let filter = format!("{}(id > 3){}", open.repeat(60), close.repeat(60));
+        assert_eq!(pass(&filter).unwrap(), 6, "{open}");
+    }
+    let list: Vec<String> = (100..1_300).map(|i| i.to_string()).collect();
+    assert_eq!(pass(&format!("id in ({}, id)", list.join(", "))).unwrap(), 10);
+    assert_eq!(pass(&format!("id not in ({}, year)", list.join(", "))).unwrap(), 10);
+    assert_eq!(pass("id in (1, id + 0, null) is null").unwrap(), 0);
+    assert_eq!(pass("(id in (1, id + 1, null)) is null").unwrap(), 9);
+}
+
+#[test]
+fn texts_that_grow_have_an_end() {
+    let folder = Folder::new();
+    let mut with = vec![("w0".to_owned(), "carrier || carrier".to_owned())];
+    for i in 1..34 {
+        with.push((format!("w{i}"), format!("w{0} || w{0}", i - 1)));
+    }
+    let source = Expressions::new(Box::new(file(&folder, &[flights(0..10)])), &with, None).unwrap();
+    let scan = source.scan(&ScanRequest::new(["w33"])).unwrap();
+    let error = scan.next_partition().unwrap().unwrap().batches.find_map(std::result::Result::err).unwrap();
+    assert!(error.to_string().contains("256 MiB"), "{error}");
+}
+
+#[test]
+fn literals_are_not_cut_to_the_unit_of_a_column() {
+    let folder = Folder::new();
+    let at = arrow_array::TimestampMillisecondArray::from(vec![1_704_067_200_000; 4]);
+    let path = folder.parquet(
+        "a.parquet",
+        &[batch(&[("t", Arc::new(at) as ArrayRef)])],
+        WriterProperties::default(),
+    );
+    for (filter, passing) in [
+        ("t = '2024-01-01 00:00:00.0009'", 0),
+        ("t < '2024-01-01 00:00:00.0009'", 4),
+        ("t < timestamp '2024-01-01 00:00:00.0009'", 4),
+        ("t >= '2024-01-01 00:00:00.000000001'", 0),
+        ("t in ('2024-01-01', '2024-01-01 00:00:00.5')", 4),
+        ("t between '2023-12-31 23:59:59.9999' and '2024-01-01'", 4),
+    ] {
+        let source = expressions(open(&path), &[], Some(filter)).unwrap();
+        assert_eq!(rows(&batches(&source, &ScanRequest::new(["t"]))), passing, "{filter}");
+    }
+    for text in ["t::timestamp(0) = t", "cast(-1 as ubigint) < 0"] {
+        assert_eq!(
+            expressions(open(&path), &[], Some(text)).err().unwrap().kind(),
+            ErrorKind::Request,
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -274,6 +274,7 @@ fn the_types_of_ndjson_columns() {
         ("{\"x\": 1}\n{\"x\": 2", "line 2"),
         ("{\"x\": 1}\n{\"x\": 2, \"x\": 3}\n", "occurs twice"),
         ("", "no line"),
+        ("{\"é\": \"ééééé\", \"x\": tru}\n", "character 24"),
     ] {
         let path = folder.text("bad.ndjson", text);
         let error = first_error(&path).unwrap_or_else(|| panic!("no error: {text}"));

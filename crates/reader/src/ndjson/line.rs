@@ -46,7 +46,8 @@ pub(super) fn parse<'de, S: DeserializeSeed<'de>>(line: &'de [u8], seed: S) -> R
     value.and_then(|value| json.end().map(|()| value)).map_err(|e| {
         let message = e.to_string();
         let message = message.split(" at line 1 column").next().unwrap_or_default();
-        let message = format!("{message} at character {}", e.column());
+        let before = &line[..e.column().saturating_sub(1).min(line.len())];
+        let message = format!("character {}: {message}", String::from_utf8_lossy(before).chars().count() + 1);
         Error::new(ErrorKind::Malformed, message)
             .with_help("every line is an object such as {\"x\": 1.5, \"city\": \"Bern\"}")
     })
@@ -230,6 +231,8 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> std::result::Result<(), E> {
         match self.0 {
             Column::Number(values) => values.append_value(value),
+            // The parser makes a float of `-0`.
+            Column::Integer(values) if value == 0.0 => values.append_value(0),
             _ => return Err(E::invalid_type(Unexpected::Float(value), &self)),
         }
         Ok(())

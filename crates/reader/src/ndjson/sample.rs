@@ -165,8 +165,10 @@ impl<'de> Visitor<'de> for KindsVisitor {
         Ok(Kinds { integer, float: !integer, ..Kinds::default() })
     }
 
-    fn visit_f64<E>(self, _: f64) -> std::result::Result<Kinds, E> {
-        Ok(Kinds { float: true, ..Kinds::default() })
+    fn visit_f64<E>(self, value: f64) -> std::result::Result<Kinds, E> {
+        // The parser makes a float of `-0`.
+        let integer = value == 0.0 && value.is_sign_negative();
+        Ok(Kinds { integer, float: !integer, ..Kinds::default() })
     }
 
     fn visit_str<E>(self, _: &str) -> std::result::Result<Kinds, E> {

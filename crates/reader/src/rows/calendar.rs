@@ -81,25 +81,30 @@ impl Shift {
         (self.months == 0).then_some(i128::from(self.days) * i128::from(DAY) + self.nanoseconds)
     }
 
-    /// A local time that much later. In a month that is too short, the last day.
-    fn after(self, local: NaiveDateTime) -> Option<NaiveDateTime> {
+    /// A local time so many months and days later. In a month that is too short, the last day.
+    fn days_after(self, local: NaiveDateTime) -> Option<NaiveDateTime> {
         let months = Months::new(u32::try_from(self.months.unsigned_abs()).ok()?);
         let moved = if self.months < 0 {
             local.checked_sub_months(months)
         } else {
             local.checked_add_months(months)
         }?;
-        let later = i128::from(self.days) * i128::from(DAY) + self.nanoseconds;
-        let seconds = i64::try_from(later.div_euclid(1_000_000_000)).ok()?;
-        moved.checked_add_signed(TimeDelta::new(seconds, later.rem_euclid(1_000_000_000) as u32)?)
+        moved.checked_add_signed(TimeDelta::try_days(self.days)?)
     }
 
-    /// A value of `kind`, a date or timestamp, that much later, as a timestamp in `unit`.
+    /// A value of `kind`, a date or timestamp, that much later, as a timestamp in `unit`, which is not coarser. Months and
+    /// days go by the calendar of the zone, shorter times by the instant.
     pub(super) fn apply(self, kind: &Kind, value: i64, unit: TimeUnit) -> Option<i64> {
-        match kind {
-            Kind::Timestamp(_, zone) => count(self.after(local(kind, value)?)?, unit, zone.as_ref()),
-            _ => count(self.after(local(kind, value)?)?, unit, None),
-        }
+        let instant = match kind {
+            Kind::Timestamp(own, _) if self.months == 0 && self.days == 0 => {
+                i128::from(value) * i128::from(per_second(unit) / per_second(*own))
+            }
+            Kind::Timestamp(_, zone) => {
+                count(self.days_after(local(kind, value)?)?, unit, zone.as_ref())?.into()
+            }
+            _ => count(self.days_after(local(kind, value)?)?, unit, None)?.into(),
+        };
+        i64::try_from(instant + self.nanoseconds / i128::from(1_000_000_000 / per_second(unit))).ok()
     }
 }
 
@@ -340,6 +345,13 @@ pub(super) fn parse_timestamp(text: &str) -> Option<(NaiveDateTime, Option<i32>)
     Some((date.and_time(time(parse_time(clock)?)?), offset))
 }
 
+/// `unit`, or a finer one if a timestamp in this text needs it.
+pub(super) fn unit_for(text: &str, unit: TimeUnit) -> TimeUnit {
+    let nanoseconds = parse_timestamp(text).map_or(0, |(local, _)| i64::from(local.nanosecond()));
+    let holds = |unit: &TimeUnit| nanoseconds % (1_000_000_000 / per_second(*unit)) == 0;
+    [unit, TimeUnit::Microsecond, TimeUnit::Nanosecond].into_iter().find(holds).unwrap_or(unit)
+}
+
 /// A date, time or timestamp as text.
 pub(super) fn spell(kind: &Kind, value: i64) -> Option<String> {
     let local_time = local(kind, value)?;
@@ -371,5 +383,40 @@ fn unit_of(kind: &Kind) -> TimeUnit {
     match kind {
         Kind::Timestamp(unit, _) => *unit,
         _ => TimeUnit::Nanosecond,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MICROSECOND: TimeUnit = TimeUnit::Microsecond;
+
+    /// A timestamp in microseconds since 1970, UTC.
+    fn utc(text: &str) -> i64 {
+        count(parse_timestamp(text).unwrap().0, MICROSECOND, None).unwrap()
+    }
+
+    #[test]
+    fn hours_go_by_the_instant_and_days_by_the_clock() {
+        let zurich = Kind::Timestamp(MICROSECOND, Zone::named("Europe/Zurich"));
+        for (from, interval, to) in [
+            ("2024-10-27 00:30:00", "0 seconds", "2024-10-27 00:30:00"),
+            ("2024-10-27 00:30:00", "1 hour", "2024-10-27 01:30:00"),
+            ("2024-03-31 00:30:00", "2 hours", "2024-03-31 02:30:00"),
+            ("2024-03-31 00:30:00", "24 hours", "2024-04-01 00:30:00"),
+            ("2024-10-27 00:30:00", "-30 minutes", "2024-10-27 00:00:00"),
+            ("2024-03-30 12:00:00", "1 day", "2024-03-31 11:00:00"),
+            ("2024-03-30 12:00:00", "1 day 1 hour", "2024-03-31 12:00:00"),
+        ] {
+            let shift = Shift::parse(interval, None).unwrap();
+            assert_eq!(shift.apply(&zurich, utc(from), MICROSECOND), Some(utc(to)), "{from} + {interval}");
+        }
+        let month = Shift::parse("1 month", None).unwrap();
+        let day = days(parse_date("2024-01-31").unwrap());
+        assert_eq!(month.apply(&Kind::Date, day, MICROSECOND), Some(utc("2024-02-29")));
+        let seconds = Kind::Timestamp(TimeUnit::Second, None);
+        let half = Shift::parse("0.5", Some("second")).unwrap();
+        assert_eq!(half.apply(&seconds, 3, MICROSECOND), Some(3_500_000));
     }
 }

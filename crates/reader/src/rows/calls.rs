@@ -114,7 +114,16 @@ pub(super) enum Text {
 impl Call {
     /// Whether some row may have no result.
     pub(super) fn may_fail(&self) -> bool {
-        matches!(self, Self::Abs | Self::Round(..) | Self::Field(_) | Self::Begin(_) | Self::MakeDate)
+        // Texts may become too long.
+        matches!(
+            self,
+            Self::Text(Text::Concat | Text::Join | Text::Replace)
+                | Self::Abs
+                | Self::Round(..)
+                | Self::Field(_)
+                | Self::Begin(_)
+                | Self::MakeDate
+        )
     }
 }
 

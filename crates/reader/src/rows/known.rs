@@ -36,6 +36,14 @@ fn of(node: &Node, schema: &Schema, depth: usize) -> Predicate {
             }
             _ => Predicate::Unknown,
         },
+        Op::Between(all) => {
+            let [of, low, high] = &**all;
+            let bound = |comparison: Comparison, bound: &Node| match bound.constant() {
+                Some(value) => compare(of, comparison, value, &bound.kind, schema),
+                None => Predicate::Unknown,
+            };
+            Predicate::And(vec![bound(Comparison::GreaterOrEqual, low), bound(Comparison::LessOrEqual, high)])
+        }
         Op::In(one, members) => {
             let Some((name, column)) = column(one, schema) else { return Predicate::Unknown };
             let values = members.values();

@@ -46,10 +46,23 @@ pub(super) enum Op {
     Is(bool, Box<Node>),
     /// Whether it is one of a list of constants of its kind.
     In(Box<Node>, Members),
+    /// Whether the first is one of the others, all of one kind.
+    Among(Box<Node>, Vec<Node>),
+    /// Whether the first lies between the others, all of one kind.
+    Between(Box<[Node; 3]>),
     /// Whether text fits a pattern.
     Like(Box<Node>, Pattern),
-    /// The first result whose condition is true, else the last one.
-    Case(Vec<(Node, Node)>, Box<Node>),
+    /// The first result whose condition is true, or is equal to the operand; else the last one.
+    Case {
+        operand: Option<Box<Node>>,
+        branches: Vec<(Node, Node)>,
+        rest: Box<Node>,
+    },
+    /// The first, or null where both are equal as values of `kind`.
+    NullIf {
+        both: Box<[Node; 2]>,
+        kind: Kind,
+    },
     /// The first that is not null.
     Coalesce(Vec<Node>),
     /// The largest of those that are not null, or the smallest.
@@ -120,9 +133,13 @@ impl Node {
             | Op::Compare(_, both)
             | Op::Distinct(both)
             | Op::And(both)
-            | Op::Or(both) => both.iter().collect(),
-            Op::Case(branches, rest) => {
-                branches.iter().flat_map(|(when, then)| [when, then]).chain([&**rest]).collect()
+            | Op::Or(both)
+            | Op::NullIf { both, .. } => both.iter().collect(),
+            Op::Between(all) => all.iter().collect(),
+            Op::Among(one, others) => std::iter::once(&**one).chain(others).collect(),
+            Op::Case { operand, branches, rest } => {
+                let branches = branches.iter().flat_map(|(when, then)| [when, then]);
+                operand.as_deref().into_iter().chain(branches).chain([&**rest]).collect()
             }
             Op::Coalesce(all) | Op::Extreme { of: all, .. } | Op::Call(_, all) => all.iter().collect(),
         }
@@ -138,12 +155,18 @@ impl Node {
         self.parts().into_iter().for_each(|part| part.columns(names));
     }
 
+    /// How many nodes stand above one another.
+    pub(super) fn depth(&self) -> usize {
+        1 + self.parts().into_iter().map(Self::depth).max().unwrap_or_default()
+    }
+
     /// Whether some row may make it an error.
     pub(super) fn may_fail(&self) -> bool {
         let own = match &self.op {
             Op::Cast { of, lenient } => !lenient && !of.kind.is_always(&self.kind),
             Op::Arithmetic(..) | Op::Negate(_) => !self.kind.is_float(),
             Op::Shift(..) | Op::Elapsed(_) => true,
+            Op::NullIf { both, kind } => both.iter().any(|side| !side.kind.is_always(kind)),
             Op::Call(call, _) => call.may_fail(),
             _ => false,
         };

@@ -68,16 +68,17 @@ impl Binder<'_> {
                 Node::new(kind, Op::Extreme { largest: name == "greatest", of })
             }
             ("nullif", [a, b]) => {
-                let value = self.bind(a)?;
-                let (_, both) = self.pair((value.clone(), a), (self.bind(b)?, b))?;
-                let equal = Node::new(Kind::Boolean, Op::Compare(Comparison::Equal, both));
-                let null = Node::new(value.kind.clone(), Op::Constant(Constant::Null));
-                Node::new(value.kind.clone(), Op::Case(vec![(equal, null)], Box::new(value)))
+                let (value, other) = (self.bind(a)?, self.bind(b)?);
+                // The common kind alone: what comes out is the first as it is.
+                let kind = self.meet(vec![(value.clone(), a), (other.clone(), b)])?.0;
+                let own = value.kind.clone();
+                Node::new(own, Op::NullIf { both: Box::new([value, other]), kind })
             }
             ("if" | "iff", [when, then, otherwise]) => {
                 let (kind, nodes) = all(&[then, otherwise])?;
                 let [then, otherwise] = nodes.try_into().map_err(|_| self.wrong_count(name, at))?;
-                Node::new(kind, Op::Case(vec![(self.condition(when)?, then)], Box::new(otherwise)))
+                let branches = vec![(self.condition(when)?, then)];
+                Node::new(kind, Op::Case { operand: None, branches, rest: Box::new(otherwise) })
             }
             _ => return Ok(None),
         };

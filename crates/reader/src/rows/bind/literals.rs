@@ -39,13 +39,16 @@ impl Binder<'_> {
     /// The kind that a type of SQL stands for. Whole numbers have 64 bits, however narrow the type.
     fn kind(&self, target: &TypeName, at: &Expr) -> Result<Kind> {
         let timestamp = |unit| Kind::Timestamp(unit, None);
+        let sized =
+            ["decimal", "numeric", "dec", "varchar", "char", "character", "character varying", "bpchar"];
+        if !target.sizes.is_empty() && !sized.contains(&target.name.as_str()) {
+            return Err(self.error(at, format!("the type {:?} takes no size here", target.name)));
+        }
         let kind = match target.name.as_str() {
             "boolean" | "bool" | "logical" => Kind::Boolean,
             "bigint" | "int8" | "long" | "integer" | "int" | "int4" | "signed" | "smallint" | "int2"
             | "short" | "tinyint" => Kind::Integer,
-            "int16" | "int32" | "int64" | "uint8" | "uint16" | "uint32" | "utinyint" | "usmallint"
-            | "uinteger" => Kind::Integer,
-            "ubigint" | "uint64" => Kind::Decimal(20, 0),
+            "int16" | "int32" | "int64" => Kind::Integer,
             "hugeint" | "int128" => Kind::Decimal(MAX_DIGITS, 0),
             "real" | "float" | "float4" | "float32" => Kind::Single,
             "double" | "double precision" | "float8" | "float64" => Kind::Double,

@@ -16,6 +16,9 @@ use crate::predicate::Comparison;
 use crate::source::position;
 use arrow_schema::{DataType, Schema};
 
+/// How deep nodes may stand above one another: evaluation goes as deep, on stacks of 2 MiB.
+const MAX_DEPTH: usize = 250;
+
 /// The expression of `text` on the columns of `schema`.
 ///
 /// # Errors
@@ -24,7 +27,12 @@ use arrow_schema::{DataType, Schema};
 pub(super) fn bind(text: &str, schema: &Schema) -> Result<Node> {
     let text = Text(text);
     let expr = text.parse()?;
-    Binder { text, schema }.bind(&expr)
+    let node = Binder { text, schema }.bind(&expr)?;
+    if node.depth() <= MAX_DEPTH {
+        return Ok(node);
+    }
+    let message = format!("an expression nested more than {MAX_DEPTH} deep is beyond the limit");
+    Err(Error::new(ErrorKind::Limit, message).with_help("compute parts of it as columns of their own"))
 }
 
 /// What is needed to find columns and to tell where an error is.
@@ -160,6 +168,15 @@ impl Binder<'_> {
         if kind == Kind::Null && parts.iter().any(|(node, _)| is_literal(node)) {
             kind = Kind::Text;
         }
+        if let Kind::Timestamp(unit, zone) = &kind {
+            // A literal is not cut to the unit of a column.
+            let texts = parts.iter().filter_map(|(node, _)| node.constant());
+            let finest = texts.fold(*unit, |unit, text| match text {
+                Constant::Text(text) => calendar::unit_for(text, unit),
+                _ => unit,
+            });
+            kind = Kind::Timestamp(finest, zone.clone());
+        }
         let cast = |(node, at): (Node, &Expr)| {
             // A time of day would be dropped.
             if let (Kind::Date, Some(Constant::Text(text))) = (&kind, node.constant())
@@ -185,9 +202,7 @@ impl Binder<'_> {
         let parts = vec![(self.bind(of)?, of), (self.bind(low)?, low), (self.bind(high)?, high)];
         let (_, nodes) = self.meet(parts)?;
         let [of, low, high] = nodes.try_into().map_err(|_| self.error(of, "BETWEEN has two bounds"))?;
-        let above = compared(Comparison::GreaterOrEqual, of.clone(), low);
-        let below = compared(Comparison::LessOrEqual, of, high);
-        Ok(Node::new(Kind::Boolean, Op::And(Box::new([folded(above), folded(below)]))))
+        Ok(Node::new(Kind::Boolean, Op::Between(Box::new([of, low, high]))))
     }
 
     fn case(
@@ -198,24 +213,26 @@ impl Binder<'_> {
     ) -> Result<Node> {
         let mut results = Vec::new();
         let mut conditions = Vec::new();
-        let operand = operand.map(|operand| Ok((self.bind(operand)?, operand))).transpose()?;
         for (when, then) in branches {
-            conditions.push(match operand.clone() {
-                None => self.condition(when)?,
-                Some(operand) => {
-                    let (_, both) = self.pair(operand, (self.bind(when)?, when))?;
-                    Node::new(Kind::Boolean, Op::Compare(Comparison::Equal, both))
-                }
-            });
+            conditions.push((if operand.is_some() { self.bind(when)? } else { self.condition(when)? }, when));
             results.push((self.bind(then)?, then));
         }
         if let Some(otherwise) = otherwise {
             results.push((self.bind(otherwise)?, otherwise));
         }
+        let (operand, conditions) = match operand {
+            None => (None, conditions.into_iter().map(|(when, _)| when).collect::<Vec<_>>()),
+            Some(operand) => {
+                conditions.insert(0, (self.bind(operand)?, operand));
+                let mut all = self.meet(conditions)?.1.into_iter();
+                (all.next().map(Box::new), all.collect())
+            }
+        };
         let (kind, mut results) = self.meet(results)?;
         let rest = if otherwise.is_some() { results.pop() } else { None };
-        let rest = rest.unwrap_or_else(|| Node::new(kind.clone(), Op::Constant(Constant::Null)));
-        Ok(Node::new(kind, Op::Case(conditions.into_iter().zip(results).collect(), Box::new(rest))))
+        let rest = Box::new(rest.unwrap_or_else(|| Node::new(kind.clone(), Op::Constant(Constant::Null))));
+        let branches = conditions.into_iter().zip(results).collect();
+        Ok(Node::new(kind, Op::Case { operand, branches, rest }))
     }
 }
 

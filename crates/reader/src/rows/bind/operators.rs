@@ -24,26 +24,20 @@ impl Binder<'_> {
     }
 
     pub(super) fn binary(&self, operator: Operator, left: &Expr, right: &Expr) -> Result<Node> {
-        let comparison = match operator {
-            Operator::And => return self.logical(left, right, Op::And),
-            Operator::Or => return self.logical(left, right, Op::Or),
-            Operator::Concat => return self.text_call(Text::Join, &[left, right]),
-            Operator::Matches { folds_case } => return self.matches(left, right, folds_case),
-            Operator::Power => return self.power(left, right),
-            Operator::Plus => return self.sum(Arithmetic::Add, left, right),
-            Operator::Minus => return self.sum(Arithmetic::Subtract, left, right),
-            Operator::Times => return self.numbers(Arithmetic::Multiply, left, right),
-            Operator::Divide => return self.numbers(Arithmetic::Divide, left, right),
-            Operator::WholeDivide => return self.numbers(Arithmetic::WholeDivide, left, right),
-            Operator::Remainder => return self.numbers(Arithmetic::Remainder, left, right),
-            Operator::Equal => Comparison::Equal,
-            Operator::NotEqual => Comparison::NotEqual,
-            Operator::Less => Comparison::Less,
-            Operator::LessOrEqual => Comparison::LessOrEqual,
-            Operator::Greater => Comparison::Greater,
-            Operator::GreaterOrEqual => Comparison::GreaterOrEqual,
-        };
-        self.compare(comparison, left, right)
+        match operator {
+            Operator::And => self.logical(operator, Op::And, left, right),
+            Operator::Or => self.logical(operator, Op::Or, left, right),
+            Operator::Compare(comparison) => self.compare(comparison, left, right),
+            Operator::Concat => self.text_call(Text::Join, &[left, right]),
+            Operator::Matches { folds_case } => self.matches(left, right, folds_case),
+            Operator::Power => self.power(left, right),
+            Operator::Plus => self.sum(Arithmetic::Add, left, right),
+            Operator::Minus => self.sum(Arithmetic::Subtract, left, right),
+            Operator::Times => self.numbers(Arithmetic::Multiply, left, right),
+            Operator::Divide => self.numbers(Arithmetic::Divide, left, right),
+            Operator::WholeDivide => self.numbers(Arithmetic::WholeDivide, left, right),
+            Operator::Remainder => self.numbers(Arithmetic::Remainder, left, right),
+        }
     }
 
     pub(super) fn numbers(&self, sign: Arithmetic, left: &Expr, right: &Expr) -> Result<Node> {
@@ -71,19 +65,44 @@ impl Binder<'_> {
         }
     }
 
-    fn logical(&self, left: &Expr, right: &Expr, op: fn(Box<[Node; 2]>) -> Op) -> Result<Node> {
-        Ok(Node::new(Kind::Boolean, op(Box::new([self.condition(left)?, self.condition(right)?]))))
+    /// A chain of one of `AND` and `OR`, as a tree that is no deeper than it must be.
+    fn logical(
+        &self,
+        operator: Operator,
+        op: fn(Box<[Node; 2]>) -> Op,
+        left: &Expr,
+        right: &Expr,
+    ) -> Result<Node> {
+        let mut chain = vec![right];
+        let mut left = left;
+        while let Syntax::Binary(own, both) = &left.syntax
+            && *own == operator
+        {
+            chain.push(&both[1]);
+            left = &both[0];
+        }
+        chain.push(left);
+        let mut nodes =
+            chain.into_iter().rev().map(|expr| self.condition(expr)).collect::<Result<Vec<_>>>()?;
+        while nodes.len() > 1 {
+            let mut rest = nodes.into_iter();
+            let mut halved = Vec::new();
+            while let Some(first) = rest.next() {
+                halved.push(match rest.next() {
+                    Some(second) => folded(Node::new(Kind::Boolean, op(Box::new([first, second])))),
+                    None => first,
+                });
+            }
+            nodes = halved;
+        }
+        nodes.pop().ok_or_else(|| self.error(right, "a condition is expected here"))
     }
 
     fn compare(&self, comparison: Comparison, left: &Expr, right: &Expr) -> Result<Node> {
         if let Some(node) = self.compare_length(comparison, left, right)? {
             return Ok(node);
         }
-        let is_comparison = |side: &Expr| {
-            use Operator as O;
-            let compares = [O::Equal, O::NotEqual, O::Less, O::LessOrEqual, O::Greater, O::GreaterOrEqual];
-            matches!(&side.syntax, Syntax::Binary(operator, _) if compares.contains(operator))
-        };
+        let is_comparison = |side: &Expr| matches!(side.syntax, Syntax::Binary(Operator::Compare(_), _));
         if is_comparison(left) || is_comparison(right) {
             return Err(
                 self.error(left, "a comparison of a comparison: join two by AND, or put one in parentheses")
@@ -214,13 +233,7 @@ impl Binder<'_> {
         if let Some(members) = members(&items) {
             return Ok(Node::new(Kind::Boolean, Op::In(Box::new(one), members)));
         }
-        let equal = |item: Node| folded(compared(Comparison::Equal, one.clone(), item));
-        let either = |a: Node, b: Node| Node::new(Kind::Boolean, Op::Or(Box::new([a, b])));
-        items
-            .into_iter()
-            .map(equal)
-            .reduce(either)
-            .ok_or_else(|| self.error(whole, "the list of IN is empty"))
+        Ok(Node::new(Kind::Boolean, Op::Among(Box::new(one), items)))
     }
 
     pub(super) fn like(

@@ -88,19 +88,21 @@ fn failed(sign: Arithmetic, (a, b): (&Column, &Column), row: usize, kind: &Kind)
     };
     let (x, y) = (shown(a), shown(b));
     let sign_text = sign.sign();
+    // Decimals are kept without their point, so they are not shown.
+    let whole = matches!(kind, Kind::Integer);
     if zero && matches!(sign, Arithmetic::WholeDivide | Arithmetic::Remainder) {
-        return format!("{x} {sign_text} 0 has no value");
+        return format!("{} {sign_text} 0 has no value", if whole { x.as_str() } else { "a decimal" });
     }
-    let range = match kind {
-        Kind::Decimal(digits, _) => format!("the {digits} digits of a decimal"),
-        Kind::Date => "the range of dates".into(),
-        _ => "the range of integers".into(),
-    };
-    // Operands of decimals are shown without their point, so they are left out.
-    if matches!(kind, Kind::Integer) {
-        format!("{x} {sign_text} {y} is beyond {range}; CAST an operand to DOUBLE or DECIMAL")
-    } else {
-        format!("a result of {sign_text} is beyond {range}; CAST an operand to DOUBLE")
+    match kind {
+        Kind::Date => "the date is out of range".into(),
+        Kind::Decimal(digits, _) => {
+            format!(
+                "a result of {sign_text} is beyond the {digits} digits of a decimal; CAST an operand to DOUBLE"
+            )
+        }
+        _ => format!(
+            "{x} {sign_text} {y} is beyond the range of integers; CAST an operand to DOUBLE or DECIMAL"
+        ),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn call(call: &Call, operands: &[Column], kinds: &[&Kind], kind: &Kin
         (Call::Abs, _) => return abs(first),
         (Call::Sign, values) => Column::new(Values::Integer(signs(values).into()), nulls),
         (Call::Round(rounding, places), _) => return round(first, *rounding, *places, kinds[0], kind),
-        (Call::Text(function), _) => text::call(*function, operands),
+        (Call::Text(function), _) => return text::call(*function, operands),
         (Call::Matches(pattern), Values::Text(texts)) => {
             let holds = |i: usize| pattern.is_match(texts.value(i));
             Column::new(Values::Boolean(BooleanBuffer::collect_bool(first.len(), holds)), nulls)

@@ -214,15 +214,9 @@ fn of_text(text: &str, to: &Kind) -> Option<Value> {
         },
         Kind::Integer => match text.parse() {
             Ok(whole) => Some(Value::Integer(whole)),
-            Err(_) => {
-                let (units, scale) = decimal_text(text)?;
-                i64::try_from(places(units, scale, 0)?).ok().map(Value::Integer)
-            }
+            Err(_) => i64::try_from(decimal_text(text, 0)?).ok().map(Value::Integer),
         },
-        Kind::Decimal(digits, target) => {
-            let (units, scale) = decimal_text(text)?;
-            within(places(units, scale, *target)?, *digits)
-        }
+        Kind::Decimal(digits, places) => within(decimal_text(text, *places)?, *digits),
         Kind::Single => float_text(text)?.parse().ok().map(Value::Single),
         Kind::Double => float_text(text)?.parse().ok().map(Value::Double),
         // A time behind the day is dropped; who compares has looked for one before.
@@ -254,8 +248,8 @@ fn float_text(text: &str) -> Option<&str> {
     (word || (number && digits.bytes().any(|b| b.is_ascii_digit()))).then_some(text)
 }
 
-/// The digits of a number, and how many of them stand behind the point; negative behind an exponent.
-fn decimal_text(text: &str) -> Option<(i128, i32)> {
+/// A number in a text as units of so many places, halves away from zero. All its digits count.
+fn decimal_text(text: &str, places: u8) -> Option<i128> {
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(cut) => (&text[..cut], text[cut + 1..].parse::<i32>().ok().filter(|e| e.abs() < 1_000)?),
         None => (text, 0),
@@ -265,31 +259,19 @@ fn decimal_text(text: &str) -> Option<(i128, i32)> {
         Some(whole) => (true, whole),
         None => (false, whole.strip_prefix('+').unwrap_or(whole)),
     };
-    let digits = format!("{whole}{fraction}");
+    let mut digits = format!("{whole}{fraction}");
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    // A decimal has at most 38 digits: what is behind the 40th decides no rounding but a tie, which it breaks.
-    let significant = digits.trim_start_matches('0');
-    let kept = significant.len().min(38);
-    let mut units: i128 = if kept == 0 { 0 } else { significant[..kept].parse().ok()? };
-    let cut = i32::try_from(significant.len() - kept).ok()?;
-    if significant[kept..].bytes().any(|b| b != b'0') && significant.as_bytes()[kept] >= b'5' {
-        units += 1;
-    }
-    let scale = i32::try_from(fraction.len()).ok()? - exponent - cut;
-    Some((if negative { -units } else { units }, scale))
-}
-
-/// Digits with `scale` places as a decimal with `to`.
-fn places(units: i128, scale: i32, to: u8) -> Option<i128> {
-    match u8::try_from(scale) {
-        Ok(scale) => rescaled(units, scale, to),
-        Err(_) if scale > 0 || units == 0 => Some(0),
-        Err(_) => {
-            units.checked_mul(10i128.checked_pow(scale.unsigned_abs())?)?.checked_mul(10i128.pow(to.into()))
-        }
-    }
+    // How many digits stand before the last place that is kept.
+    let kept = i64::try_from(whole.len()).ok()? + i64::from(exponent) + i64::from(places);
+    let Ok(kept) = usize::try_from(kept) else { return Some(0) };
+    digits.extend(std::iter::repeat_n('0', kept.saturating_sub(digits.len())));
+    let up = digits.as_bytes().get(kept).is_some_and(|&digit| digit >= b'5');
+    let leading = digits[..kept].trim_start_matches('0');
+    let units = if leading.is_empty() { 0 } else { leading.parse::<i128>().ok()? };
+    let units = units.checked_add(i128::from(up))?;
+    Some(if negative { -units } else { units })
 }
 
 /// Dates and times as one another.
@@ -392,4 +374,31 @@ fn float_spelled(value: f64, scientific: &str) -> String {
         format!("{whole}.{}", if fraction.is_empty() { "0" } else { fraction })
     };
     format!("{sign}{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_rounded_once() {
+        let nines = "0.49999999999999999999999999999999999999999";
+        for (text, places, units) in [
+            (nines, 0, Some(0)),
+            ("0.5", 0, Some(1)),
+            ("-12.5", 0, Some(-13)),
+            ("1e3", 0, Some(1_000)),
+            ("15e-1", 0, Some(2)),
+            ("1e-9", 0, Some(0)),
+            ("2.345", 2, Some(235)),
+            (".5", 1, Some(5)),
+            ("1.", 2, Some(100)),
+            ("99999999999999999999999999999999999999", 0, Some(10i128.pow(38) - 1)),
+            ("1e60", 0, None),
+            (".", 0, None),
+            ("1,0", 0, None),
+        ] {
+            assert_eq!(decimal_text(text, places), units, "{text}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use super::column::{Column, Constant, Values};
 use super::like::Pattern;
 use super::node::{Node, Op};
+use crate::predicate::Comparison;
 
 pub(super) use self::cast::cast;
 
@@ -40,10 +41,10 @@ impl Rows {
         Self { columns: HashMap::new(), count: 1 }
     }
 
-    /// The rows at these positions, with the columns that `nodes` need.
-    pub(super) fn take(&self, rows: &[u32], nodes: &[&Node]) -> Self {
+    /// The rows at these positions, with the columns that `node` needs.
+    fn take(&self, rows: &[u32], node: &Node) -> Self {
         let mut names = Vec::new();
-        nodes.iter().for_each(|node| node.columns(&mut names));
+        node.columns(&mut names);
         let taken = names.into_iter().filter_map(|name| {
             let column = self.columns.get(&name)?.take(rows);
             Some((name, column))
@@ -106,7 +107,32 @@ impl Node {
             }
             Op::In(one, members) => Ok(members.hold(&one.evaluate(rows)?)),
             Op::Like(of, pattern) => Ok(like(&of.evaluate(rows)?, pattern)),
-            Op::Case(branches, rest) => self.case(branches, rest, rows),
+            Op::Among(one, others) => {
+                let one = one.evaluate(rows)?;
+                let equal =
+                    |node: &Node| Ok(compare::compare(Comparison::Equal, &one, &node.evaluate(rows)?));
+                let mut found = others.iter().map(equal).collect::<Outcome<Vec<_>>>()?.into_iter();
+                let first = found.next().unwrap_or_else(|| self.null_column());
+                Ok(found.fold(first, |any, next| joined(&any, &next, false)))
+            }
+            Op::Between(all) => {
+                let [of, low, high] = &**all;
+                let of = of.evaluate(rows)?;
+                let above = compare::compare(Comparison::GreaterOrEqual, &of, &low.evaluate(rows)?);
+                let below = compare::compare(Comparison::LessOrEqual, &of, &high.evaluate(rows)?);
+                Ok(joined(&above, &below, true))
+            }
+            Op::Case { operand, branches, rest } => self.case(operand.as_deref(), branches, rest, rows),
+            Op::NullIf { both, kind } => {
+                let (value, other) = evaluated(both, rows)?;
+                let other = cast(&other, &both[1].kind, kind, false)?;
+                let (equal, _) =
+                    compare::compare(Comparison::Equal, &cast(&value, &both[0].kind, kind, false)?, &other)
+                        .truth();
+                let kept = NullBuffer::new(!&equal);
+                let value = value.expanded(equal.len());
+                Ok(Column::new(value.values, NullBuffer::union(value.nulls.as_ref(), Some(&kept))))
+            }
             Op::Coalesce(all) => self.coalesce(all, rows),
             Op::Extreme { largest, of } => self.extreme(*largest, of, rows),
             Op::Call(call, operands) => {
@@ -122,13 +148,25 @@ impl Node {
     }
 
     /// Every branch is computed for the rows that reach it, so that conditions guard results.
-    fn case(&self, branches: &[(Node, Node)], rest: &Node, rows: &Rows) -> Outcome<Column> {
+    fn case(
+        &self,
+        operand: Option<&Node>,
+        branches: &[(Node, Node)],
+        rest: &Node,
+        rows: &Rows,
+    ) -> Outcome<Column> {
         let mut choice = Choice::new(rows);
+        let operand = operand.map(|operand| operand.evaluate(rows)).transpose()?;
         for (when, then) in branches {
             if choice.open.is_empty() {
                 break;
             }
-            let (yes, _) = choice.evaluate(when, rows)?.truth();
+            let when = selected(when, &choice.open, rows)?;
+            let met = match &operand {
+                None => when,
+                Some(operand) => compare::compare(Comparison::Equal, &operand.take(&choice.open), &when),
+            };
+            let (yes, _) = met.truth();
             let all = yes.len() == 1;
             let (met, open) =
                 (0..choice.open.len()).partition::<Vec<_>, _>(|&i| yes.value(if all { 0 } else { i }));
@@ -147,7 +185,7 @@ impl Node {
             if choice.open.is_empty() {
                 break;
             }
-            let values = choice.evaluate(node, rows)?;
+            let values = selected(node, &choice.open, rows)?;
             let (there, open): (Vec<u32>, Vec<u32>) = {
                 let (a, b) = (0..choice.open.len()).partition::<Vec<_>, _>(|&i| values.is_valid(i));
                 (a.into_iter().map(|i| i as u32).collect(), b.into_iter().map(|i| choice.open[i]).collect())
@@ -193,24 +231,12 @@ impl Choice {
         Self { open, parts: vec![None], of_row: vec![(0, 0); rows.count] }
     }
 
-    /// The values of `node` for the open rows.
-    fn evaluate(&self, node: &Node, rows: &Rows) -> Outcome<Column> {
-        if self.open.len() == rows.count {
-            return node.evaluate(rows);
-        }
-        at(node.evaluate(&rows.take(&self.open, &[node])), &self.open)
-    }
-
     /// Gives the rows `of` the values of `node`.
     fn settle(&mut self, of: Vec<u32>, node: &Node, rows: &Rows) -> Outcome<()> {
         if of.is_empty() {
             return Ok(());
         }
-        let values = if of.len() == rows.count {
-            node.evaluate(rows)?
-        } else {
-            at(node.evaluate(&rows.take(&of, &[node])), &of)?
-        };
+        let values = selected(node, &of, rows)?;
         self.place(of, values);
         Ok(())
     }
@@ -236,10 +262,14 @@ impl Choice {
     }
 }
 
-/// A failure in a selection of rows as one in all rows.
-fn at(outcome: Outcome<Column>, rows: &[u32]) -> Outcome<Column> {
-    outcome
-        .map_err(|failure| Failure { row: rows.get(failure.row).map_or(0, |&row| row as usize), ..failure })
+/// The values of `node` for some of the rows. A failure is that of a row among all.
+fn selected(node: &Node, some: &[u32], rows: &Rows) -> Outcome<Column> {
+    if some.len() == rows.count {
+        return node.evaluate(rows);
+    }
+    let row = |failure: &Failure| some.get(failure.row).map_or(0, |&row| row as usize);
+    let outcome = node.evaluate(&rows.take(some, node));
+    outcome.map_err(|failure| Failure { row: row(&failure), ..failure })
 }
 
 fn evaluated(both: &[Node; 2], rows: &Rows) -> Outcome<(Column, Column)> {

@@ -1,14 +1,23 @@
 //! Functions of text. Letters are Unicode's characters, places are counted from 1.
 
-use arrow_array::StringArray;
+use arrow_array::builder::StringBuilder;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
+use super::{Failure, Outcome};
 use crate::rows::calls::Text;
 use crate::rows::column::{Column, Values};
 use crate::rows::like::{Pattern, lower, upper};
 
+/// Most bytes of the texts that a function makes of a batch: far more than texts have, far less than would hurt.
+const MAX_BYTES: usize = 1 << 28;
+
+const TOO_LONG: &str = "the texts of a batch become longer than 256 MiB";
+
 /// A function of text; operands are of the kinds that [`Text::operand`] says.
-pub(super) fn call(function: Text, operands: &[Column]) -> Column {
+///
+/// # Errors
+/// The row with which the text of the rows becomes too long to be held.
+pub(super) fn call(function: Text, operands: &[Column]) -> Outcome<Column> {
     let rows = operands.iter().map(Column::len).max().unwrap_or_default();
     let there = |row: usize| operands.iter().all(|operand| operand.is_valid(row));
     let nulls = match function {
@@ -17,30 +26,34 @@ pub(super) fn call(function: Text, operands: &[Column]) -> Column {
     };
     let text = |place: usize, row: usize| operands.get(place).map_or("", |operand| text_at(operand, row));
     let number = |place: usize, row: usize| operands.get(place).map(|operand| number_at(operand, row));
-    let texts = |of: &dyn Fn(usize) -> String| {
-        let value = |row: usize| if function == Text::Concat || there(row) { of(row) } else { String::new() };
-        Values::Text(StringArray::from_iter_values((0..rows).map(value)))
+    let texts = |of: &dyn Fn(usize) -> Option<String>| -> Outcome<Values> {
+        let mut values = StringBuilder::new();
+        for row in 0..rows {
+            let value = if function == Text::Concat || there(row) { of(row) } else { Some(String::new()) };
+            let value = value.filter(|value| values.values_slice().len() + value.len() <= MAX_BYTES);
+            values.append_value(value.ok_or_else(|| Failure { row, message: TOO_LONG.into() })?);
+        }
+        Ok(Values::Text(values.finish()))
     };
     let truth = |of: &dyn Fn(usize) -> bool| Values::Boolean(BooleanBuffer::collect_bool(rows, of));
     let whole = |of: &dyn Fn(usize) -> i64| Values::Integer((0..rows).map(of).collect::<Vec<_>>().into());
     let values = match function {
-        Text::Lower => texts(&|row| text(0, row).chars().map(lower).collect()),
-        Text::Upper => texts(&|row| text(0, row).chars().map(upper).collect()),
+        Text::Lower => texts(&|row| Some(text(0, row).chars().map(lower).collect()))?,
+        Text::Upper => texts(&|row| Some(text(0, row).chars().map(upper).collect()))?,
         Text::Length => whole(&|row| text(0, row).chars().count() as i64),
         Text::Trim { left, right } => texts(&|row| {
             let letters = operands.get(1).map(|operand| text_at(operand, row));
-            trimmed(text(0, row), letters, left, right).to_owned()
-        }),
+            Some(trimmed(text(0, row), letters, left, right).to_owned())
+        })?,
         Text::Substring => texts(&|row| {
             let start = number(1, row).unwrap_or(1);
-            substring(text(0, row), start, number(2, row))
-        }),
-        Text::Left => texts(&|row| left(text(0, row), number(1, row).unwrap_or_default()).to_owned()),
-        Text::Right => texts(&|row| right(text(0, row), number(1, row).unwrap_or_default()).to_owned()),
-        Text::Replace => texts(&|row| match text(1, row) {
-            "" => text(0, row).to_owned(),
-            old => text(0, row).replace(old, text(2, row)),
-        }),
+            Some(substring(text(0, row), start, number(2, row)))
+        })?,
+        Text::Left => texts(&|row| Some(left(text(0, row), number(1, row).unwrap_or_default()).to_owned()))?,
+        Text::Right => {
+            texts(&|row| Some(right(text(0, row), number(1, row).unwrap_or_default()).to_owned()))?
+        }
+        Text::Replace => texts(&|row| replaced(text(0, row), text(1, row), text(2, row)))?,
         Text::StartsWith => truth(&|row| text(0, row).starts_with(text(1, row))),
         Text::EndsWith => truth(&|row| text(0, row).ends_with(text(1, row))),
         Text::Contains => truth(&|row| text(0, row).contains(text(1, row))),
@@ -49,18 +62,17 @@ pub(super) fn call(function: Text, operands: &[Column]) -> Column {
                 text(0, row).find(text(1, row)).map(|at| text(0, row)[..at].chars().count() as i64 + 1);
             before.unwrap_or_default()
         }),
-        Text::Concat => texts(&|row| {
+        Text::Concat | Text::Join => texts(&|row| {
             let there = operands.iter().filter(|operand| operand.is_valid(row));
-            there.map(|operand| text_at(operand, row)).collect()
-        }),
-        Text::Join => texts(&|row| operands.iter().map(|operand| text_at(operand, row)).collect()),
+            joined(there.map(|operand| text_at(operand, row)))
+        })?,
         Text::Like { escape, folds_case } => truth(&|row| {
             let pattern = Pattern::new(text(1, row), escape, folds_case);
             pattern.is_some_and(|pattern| pattern.matches(text(0, row)))
         }),
-        Text::Reverse => texts(&|row| reversed(text(0, row))),
+        Text::Reverse => texts(&|row| Some(reversed(text(0, row))))?,
     };
-    Column::new(values, nulls)
+    Ok(Column::new(values, nulls))
 }
 
 fn text_at(column: &Column, row: usize) -> &str {
@@ -75,6 +87,27 @@ fn number_at(column: &Column, row: usize) -> i64 {
         Values::Integer(v) => v[if v.len() == 1 { 0 } else { row }],
         _ => 0,
     }
+}
+
+/// Texts behind one another; `None` if that is too long.
+fn joined<'t>(parts: impl Iterator<Item = &'t str>) -> Option<String> {
+    let mut whole = String::new();
+    for part in parts {
+        if whole.len() + part.len() > MAX_BYTES {
+            return None;
+        }
+        whole.push_str(part);
+    }
+    Some(whole)
+}
+
+/// With `new` for every `old`, if there is one; `None` if that is too long.
+fn replaced(text: &str, old: &str, new: &str) -> Option<String> {
+    if old.is_empty() {
+        return Some(text.to_owned());
+    }
+    let longer = text.matches(old).count().checked_mul(new.len().saturating_sub(old.len()))?;
+    (text.len().checked_add(longer)? <= MAX_BYTES).then(|| text.replace(old, new))
 }
 
 /// Without blanks, or these letters, at its ends.

@@ -4,6 +4,7 @@ mod lex;
 mod parse;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::predicate::Comparison;
 
 /// Longest text of an expression, in bytes.
 const MAX_SQL_BYTES: usize = 1 << 20;
@@ -92,12 +93,7 @@ pub(super) enum Is {
 pub(super) enum Operator {
     Or,
     And,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
+    Compare(Comparison),
     Concat,
     /// `~`, and `~*`, for which capitals and small letters are the same.
     Matches {

@@ -6,6 +6,7 @@
 use super::lex::{Kind, Token, tokens};
 use super::{Expr, Is, Operator, Syntax, Text, TypeName};
 use crate::error::{Error, ErrorKind, Result};
+use crate::predicate::Comparison;
 
 /// Most operators and parentheses of an expression: they may nest, and everything that walks a tree goes as deep.
 const MAX_OPERATORS: usize = 1_000;
@@ -161,12 +162,12 @@ impl Parser<'_> {
             Kind::Word(word, _) if word == "or" => (O::Or, 1),
             Kind::Word(word, _) if word == "and" => (O::And, 2),
             Kind::Sign(sign) => match *sign {
-                "=" | "==" => (O::Equal, COMPARISON),
-                "<>" | "!=" => (O::NotEqual, COMPARISON),
-                "<" => (O::Less, COMPARISON),
-                "<=" => (O::LessOrEqual, COMPARISON),
-                ">" => (O::Greater, COMPARISON),
-                ">=" => (O::GreaterOrEqual, COMPARISON),
+                "=" | "==" => (O::Compare(Comparison::Equal), COMPARISON),
+                "<>" | "!=" => (O::Compare(Comparison::NotEqual), COMPARISON),
+                "<" => (O::Compare(Comparison::Less), COMPARISON),
+                "<=" => (O::Compare(Comparison::LessOrEqual), COMPARISON),
+                ">" => (O::Compare(Comparison::Greater), COMPARISON),
+                ">=" => (O::Compare(Comparison::GreaterOrEqual), COMPARISON),
                 "||" => (O::Concat, MEMBER + 1),
                 "~" => (O::Matches { folds_case: false }, MEMBER + 1),
                 "~*" => (O::Matches { folds_case: true }, MEMBER + 1),
