@@ -25,7 +25,6 @@
 //! | look at files | [`inspect`](fn@inspect) |
 //! | filter rows, compute columns | [`Regression::filter`], [`Regression::with`] |
 //!
-//!
 //! Results have the same bits for any number of threads and any batch size, on one kind of processor.
 
 mod error;

@@ -29,7 +29,7 @@
 //! Three things are our own. A length of time is its number of seconds: `dropoff - pickup > 3600`. Beside a timestamp
 //! with a zone, a text or timestamp without one is the time of day there. And what DuckDB does silently is refused: an
 //! offset from UTC in a text beside a column without a zone, `//` of numbers that are not whole, a date in another
-//! order than ISO's.
+//! order than ISO's, a comparison of a comparison. An expression may nest 250 deep, and make 256 MiB of text of a batch.
 
 mod bind;
 mod calendar;
