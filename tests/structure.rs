@@ -13,7 +13,7 @@ const ROOM: usize = 10;
 
 /// The roots of the crates, with what is left to be done: files in circles, long functions, files in the root.
 const CRATES: [(&str, [usize; 3]); 7] = [
-    ("crates/reader/src", [0, 1, 0]),
+    ("crates/reader/src", [0, 0, 0]),
     ("crates/core/src", [0, 4, 0]),
     ("crates/solve/src", [0, 1, 0]),
     ("crates/streamreg/src", [0, 3, 0]),

@@ -276,12 +276,11 @@ impl Plan {
             step
         };
         let before = step(program.filter.iter().flat_map(inputs).collect());
-        let asked = request.columns.iter().chain(&request.verbatim).filter_map(|name| index(name));
-        let mut asked: Vec<usize> = asked.collect();
+        let wanted = request.columns.iter().chain(&request.verbatim);
+        let mut asked: Vec<usize> = wanted.filter_map(|name| index(name)).collect();
         asked.sort_unstable();
         asked.dedup();
         let after = step(asked.into_iter().map(|i| program.derived[i].name.clone()).collect());
-        let verbatim = read(&request.verbatim);
         let mut next_verbatim = columns.len()..;
         let output = request.columns.iter().map(|name| match index(name) {
             Some(i) => Output::Derived(i),
@@ -295,8 +294,8 @@ impl Plan {
         if request.row_numbers {
             output.push(Output::Read(next_verbatim.next().unwrap_or_default()));
         }
-        let inner =
-            ScanRequest { columns, verbatim, dictionaries: read(&request.dictionaries), ..request.clone() };
+        let (verbatim, dictionaries) = (read(&request.verbatim), read(&request.dictionaries));
+        let inner = ScanRequest { columns, verbatim, dictionaries, ..request.clone() };
         (Self { program: Arc::clone(program), before, after, output }, inner)
     }
 
