@@ -51,7 +51,7 @@ fn parquet(dir: &Dir, name: &str, columns: &[(String, Vec<f64>)], group: usize) 
 
 /// What is minimised, as the report says.
 fn objective(report: &FitReport) -> f64 {
-    report.descent.as_ref().unwrap().objective
+    report.descent().unwrap().objective
 }
 
 /// The largest distance to an exact fit in its standard errors.
@@ -74,7 +74,7 @@ fn losses_and_penalties_of_others() {
     let of = |loss: Loss, solver: Solver| {
         let regression = Regression::new("y").solver(solver).descent(Descent::new().loss(loss));
         let report = regression.fit_paths(&[dir.path("d.parquet")]).unwrap();
-        assert!(report.descent.as_ref().unwrap().converged, "{loss:?}: {:?}", report.descent);
+        assert!(report.descent().unwrap().converged, "{loss:?}: {:?}", report.descent());
         report
     };
     let losses = [
@@ -126,7 +126,7 @@ fn scales_and_means_need_no_care() {
         regression.fit_paths(&[dir.path("d.parquet")]).unwrap()
     };
     let sgd = fit(Solver::Sgd, Descent::new());
-    let descent = sgd.descent.as_ref().unwrap();
+    let descent = sgd.descent().unwrap();
     assert!(descent.epochs <= 5, "{descent:?}");
     assert!(standard_errors(&sgd, &exact) < 0.05, "{descent:?}");
     let told = descent.distance.unwrap();

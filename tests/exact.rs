@@ -276,7 +276,7 @@ fn polynomials_are_orthogonal_beside_an_outlier_and_claim_no_more() {
         let report = fit_table(&Regression::formula("y ~ poly(x, 2)"), &columns);
         // Columns of unit length that are orthogonal: every standard error is sigma.
         let sigma = report.glance.sigma.unwrap();
-        let digits = report.accuracy.digits_arithmetic;
+        let digits = report.accuracy.digits_arithmetic.unwrap();
         assert!(digits > 6.0, "{far}: {digits}");
         for row in &report.coefficients[1..] {
             close(&row.term, row.std_error.unwrap(), sigma, 10f64.powf(-digits));

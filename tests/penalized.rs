@@ -203,7 +203,7 @@ fn paths_begin_where_nothing_is_left() {
     for ratio in [1.0, 0.4] {
         let asked = Penalization::elastic_net(0.1, ratio).grid(60);
         let report = fit_table(&Regression::new("y").penalized(asked), &data);
-        let path = report.penalized.as_ref().unwrap().path.as_ref().unwrap();
+        let path = report.penalized().unwrap().path.as_ref().unwrap();
         assert_eq!(path.len(), 60);
         assert_eq!(path[0].nonzero, 0, "at the largest penalty");
         assert!(path[1].nonzero > 0);
@@ -212,7 +212,7 @@ fn paths_begin_where_nothing_is_left() {
         // A point of the path is the fit at its penalty.
         let again = Penalization::elastic_net(path[30].lambda, ratio);
         let own = fit_table(&Regression::new("y").penalized(again), &data);
-        assert_eq!(own.penalized.as_ref().unwrap().nonzero, path[30].nonzero);
+        assert_eq!(own.penalized().unwrap().nonzero, path[30].nonzero);
         for (a, b) in estimates(&own)[1..].iter().zip(&path[30].slopes) {
             assert!((a - b).abs() <= 1e-13, "{a} {b}");
         }
@@ -268,13 +268,13 @@ fn degenerate_designs_have_defined_results() {
         assert!(error.to_string().contains("\"copy\""), "{error}");
     }
     let huge = fit(Penalization::lasso(1e300)).unwrap();
-    assert_eq!(huge.penalized.as_ref().unwrap().nonzero, 0);
+    assert_eq!(huge.penalized().unwrap().nonzero, 0);
     assert_eq!(huge.glance.r_squared, Some(0.0));
     assert!(estimates(&fit(Penalization::ridge(1e300)).unwrap())[1..].iter().all(|b| b.abs() < 1e-250));
     // More columns than rows.
     let wide = table(10, 25, 3);
     let lasso = fit_table(&Regression::new("y").penalized(Penalization::lasso(0.05)), &wide);
-    let nonzero = lasso.penalized.as_ref().unwrap().nonzero;
+    let nonzero = lasso.penalized().unwrap().nonzero;
     assert!((1..10).contains(&nonzero), "{nonzero}");
     fit_table(&Regression::new("y").penalized(Penalization::ridge(0.1)), &wide);
     // A constant response.
@@ -349,7 +349,7 @@ fn cross_validation_is_fits_of_the_other_rows() {
         };
         let regression = base().penalized(Penalization::chosen(penalty, cv).grid(12));
         let report = regression.fit_paths(&[&path]).unwrap();
-        let penalized = report.penalized.as_ref().unwrap();
+        let penalized = report.penalized().unwrap();
         let found = penalized.cross_validation.as_ref().unwrap();
         assert_eq!(found.fold_rows.iter().sum::<u64>(), 700);
         let folds = folds(&regression, &dir, std::slice::from_ref(&path));
@@ -442,13 +442,13 @@ fn folds_depend_on_rows_alone() {
 
     let base = cv_regression(None);
     let expected = folds(&base, &dir, std::slice::from_ref(&parquet));
-    let rule = streamreg_core::FoldRule::new(5, 0).unwrap();
+    let rule = streamreg_core::RowIds::folds(5, 0).unwrap();
     assert!(expected.iter().enumerate().all(|(i, f)| *f == (i as u64, rule.of_row(i as u64))));
     for (paths, threads) in [(vec![text.clone()], 3), (vec![first, second], 2), (texts.to_vec(), 2)] {
         assert_eq!(folds(&base.clone().threads(threads), &dir, &paths), expected, "{paths:?}");
     }
     let report = base.clone().threads(1).fit_paths(&[&parquet]).unwrap();
-    let counts = &report.penalized.as_ref().unwrap().cross_validation.as_ref().unwrap().fold_rows;
+    let counts = &report.penalized().unwrap().cross_validation.as_ref().unwrap().fold_rows;
     for (k, count) in counts.iter().enumerate() {
         assert_eq!(*count, expected.iter().filter(|f| f.1 == k as u32).count() as u64);
     }
@@ -457,8 +457,7 @@ fn folds_depend_on_rows_alone() {
         assert_eq!(numbers_only(&again), numbers_only(&report), "{threads} threads, batches of {batch_rows}");
     }
     let of_text = base.fit_paths(&[&text]).unwrap();
-    let curve =
-        |r: &FitReport| r.penalized.as_ref().unwrap().cross_validation.as_ref().unwrap().curve.clone();
+    let curve = |r: &FitReport| r.penalized().unwrap().cross_validation.as_ref().unwrap().curve.clone();
     for (a, b) in curve(&of_text).iter().zip(curve(&report)) {
         close("error", a.mean, b.mean, 1e-12);
     }
@@ -487,7 +486,7 @@ fn groups_stay_together() {
             assert_eq!(of_group.entry(group.clone()).or_insert(*fold), fold);
         }
         let report = base.fit_paths(&[&parquet]).unwrap();
-        let found = report.penalized.as_ref().unwrap().cross_validation.as_ref().unwrap();
+        let found = report.penalized().unwrap().cross_validation.as_ref().unwrap();
         assert_eq!(found.fold_rows.iter().sum::<u64>(), 3_000);
         let used: std::collections::HashSet<&u32> = of_group.values().collect();
         let empty = report.warnings.iter().any(|w| w.code == "empty_folds");
@@ -513,7 +512,7 @@ fn a_filter_does_not_move_rows() {
     let filtered = base.filter("x1 > 0.3").with("z", "x2 * 2").features(["x1", "z"]);
     assert_eq!(folds(&filtered, &dir, std::slice::from_ref(&parquet)), kept);
     let report = filtered.fit_paths(&[&parquet]).unwrap();
-    let counts = &report.penalized.as_ref().unwrap().cross_validation.as_ref().unwrap().fold_rows;
+    let counts = &report.penalized().unwrap().cross_validation.as_ref().unwrap().fold_rows;
     for (k, count) in counts.iter().enumerate() {
         assert_eq!(*count, kept.iter().filter(|f| f.1 == k as u32).count() as u64);
     }
@@ -543,7 +542,7 @@ fn rows_of_csv_are_counted_through_quotes_and_empty_lines() {
     );
     assert!(found.iter().map(|f| f.0).eq(0..500));
     let report = cv_regression(None).dataset_options(options).fit_paths(&[&path]).unwrap();
-    let counts = &report.penalized.as_ref().unwrap().cross_validation.as_ref().unwrap().fold_rows;
+    let counts = &report.penalized().unwrap().cross_validation.as_ref().unwrap().fold_rows;
     for (k, count) in counts.iter().enumerate() {
         assert_eq!(*count, found.iter().filter(|f| f.1 == k as u32).count() as u64);
     }

@@ -1,7 +1,6 @@
 //! Exit codes.
 
 use std::io::Write;
-use std::process::ExitCode;
 
 use streamreg::ErrorKind;
 
@@ -68,8 +67,8 @@ impl Exit {
         Self { excerpt: own.excerpt().map(str::to_owned), ..Self::with_message(code, own.message()) }
     }
 
-    /// Prints the message, if there is one, and gives the code to the system.
-    pub(crate) fn report(self) -> ExitCode {
+    /// Prints the message, if there is one, and gives the code.
+    pub(crate) fn report(self) -> u8 {
         if let Some(message) = self.message {
             // Nothing can be done about a closed stderr.
             let _ = writeln!(std::io::stderr(), "streamreg: {}", crate::text::printable(&message));
@@ -77,6 +76,6 @@ impl Exit {
         if let Some(excerpt) = self.excerpt {
             let _ = writeln!(std::io::stderr(), "{excerpt}");
         }
-        ExitCode::from(self.code)
+        self.code
     }
 }

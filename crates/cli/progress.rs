@@ -1,50 +1,15 @@
 //! Progress on stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use clap::{Args as ClapArgs, ValueEnum};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
 use streamreg::{Progress, ProgressFn};
 
-/// How the work is done; nothing here changes a result.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RunArgs {
-    /// Threads [default: all processors]
-    #[arg(long, value_name = "N", help_heading = "Running")]
-    pub(crate) threads: Option<usize>,
-
-    /// Progress on stderr: a bar if it is a terminal, JSON lines, or none
-    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Running")]
-    pub(crate) progress: ProgressStyle,
-
-    /// Neither progress nor notices: of rows without a prediction, for one
-    #[arg(long, short, help_heading = "Running")]
-    pub(crate) quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProgressStyle {
-    #[default]
-    Auto,
-    Json,
-    None,
-}
-
-/// What shall be told of the progress, if anything.
-pub(crate) fn reporter(args: &RunArgs) -> Option<ProgressFn> {
-    match args.progress {
-        _ if args.quiet => None,
-        ProgressStyle::None => None,
-        ProgressStyle::Json => Some(json_lines()),
-        ProgressStyle::Auto => std::io::stderr().is_terminal().then(bar),
-    }
-}
-
 /// A bar with rows, rows per second and the time left; without a known total, a spinner.
-fn bar() -> ProgressFn {
+pub(crate) fn bar() -> ProgressFn {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
     let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left{msg}";
     let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {rate}{msg}";
@@ -69,7 +34,7 @@ fn bar() -> ProgressFn {
                 bar.set_prefix(format!("pass {} ", progress.pass));
             }
         }
-        if let Some(loss) = latest_loss() {
+        if let Some(loss) = progress.loss {
             bar.set_message(format!(", loss {}", crate::report::short(loss)));
         }
         bar.set_position(progress.rows);
@@ -79,21 +44,8 @@ fn bar() -> ProgressFn {
     })
 }
 
-/// The bits of the last mean loss of an iterative solver; 0 before there is one.
-static LOSS: AtomicU64 = AtomicU64::new(0);
-
-/// Shows the loss beside the progress from now on.
-pub(crate) fn show_loss(loss: f64) {
-    LOSS.store(loss.to_bits(), Ordering::Relaxed);
-}
-
-fn latest_loss() -> Option<f64> {
-    let bits = LOSS.load(Ordering::Relaxed);
-    (bits != 0).then(|| f64::from_bits(bits)).filter(|loss| loss.is_finite())
-}
-
 /// One JSON object a line, about once a second.
-fn json_lines() -> ProgressFn {
+pub(crate) fn json_lines() -> ProgressFn {
     let start = Instant::now();
     let last = AtomicU64::new(0);
     Arc::new(move |progress: Progress| {
@@ -106,7 +58,7 @@ fn json_lines() -> ProgressFn {
             let total = progress.total.map_or("null".to_owned(), |t| t.to_string());
             let seconds = now as f64 / 1e3;
             let Progress { pass, rows, .. } = progress;
-            let loss = latest_loss().map_or(String::new(), |loss| format!(r#","loss":{loss}"#));
+            let loss = progress.loss.map_or(String::new(), |loss| format!(r#","loss":{loss}"#));
             // A closed stderr is no reason to stop.
             let _ = writeln!(
                 std::io::stderr(),

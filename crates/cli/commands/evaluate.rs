@@ -3,17 +3,17 @@
 use anyhow::Result;
 use streamreg::{EvaluateOptions, Model};
 
-use crate::args::{EvaluateArgs, PlainFormat};
 use crate::exit::Exit;
-use crate::{report, settings};
+use crate::options::{EvaluateArgs, PlainFormat};
+use crate::report;
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
     let options = EvaluateOptions {
-        unseen: settings::unseen(args.unseen),
+        unseen: args.unseen,
         filter: args.filter.clone(),
-        dataset: settings::dataset(&args.input)?,
-        execution: settings::execution(&args.run)?,
+        dataset: args.input.dataset()?,
+        execution: args.run.execution()?,
     };
     let evaluation = model.evaluate_paths(&args.input.files, &options)?;
     let text = match args.format {

@@ -8,74 +8,79 @@ use streamreg::{
     FitReport, Regression, Source, TracePoint, refuse_input_as_output, same_file, write_atomically,
 };
 
-use crate::args::FitArgs;
-use crate::descent::points;
 use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
+use crate::options::{Curve, FitArgs, points};
+use crate::report;
 use crate::report::{GroupForm, GroupWriter};
 use crate::text::usage;
-use crate::{report, settings};
 
-/// Digits below which no result passes for one.
+/// Below this many digits the fit is refused.
 const HOPELESS_DIGITS: f64 = 2.0;
 
 /// Warnings that `--strict` does not let pass.
 const STRICT_WARNINGS: [&str; 4] = ["few_digits", "undecided", "perfect_fit", "residuals_differ"];
 
 pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
-    let (regression, curve) = settings::regression(args)?;
+    let (regression, curve) = args.regression()?;
     let outputs = outputs(args)?;
     let source = open(args, &regression)?;
     for (_, output) in outputs {
         refuse_input_as_output(source.as_ref(), output)?;
     }
-    if !args.by.is_empty() {
-        if args.save_model.is_some() {
-            return Err(usage("--save-model takes one fit, and --by makes many"));
-        }
-        if args.vcov_out.is_some() {
-            return Err(usage("--vcov-out takes one fit, and --by makes many"));
-        }
+    if !args.rows.by.is_empty() {
+        refuse_models(args, "takes one fit, and --by makes many")?;
         return run_groups(args, &regression, source.as_ref());
     }
     let fitted = regression.fit_targets(source.as_ref());
     // What led to a divergence is worth seeing, too.
-    let steps = points(&curve);
-    if let Some(path) = &args.descent.trace {
-        write_atomically(path, |file| write_trace(&steps, file))?;
-    }
-    if let Some(path) = &args.descent.plot {
-        let title = plot_title(args, fitted.as_ref().ok().and_then(|fits| fits.first()));
-        let drawing = report::learning_curve(&steps, &title)?;
-        write_atomically(path, |file| file.write_all(drawing.as_bytes()))?;
-    }
+    write_curve(args, &curve, fitted.as_ref().ok().and_then(|fits| fits.first()))?;
     let fitted = fitted?;
-    if args.save_model.is_some() && fitted.len() > 1 {
-        return Err(usage("--save-model takes one target; fit them one by one"));
+    if fitted.len() > 1 {
+        refuse_models(args, "takes one target; fit them one by one")?;
     }
-    if args.vcov_out.is_some() && fitted.len() > 1 {
-        return Err(usage("--vcov-out takes one target; fit them one by one"));
-    }
-    let text = report::fits(&fitted, args.format)?;
-    match &args.output {
+    let text = report::fits(&fitted, args.output.format)?;
+    match &args.output.output {
         Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
         None => report::print(&text)?,
     }
-    if let (Some(path), [only]) = (&args.save_model, fitted.as_slice()) {
+    if let (Some(path), [only]) = (&args.output.save_model, fitted.as_slice()) {
         only.model().save(path)?;
     }
     if let Some(path) = &args.penalty.folds_out {
         regression.write_folds(source.as_ref(), path)?;
     }
-    if let (Some(path), [only]) = (&args.vcov_out, fitted.as_slice()) {
+    if let (Some(path), [only]) = (&args.inference.vcov_out, fitted.as_slice()) {
         only.save_covariance(path)?;
     }
-    let verdicts = fitted.iter().map(|f| verdict(f, args.strict));
+    let verdicts = fitted.iter().map(|f| verdict(f, args.solving.strict));
     Ok(verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0)))
+}
+
+/// Refuses the outputs that are of one fit.
+fn refuse_models(args: &FitArgs, why: &str) -> Result<()> {
+    let asked = [("--save-model", &args.output.save_model), ("--vcov-out", &args.inference.vcov_out)];
+    match asked.into_iter().find(|(_, path)| path.is_some()) {
+        Some((flag, _)) => Err(usage(format!("{flag} {why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Writes the learning curve, as numbers and as a picture, where that was asked for.
+fn write_curve(args: &FitArgs, curve: &Curve, fitted: Option<&FitReport>) -> Result<()> {
+    let steps = points(curve);
+    if let Some(path) = &args.iterative.trace {
+        write_atomically(path, |file| write_trace(&steps, file))?;
+    }
+    if let Some(path) = &args.iterative.plot {
+        let drawing = report::learning_curve(&steps, &plot_title(args, fitted))?;
+        write_atomically(path, |file| file.write_all(drawing.as_bytes()))?;
+    }
+    Ok(())
 }
 
 /// The files, or what a query makes of them.
 fn open(args: &FitArgs, regression: &Regression) -> Result<Box<dyn Source>> {
-    match &args.query {
+    match &args.rows.query {
         None => Ok(regression.open(&args.input.files)?),
         Some(sql) => query(sql, &args.input.files),
     }
@@ -97,18 +102,24 @@ fn query(_: &str, _: &[PathBuf]) -> Result<Box<dyn Source>> {
 /// The files to be written, each by its flag; none twice.
 fn outputs(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
     let flags = [
-        ("--output", &args.output),
-        ("--save-model", &args.save_model),
-        ("--vcov-out", &args.vcov_out),
+        ("--output", &args.output.output),
+        ("--save-model", &args.output.save_model),
+        ("--vcov-out", &args.inference.vcov_out),
         ("--folds-out", &args.penalty.folds_out),
-        ("--trace", &args.descent.trace),
-        ("--plot", &args.descent.plot),
+        ("--trace", &args.iterative.trace),
+        ("--plot", &args.iterative.plot),
     ];
     let ending = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase();
-    if args.vcov_out.as_ref().map(ending).is_some_and(|e| !e.ends_with(".csv") && !e.ends_with(".parquet")) {
+    if args
+        .inference
+        .vcov_out
+        .as_ref()
+        .map(ending)
+        .is_some_and(|e| !e.ends_with(".csv") && !e.ends_with(".parquet"))
+    {
         return Err(usage("--vcov-out takes a file that ends in .parquet or .csv"));
     }
-    if args.descent.plot.as_ref().map(ending).is_some_and(|e| !e.ends_with(".svg")) {
+    if args.iterative.plot.as_ref().map(ending).is_some_and(|e| !e.ends_with(".svg")) {
         return Err(usage("--plot takes a file that ends in .svg"));
     }
     let named: Vec<(&str, &PathBuf)> =
@@ -132,13 +143,13 @@ fn write_trace(points: &[TracePoint], file: &mut dyn Write) -> std::io::Result<(
 
 /// What a learning curve is of.
 fn plot_title(args: &FitArgs, fitted: Option<&FitReport>) -> String {
-    let descent = fitted.and_then(|fit| fit.descent.as_ref().map(|descent| (fit, descent)));
+    let descent = fitted.and_then(|fit| fit.descent().map(|descent| (fit, descent)));
     match descent {
         Some((fit, descent)) => {
             let step = descent.step.map_or(String::new(), |step| format!(", step {}", report::short(step)));
-            format!("{}, learning rate {}{step}", fit.solver.used.name(), descent.learning_rate.name())
+            format!("{}, learning rate {}{step}", fit.solver.used, descent.learning_rate.name())
         }
-        None => format!("{}, diverged", args.descent.rate_text()),
+        None => format!("{}, diverged", args.iterative.rate_text()),
     }
 }
 
@@ -147,7 +158,7 @@ fn verdict(fitted: &FitReport, strict: bool) -> Exit {
     if let Some(warning) = fitted.warnings.iter().find(|w| w.code == "not_converged") {
         return Exit::with_message(NOT_CONVERGED, &warning.message);
     }
-    if fitted.solver.digits < HOPELESS_DIGITS {
+    if fitted.solver.digits.is_some_and(|digits| digits < HOPELESS_DIGITS) {
         let message = "the design is so ill-conditioned that fewer than 2 digits of the coefficients survive";
         return Exit::with_message(CONDITION, message);
     }
@@ -163,7 +174,7 @@ fn verdict(fitted: &FitReport, strict: bool) -> Exit {
 /// Groups are written as they come: there may be more than memory holds as text.
 fn run_groups(args: &FitArgs, regression: &Regression, source: &dyn Source) -> Result<Exit> {
     let mut remarkable = 0;
-    match &args.output {
+    match &args.output.output {
         Some(path) => {
             let mut failure = None;
             let written = write_atomically(path, |file| {
@@ -184,7 +195,7 @@ fn run_groups(args: &FitArgs, regression: &Regression, source: &dyn Source) -> R
             out.flush()?;
         }
     }
-    if args.strict && remarkable > 0 {
+    if args.solving.strict && remarkable > 0 {
         let message = format!("{remarkable} fits are not without remark: see their status (--strict)");
         return Ok(Exit::with_message(CONDITION, message));
     }
@@ -200,7 +211,7 @@ fn write_groups(
 ) -> Result<()> {
     let schema = regression.schema(source)?;
     let (spec, _) = regression.spec(&schema)?;
-    let form = GroupForm::new(args.format, spec.by, spec.responses.len() > 1, args.conf_level);
+    let form = GroupForm::new(args.output.format, spec.by, spec.responses.len() > 1, args.output.conf_level);
     let mut writer = GroupWriter::new(&form, out);
     let mut failure = None;
     let render = |fit: streamreg::GroupFit| (form.render(&fit), fit.status() != "ok");

@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 
-use crate::args::{InspectArgs, PlainFormat};
 use crate::exit::Exit;
-use crate::{report, settings};
+use crate::options::{InspectArgs, PlainFormat};
+use crate::report;
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
-    let dataset = settings::dataset(&args.input)?;
-    let inspection =
-        streamreg::inspect(&args.input.files, args.verify, &dataset, &settings::execution(&args.run)?)?;
+    let dataset = args.input.dataset()?;
+    let inspection = streamreg::inspect(&args.input.files, args.verify, &dataset, &args.run.execution()?)?;
     let text = match args.format {
         PlainFormat::Json => report::json(&inspection)?,
         PlainFormat::Table => report::inspection(&inspection),

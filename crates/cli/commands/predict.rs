@@ -3,12 +3,11 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use streamreg::{Model, PredictOptions, PredictSummary, same_file};
+use streamreg::{Model, PredictOptions, PredictSummary, Unseen, same_file};
 
-use crate::args::{PredictArgs, UnseenArg};
 use crate::exit::Exit;
+use crate::options::PredictArgs;
 use crate::report::count;
-use crate::settings;
 use crate::text::{names, usage};
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
@@ -18,10 +17,10 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     }
     let options = PredictOptions {
         keep: names("--keep", &args.keep)?,
-        unseen: settings::unseen(args.unseen),
-        interval: settings::interval(args.interval, args.conf_level),
-        dataset: settings::dataset(&args.input)?,
-        execution: settings::execution(&args.run)?,
+        unseen: args.unseen,
+        interval: args.interval.map(|kind| (kind, args.conf_level)),
+        dataset: args.input.dataset()?,
+        execution: args.run.execution()?,
     };
     let summary = match &args.output {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
@@ -35,7 +34,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
 }
 
 /// What is remarkable about the predictions, in a line.
-fn notice(summary: &PredictSummary, unseen: UnseenArg) -> Option<String> {
+fn notice(summary: &PredictSummary, unseen: Unseen) -> Option<String> {
     let mut parts = Vec::new();
     if summary.nulls > 0 {
         let (nulls, rows) = (count(summary.nulls), count(summary.rows));
@@ -43,7 +42,7 @@ fn notice(summary: &PredictSummary, unseen: UnseenArg) -> Option<String> {
     }
     if summary.unseen > 0 {
         let cells = if summary.unseen == 1 { "cell has" } else { "cells have" };
-        let taken = if unseen == UnseenArg::Other { ", taken for the reference level" } else { "" };
+        let taken = if unseen == Unseen::Other { ", taken for the reference level" } else { "" };
         let unseen = count(summary.unseen);
         parts.push(format!("{unseen} {cells} a level that the model does not know{taken}"));
     }

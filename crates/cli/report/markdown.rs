@@ -9,7 +9,7 @@ use crate::text::printable;
 
 pub(crate) fn fit(report: &FitReport) -> String {
     if is_bare(report) {
-        let cv = report.penalized.as_ref().and_then(|penalized| penalized.cross_validation.as_ref());
+        let cv = report.penalized().and_then(|penalized| penalized.cross_validation.as_ref());
         return fit_bare(report, cv);
     }
     let level = (report.conf_level * 1e4).round() / 1e2;

@@ -2,9 +2,9 @@
 
 mod broom;
 mod columns;
-mod descent;
 pub(crate) mod format;
 mod groups;
+mod iterative;
 mod learning_curve;
 mod markdown;
 mod number;
@@ -16,7 +16,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde::Serialize;
-use streamreg::{FitReport, LeftOut, Reading, RowLedger};
+use streamreg::{Details, FitReport, LeftOut, Reading, RowLedger};
 
 pub(crate) use self::format::Format;
 pub(crate) use self::groups::{GroupForm, GroupWriter};
@@ -59,7 +59,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Whether estimates have nothing beside them: neither standard errors nor tests.
 fn is_bare(report: &FitReport) -> bool {
-    report.penalized.is_some() || report.descent.is_some()
+    report.details != Details::LeastSquares
 }
 
 /// What became of the rows, a line each.

@@ -4,7 +4,7 @@ use streamreg::{FitReport, Precision, TermEstimate, Vcov, VcovSummary, WaldTest}
 
 use super::columns::aligned;
 use super::number::{count, optional, p_value, short, stars, t_value};
-use super::{descent, is_bare, ledger_lines, penalized};
+use super::{is_bare, iterative, ledger_lines, penalized};
 use crate::text::printable;
 
 pub(crate) fn fit(report: &FitReport) -> String {
@@ -22,7 +22,7 @@ pub(crate) fn fit(report: &FitReport) -> String {
         out.push_str(&line);
         out.push('\n');
     }
-    if let Some(cv) = report.penalized.as_ref().and_then(|p| p.cross_validation.as_ref()) {
+    if let Some(cv) = report.penalized().and_then(|p| p.cross_validation.as_ref()) {
         out.push_str(&format!("\nErrors of rows that were held out:\n{}", aligned(&penalized::curve(cv))));
     }
     let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
@@ -85,11 +85,11 @@ pub(super) fn coefficients(all: &[TermEstimate]) -> String {
 
 /// The lines below the table.
 pub(super) fn summary(report: &FitReport) -> Vec<String> {
-    if let Some(penalized) = &report.penalized {
+    if let Some(penalized) = report.penalized() {
         return penalized::summary(report, penalized);
     }
-    if let Some(own) = &report.descent {
-        return descent::summary(report, own);
+    if let Some(own) = report.descent() {
+        return iterative::summary(report, own);
     }
     let g = &report.glance;
     let mut lines = Vec::new();
@@ -119,7 +119,7 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     }
     lines.extend(covariance(&report.vcov));
     lines.extend(report.tests.iter().map(test));
-    lines.push(format!("Condition number: {}", short(report.condition_number)));
+    lines.push(format!("Condition number: {}", optional(report.condition_number)));
     lines.push(digits(report));
     lines
 }
@@ -131,7 +131,7 @@ fn digits(report: &FitReport) -> String {
         Precision::Exact => "exact sums",
         _ => "float64",
     };
-    let whole = |digits: f64| digits.max(0.0).floor();
+    let whole = |digits: Option<f64>| digits.map_or("NA".into(), |d| d.max(0.0).floor().to_string());
     format!(
         "Digits of the coefficients: {} by the arithmetic ({sums}), {} if the cells are rounded",
         whole(accuracy.digits_arithmetic),

@@ -29,14 +29,15 @@
 //! | `sums` | the statistics: exact, in float64, by level, as a triangle |
 //! | [`scores`] | residuals, leverages, and the sums that robust covariances are made of |
 //! | `assemble` | the cross-products of the columns from the sums |
-//! | [`descent`] | iterative fits |
+//! | [`iterative`] | iterative fits |
 
 mod assemble;
-pub mod descent;
+mod choice;
 mod design;
 mod error;
 pub mod expression;
 pub mod formula;
+pub mod iterative;
 mod levels;
 mod model;
 mod pass;
@@ -45,6 +46,7 @@ pub mod scores;
 mod sums;
 
 pub use assemble::{Group, Groups, LevelMeans};
+pub use choice::Choice;
 pub use design::Design;
 pub use design::layout::{AbsorbedTerm, Coding, Effect, Expanded, Layout};
 pub use error::{Error, ErrorKind, Result};
@@ -57,17 +59,17 @@ pub use model::spec::{
     Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
 };
 pub use pass::accumulate::{Accumulator, PassControl, accumulate};
-pub use pass::feed::feed;
 pub use pass::ordered::in_order;
+pub use pass::shuffled::shuffled_pass;
 pub use rows::block::{BlockError, Column, DesignBlock, SparseEntries, block_rows};
 pub use rows::cells::{cell_text, widened};
 pub use rows::convert::to_float64;
 pub use rows::cutter::{Levels, RowReader, Unseen};
-pub use rows::folds::{AssignedBatch, FoldRule, MAX_FOLDS};
 pub use rows::missing::{DroppedRows, MissingReason, ReplacedRows, RoundedIntegers, RowLedger};
+pub use rows::row_ids::{AssignedBatch, MAX_FOLDS, RowIds};
 pub use sums::cross_products::CrossProducts;
-pub use sums::doubled::DoubledProducts;
-pub use sums::exact::{ExactProducts, Kernel, Wide};
+pub use sums::double_double::DoubleDoubleProducts;
+pub use sums::exact::{BigFixed, ExactProducts, Kernel};
 pub use sums::folded::Folded;
 pub use sums::moments::Moments;
 pub use sums::statistics::Statistics;

@@ -40,6 +40,7 @@ pub use covariance::{Bread, ClusterCount, Meat, SmallSample, Vcov, VcovSummary};
 pub use equation::Equation;
 pub use error::{Error, Result};
 pub use fit::absorb::Absorbed;
+pub use fit::accuracy::{WANTED_DIGITS, WARNING_DIGITS};
 pub use fit::aliased::Aliased;
 pub use fit::solution::{Covariance, LevelCovariance};
 pub use fit::{Attempt, Fit, RankMargin, Statistics, fit};

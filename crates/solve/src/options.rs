@@ -1,6 +1,9 @@
 //! What can be asked of the solution.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+use streamreg_core::{Choice, choices};
 
 use crate::error::{Error, Result};
 
@@ -35,9 +38,13 @@ impl Solver {
     pub fn is_iterative(self) -> bool {
         matches!(self, Self::Sgd | Self::Gd | Self::Cg)
     }
+}
 
-    /// Its name, as it is typed.
-    pub fn name(self) -> &'static str {
+impl Choice for Solver {
+    const ALL: &'static [Self] =
+        &[Self::Auto, Self::Cholesky, Self::Qr, Self::Svd, Self::Sgd, Self::Gd, Self::Cg];
+
+    fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Cholesky => "cholesky",
@@ -48,6 +55,12 @@ impl Solver {
             Self::Gd => "gd",
             Self::Cg => "cg",
         }
+    }
+}
+
+impl fmt::Display for Solver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -65,6 +78,8 @@ pub enum Collinear {
     /// the data (Moore-Penrose), as numpy's `lstsq` gives it.
     MinNorm,
 }
+
+choices!(Collinear { Drop => "drop", Error => "error", MinNorm => "min-norm" });
 
 /// Options of a fit that do not concern the data.
 #[derive(Clone, Copy, Debug, PartialEq)]

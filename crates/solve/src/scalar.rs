@@ -24,7 +24,7 @@ pub(crate) trait Scalar: RealField + Copy + 'static {
     fn rounded(value: fx128) -> Self;
 
     /// The same number in double-double.
-    fn doubled(self) -> fx128;
+    fn double_double(self) -> fx128;
 
     /// The nearest float64.
     fn near(self) -> f64;
@@ -97,7 +97,7 @@ impl Scalar for f64 {
         value.near()
     }
 
-    fn doubled(self) -> fx128 {
+    fn double_double(self) -> fx128 {
         fx128::from_f64(self)
     }
 
@@ -136,7 +136,7 @@ impl Scalar for fx128 {
         value
     }
 
-    fn doubled(self) -> fx128 {
+    fn double_double(self) -> fx128 {
         self
     }
 

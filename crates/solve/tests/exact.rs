@@ -1,14 +1,14 @@
 //! What exact cross-products must not lose.
 
 use faer::fx128;
-use streamreg_core::DoubledProducts;
+use streamreg_core::DoubleDoubleProducts;
 use streamreg_solve::{Collinear, Fit, SolveOptions, Statistics, fit};
 
 use crate::rational::Cells;
 
 fn solved(cells: &Cells, options: &SolveOptions) -> Fit {
-    let doubled = cells.doubled();
-    fit(Statistics::Exact(&doubled), &cells.equation(), options).unwrap().fit
+    let double_double = cells.double_double();
+    fit(Statistics::Exact(&double_double), &cells.equation(), options).unwrap().fit
 }
 
 fn small(intercept: bool) -> Cells {
@@ -78,9 +78,9 @@ fn dependence_is_told_from_its_neighbourhood() {
     for (row, wanted) in near.coefficients.iter().zip(&exact.coefficients) {
         assert!(wanted.digits_of(row.estimate.unwrap()) > 11.0, "{row:?}");
     }
-    let sigma2 = exact.rss.doubled() / fx128::from_f64(36.0);
+    let sigma2 = exact.rss.double_double() / fx128::from_f64(36.0);
     for (row, variance) in near.coefficients.iter().skip(1).zip(&exact.variances) {
-        let wanted = (sigma2 * variance.doubled()).sqrt().0;
+        let wanted = (sigma2 * variance.double_double()).sqrt().0;
         assert!((row.std_error.unwrap() / wanted - 1.0).abs() < 1e-13, "{row:?}");
     }
     let options = SolveOptions { rank_tol: 1e-8, ..SolveOptions::default() };
@@ -143,7 +143,7 @@ fn three_hundred_columns_take_no_time() {
     }
     let mean = fx128::from_f64(count) / fx128::from_f64(n);
     let means = vec![mean; p + 1];
-    let doubled = DoubledProducts::from_parts(n as u64, fx128::from_f64(n), means, products);
+    let double_double = DoubleDoubleProducts::from_parts(n as u64, fx128::from_f64(n), means, products);
     let equation = streamreg_solve::Equation {
         response: "y".into(),
         features: (0..p).map(|j| format!("g[{j}]")).collect(),
@@ -151,7 +151,7 @@ fn three_hundred_columns_take_no_time() {
         nobs: n as u64,
         log_weights: 0.0,
     };
-    let fit = fit(Statistics::Exact(&doubled), &equation, &SolveOptions::default()).unwrap().fit;
+    let fit = fit(Statistics::Exact(&double_double), &equation, &SolveOptions::default()).unwrap().fit;
     assert_eq!(fit.rank, p + 1);
     // (D - c c'/n)^-1 of equal counts c: 1/c on the diagonal, plus 1/(n - p c) everywhere.
     let rest = n - p as f64 * count;

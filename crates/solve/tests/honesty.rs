@@ -202,7 +202,7 @@ fn the_input_supports_no_more_than_it_says() {
         }
         let pairs = exact.coefficients.iter().zip(&other.coefficients);
         for (row, (before, after)) in fit.coefficients.iter().zip(pairs) {
-            let shift = before.minus(after).doubled().0.abs() / before.doubled().0.abs();
+            let shift = before.minus(after).double_double().0.abs() / before.double_double().0.abs();
             let reached = 2f64.log10() - shift.log10();
             tally.check(&format!("design {index} {}", row.term), row.digits_input.unwrap(), reached);
         }

@@ -81,8 +81,9 @@ fn certified_values() {
         "set", "coef", "SE", "condition", "claim", "input", "RSS"
     );
     for ((name, set, cells), (_, wanted, wanted_errors)) in sets().into_iter().zip(WANTED) {
-        let doubled = cells.doubled();
-        let attempt = fit(Statistics::Exact(&doubled), &cells.equation(), &SolveOptions::default()).unwrap();
+        let double_double = cells.double_double();
+        let attempt =
+            fit(Statistics::Exact(&double_double), &cells.equation(), &SolveOptions::default()).unwrap();
         assert_eq!(attempt.doubt, None, "{name}");
         let fit = attempt.fit;
         assert_eq!(fit.rank, fit.coefficients.len(), "{name}");
@@ -112,8 +113,9 @@ fn certified_values() {
 #[test]
 fn no_residuals_are_called_noise() {
     for (name, _, cells) in sets().into_iter().filter(|(name, ..)| matches!(*name, "Wampler1" | "Wampler2")) {
-        let doubled = cells.doubled();
-        let fit = fit(Statistics::Exact(&doubled), &cells.equation(), &SolveOptions::default()).unwrap().fit;
+        let double_double = cells.double_double();
+        let fit =
+            fit(Statistics::Exact(&double_double), &cells.equation(), &SolveOptions::default()).unwrap().fit;
         assert!(fit.warnings.iter().any(|w| w.code == "perfect_fit"), "{name}: {:?}", fit.warnings);
         assert!(!fit.warnings.iter().any(|w| w.code == "few_digits"), "{name}: {:?}", fit.warnings);
         let y = cells.columns.last().unwrap();

@@ -2,7 +2,9 @@
 
 use faer::fx128;
 use num_bigint::{BigInt, Sign};
-use streamreg_core::{Accumulator, Column, CrossProducts, DesignBlock, DoubledProducts, TriangularFactor};
+use streamreg_core::{
+    Accumulator, Column, CrossProducts, DesignBlock, DoubleDoubleProducts, TriangularFactor,
+};
 use streamreg_solve::{Equation, Fit, SolveOptions, Statistics, fit};
 
 /// `num / den * 2^exp`.
@@ -24,7 +26,7 @@ impl Ratio {
     }
 
     /// To about 2^-106.
-    pub(crate) fn doubled(&self) -> fx128 {
+    pub(crate) fn double_double(&self) -> fx128 {
         if is_zero(&self.num) {
             return fx128::ZERO;
         }
@@ -58,7 +60,7 @@ impl Ratio {
     }
 
     fn near(&self) -> f64 {
-        let fx128 { 0: high, .. } = self.doubled();
+        let fx128 { 0: high, .. } = self.double_double();
         high
     }
 
@@ -159,7 +161,7 @@ impl Cells {
         (0..m).map(|i| (0..m).map(|j| &n * &sums.products[i][j] - mean(i, j)).collect()).collect()
     }
 
-    pub(crate) fn doubled(&self) -> DoubledProducts {
+    pub(crate) fn double_double(&self) -> DoubleDoubleProducts {
         let sums = self.sums();
         let gram = self.gram(&sums, true);
         let (m, n) = (self.columns.len(), BigInt::from(self.rows()));
@@ -168,13 +170,13 @@ impl Cells {
             for i in j..m {
                 let entry =
                     Ratio { num: gram[i][j].clone(), den: n.clone(), exp: sums.exps[i] + sums.exps[j] };
-                products[j * m + i] = entry.doubled();
+                products[j * m + i] = entry.double_double();
             }
         }
         let mean =
-            |j: usize| Ratio { num: sums.sums[j].clone(), den: n.clone(), exp: sums.exps[j] }.doubled();
+            |j: usize| Ratio { num: sums.sums[j].clone(), den: n.clone(), exp: sums.exps[j] }.double_double();
         let weight = fx128::from_f64(self.rows() as f64);
-        DoubledProducts::from_parts(self.rows() as u64, weight, (0..m).map(mean).collect(), products)
+        DoubleDoubleProducts::from_parts(self.rows() as u64, weight, (0..m).map(mean).collect(), products)
     }
 
     /// `None` for dependent columns.
@@ -251,11 +253,11 @@ impl Cells {
     /// The fit of exact sums, of float64 sums, of rows.
     pub(crate) fn fits(&self, options: &SolveOptions) -> [Fit; 3] {
         let m = self.columns.len();
-        let (doubled, products) = (self.doubled(), self.feed(CrossProducts::new(m)));
+        let (double_double, products) = (self.double_double(), self.feed(CrossProducts::new(m)));
         let rows = self.feed(TriangularFactor::new(m));
         let of = |statistics| fit(statistics, &self.equation(), options).unwrap().fit;
         [
-            of(Statistics::Exact(&doubled)),
+            of(Statistics::Exact(&double_double)),
             of(Statistics::CrossProducts(&products)),
             of(Statistics::TriangularFactor(&rows)),
         ]

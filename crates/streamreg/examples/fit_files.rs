@@ -20,7 +20,11 @@ fn main() -> Result<(), Error> {
     for dependent in &report.aliased {
         println!("dependent: {dependent}");
     }
-    println!("R² {:?}, condition number {:.1}", report.glance.r_squared, report.condition_number);
+    println!(
+        "R² {:?}, condition number {:.1}",
+        report.glance.r_squared,
+        report.condition_number.unwrap_or(f64::NAN)
+    );
     println!(
         "{} of {} rows used, {} passes",
         report.ledger.rows_used, report.ledger.rows_read, report.solver.passes

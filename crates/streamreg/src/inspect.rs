@@ -5,12 +5,12 @@ use std::path::Path;
 
 use arrow_schema::DataType;
 use serde::Serialize;
-use streamreg_core::block_rows;
 use streamreg_core::{ModelSpec, Precision, in_order};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 
 use crate::error::{Error, Result};
-use crate::pass::Execution;
+use crate::pass::{Execution, Pass};
+use crate::plan::limits::state_bytes;
 use crate::report::InputRecord;
 
 /// A column of a data set.
@@ -103,24 +103,13 @@ pub fn inspect<P: AsRef<Path>>(
     })
 }
 
-/// Bytes of a thread's sums: exact ones have up to three planes a column of 512 rows, and wide integers of 40 bytes; those
-/// in float64 a block with its centred copy and two matrices.
-pub(crate) fn state_bytes(variables: usize) -> u64 {
-    let m = variables as u64 + 1;
-    if Precision::Auto.is_exact(variables) {
-        3 * 512 * 8 * m + 40 * m * (m + 1) / 2
-    } else {
-        2 * 8 * block_rows(variables) as u64 * m + 2 * 8 * m * m
-    }
-}
-
 /// Bytes of anonymous memory: the process itself, and for each thread what decoding holds, two record
 /// batches, and its sums; two more wait for merging.
 fn predict_memory(threads: u64, variables: u64, decode: u64) -> u64 {
     const PROCESS: u64 = 8 << 20;
     let batch = streamreg_reader::source::DEFAULT_BATCH_ROWS as u64 * variables * 8;
     let matrix = variables * variables * 8;
-    PROCESS + threads * (decode + 2 * batch + state_bytes(variables as usize) + 2 * matrix)
+    PROCESS + threads * (decode + 2 * batch + state_bytes(variables as usize, Precision::Auto) + 2 * matrix)
 }
 
 fn type_name(kind: &DataType) -> String {
@@ -136,7 +125,7 @@ fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution)
     let scan = source.scan(&execution.request(&names))?;
     let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
     let mut rows = 0;
-    execution.control(1, declared, |control| {
+    execution.control(Pass::only(), declared, |control| {
         let count = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<_>> + Send>| {
             let mut rows = 0;
             for batch in batches {

@@ -33,11 +33,12 @@ mod inspect;
 mod model;
 mod output;
 mod pass;
+mod plan;
 mod report;
 mod request;
-mod run;
 
 pub use error::{Error, ErrorKind, Result};
+pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
 pub use model::evaluate::{EvaluateOptions, Evaluation};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
@@ -46,20 +47,18 @@ pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
 pub use report::{
-    Accuracy, DescentReport, FitReport, InputRecord, REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings,
+    Accuracy, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
+    REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
-pub use request::penalty::{
-    CrossValidation, CvReport, DEFAULT_GRID, Penalization, PenalizedReport, PenaltyRecord,
-};
+pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};
 pub use request::regression::Regression;
-pub use run::{GroupFit, GroupSummary};
 
-pub use streamreg_core::descent::{Begin, LearningRate, Loss, Phase, Precondition, TracePoint};
+pub use streamreg_core::iterative::{LearningRate, Loss, Phase, Precondition, Start, TracePoint};
 pub use streamreg_core::{
-    Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut, Level,
-    Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger, SparseColumns,
-    Term, Unseen, WeightType, Weights, formula,
+    Choice, Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut,
+    Level, Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger,
+    SparseColumns, Term, Unseen, WeightType, Weights, formula,
 };
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;

@@ -2,12 +2,12 @@
 
 use faer::fx128;
 
-use super::raws::Raws;
+use super::base_columns::BaseColumns;
 use super::{Group, joint};
-use crate::design::layout::{Layout, Raw};
+use crate::design::layout::{BaseColumn, Layout};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sums::doubled::DoubledProducts;
-use crate::sums::exact::Wide;
+use crate::sums::double_double::DoubleDoubleProducts;
+use crate::sums::exact::BigFixed;
 
 impl Group<'_> {
     /// The cross-products of the columns of `layout`, followed by the responses, in double-double; `None` where
@@ -16,29 +16,30 @@ impl Group<'_> {
     /// # Errors
     /// [`ErrorKind::Overflow`] for a column whose sum of squares float64's exponents do not reach.
     ///
-    /// Raw columns are centred in integers, `(W sum(w a b) - sum(w a) sum(w b)) / W`, so that each of their
+    /// BaseColumn columns are centred in integers, `(W sum(w a b) - sum(w a) sum(w b)) / W`, so that each of their
     /// products is rounded once; combinations of them are taken in double-double.
-    pub fn doubled_products(&self, layout: &Layout) -> Result<Option<DoubledProducts>> {
+    pub fn double_double_products(&self, layout: &Layout) -> Result<Option<DoubleDoubleProducts>> {
         let responses = self.design.first_response()..self.design.variables.len();
-        let raws = Raws::new(layout, responses);
-        let Some(products) = self.doubled_of(&raws) else { return Ok(None) };
-        let n = raws.items.len();
-        for (at, raw) in raws.items.iter().enumerate() {
-            self.check_square(raw, products.gram[at * n + at])?;
+        let bases = BaseColumns::new(layout, responses);
+        let Some(products) = self.doubled_of(&bases) else { return Ok(None) };
+        let n = bases.items.len();
+        for (at, base) in bases.items.iter().enumerate() {
+            self.check_square(base, products.gram[at * n + at])?;
         }
-        let (means, combined) = raws.combine_doubled(&products.gram, &products.means);
-        Ok(Some(DoubledProducts::from_parts(self.rows(), products.weight, means, combined)))
+        let (means, combined) = bases.combine_doubled(&products.gram, &products.means);
+        Ok(Some(DoubleDoubleProducts::from_parts(self.rows(), products.weight, means, combined)))
     }
 
-    /// Cross-products and means of raw columns.
-    fn doubled_of(&self, raws: &Raws) -> Option<RawProducts> {
+    /// Cross-products and means of base columns.
+    fn doubled_of(&self, bases: &BaseColumns) -> Option<RawProducts> {
         let weight = self.exact_weight()?;
-        let sums: Vec<Wide> = raws.items.iter().map(|raw| self.exact_sum(raw)).collect::<Option<_>>()?;
-        let n = raws.items.len();
+        let sums: Vec<BigFixed> =
+            bases.items.iter().map(|base| self.exact_sum(base)).collect::<Option<_>>()?;
+        let n = bases.items.len();
         let mut gram = vec![fx128::ZERO; n * n];
         for j in 0..n {
             for i in j..n {
-                let product = self.exact_product(&raws.items[i], &raws.items[j])?;
+                let product = self.exact_product(&bases.items[i], &bases.items[j])?;
                 let centred = weight.mul(&product).sub(&sums[i].mul(&sums[j])).div_to_double(&weight);
                 (gram[j * n + i], gram[i * n + j]) = (centred, centred);
             }
@@ -48,94 +49,95 @@ impl Group<'_> {
     }
 
     /// Refuses a sum of squares that is beyond the range of float64, or so small that its low part is.
-    fn check_square(&self, raw: &Raw, square: fx128) -> Result<()> {
+    fn check_square(&self, base: &BaseColumn, square: fx128) -> Result<()> {
         const SMALLEST: f64 = 1e-280;
         // An exact zero is a constant; what is not zero has lost none of its bits above this.
         let fine = if self.design.spec.intercept {
-            square.0 >= SMALLEST || self.is_constant(raw)
+            square.0 >= SMALLEST || self.is_constant(base)
         } else {
             // Then it is the sum of squares about zero that counts.
-            self.exact_product(raw, raw).is_none_or(|s| s.is_zero() || s.to_f64() >= SMALLEST)
+            self.exact_product(base, base).is_none_or(|s| s.is_zero() || s.to_f64() >= SMALLEST)
         };
         if square.0.is_finite() && fine {
             return Ok(());
         }
         let message = "the squares of its values are beyond float64's range; rescale the column";
         let error = Error::new(ErrorKind::Overflow, message);
-        Err(match raw.variable {
+        Err(match base.variable {
             Some(v) => error.in_column(&self.design.variables[v].label),
             None => error,
         })
     }
 
-    /// Whether a raw column has the same value in all rows.
-    fn is_constant(&self, raw: &Raw) -> bool {
-        let of = |sum: Option<Wide>| sum.unwrap_or(Wide::ZERO);
-        let (sum, square) = (of(self.exact_sum(raw)), of(self.exact_product(raw, raw)));
+    /// Whether a base column has the same value in all rows.
+    fn is_constant(&self, base: &BaseColumn) -> bool {
+        let of = |sum: Option<BigFixed>| sum.unwrap_or(BigFixed::ZERO);
+        let (sum, square) = (of(self.exact_sum(base)), of(self.exact_product(base, base)));
         of(self.exact_weight()).mul(&square) == sum.mul(&sum)
     }
 
-    /// A float64 near the mean of every raw column over all rows, and what it lacks to the mean.
-    pub(super) fn exact_centres(&self, raws: &Raws) -> Option<Vec<(Wide, fx128)>> {
+    /// A float64 near the mean of every base column over all rows, and what it lacks to the mean.
+    pub(super) fn exact_centres(&self, bases: &BaseColumns) -> Option<Vec<(BigFixed, fx128)>> {
         let weight = self.exact_weight()?;
-        let centre = |raw: &Raw| {
-            let sum = self.exact_sum(raw)?;
-            let near = Wide::from(sum.div_to_double(&weight).0);
+        let centre = |base: &BaseColumn| {
+            let sum = self.exact_sum(base)?;
+            let near = BigFixed::from(sum.div_to_double(&weight).0);
             let rest = sum.sub(&weight.mul(&near)).div_to_double(&weight);
             Some((near, rest))
         };
-        raws.items.iter().map(centre).collect()
+        bases.items.iter().map(centre).collect()
     }
 
     /// The cross-products of all variables.
-    pub(super) fn doubled_variables(&self) -> Option<DoubledProducts> {
+    pub(super) fn doubled_variables(&self) -> Option<DoubleDoubleProducts> {
         if let Some(dense) = self.exact {
-            return Some(dense.doubled());
+            return Some(dense.double_double());
         }
-        let items = (0..self.design.variables.len()).map(|v| Raw { variable: Some(v), levels: Vec::new() });
-        let raws = Raws { items: items.collect(), columns: Vec::new() };
-        let RawProducts { weight, means, gram } = self.doubled_of(&raws)?;
-        Some(DoubledProducts::from_parts(self.rows(), weight, means, gram))
+        let items =
+            (0..self.design.variables.len()).map(|v| BaseColumn { variable: Some(v), levels: Vec::new() });
+        let bases = BaseColumns { items: items.collect(), columns: Vec::new() };
+        let RawProducts { weight, means, gram } = self.doubled_of(&bases)?;
+        Some(DoubleDoubleProducts::from_parts(self.rows(), weight, means, gram))
     }
 
-    fn exact_weight(&self) -> Option<Wide> {
+    fn exact_weight(&self) -> Option<BigFixed> {
         match self.exact {
             Some(dense) => Some(dense.weight()),
             None => self.record(&[])?.exact_sum(None),
         }
     }
 
-    /// The exact sum of a raw column.
-    pub(super) fn exact_sum(&self, raw: &Raw) -> Option<Wide> {
-        match (self.exact, raw.variable, raw.levels.is_empty()) {
+    /// The exact sum of a base column.
+    pub(super) fn exact_sum(&self, base: &BaseColumn) -> Option<BigFixed> {
+        match (self.exact, base.variable, base.levels.is_empty()) {
             (Some(dense), Some(v), true) => Some(dense.sum(v)),
             (Some(dense), None, true) => Some(dense.weight()),
-            _ => self.record(&raw.levels).map_or(Some(Wide::ZERO), |r| r.exact_sum(raw.variable)),
+            _ => self.record(&base.levels).map_or(Some(BigFixed::ZERO), |r| r.exact_sum(base.variable)),
         }
     }
 
-    /// The exact sum of the products of two raw columns.
-    fn exact_product(&self, a: &Raw, b: &Raw) -> Option<Wide> {
-        let Some(levels) = joint(&a.levels, &b.levels) else { return Some(Wide::ZERO) };
+    /// The exact sum of the products of two base columns.
+    fn exact_product(&self, a: &BaseColumn, b: &BaseColumn) -> Option<BigFixed> {
+        let Some(levels) = joint(&a.levels, &b.levels) else { return Some(BigFixed::ZERO) };
         match (a.variable, b.variable) {
             (Some(u), Some(v)) => match self.exact {
                 Some(dense) if levels.is_empty() => Some(dense.product(u, v)),
-                _ => self.record(&levels).map_or(Some(Wide::ZERO), |r| r.exact_product(u, v)),
+                _ => self.record(&levels).map_or(Some(BigFixed::ZERO), |r| r.exact_product(u, v)),
             },
-            (u, v) => self.exact_sum(&Raw { variable: u.or(v), levels }),
+            (u, v) => self.exact_sum(&BaseColumn { variable: u.or(v), levels }),
         }
     }
 }
 
-/// Cross-products of raw columns, row-major, and their means.
+/// Cross-products of base columns, row-major, and their means.
 struct RawProducts {
     weight: fx128,
     means: Vec<fx128>,
     gram: Vec<fx128>,
 }
 
-impl Raws {
-    /// From the cross-products and means of raw columns to those of their combinations.
+impl BaseColumns {
+    /// From the cross-products and means of base columns to those of their combinations.
     fn combine_doubled(&self, gram: &[fx128], means: &[fx128]) -> (Vec<fx128>, Vec<fx128>) {
         let (n, m) = (self.items.len(), self.columns.len());
         let sum = |terms: &mut dyn Iterator<Item = fx128>| {
@@ -144,12 +146,12 @@ impl Raws {
         let mut products = vec![fx128::ZERO; m * m];
         let scaled = |factor: f64, value: fx128| fx128::from_f64(factor) * value;
         for (j, column) in self.columns.iter().enumerate() {
-            // The products of the column with every raw one come first.
-            let with_raw: Vec<fx128> =
+            // The products of the column with every base one come first.
+            let with_base: Vec<fx128> =
                 (0..n).map(|a| sum(&mut column.iter().map(|&(b, fb)| scaled(fb, gram[a * n + b])))).collect();
             for i in j..m {
                 products[j * m + i] =
-                    sum(&mut self.columns[i].iter().map(|&(a, fa)| scaled(fa, with_raw[a])));
+                    sum(&mut self.columns[i].iter().map(|&(a, fa)| scaled(fa, with_base[a])));
             }
         }
         let mean = |column: &Vec<(usize, f64)>| sum(&mut column.iter().map(|&(a, fa)| scaled(fa, means[a])));

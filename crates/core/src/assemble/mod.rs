@@ -1,23 +1,23 @@
 //! From the sums of a pass to the cross-products of the design matrix's columns.
 
+mod base_columns;
 mod exact;
 mod polynomials;
-mod raws;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use self::raws::LevelMeans;
-use self::raws::Raws;
+use self::base_columns::BaseColumns;
+pub use self::base_columns::LevelMeans;
 
 use crate::design::Design;
-use crate::design::layout::{Coding, Layout, Raw};
+use crate::design::layout::{BaseColumn, Coding, Layout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::{Level, LevelSet};
 use crate::model::spec::LeftOut;
 use crate::rows::missing::RowLedger;
 use crate::sums::cross_products::CrossProducts;
-use crate::sums::doubled::DoubledProducts;
+use crate::sums::double_double::DoubleDoubleProducts;
 use crate::sums::exact::ExactProducts;
 use crate::sums::groups::Record;
 use crate::sums::moments::Moments;
@@ -343,48 +343,49 @@ impl<'s> Group<'s> {
     pub fn cross_products(&self, layout: &Layout) -> CrossProducts {
         let responses = self.design.first_response()..self.design.variables.len();
         if self.is_plain(layout) {
-            let columns: Vec<usize> = layout.columns.iter().filter_map(|c| c.parts[0].raw.variable).collect();
+            let columns: Vec<usize> =
+                layout.columns.iter().filter_map(|c| c.parts[0].base.variable).collect();
             let all: Vec<usize> = columns.into_iter().chain(responses).collect();
             return self.dense().select(&all);
         }
-        let raws = Raws::new(layout, responses);
-        let totals: Vec<Total> = raws.items.iter().map(|raw| self.total(raw)).collect();
-        let n = raws.items.len();
+        let bases = BaseColumns::new(layout, responses);
+        let totals: Vec<Total> = bases.items.iter().map(|base| self.total(base)).collect();
+        let n = bases.items.len();
         let mut gram = vec![0.0; n * n];
         for j in 0..n {
             for i in j..n {
-                let product = self.centred((&raws.items[i], &totals[i]), (&raws.items[j], &totals[j]));
+                let product = self.centred((&bases.items[i], &totals[i]), (&bases.items[j], &totals[j]));
                 (gram[j * n + i], gram[i * n + j]) = (product, product);
             }
         }
         let means: Vec<f64> = totals.iter().map(|total| total.mean).collect();
-        raws.combine(self, &gram, &means)
+        bases.combine(self, &gram, &means)
     }
 
     /// Whether every column is a variable as it is.
     fn is_plain(&self, layout: &Layout) -> bool {
         layout.columns.iter().all(|c| match c.parts.as_slice() {
-            [part] => part.factor == 1.0 && part.raw.levels.is_empty() && part.raw.variable.is_some(),
+            [part] => part.factor == 1.0 && part.base.levels.is_empty() && part.base.variable.is_some(),
             _ => false,
         })
     }
 
-    /// The mean of a raw column over all rows, and what its own rows contribute to it.
-    fn total(&self, raw: &Raw) -> Total {
+    /// The mean of a base column over all rows, and what its own rows contribute to it.
+    fn total(&self, base: &BaseColumn) -> Total {
         let moments = self.dense().moments();
         let all = moments.weight();
-        let record = if raw.levels.is_empty() { None } else { self.record(&raw.levels) };
-        if raw.levels.is_empty() || record.is_some_and(|record| record.rows() == moments.rows() as f64) {
-            let (mean, low) = raw.variable.map_or((1.0, 0.0), |v| (moments.mean(v), moments.mean_low(v)));
+        let record = if base.levels.is_empty() { None } else { self.record(&base.levels) };
+        if base.levels.is_empty() || record.is_some_and(|record| record.rows() == moments.rows() as f64) {
+            let (mean, low) = base.variable.map_or((1.0, 0.0), |v| (moments.mean(v), moments.mean_low(v)));
             return Total { mean, low, weight: all, about: 0.0, whole: true };
         }
         let Some(record) = record else { return Total::default() };
-        let mean = sum_about(record, raw.variable, 0.0, 0.0) / all;
-        let about = sum_about(record, raw.variable, mean, 0.0);
+        let mean = sum_about(record, base.variable, 0.0, 0.0) / all;
+        let about = sum_about(record, base.variable, mean, 0.0);
         Total { mean, low: 0.0, weight: record.weight(), about, whole: false }
     }
 
-    /// The weighted sum of the products of two raw columns about their means.
+    /// The weighted sum of the products of two base columns about their means.
     ///
     /// With `A` the rows of the levels of `a`, where it is `u` and elsewhere 0, and likewise `B` and `v`, the
     /// sum has a part for the rows in both, in one, and in neither:
@@ -395,7 +396,7 @@ impl<'s> Group<'s> {
     /// ```
     ///
     /// Where `A` or `B` are all rows, nothing in it is large because a mean is.
-    fn centred(&self, (a, of_a): (&Raw, &Total), (b, of_b): (&Raw, &Total)) -> f64 {
+    fn centred(&self, (a, of_a): (&BaseColumn, &Total), (b, of_b): (&BaseColumn, &Total)) -> f64 {
         let (ma, mb) = (of_a.mean, of_b.mean);
         if of_a.whole && of_b.whole {
             return match (a.variable, b.variable) {
@@ -431,14 +432,14 @@ impl<'s> Group<'s> {
         &'g self,
         layout: &'g Layout,
         products: &'g CrossProducts,
-        doubled: Option<&'g DoubledProducts>,
+        double_double: Option<&'g DoubleDoubleProducts>,
     ) -> Option<LevelMeans<'g>> {
         let category = layout.absorbed.as_ref()?.category;
         let responses = self.design.first_response()..self.design.variables.len();
-        let raws = Raws::new(layout, responses);
-        let means = raws.items.iter().map(|raw| self.total(raw).mean).collect();
-        let doubled = doubled.and_then(|products| Some((self.exact_centres(&raws)?, products)));
-        Some(LevelMeans { group: self, category, raws, means, products, doubled })
+        let bases = BaseColumns::new(layout, responses);
+        let means = bases.items.iter().map(|base| self.total(base).mean).collect();
+        let double_double = double_double.and_then(|products| Some((self.exact_centres(&bases)?, products)));
+        Some(LevelMeans { group: self, category, bases, means, products, double_double })
     }
 
     /// Categories of the terms without a level in the group.
@@ -453,7 +454,7 @@ impl<'s> Group<'s> {
     }
 }
 
-/// What the rows of a raw column's levels have in sum.
+/// What the rows of a base column's levels have in sum.
 #[derive(Default)]
 struct Total {
     /// The mean over all rows; the column is 0 in those of other levels.

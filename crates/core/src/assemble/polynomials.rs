@@ -4,11 +4,11 @@ use faer::fx128;
 
 use super::Group;
 use crate::design::bind::powers;
-use crate::design::layout::{Basis, Raw};
+use crate::design::layout::{BaseColumn, Basis};
 use crate::design::{Design, Piece};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sums::cross_products::CrossProducts;
-use crate::sums::doubled::DoubledProducts;
+use crate::sums::double_double::DoubleDoubleProducts;
 use crate::sums::groups::Record;
 use crate::sums::moments::Moments;
 
@@ -16,7 +16,7 @@ impl Group<'_> {
     /// Decimal digits that combining sums of powers to orthogonal polynomials leaves their cross-products; `None` without
     /// any. Exact sums of powers are combined without loss, but the factors are float64.
     pub fn digits(&self) -> Option<f64> {
-        let share = if self.exact_sum(&Raw::default()).is_some() {
+        let share = if self.exact_sum(&BaseColumn::default()).is_some() {
             self.amplification.sqrt()
         } else {
             self.amplification
@@ -46,7 +46,7 @@ impl Group<'_> {
         &self,
         index: usize,
         products: &CrossProducts,
-        exact: Option<&DoubledProducts>,
+        exact: Option<&DoubleDoubleProducts>,
     ) -> Result<(Basis, f64)> {
         let polynomial = &self.design.polynomials[index];
         let k = polynomial.degree as usize;

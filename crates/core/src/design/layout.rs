@@ -56,13 +56,13 @@ pub(crate) struct LayoutColumn {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Part {
-    pub(crate) raw: Raw,
+    pub(crate) base: BaseColumn,
     pub(crate) factor: f64,
 }
 
 /// A number in the rows that have certain levels, 0 in the others. Without a number, 1 in these rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Raw {
+pub(crate) struct BaseColumn {
     pub(crate) variable: Option<usize>,
     /// Category and position of the level, sorted by category.
     pub(crate) levels: Vec<(usize, u32)>,
@@ -146,7 +146,9 @@ impl Layout {
     /// The variable that a column is, if it is one as it lies.
     pub(crate) fn variable(&self, position: usize) -> Option<usize> {
         match self.columns[position].parts.as_slice() {
-            [Part { raw: Raw { variable, levels }, factor }] if levels.is_empty() && *factor == 1.0 => {
+            [Part { base: BaseColumn { variable, levels }, factor }]
+                if levels.is_empty() && *factor == 1.0 =>
+            {
                 *variable
             }
             _ => None,
@@ -156,8 +158,8 @@ impl Layout {
     /// Positions of the columns that are made of nothing but the levels of one category.
     pub fn columns_of(&self, category: usize) -> Vec<usize> {
         let of_category = |part: &Part| {
-            part.raw.variable.is_none()
-                && matches!(part.raw.levels.as_slice(), [(own, _)] if *own == category)
+            part.base.variable.is_none()
+                && matches!(part.base.levels.as_slice(), [(own, _)] if *own == category)
         };
         let all = self.columns.iter().enumerate();
         all.filter(|(_, column)| column.parts.iter().all(of_category)).map(|(position, _)| position).collect()
@@ -173,8 +175,8 @@ impl Layout {
     pub fn fill(&self, position: usize, block: &DesignBlock<'_>, out: &mut [f64]) {
         out.fill(0.0);
         for part in &self.columns[position].parts {
-            let values = part.raw.variable.map(|v| block.columns[v].values);
-            match part.raw.levels.as_slice() {
+            let values = part.base.variable.map(|v| block.columns[v].values);
+            match part.base.levels.as_slice() {
                 [] => {
                     for (row, cell) in out.iter_mut().enumerate() {
                         *cell += part.factor * values.map_or(1.0, |v| v[row]);
@@ -195,7 +197,7 @@ impl Layout {
     pub fn variables(&self, wanted: impl Fn(usize) -> bool) -> BTreeSet<usize> {
         let columns = self.columns.iter().enumerate().filter(|(position, _)| wanted(*position));
         let parts = columns.flat_map(|(_, column)| &column.parts).filter(|part| part.factor != 0.0);
-        parts.filter_map(|part| part.raw.variable).collect()
+        parts.filter_map(|part| part.base.variable).collect()
     }
 
     /// What a value of every number adds to the prediction, by the levels of some categories: the sum of the
@@ -204,8 +206,8 @@ impl Layout {
         let mut effects: BTreeMap<(Option<usize>, Vec<usize>), Slopes> = BTreeMap::new();
         for (column, coefficient) in self.columns.iter().zip(coefficients) {
             for part in &column.parts {
-                let (categories, levels) = part.raw.levels.iter().copied().unzip();
-                let table = effects.entry((part.raw.variable, categories)).or_default();
+                let (categories, levels) = part.base.levels.iter().copied().unzip();
+                let table = effects.entry((part.base.variable, categories)).or_default();
                 *table.entry(levels).or_insert(0.0) += coefficient * part.factor;
             }
         }
@@ -273,24 +275,24 @@ impl Builder<'_> {
 
     fn column(&self, name: String, combination: Combination) -> Result<LayoutColumn> {
         let mut parts: Vec<Part> = Vec::with_capacity(combination.len());
-        let mut add = |raw: Raw, factor: f64| match parts.iter_mut().find(|p| p.raw == raw) {
+        let mut add = |base: BaseColumn, factor: f64| match parts.iter_mut().find(|p| p.base == base) {
             Some(part) => part.factor += factor,
-            None => parts.push(Part { raw, factor }),
+            None => parts.push(Part { base, factor }),
         };
         for (monomial, mut levels, factor) in combination {
             levels.sort_unstable();
             if monomial.is_empty() {
-                add(Raw { variable: None, levels }, factor);
+                add(BaseColumn { variable: None, levels }, factor);
                 continue;
             }
             let unknown = || Error::new(ErrorKind::Model, "a term needs a variable that was not computed");
             let variable = self.design.variable(&monomial).ok_or_else(unknown)?;
             // Rows where it is missing hold the fill: the flag corrects them to the mean.
             if let Some((mean, flag)) = self.filled(variable) {
-                let raw = Raw { variable: Some(flag), levels: levels.clone() };
-                add(raw, factor * (mean - self.design.fills[variable]));
+                let base = BaseColumn { variable: Some(flag), levels: levels.clone() };
+                add(base, factor * (mean - self.design.fills[variable]));
             }
-            add(Raw { variable: Some(variable), levels }, factor);
+            add(BaseColumn { variable: Some(variable), levels }, factor);
         }
         Ok(LayoutColumn { name, parts })
     }
@@ -404,8 +406,8 @@ impl Builder<'_> {
             return None;
         }
         done.push(name.clone());
-        let raw = Raw { variable: Some(flag), levels: Vec::new() };
-        Some(LayoutColumn { name, parts: vec![Part { raw, factor: 1.0 }] })
+        let base = BaseColumn { variable: Some(flag), levels: Vec::new() };
+        Some(LayoutColumn { name, parts: vec![Part { base, factor: 1.0 }] })
     }
 
     /// Categories with one level that no term has a column for.

@@ -253,8 +253,8 @@ impl Design {
         self.variables.len() - self.responses()
     }
 
-    /// Whether every term is a number, so that no category, weight or group has to be looked after.
-    pub fn is_plain(&self) -> bool {
+    /// Whether there is no category: neither among the terms nor as groups or clusters.
+    pub fn has_only_numbers(&self) -> bool {
         self.categories.is_empty()
     }
 

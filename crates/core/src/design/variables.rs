@@ -6,7 +6,7 @@ use faer::fx128;
 use crate::design::{Content, Design, Monomial, Piece, Polynomial};
 use crate::error::Result;
 use crate::expression::Expr;
-use crate::expression::doubled::power;
+use crate::expression::double_double::power;
 use crate::rows::block::{Column, block_rows};
 use crate::rows::convert::fill;
 
@@ -24,10 +24,10 @@ impl From<Vec<f64>> for Computed {
 }
 
 impl From<Vec<fx128>> for Computed {
-    fn from(doubled: Vec<fx128>) -> Self {
-        let low: Vec<f64> = doubled.iter().map(|v| if v.0.is_finite() { v.1 } else { 0.0 }).collect();
+    fn from(double_double: Vec<fx128>) -> Self {
+        let low: Vec<f64> = double_double.iter().map(|v| if v.0.is_finite() { v.1 } else { 0.0 }).collect();
         let low = low.iter().any(|&l| l != 0.0).then_some(low);
-        Self { values: doubled.into_iter().map(|v| v.0).collect(), low }
+        Self { values: double_double.into_iter().map(|v| v.0).collect(), low }
     }
 }
 
@@ -48,7 +48,9 @@ pub(crate) fn compute(design: &Design, numbers: &[&[f64]], rows: usize) -> Vec<C
     let variables = design.variables.iter().map(|variable| &variable.content);
     if design.exact {
         let mut arguments = vec![None; design.polynomials.len()];
-        return variables.map(|content| of(content, |m| inputs.doubled(m, &mut arguments).into())).collect();
+        return variables
+            .map(|content| of(content, |m| inputs.double_double(m, &mut arguments).into()))
+            .collect();
     }
     let mut arguments = vec![None; design.polynomials.len()];
     variables.map(|content| of(content, |m| inputs.product(m, &mut arguments).into())).collect()
@@ -110,12 +112,12 @@ impl<'a> Inputs<'a> {
     }
 
     /// As [`Inputs::product`], in double-double.
-    fn doubled(&self, monomial: &Monomial, arguments: &mut [Option<Vec<fx128>>]) -> Vec<fx128> {
+    fn double_double(&self, monomial: &Monomial, arguments: &mut [Option<Vec<fx128>>]) -> Vec<fx128> {
         let mut product: Option<Vec<fx128>> = None;
         for piece in monomial {
             let values: Vec<fx128> = match piece {
                 Piece::Column(column) => self.numbers[*column].iter().copied().map(fx128::from_f64).collect(),
-                Piece::Expr(expr) => self.evaluate_doubled(expr),
+                Piece::Expr(expr) => self.evaluate_double_double(expr),
                 Piece::Power(index, exponent) => {
                     let argument = || self.shifted_doubled(&self.design.polynomials[*index]);
                     let base = arguments[*index].get_or_insert_with(argument);
@@ -135,13 +137,13 @@ impl<'a> Inputs<'a> {
 
     fn shifted_doubled(&self, polynomial: &Polynomial) -> Vec<fx128> {
         let (shift, scale) = (fx128::from_f64(polynomial.shift), fx128::from_f64(polynomial.scale));
-        let mut values = self.evaluate_doubled(&polynomial.argument);
+        let mut values = self.evaluate_double_double(&polynomial.argument);
         values.iter_mut().for_each(|v| *v = v.sub_accurate(shift) / scale);
         values
     }
 
-    fn evaluate_doubled(&self, expr: &Expr) -> Vec<fx128> {
-        let mut values = expr.evaluate_doubled(self.rows, &|name: &str| self.by_name(name));
+    fn evaluate_double_double(&self, expr: &Expr) -> Vec<fx128> {
+        let mut values = expr.evaluate_double_double(self.rows, &|name: &str| self.by_name(name));
         mark_missing(expr, &|name: &str| self.by_name(name), |row| values[row] = fx128::NAN);
         values
     }

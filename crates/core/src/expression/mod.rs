@@ -6,7 +6,7 @@
 //! fast; a square is then correctly rounded. Nothing is checked: a division by zero, or the logarithm of a
 //! negative number, gives what IEEE 754 says.
 
-pub(crate) mod doubled;
+pub(crate) mod double_double;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use arrow_schema::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::choices;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::{Factor, Term};
 
@@ -49,6 +50,11 @@ pub enum WeightType {
     /// standard errors of the sandwich.
     Probability,
 }
+
+choices!(Missing { Drop => "drop", Error => "error", Indicator => "indicator" });
+choices!(Contrasts { Treatment => "treatment", Sum => "sum" });
+choices!(WeightType { Frequency => "frequency", Analytic => "analytic", Probability => "probability" });
+choices!(Precision { Auto => "auto", Exact => "exact", Float => "float" });
 
 /// The column with the weights, and their meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use crate::levels::Encoder;
 use crate::pass::ordered::in_order;
 use crate::rows::block::{BlockError, DesignBlock};
 use crate::rows::cutter::{BlockCutter, Levels};
-use crate::rows::folds::AssignedBatch;
 use crate::rows::missing::{RowLedger, Tally};
+use crate::rows::row_ids::AssignedBatch;
 
 /// Sufficient statistics that grow with rows and merge.
 pub trait Accumulator: Send + Sized {
@@ -80,7 +80,7 @@ impl PassControl<'_> {
 /// Runs one pass: every partition that `next` hands out gets an accumulator of its own, and these are
 /// merged in the order of the partitions, so the result has the same bits for any number of threads.
 ///
-/// A batch may come as an [`AssignedBatch`], with the folds of its rows. `levels` number the cells of the design's
+/// A batch may come as an [`AssignedBatch`], with the ids of its rows. `levels` number the cells of the design's
 /// categories. `make` gives an empty accumulator. For `next` see
 /// [`in_order`].
 ///
@@ -153,10 +153,10 @@ fn consume<A: Accumulator, T: Into<AssignedBatch>, E>(
     let known = free().pop();
     let mut cutter = BlockCutter::with_encoders(design, levels, known.unwrap_or_else(|| levels.encoders()));
     for batch in batches {
-        let AssignedBatch { batch, folds } = batch.map_err(Failure::Outer)?.into();
+        let AssignedBatch { batch, ids } = batch.map_err(Failure::Outer)?.into();
         control.checkpoint(batch.num_rows())?;
-        if let Some(folds) = folds {
-            accumulator.assign(&folds);
+        if let Some(ids) = ids {
+            accumulator.assign(&ids);
         }
         cutter.push(&batch, &mut |block: &DesignBlock<'_>| accumulator.update(block))?;
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 
+use crate::choices;
 use crate::design::variables::{Computed, column_of, compute};
 use crate::design::{Check, Content, Design};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,6 +27,8 @@ pub enum Unseen {
     /// The row is taken for one of the reference level, also where all levels have a column.
     Other,
 }
+
+choices!(Unseen { Error => "error", Null => "null", Other => "other" });
 
 /// The levels that a pass numbers cells by.
 #[derive(Clone, Debug, Default)]

@@ -6,13 +6,13 @@
 //! | `cutter` | batches cut into blocks, levels numbered, rows that cannot be used masked |
 //! | `convert`, `cells`, `lists` | cells as float64; as text; pairs of list columns |
 //! | `missing` | the ledger of rows |
-//! | `folds`, `hash` | the fold of a row |
+//! | `row_ids`, `hash` | the fold or key of a row |
 
 pub(crate) mod block;
 pub(crate) mod cells;
 pub(crate) mod convert;
 pub(crate) mod cutter;
-pub(crate) mod folds;
 pub(crate) mod hash;
 pub(crate) mod lists;
 pub(crate) mod missing;
+pub(crate) mod row_ids;

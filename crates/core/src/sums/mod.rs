@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `statistics` | all that a design needs: products, and tables of its categories |
 //! | `cross_products`, `moments`, `centred` | products in float64, about means; the form that the kernels multiply |
-//! | `exact`, `doubled` | products in integers of any length; in double-double |
+//! | `exact`, `double_double` | products in integers of any length; in double-double |
 //! | `triangular_factor`, `reflect` | the rows reduced to a triangle |
 //! | `groups` | sums by level |
 //! | `folded` | one state a fold |
 
 pub(crate) mod centred;
 pub(crate) mod cross_products;
-pub(crate) mod doubled;
+pub(crate) mod double_double;
 pub(crate) mod exact;
 pub(crate) mod folded;
 pub(crate) mod groups;

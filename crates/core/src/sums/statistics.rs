@@ -7,7 +7,7 @@ use crate::levels::FIRST_UNSEEN;
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, DesignBlock};
 use crate::sums::cross_products::CrossProducts;
-use crate::sums::exact::{ExactProducts, Wides};
+use crate::sums::exact::{BigFixedTable, ExactProducts};
 use crate::sums::groups::GroupTable;
 
 /// The sums of a pass: cross-products of the numeric variables over all rows, and sums by level for the
@@ -19,7 +19,7 @@ pub struct Statistics {
     pub(crate) tables: Vec<GroupTable>,
     variables: usize,
     /// One sum, exact, so that the order of the rows does not matter.
-    log_weights: Wides,
+    log_weights: BigFixedTable,
 }
 
 /// Cross-products of the numeric variables over all rows.
@@ -37,7 +37,7 @@ impl Statistics {
             true => DenseSums::Exact(Box::new(ExactProducts::new(variables))),
             false => DenseSums::Float(CrossProducts::new(variables)),
         };
-        let mut log_weights = Wides::new(1);
+        let mut log_weights = BigFixedTable::new(1);
         log_weights.push_record();
         Self {
             dense: design.by.is_empty().then(dense),

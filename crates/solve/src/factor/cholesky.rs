@@ -1,7 +1,7 @@
 //! From cross-products: Cholesky's decomposition of the equilibrated Gram matrix, in column order.
 
 use faer::Mat;
-use streamreg_core::{CrossProducts, DoubledProducts};
+use streamreg_core::{CrossProducts, DoubleDoubleProducts};
 
 use super::{Decision, Factor, rounding_share, solve_upper};
 use crate::scalar::{Scalar, dot};
@@ -22,8 +22,8 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
 ///
 /// Cells are taken for what they are: sums that are exact see a column of integers however far from zero, so a small
 /// residual is no sign of the cells' rounding. What that rounding may have done is reported of every coefficient.
-pub(crate) fn factor_doubled(
-    products: &DoubledProducts,
+pub(crate) fn factor_double_double(
+    products: &DoubleDoubleProducts,
     intercept: bool,
     rank_tol: f64,
 ) -> Factor<faer::fx128> {

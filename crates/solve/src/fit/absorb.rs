@@ -66,15 +66,15 @@ impl Averaged for f64 {
 impl Averaged for fx128 {
     fn deviations(means: &LevelMeans<'_>, level: usize, out: &mut [Self]) -> Self {
         // NaN, where there are no exact sums, does not go unnoticed.
-        means.doubled_deviations(level, out).unwrap_or(fx128::from_f64(f64::NAN))
+        means.double_double_deviations(level, out).unwrap_or(fx128::from_f64(f64::NAN))
     }
 
     fn product(means: &LevelMeans<'_>, about_means: bool, i: usize, j: usize) -> Self {
-        let product = |p: &streamreg_core::DoubledProducts| match about_means {
+        let product = |p: &streamreg_core::DoubleDoubleProducts| match about_means {
             true => p.centred(i, j),
             false => p.uncentred(i, j),
         };
-        means.doubled_products().map_or(fx128::from_f64(f64::NAN), product)
+        means.double_double_products().map_or(fx128::from_f64(f64::NAN), product)
     }
 
     fn rounding(_: &LevelMeans<'_>, _: usize, _: Self) -> f64 {
@@ -285,7 +285,7 @@ impl<T: Scalar> Effects<T> {
         let (columns, levels) = (self.deviations.nrows(), self.deviations.ncols());
         let mean = |l: usize, j: usize| {
             let deviation = fx128::from_f64(self.deviations[(j, l)]);
-            self.means[j].doubled().add_accurate(deviation).near()
+            self.means[j].double_double().add_accurate(deviation).near()
         };
         (levels * columns <= MOST).then(|| LevelCovariance {
             weights: self.weights.iter().map(|w| w.near()).collect(),

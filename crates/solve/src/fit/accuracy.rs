@@ -25,10 +25,10 @@ use crate::scalar::Scalar;
 use crate::warning::Warning;
 
 /// Digits that `Solver::Auto` wants from cross-products.
-const WANTED_DIGITS: f64 = 8.0;
+pub const WANTED_DIGITS: f64 = 8.0;
 
 /// Digits below which a warning is given.
-const WARNING_DIGITS: f64 = 6.0;
+pub const WARNING_DIGITS: f64 = 6.0;
 
 /// Digits of the residual sum of squares below which it is noise.
 const NOISE_DIGITS: f64 = 2.0;
@@ -70,7 +70,7 @@ impl Errors {
 
     /// Exact sums, rounded to double-double and solved in it; with `roundings` behind every entry but the one. Products
     /// of numbers whose low parts are below float64's range are no better than float64.
-    pub(crate) fn of_doubled<T: Scalar>(factor: &Factor<T>, roundings: usize) -> Self {
+    pub(crate) fn of_double_double<T: Scalar>(factor: &Factor<T>, roundings: usize) -> Self {
         let tiny = |scale: &T| scale.near() > 0.0 && scale.near() < 1e-120;
         let narrow = factor.scale.iter().chain([&factor.tss.root()]).any(tiny);
         let unit = if narrow { f64::UNIT } else { T::UNIT };

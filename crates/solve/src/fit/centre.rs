@@ -1,7 +1,7 @@
 //! Rows, weight and means of the columns, whatever arithmetic they come from.
 
 use faer::fx128;
-use streamreg_core::{DoubledProducts, Moments};
+use streamreg_core::{DoubleDoubleProducts, Moments};
 
 use crate::scalar::Scalar;
 
@@ -23,7 +23,7 @@ impl Centre {
         }
     }
 
-    pub(crate) fn of_doubled(products: &DoubledProducts) -> Self {
+    pub(crate) fn of_double_double(products: &DoubleDoubleProducts) -> Self {
         Self {
             rows: products.rows(),
             weight: products.weight(),
@@ -65,7 +65,8 @@ impl Centre {
     /// `mean(y) - sum of b_j mean(x_j)` in double-double: for slopes in float64 as if computed with twice their
     /// precision, then rounded.
     pub(crate) fn constant<T: Scalar>(&self, slopes: &[Option<T>]) -> T {
-        let estimated = slopes.iter().zip(&self.means).filter_map(|(b, mean)| b.map(|b| b.doubled() * *mean));
+        let estimated =
+            slopes.iter().zip(&self.means).filter_map(|(b, mean)| b.map(|b| b.double_double() * *mean));
         T::rounded(estimated.fold(self.response(), |sum: fx128, part| sum.sub_accurate(part)))
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod centre;
 pub(crate) mod solution;
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{CrossProducts, DoubledProducts, TriangularFactor};
+use streamreg_core::{CrossProducts, DoubleDoubleProducts, TriangularFactor};
 
 use crate::coefficient::Coefficient;
 use crate::covariance::{Bread, VcovSummary};
@@ -32,7 +32,7 @@ pub enum Statistics<'a> {
     /// For the normal equations.
     CrossProducts(&'a CrossProducts),
     /// For the normal equations beyond float64, from sums that are exact.
-    Exact(&'a DoubledProducts),
+    Exact(&'a DoubleDoubleProducts),
     /// For QR and SVD.
     TriangularFactor(&'a TriangularFactor),
     /// For the normal equations that are left when a category is eliminated.
@@ -199,9 +199,9 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
         Statistics::Exact(d) => {
-            let factor = cholesky::factor_doubled(d, intercept, tolerance);
-            let errors = Errors::of_doubled(&factor, 0);
-            let centre = Centre::of_doubled(d);
+            let factor = cholesky::factor_double_double(d, intercept, tolerance);
+            let errors = Errors::of_double_double(&factor, 0);
+            let centre = Centre::of_double_double(d);
             let (decompose, solver) = (Scaled::new as Decompose<_>, Solver::Cholesky);
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
@@ -215,11 +215,11 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
             };
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
-        Statistics::Absorbed(a) => match a.means.doubled_products() {
+        Statistics::Absorbed(a) => match a.means.double_double_products() {
             Some(d) => {
                 let factor = a.factor(intercept, tolerance);
-                let errors = Errors::of_doubled(&factor, roundings(a.means.len()));
-                let centre = Centre::of_doubled(d).select(a.columns);
+                let errors = Errors::of_double_double(&factor, roundings(a.means.len()));
+                let centre = Centre::of_double_double(d).select(a.columns);
                 let (decompose, solver) = (Scaled::new as Decompose<faer::fx128>, Solver::Cholesky);
                 Problem { factor, centre, errors, decompose, solver, absorbed: Some(a) }
                     .fit(equation, options)

@@ -1,6 +1,7 @@
 //! Cross-validation from the sums of the folds.
 
 use serde::{Deserialize, Serialize};
+use streamreg_core::choices;
 
 use super::path::path;
 use super::{Gram, PenaltyForm};
@@ -19,6 +20,8 @@ pub enum CvRule {
     #[serde(rename = "1se")]
     OneStdError,
 }
+
+choices!(CvRule { Min => "min", OneStdError => "1se" });
 
 /// The sums of a fold, and of all rows but its own.
 #[derive(Clone, Debug)]

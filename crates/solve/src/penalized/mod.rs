@@ -36,6 +36,7 @@ mod system;
 mod tests;
 
 use serde::{Deserialize, Serialize};
+use streamreg_core::choices;
 
 use crate::error::{Error, Result};
 
@@ -93,6 +94,8 @@ pub enum PenaltyScale {
     /// As glmnet with `standardize = FALSE`.
     GlmnetRaw,
 }
+
+choices!(PenaltyScale { Sklearn => "sklearn", Glmnet => "glmnet", GlmnetRaw => "glmnet-raw" });
 
 /// A penalty and its units.
 #[derive(Clone, Copy, Debug, PartialEq)]

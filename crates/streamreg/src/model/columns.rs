@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use serde::{Deserialize, Serialize};
-use streamreg_core::descent::Expander;
+use streamreg_core::iterative::Standardizer;
 use streamreg_core::{Design, usable_as_number};
 
 /// What kind of values a column has: the same number means something else as days than as seconds.
@@ -121,9 +121,9 @@ impl SparseVector {
 }
 
 impl WideCoefficients {
-    pub(crate) fn new(expander: &Expander, slopes: &[f64]) -> Self {
-        let (lists, hashed) = expander.wide(slopes);
-        let named = expander.named() + usize::from(expander.scaling().intercept);
+    pub(crate) fn new(standardizer: &Standardizer, slopes: &[f64]) -> Self {
+        let (lists, hashed) = standardizer.wide(slopes);
+        let named = standardizer.named() + usize::from(standardizer.scaling().intercept);
         Self { named, lists: SparseVector::new(lists), hashed: SparseVector::new(hashed) }
     }
 

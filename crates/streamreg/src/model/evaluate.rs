@@ -10,7 +10,7 @@ use streamreg_solve::Warning;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predictor::Predictor;
-use crate::pass::{Execution, Rows, SourceRows};
+use crate::pass::{Execution, Pass, Rows, Scope, SourceRows};
 use crate::request::selection::open;
 
 /// How a model is evaluated.
@@ -66,8 +66,9 @@ impl Model {
         self.check_columns(columns, source.schema())?;
         let make = || PredictionErrors::new(&predictor);
         let rows = SourceRows(source.as_ref());
-        let (errors, ledger) =
-            rows.accumulate(None, &predictor.design, &predictor.levels, &options.execution, 1, make)?;
+        let Predictor { design, levels, .. } = &predictor;
+        let scope = Scope { design, levels, folds: None, execution: &options.execution, pass: Pass::only() };
+        let (errors, ledger) = rows.accumulate(&scope, make)?;
         if errors.rows == 0 {
             let what = match (ledger.rows_read, source.filters()) {
                 (0, true) => "the filter lets none pass".into(),

@@ -11,10 +11,10 @@ use std::path::Path;
 use arrow_array::{Float64Array, RecordBatch};
 use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
-use streamreg_core::descent::Expander;
+use streamreg_core::iterative::Standardizer;
 use streamreg_core::{
     Coding, Design, DesignBlock, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
-    RowReader, Unseen, factor_name,
+    RowReader, Unseen, choices, factor_name,
 };
 use streamreg_reader::source::position;
 use streamreg_solve::distributions::student_t_quantile_two_sided;
@@ -25,8 +25,7 @@ use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::model::predictor::Predictor;
 use crate::output::write_atomically;
 use crate::pass::project;
-use crate::report::{FitReport, InputRecord};
-use crate::request::penalty::PenaltyRecord;
+use crate::report::{Details, FitReport, InputRecord, PenaltyRecord};
 use crate::request::selection::Selection;
 
 /// Version of the model file. A reader of this version refuses any other.
@@ -87,6 +86,8 @@ pub enum Interval {
     Prediction,
 }
 
+choices!(Interval { Confidence => "confidence", Prediction => "prediction" });
+
 /// Predictions for the rows of a batch; null where an input is null or not finite.
 #[derive(Clone, Debug)]
 pub struct Prediction {
@@ -120,9 +121,10 @@ impl Model {
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
-            penalty: match &report.descent {
-                Some(descent) => descent.penalty.clone(),
-                None => report.penalized.as_ref().map(PenaltyRecord::of),
+            penalty: match &report.details {
+                Details::LeastSquares => None,
+                Details::Penalized(penalized) => Some(PenaltyRecord::of(penalized)),
+                Details::Iterative(descent) => descent.penalty.clone(),
             },
             conf_level: report.conf_level,
             ledger: report.ledger.clone(),
@@ -264,16 +266,16 @@ impl Model {
     }
 
     /// The slopes that this model has for the columns of another design, by their names; 0 for others.
-    pub(crate) fn slopes_for(&self, expander: &Expander) -> Vec<f64> {
+    pub(crate) fn slopes_for(&self, standardizer: &Standardizer) -> Vec<f64> {
         let known: HashMap<&str, f64> =
             self.0.coefficients.iter().filter_map(|c| Some((c.term.as_str(), c.estimate?))).collect();
-        let named =
-            (0..expander.named()).map(|j| known.get(expander.name(j).as_str()).copied().unwrap_or(0.0));
+        let named = (0..standardizer.named())
+            .map(|j| known.get(standardizer.name(j).as_str()).copied().unwrap_or(0.0));
         let mut slopes: Vec<f64> = named.collect();
-        slopes.resize(expander.columns(), 0.0);
+        slopes.resize(standardizer.columns(), 0.0);
         if let Some(wide) = &self.0.wide {
             let (lists, hashed) = wide.dense();
-            let own = expander.wide(&slopes);
+            let own = standardizer.wide(&slopes);
             let (of_lists, of_hashes) = (own.0.len(), own.1.len());
             let from = slopes.len() - of_hashes - of_lists;
             let copy = |to: &mut [f64], values: &[f64]| to.iter_mut().zip(values).for_each(|(t, v)| *t = *v);

@@ -13,7 +13,7 @@ use crate::error::{Error, Failure, Result};
 use crate::model::predictor::Predictor;
 use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
-use crate::pass::{Execution, SourceRows};
+use crate::pass::{Execution, Pass, SourceRows};
 use crate::request::selection::open;
 
 /// Name of the column with the predictions.
@@ -141,7 +141,7 @@ impl Model {
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
         let mut summary = PredictSummary::default();
         let total = source.inputs().iter().map(|input| input.rows).sum();
-        options.execution.control(1, total, |control| {
+        options.execution.control(Pass::only(), total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
                 let mut out = Vec::new();
                 let mut reader = predictor.reader();

@@ -1,7 +1,7 @@
 //! A model's terms applied to rows: what prediction and evaluation share.
 
 use arrow_array::RecordBatch;
-use streamreg_core::descent::WideTerms;
+use streamreg_core::iterative::WideTerms;
 use streamreg_core::{BlockError, Design, DesignBlock, Effect, Layout, Level, Levels, RowReader, Unseen};
 
 use crate::error::{Error, Result};

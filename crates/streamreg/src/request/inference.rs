@@ -19,7 +19,7 @@ pub(crate) struct Inference {
 }
 
 /// What it comes to for a model.
-pub(crate) struct Resolved<'a> {
+pub(crate) struct Inferred<'a> {
     pub(crate) asked: &'a Inference,
     pub(crate) vcov: Vcov,
     pub(crate) frequency: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Resolved<'a> {
 
 impl Inference {
     /// What it comes to; `reopens` says whether the data can be read again.
-    pub(crate) fn resolve(&self, spec: &ModelSpec, reopens: bool) -> Result<Resolved<'_>> {
+    pub(crate) fn resolve(&self, spec: &ModelSpec, reopens: bool) -> Result<Inferred<'_>> {
         let wrong = |message: &str| Err(Error::invalid_request(message));
         let kind = spec.weights.as_ref().map(|w| w.kind);
         let probability = kind == Some(WeightType::Probability);
@@ -80,7 +80,7 @@ impl Inference {
                  source that can"
             ));
         }
-        Ok(Resolved { asked: self, vcov, frequency })
+        Ok(Inferred { asked: self, vcov, frequency })
     }
 
     /// Whether anything was.
@@ -100,7 +100,7 @@ impl Inference {
     }
 }
 
-impl Resolved<'_> {
+impl Inferred<'_> {
     /// Whether fits must keep their bread.
     pub(crate) fn needs_bread(&self) -> bool {
         self.vcov != Vcov::Iid || !self.asked.tests.is_empty()

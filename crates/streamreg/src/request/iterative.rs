@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streamreg_core::descent::{Begin, LearningRate, Loss, Precondition, SgdOptions, TracePoint};
+use streamreg_core::iterative::{LearningRate, Loss, Precondition, SgdOptions, Start, TracePoint};
 use streamreg_solve::Solver;
 
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ pub type TraceFn = Arc<dyn Fn(&TracePoint) + Send + Sync>;
 /// let median = Descent::new().loss(Loss::Quantile { tau: 0.5 });
 /// let report = Regression::new("y").descent(median).fit_paths(&[&path])?;
 /// assert!((report.estimate("x").unwrap() - 3.0).abs() < 0.01);
-/// assert!(report.descent.unwrap().converged);
+/// assert!(report.descent().unwrap().converged);
 /// let exact = Regression::new("y").solver(Solver::Cg).fit_paths(&[&path])?;
 /// assert!((exact.estimate("x").unwrap() - 3.0).abs() < 0.01);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -113,7 +113,7 @@ impl Descent {
 
     /// Where to begin.
     #[must_use]
-    pub fn start(mut self, start: Begin) -> Self {
+    pub fn start(mut self, start: Start) -> Self {
         self.options.start = start;
         self
     }
@@ -191,7 +191,7 @@ impl Descent {
                 (matches!(self.options.rate, LearningRate::Adam { .. }), "adam"),
             ];
             if let Some((_, what)) = given.into_iter().find(|(given, _)| *given) {
-                return refuse(format!("the solver {} has no {what}: that is for sgd", solver.name()));
+                return refuse(format!("the solver {} has no {what}: that is for sgd", solver));
             }
         }
         Ok(())

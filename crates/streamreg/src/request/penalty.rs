@@ -1,7 +1,6 @@
-//! Penalties: what can be asked for, and what is reported.
+//! Penalties: what can be asked for.
 
-use serde::{Deserialize, Serialize};
-use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyForm, PenaltyScale};
+use streamreg_solve::penalized::{CvRule, Penalty, PenaltyForm, PenaltyScale};
 
 use crate::error::{Error, Result};
 
@@ -20,7 +19,7 @@ pub const DEFAULT_GRID: usize = 100;
 /// assert!(lasso.estimate("x").unwrap() < 3.1);
 /// let cv = CrossValidation::new(5);
 /// let chosen = Regression::new("y").penalized(Penalization::chosen(Penalty::LASSO, cv)).fit_paths(&[&path])?;
-/// let curve = &chosen.penalized.unwrap().cross_validation.unwrap().curve;
+/// let curve = &chosen.penalized().unwrap().cross_validation.as_ref().unwrap().curve;
 /// assert_eq!(curve.len(), 100);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -48,7 +47,7 @@ pub(crate) enum Lambdas {
 pub struct CrossValidation {
     /// Number of folds.
     pub folds: usize,
-    /// Seed of the hash that gives rows their folds: see [`streamreg_core::FoldRule`].
+    /// Seed of the hash that gives rows their folds: see [`streamreg_core::RowIds`].
     pub seed: u64,
     /// A column whose equal values stay in one fold; else the row's number in the data set decides.
     pub group: Option<String>,
@@ -133,83 +132,4 @@ impl Penalization {
             None => Ok(()),
         }
     }
-}
-
-/// How a penalised fit came about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct PenalizedReport {
-    /// `ridge`, `lasso` or `elastic net`.
-    pub kind: String,
-    /// The size of the penalty.
-    pub lambda: f64,
-    /// The share of absolute values.
-    pub l1_ratio: f64,
-    /// Whose units it is in.
-    pub scale: PenaltyScale,
-    /// Slopes that are not zero.
-    pub nonzero: usize,
-    /// Degrees of freedom, the constant apart: the trace of the matrix that makes fitted values of responses, over
-    /// the columns that are not set to zero.
-    pub effective_df: f64,
-    /// Bound on what the objective exceeds its minimum by, as a share of that of no slopes; 0 for ridge.
-    pub duality_gap: f64,
-    /// Rounds of coordinate descent; 0 for ridge.
-    pub rounds: usize,
-    /// The path, from the largest penalty on; its slopes are in the order of the terms.
-    pub path: Option<Vec<PathPoint>>,
-    /// How the penalty was chosen.
-    pub cross_validation: Option<CvReport>,
-}
-
-/// The penalty of a fit, as a model file keeps it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct PenaltyRecord {
-    /// `ridge`, `lasso` or `elastic net`.
-    pub kind: String,
-    /// The size of the penalty.
-    pub lambda: f64,
-    /// The share of absolute values.
-    pub l1_ratio: f64,
-    /// Whose units it is in.
-    pub scale: PenaltyScale,
-}
-
-impl PenaltyRecord {
-    /// A penalty of a given size.
-    pub(crate) fn asked(penalization: &Penalization) -> Self {
-        let PenaltyForm { penalty, scale } = penalization.form;
-        let lambda = penalization.lambda.unwrap_or(0.0);
-        Self { kind: penalty.name().into(), lambda, l1_ratio: penalty.l1_ratio(), scale }
-    }
-
-    pub(crate) fn of(report: &PenalizedReport) -> Self {
-        let PenalizedReport { kind, lambda, l1_ratio, scale, .. } = report;
-        Self { kind: kind.clone(), lambda: *lambda, l1_ratio: *l1_ratio, scale: *scale }
-    }
-}
-
-/// How cross-validation chose a penalty.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct CvReport {
-    /// Number of folds that were asked for.
-    pub folds: usize,
-    /// Seed of the folds.
-    pub seed: u64,
-    /// The column whose values stay together.
-    pub group: Option<String>,
-    /// The rule of the choice.
-    pub rule: CvRule,
-    /// Rows used in each fold.
-    pub fold_rows: Vec<u64>,
-    /// The penalty of the smallest mean error.
-    pub lambda_min: f64,
-    /// The largest penalty whose mean error is within one standard error of the smallest.
-    pub lambda_1se: f64,
-    /// Errors of all penalties, from the largest on: means over the folds that have rows, each counting the same.
-    pub curve: Vec<CurvePoint>,
-    /// Mean squared errors of every fold that has rows, in the order of the curve.
-    pub fold_errors: Vec<Vec<f64>>,
 }

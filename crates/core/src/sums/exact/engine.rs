@@ -1,12 +1,12 @@
 //! From parts to wide sums: slices, products, and what neither grid nor lane holds.
 
+use super::big_fixed_table::BigFixedTable;
 use super::entry;
 use super::gram::{Job, LANES, Products, Sum};
 use super::grid::{BITS, MAX_SLICES, RUNS_OF_DIGITS};
 use super::kernel::Kernel;
+use super::operand::{Class, Operand, Parts};
 use super::outliers::Outliers;
-use super::side::{Class, Parts, Side};
-use super::wides::Wides;
 
 /// Rows multiplied at a time.
 const BLOCK: usize = 512;
@@ -21,9 +21,9 @@ const MOST_PENDING: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Engine {
     kernel: Kernel,
-    right: Side,
+    right: Operand,
     /// The weighted parts; without weights both sides are the same.
-    left: Option<Side>,
+    left: Option<Operand>,
     pairs: Vec<Pair>,
     jobs: Vec<Job>,
     ranks: (Vec<usize>, Vec<usize>),
@@ -50,8 +50,8 @@ impl Engine {
     pub(super) fn new(kernel: Kernel, right: &Parts<'_>, left: Option<&Parts<'_>>) -> Self {
         let mut engine = Self {
             kernel,
-            right: Side::new(right, BLOCK),
-            left: left.map(|parts| Side::new(parts, BLOCK)),
+            right: Operand::new(right, BLOCK),
+            left: left.map(|parts| Operand::new(parts, BLOCK)),
             pairs: Vec::new(),
             jobs: Vec::new(),
             ranks: (Vec::new(), Vec::new()),
@@ -66,7 +66,7 @@ impl Engine {
 
     /// Whether the engine was made for parts of these variables.
     pub(super) fn suits(&self, right: &Parts<'_>, left: Option<&Parts<'_>>) -> bool {
-        let same = |side: &Side, parts: &Parts<'_>| side.variables == parts.variables;
+        let same = |side: &Operand, parts: &Parts<'_>| side.variables == parts.variables;
         same(&self.right, right)
             && match (&self.left, left) {
                 (None, None) => true,
@@ -76,12 +76,12 @@ impl Engine {
     }
 
     /// Adds the products of all rows of the parts to `sums`, now or at the next [`Engine::flush`].
-    pub(super) fn add(&mut self, sums: &mut Wides, right: &Parts<'_>, left: Option<&Parts<'_>>) {
+    pub(super) fn add(&mut self, sums: &mut BigFixedTable, right: &Parts<'_>, left: Option<&Parts<'_>>) {
         let rows = right.cells.first().map_or(0, |cells| cells.len());
         for from in (0..rows).step_by(ROWS) {
             let to = (from + ROWS).min(rows);
             self.right.clear_misses();
-            self.left.iter_mut().for_each(Side::clear_misses);
+            self.left.iter_mut().for_each(Operand::clear_misses);
             for start in (from..to).step_by(BLOCK) {
                 self.add_on_grids(sums, (right, left), (start, (start + BLOCK).min(to)), from);
             }
@@ -94,7 +94,7 @@ impl Engine {
     /// The products of what lies on the grids; the rest is noted.
     fn add_on_grids(
         &mut self,
-        sums: &mut Wides,
+        sums: &mut BigFixedTable,
         (right, left): (&Parts<'_>, Option<&Parts<'_>>),
         (from, to): (usize, usize),
         base: usize,
@@ -128,8 +128,8 @@ impl Engine {
     }
 
     /// New grids where the present ones fail; what is pending was counted by the old ones.
-    fn refit(&mut self, sums: &mut Wides, right: &Parts<'_>, left: Option<&Parts<'_>>) -> bool {
-        let failing = self.right.fails() || self.left.as_ref().is_some_and(Side::fails);
+    fn refit(&mut self, sums: &mut BigFixedTable, right: &Parts<'_>, left: Option<&Parts<'_>>) -> bool {
+        let failing = self.right.fails() || self.left.as_ref().is_some_and(Operand::fails);
         if !failing {
             return false;
         }
@@ -189,7 +189,7 @@ impl Engine {
     }
 
     /// Adds what is pending to the wide sums.
-    pub(super) fn flush(&mut self, sums: &mut Wides) {
+    pub(super) fn flush(&mut self, sums: &mut BigFixedTable) {
         if self.pending == 0 {
             return;
         }
@@ -204,7 +204,7 @@ impl Engine {
     }
 
     /// Adds what is pending to other sums, and keeps it.
-    pub(super) fn flushed_into(&self, sums: &mut Wides) {
+    pub(super) fn flushed_into(&self, sums: &mut BigFixedTable) {
         if self.pending > 0 {
             self.pairs.iter().for_each(|pair| self.flush_pair(pair, sums));
         }
@@ -226,7 +226,7 @@ impl Engine {
         })
     }
 
-    fn flush_pair(&self, pair: &Pair, sums: &mut Wides) {
+    fn flush_pair(&self, pair: &Pair, sums: &mut BigFixedTable) {
         let left = self.left.as_ref().unwrap_or(&self.right);
         let (rows, columns) = (pair.left.count, pair.right.count);
         for j in 0..columns {

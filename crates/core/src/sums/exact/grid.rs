@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::wide::parts_of;
+use super::big_fixed::parts_of;
 
 /// Bits of a slice with its sign: digits are 2^29 at most, sums of two of them 2^30, which 32 bits hold.
 pub(super) const BITS: i32 = 30;

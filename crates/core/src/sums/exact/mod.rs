@@ -14,39 +14,39 @@
 //! | module | what it knows |
 //! |---|---|
 //! | `parts` | which rows take part; variables and weights as sums of float64 |
-//! | `grid`, `side` | cells to slices; which grid a column has |
+//! | `grid`, `operand` | cells to slices; which grid a column has |
 //! | `gram`, `lanes`, `kernel` | the hot loop, what it asks of vectors, and which it runs on |
 //! | `outliers` | single products |
 //! | `engine` | all of that in order |
-//! | `wide`, `wides` | integers of any length; tables of them |
+//! | `big_fixed`, `big_fixed_table` | integers of any length; tables of them |
 
+mod big_fixed;
+mod big_fixed_table;
 mod engine;
 mod gram;
 mod grid;
 mod kernel;
 mod lanes;
+mod operand;
 mod outliers;
 mod parts;
-mod side;
 #[cfg(test)]
 mod tests;
-mod wide;
-mod wides;
 
 use std::borrow::Cow;
 
 use faer::fx128;
 
+pub use self::big_fixed::BigFixed;
+pub(crate) use self::big_fixed_table::BigFixedTable;
 use self::engine::Engine;
 pub use self::kernel::Kernel;
+use self::operand::Parts;
 use self::parts::Rows;
-use self::side::Parts;
-pub use self::wide::Wide;
-pub(crate) use self::wides::Wides;
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, DesignBlock};
 use crate::sums::cross_products::CrossProducts;
-use crate::sums::doubled::DoubledProducts;
+use crate::sums::double_double::DoubleDoubleProducts;
 use crate::sums::moments::Moments;
 
 /// The exact sums of `w`, `w x_i` and `w x_i x_j`, and the number of rows.
@@ -60,7 +60,7 @@ pub struct ExactProducts {
     rows: u64,
     kernel: Kernel,
     /// One record, with the [`entry`] of every pair of variables, of which the constant is the last.
-    sums: Wides,
+    sums: BigFixedTable,
     work: Option<Box<Work>>,
 }
 
@@ -85,7 +85,7 @@ impl ExactProducts {
 
     /// The same, to be computed with certain vector instructions. They do not change the result.
     pub fn with_kernel(variables: usize, kernel: Kernel) -> Self {
-        let mut sums = Wides::new((variables + 1) * (variables + 2) / 2);
+        let mut sums = BigFixedTable::new((variables + 1) * (variables + 2) / 2);
         sums.push_record();
         Self { variables, rows: 0, kernel, sums, work: None }
     }
@@ -96,17 +96,17 @@ impl ExactProducts {
     }
 
     /// Sum of the weights; the number of rows where there are none.
-    pub fn weight(&self) -> Wide {
+    pub fn weight(&self) -> BigFixed {
         self.settled().get(0, entry(self.variables, self.variables))
     }
 
     /// Weighted sum of a variable.
-    pub fn sum(&self, variable: usize) -> Wide {
+    pub fn sum(&self, variable: usize) -> BigFixed {
         self.settled().get(0, entry(self.variables, variable))
     }
 
     /// Weighted sum of `x_i x_j`. Quick only after [`Accumulator::finish`], as the other sums are.
-    pub fn product(&self, i: usize, j: usize) -> Wide {
+    pub fn product(&self, i: usize, j: usize) -> BigFixed {
         self.settled().get(0, entry(i, j))
     }
 
@@ -126,13 +126,14 @@ impl ExactProducts {
 
     /// Means and centred products in double-double arithmetic: `(W S_ij - S_i S_j) / W`, the numerator exact, the
     /// quotient rounded once.
-    pub fn doubled(&self) -> DoubledProducts {
+    pub fn double_double(&self) -> DoubleDoubleProducts {
         let (m, settled) = (self.variables, self.settled());
         let get = |i: usize, j: usize| settled.get(0, entry(i, j));
         let weight = get(m, m);
-        let sums: Vec<Wide> = (0..m).map(|j| get(m, j)).collect();
+        let sums: Vec<BigFixed> = (0..m).map(|j| get(m, j)).collect();
         let zero = fx128::from_f64(0.0);
-        let over_weight = |value: &Wide| if weight.is_zero() { zero } else { value.div_to_double(&weight) };
+        let over_weight =
+            |value: &BigFixed| if weight.is_zero() { zero } else { value.div_to_double(&weight) };
         let mut products = vec![zero; m * m];
         for j in 0..m {
             for i in j..m {
@@ -141,26 +142,27 @@ impl ExactProducts {
             }
         }
         let means = sums.iter().map(over_weight).collect();
-        DoubledProducts::from_parts(self.rows, weight.to_double(), means, products)
+        DoubleDoubleProducts::from_parts(self.rows, weight.to_double(), means, products)
     }
 
     /// The same, rounded to float64.
     pub fn to_cross_products(&self) -> CrossProducts {
-        let (m, doubled) = (self.variables, self.doubled());
-        let part =
-            |low: bool| (0..m).map(|j| if low { doubled.mean(j).1 } else { doubled.mean(j).0 }).collect();
-        let moments = Moments::from_parts(self.rows, doubled.weight().0, part(false), part(true));
+        let (m, double_double) = (self.variables, self.double_double());
+        let part = |low: bool| {
+            (0..m).map(|j| if low { double_double.mean(j).1 } else { double_double.mean(j).0 }).collect()
+        };
+        let moments = Moments::from_parts(self.rows, double_double.weight().0, part(false), part(true));
         let mut products = vec![0.0; m * m];
         for j in 0..m {
             for i in j..m {
-                products[j * m + i] = doubled.centred(i, j).0;
+                products[j * m + i] = double_double.centred(i, j).0;
             }
         }
         CrossProducts::from_parts(moments, products)
     }
 
     /// The wide sums with all that is pending.
-    fn settled(&self) -> Cow<'_, Wides> {
+    fn settled(&self) -> Cow<'_, BigFixedTable> {
         match self.work.as_ref().and_then(|work| work.engine.as_ref()) {
             Some(engine) if engine.is_pending() => {
                 let mut sums = self.sums.clone();

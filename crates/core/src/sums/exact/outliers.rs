@@ -2,10 +2,10 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::big_fixed::parts_of;
+use super::big_fixed_table::BigFixedTable;
 use super::entry;
-use super::side::{Parts, Side};
-use super::wide::parts_of;
-use super::wides::Wides;
+use super::operand::{Operand, Parts};
 
 /// Below this many products the bins cost more than they save.
 const FEW: usize = 4;
@@ -124,12 +124,12 @@ impl Outliers {
     /// right one meets itself.
     pub(super) fn add(
         &mut self,
-        sums: &mut Wides,
-        (left, right): (Option<&Side>, &Side),
+        sums: &mut BigFixedTable,
+        (left, right): (Option<&Operand>, &Operand),
         (lefts, rights): (Option<&Parts<'_>>, &Parts<'_>),
         (from, to): (usize, usize),
     ) {
-        let missed = left.map_or(0, Side::missed) + right.missed();
+        let missed = left.map_or(0, Operand::missed) + right.missed();
         if missed == 0 {
             return;
         }
@@ -170,7 +170,7 @@ impl Outliers {
 
     /// Makes room in the wide sums, where exponents occur that have not before: one by one they would have to be moved
     /// time and again.
-    fn reserve(&mut self, sums: &mut Wides, lefts: Option<&Parts<'_>>, rights: &Parts<'_>) {
+    fn reserve(&mut self, sums: &mut BigFixedTable, lefts: Option<&Parts<'_>>, rights: &Parts<'_>) {
         let mut grown = extend(&mut self.known.1, &self.right);
         if lefts.is_some() {
             grown |= extend(&mut self.known.0, &self.left);
@@ -220,7 +220,7 @@ fn flags(rows: &[usize], count: usize) -> Vec<bool> {
 }
 
 /// Adds products without detour.
-fn add_each(sums: &mut Wides, entry: usize, twice: bool, pair: Pair<'_>) {
+fn add_each(sums: &mut BigFixedTable, entry: usize, twice: bool, pair: Pair<'_>) {
     for row in pair.rows() {
         let ((a, p), (b, q)) = (parts_of(pair.cells.0[row]), parts_of(pair.cells.1[row]));
         sums.add(0, entry, i128::from(a) * i128::from(b), p + q + i32::from(twice));
@@ -252,7 +252,7 @@ impl Bins {
     /// Adds the products of a pair's rows to an entry, `twice` two times.
     fn add(
         &mut self,
-        sums: &mut Wides,
+        sums: &mut BigFixedTable,
         entry: usize,
         twice: bool,
         (a, b): (&Decoded, &Decoded),
@@ -282,7 +282,7 @@ impl Bins {
     }
 
     /// Adds what the bins of limbs `from..=to` hold to an entry, and clears them. Zeros may be elsewhere: they are none.
-    fn empty(&mut self, sums: &mut Wides, entry: usize, twice: bool, from: usize, to: usize) {
+    fn empty(&mut self, sums: &mut BigFixedTable, entry: usize, twice: bool, from: usize, to: usize) {
         self.limbs.clear();
         let mut carry = 0i128;
         let (bins, _) = self.bins.as_chunks_mut::<BINS_PER_LIMB>();

@@ -2,8 +2,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::side::Parts;
-use super::wide::Wide;
+use super::big_fixed::BigFixed;
+use super::operand::Parts;
 use crate::rows::block::{BlockError, DesignBlock};
 
 /// Buffers for the parts of a block.
@@ -109,9 +109,9 @@ impl Rows {
     }
 
     /// `w x y` of a cell that is broken and another of its row.
-    pub(super) fn triple(&self, row: usize, x: f64, y: f64) -> Wide {
+    pub(super) fn triple(&self, row: usize, x: f64, y: f64) -> BigFixed {
         let weight = self.weights.get(row).copied().unwrap_or(1.0);
-        Wide::from(weight).mul(&Wide::from(x)).mul(&Wide::from(y))
+        BigFixed::from(weight).mul(&BigFixed::from(x)).mul(&BigFixed::from(y))
     }
 }
 

@@ -48,7 +48,7 @@ fn big(value: f64) -> BigInt {
 }
 
 /// A wide integer in units of 2^-ORACLE.
-fn oracle_of(wide: &Wide) -> BigInt {
+fn oracle_of(wide: &BigFixed) -> BigInt {
     let digits: Vec<u32> = wide.magnitude().iter().flat_map(|&l| [l as u32, (l >> 32) as u32]).collect();
     let sign = if wide.is_negative() { Sign::Minus } else { Sign::Plus };
     let number = BigInt::from_slice(if wide.is_zero() { Sign::NoSign } else { sign }, &digits);
@@ -396,28 +396,28 @@ fn doubled_products_are_those_of_integers() {
     ]);
     let mut state = table.summed(50, Kernel::Auto);
     state.finish();
-    let doubled = state.doubled();
+    let double_double = state.double_double();
     // Sums of squares of 0..50 about their mean, and of i against -i^2 / 2.
-    assert_eq!((doubled.centred(0, 0).0, doubled.centred(0, 0).1), (10_412.5, 0.0));
-    assert_eq!((doubled.centred(1, 0).0, doubled.centred(1, 0).1), (-255_106.25, 0.0));
-    assert_eq!((doubled.mean(0).0, doubled.mean(0).1), (1e15 + 24.5, 0.0));
+    assert_eq!((double_double.centred(0, 0).0, double_double.centred(0, 0).1), (10_412.5, 0.0));
+    assert_eq!((double_double.centred(1, 0).0, double_double.centred(1, 0).1), (-255_106.25, 0.0));
+    assert_eq!((double_double.mean(0).0, double_double.mean(0).1), (1e15 + 24.5, 0.0));
     let float = state.to_cross_products();
     assert_eq!((float.centred(1, 0), float.moments().mean(0)), (-255_106.25, 1e15 + 24.5));
     assert_eq!(float.moments().weight(), 50.0);
-    let empty = ExactProducts::new(2).doubled();
+    let empty = ExactProducts::new(2).double_double();
     assert_eq!((empty.rows(), empty.centred(1, 1).0, empty.mean(0).0), (0, 0.0, 0.0));
 }
 
 #[test]
 fn quotients_are_rounded_once() {
-    let third = Wide::from(1.0).div_to_double(&Wide::from(3.0));
+    let third = BigFixed::from(1.0).div_to_double(&BigFixed::from(3.0));
     assert_eq!((third.0, third.1), (1.0 / 3.0, 1.850_371_707_708_594e-17));
-    let large = Wide::from(3u64).scaled(5_000).div_to_double(&Wide::from(1u64).scaled(4_990));
+    let large = BigFixed::from(3u64).scaled(5_000).div_to_double(&BigFixed::from(1u64).scaled(4_990));
     assert_eq!((large.0, large.1), (3_072.0, 0.0));
     let mut random = Random(2);
     for _ in 0..2_000 {
-        let (a, b) = (Wide::from(random.finite()), Wide::from(random.finite()));
-        let (a, b) = (a.mul(&Wide::from(random.normal())), b.mul(&Wide::from(random.normal())));
+        let (a, b) = (BigFixed::from(random.finite()), BigFixed::from(random.finite()));
+        let (a, b) = (a.mul(&BigFixed::from(random.normal())), b.mul(&BigFixed::from(random.normal())));
         if a.is_zero() || b.is_zero() {
             continue;
         }
@@ -425,7 +425,7 @@ fn quotients_are_rounded_once() {
         if !quotient.0.is_finite() || quotient.0.abs() < 1e-200 {
             continue;
         }
-        let found = Wide::from(quotient.0).add(&Wide::from(quotient.1));
+        let found = BigFixed::from(quotient.0).add(&BigFixed::from(quotient.1));
         let error = a.sub(&found.mul(&b));
         let allowed = a.scaled(-106);
         assert!(error.is_zero() || compare_sizes(&error, &allowed), "{a:?} {b:?}");
@@ -433,8 +433,8 @@ fn quotients_are_rounded_once() {
 }
 
 /// Whether |a| <= |b|.
-fn compare_sizes(a: &Wide, b: &Wide) -> bool {
-    let size = |w: &Wide| if w.is_negative() { w.neg() } else { w.clone() };
+fn compare_sizes(a: &BigFixed, b: &BigFixed) -> bool {
+    let size = |w: &BigFixed| if w.is_negative() { w.neg() } else { w.clone() };
     !size(b).sub(&size(a)).is_negative()
 }
 
@@ -485,22 +485,22 @@ proptest! {
 
     #[test]
     fn wide_arithmetic_is_that_of_integers(a in any_finite(), b in any_finite(), c in any_finite()) {
-        let (x, y, z) = (Wide::from(a), Wide::from(b), Wide::from(c));
+        let (x, y, z) = (BigFixed::from(a), BigFixed::from(b), BigFixed::from(c));
         let (p, q, r): (BigInt, BigInt, BigInt) = (big(a) << 2_148, big(b) << 2_148, big(c) << 2_148);
         prop_assert_eq!(oracle_of(&x.add(&y)), &p + &q);
         prop_assert_eq!(oracle_of(&x.sub(&y)), &p - &q);
         prop_assert_eq!(oracle_of(&x.mul(&y).mul(&z)), big(a) * big(b) * big(c));
         prop_assert_eq!(oracle_of(&x.add(&y).sub(&x)), q);
         prop_assert_eq!(x.add(&y).add(&z), z.add(&x).add(&y));
-        prop_assert_eq!(x.sub(&x), Wide::ZERO);
+        prop_assert_eq!(x.sub(&x), BigFixed::ZERO);
         prop_assert_eq!(oracle_of(&z.neg()), -r);
         let written = serde_json::to_string(&x.mul(&y)).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Wide>(&written).unwrap(), x.mul(&y));
+        prop_assert_eq!(serde_json::from_str::<BigFixed>(&written).unwrap(), x.mul(&y));
     }
 
     #[test]
     fn rounding_is_to_nearest_even(a in any_finite(), b in any_finite()) {
-        let (x, y) = (Wide::from(a), Wide::from(b));
+        let (x, y) = (BigFixed::from(a), BigFixed::from(b));
         prop_assert_eq!(x.to_f64(), a);
         // The processor rounds these correctly.
         prop_assert_eq!(x.add(&y).to_f64(), a + b);
@@ -508,13 +508,13 @@ proptest! {
         let sum = x.add(&y);
         if (a + b).is_finite() {
             let double = sum.to_double();
-            prop_assert_eq!(Wide::from(double.0).add(&Wide::from(double.1)).to_f64(), a + b);
+            prop_assert_eq!(BigFixed::from(double.0).add(&BigFixed::from(double.1)).to_f64(), a + b);
         }
     }
 
     #[test]
     fn records_add_up(values in proptest::collection::vec((0..4usize, 0..3usize, any_finite(), any_finite()), 1..60)) {
-        let mut table = Wides::new(3);
+        let mut table = BigFixedTable::new(3);
         (0..4).for_each(|_| _ = table.push_record());
         let mut oracle = vec![vec![BigInt::ZERO; 3]; 4];
         for &(record, column, a, b) in &values {

@@ -3,7 +3,7 @@
 use faer::fx128;
 
 use super::{Row, Shape};
-use crate::sums::exact::{Wide, Wides};
+use crate::sums::exact::{BigFixed, BigFixedTable};
 
 /// Exact sums of weights, values and products, and of the weights' logarithms as float64 has them.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub(super) struct ExactRecords {
     /// For every variable the position of its low part behind the values of a row, if it has one.
     lows: Vec<Option<usize>>,
     rows: Vec<u64>,
-    sums: Wides,
+    sums: BigFixedTable,
     /// The summands of the variables of a row: each is their sum.
     weighted: Vec<Summands>,
     plain: Vec<Summands>,
@@ -80,7 +80,7 @@ impl ExactRecords {
             shape,
             lows,
             rows: Vec::new(),
-            sums: Wides::new(FIRST + shape.variables + shape.products()),
+            sums: BigFixedTable::new(FIRST + shape.variables + shape.products()),
             weighted: vec![Summands::default(); shape.variables],
             plain: vec![Summands::default(); shape.variables],
         }
@@ -138,10 +138,10 @@ impl ExactRecords {
     /// Adds a row whose products float64 does not hold, even in parts.
     #[cold]
     fn add_out_of_range(&mut self, at: usize, weight: f64) {
-        let wide = |s: &Summands| s.of().iter().fold(Wide::ZERO, |sum, &x| sum.add(&Wide::from(x)));
-        let plain: Vec<Wide> = self.plain.iter().map(wide).collect();
-        let weight = Wide::from(weight);
-        let weighted: Vec<Wide> = plain.iter().map(|x| weight.mul(x)).collect();
+        let wide = |s: &Summands| s.of().iter().fold(BigFixed::ZERO, |sum, &x| sum.add(&BigFixed::from(x)));
+        let plain: Vec<BigFixed> = self.plain.iter().map(wide).collect();
+        let weight = BigFixed::from(weight);
+        let weighted: Vec<BigFixed> = plain.iter().map(|x| weight.mul(x)).collect();
         let mut column = FIRST;
         for value in &weighted {
             self.sums.add_wide(at, column, value);
@@ -169,15 +169,15 @@ impl ExactRecords {
         self.sums.double(at, LOG_WEIGHT).0
     }
 
-    pub(super) fn exact_weight(&self, at: usize) -> Wide {
-        self.sums.get(at, WEIGHT).add(&Wide::from(self.rows[at]))
+    pub(super) fn exact_weight(&self, at: usize) -> BigFixed {
+        self.sums.get(at, WEIGHT).add(&BigFixed::from(self.rows[at]))
     }
 
-    pub(super) fn exact_sum(&self, at: usize, j: usize) -> Wide {
+    pub(super) fn exact_sum(&self, at: usize, j: usize) -> BigFixed {
         self.sums.get(at, FIRST + j)
     }
 
-    pub(super) fn exact_product(&self, at: usize, a: usize, b: usize) -> Wide {
+    pub(super) fn exact_product(&self, at: usize, a: usize, b: usize) -> BigFixed {
         self.sums.get(at, self.product_column(a, b))
     }
 

@@ -17,7 +17,7 @@ use self::index::Index;
 use self::rows::Rows;
 use crate::design::{Design, TableSpec};
 use crate::rows::block::DesignBlock;
-use crate::sums::exact::Wide;
+use crate::sums::exact::BigFixed;
 
 /// Sums for every combination of levels of the categories of its key.
 ///
@@ -324,7 +324,7 @@ impl Record<'_> {
     }
 
     /// The exact sum of the weights of the rows, or of a variable; `None` where sums are not exact.
-    pub(crate) fn exact_sum(&self, variable: Option<usize>) -> Option<Wide> {
+    pub(crate) fn exact_sum(&self, variable: Option<usize>) -> Option<BigFixed> {
         let Records::Exact(records) = &self.table.records else { return None };
         match variable {
             None => Some(records.exact_weight(self.position)),
@@ -333,7 +333,7 @@ impl Record<'_> {
     }
 
     /// The exact sum of the products of two variables, of which one must be a slope.
-    pub(crate) fn exact_product(&self, u: usize, v: usize) -> Option<Wide> {
+    pub(crate) fn exact_product(&self, u: usize, v: usize) -> Option<BigFixed> {
         let Records::Exact(records) = &self.table.records else { return None };
         Some(records.exact_product(self.position, self.table.place_of(u)?, self.table.place_of(v)?))
     }

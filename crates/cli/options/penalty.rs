@@ -1,0 +1,140 @@
+//! Penalties on the command line: what was typed, and what it means.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args as ClapArgs;
+use streamreg::{CrossValidation, CvRule, Penalization, Penalty, PenaltyScale, Regression};
+
+use super::choice::choice;
+use crate::text::usage;
+
+/// A penalty on the coefficients, and how its size is found.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Penalties")]
+pub(crate) struct PenaltyArgs {
+    /// Penalise squares: minimise sum of w r² + L |b|², the constant free; auto leaves the size to --cv
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with_all = ["lasso", "elastic_net"])]
+    ridge: Option<String>,
+
+    /// Penalise absolute values: minimise 1/(2n) sum of r² + L |b|, with weights rescaled to sum n
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with = "elastic_net")]
+    lasso: Option<String>,
+
+    /// Penalise both: L (R |b| + (1-R)/2 |b|²) instead, with R the --l1-ratio
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", requires = "l1_ratio")]
+    elastic_net: Option<String>,
+
+    /// The share of absolute values, from 0 to 1
+    #[arg(long, allow_negative_numbers = true, value_name = "R", requires = "elastic_net")]
+    l1_ratio: Option<f64>,
+
+    /// Whose units a penalty is in: scikit-learn's (those of the data), glmnet's (columns in units of their standard
+    /// deviation), or glmnet's with standardize = FALSE
+    #[arg(long, value_parser = choice::<PenaltyScale>(), value_name = "WHOSE")]
+    penalty_scale: Option<PenaltyScale>,
+
+    /// Report a whole path: so many penalties down from the one that leaves nothing (to a thousandth of it), or a list
+    /// 1,0.5,0.1 [default with --cv: 100]
+    #[arg(long, value_name = "N|LIST")]
+    lambdas: Option<String>,
+
+    /// Choose the size of the penalty by cross-validation with so many folds, in the same pass
+    #[arg(long, value_name = "FOLDS")]
+    cv: Option<usize>,
+
+    /// Keep rows with equal values of a column in one fold [default: every row by its number in the data set]
+    #[arg(long, value_name = "COLUMN", requires = "cv")]
+    cv_group: Option<String>,
+
+    /// The penalty of the smallest error, or the largest within one standard error of it
+    #[arg(long, value_parser = choice::<CvRule>(), value_name = "RULE", requires = "cv")]
+    cv_rule: Option<CvRule>,
+
+    /// Seed of the folds; of iterative solvers that of the order of rows, of those held out, and of random starts
+    /// [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Write the number and the fold of every row to a .csv or .parquet file
+    #[arg(long, value_name = "FILE", requires = "cv")]
+    pub(crate) folds_out: Option<PathBuf>,
+}
+
+impl PenaltyArgs {
+    pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
+        Ok(match penalization(self)? {
+            Some(penalization) => regression.penalized(penalization),
+            None => regression,
+        })
+    }
+
+    /// The seed, where it is not that of folds.
+    pub(super) fn seed_of_steps(&self) -> Option<u64> {
+        self.seed.filter(|_| self.cv.is_none())
+    }
+}
+
+/// Most penalties of a grid.
+const MAX_GRID: usize = 10_000;
+
+/// The penalty that the arguments describe, if they do.
+fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
+    let ratio = args.l1_ratio.unwrap_or(1.0);
+    if args.l1_ratio.is_some() && args.elastic_net.is_none() {
+        return Err(usage("--l1-ratio is that of --elastic-net"));
+    }
+    let asked = [
+        ("--ridge", &args.ridge, Penalty::Ridge),
+        ("--lasso", &args.lasso, Penalty::LASSO),
+        ("--elastic-net", &args.elastic_net, Penalty::ElasticNet { l1_ratio: ratio }),
+    ];
+    let asked = asked.into_iter().find_map(|(flag, size, penalty)| Some((flag, size.as_ref()?, penalty)));
+    let Some((flag, size, penalty)) = asked else {
+        let alone = args.cv.is_some() || args.lambdas.is_some() || args.penalty_scale.is_some();
+        return if alone {
+            Err(usage("--cv, --lambdas and --penalty-scale need a penalty: --lasso auto, say"))
+        } else {
+            Ok(None)
+        };
+    };
+    let start = match (size.as_str(), cross_validation(args)) {
+        ("auto", Some(cv)) => Penalization::chosen(penalty, cv),
+        ("auto", None) => return Err(usage(format!("{flag} auto needs --cv, which chooses the size"))),
+        (_, Some(_)) => {
+            return Err(usage(format!(
+                "--cv chooses the size of the penalty: say {flag} auto, not {flag} {size}"
+            )));
+        }
+        (size, None) => Penalization::fixed(penalty, number(flag, size)?),
+    };
+    let scaled = start.scale(args.penalty_scale.unwrap_or_default());
+    Ok(Some(match &args.lambdas {
+        None => scaled,
+        Some(text) => match text.trim().parse::<usize>() {
+            Ok(count @ 2..=MAX_GRID) => scaled.grid(count),
+            Ok(count) => {
+                return Err(usage(format!(
+                    "--lambdas takes a number of penalties from 2 to {MAX_GRID}, not {count}, or the penalties themselves: \
+                     {count}.0, or several separated by commas"
+                )));
+            }
+            Err(_) => {
+                let list = text.split(',').map(|one| number("--lambdas", one));
+                scaled.lambdas(list.collect::<Result<Vec<f64>>>()?)
+            }
+        },
+    }))
+}
+
+fn cross_validation(args: &PenaltyArgs) -> Option<CrossValidation> {
+    let mut cv = CrossValidation::new(args.cv?);
+    cv.seed = args.seed.unwrap_or(0);
+    cv.group.clone_from(&args.cv_group);
+    cv.rule = args.cv_rule.unwrap_or_default();
+    Some(cv)
+}
+
+fn number(flag: &str, text: &str) -> Result<f64> {
+    text.trim().parse().map_err(|_| usage(format!("{flag} takes a number, not {text:?}")))
+}

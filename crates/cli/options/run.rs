@@ -1,0 +1,67 @@
+//! How the work is done, whatever is computed.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use clap::{Args as ClapArgs, ValueEnum};
+use streamreg::{Execution, ProgressFn};
+
+use crate::exit::INTERRUPTED;
+use crate::progress::{bar, json_lines};
+
+/// How the work is done; nothing here changes a result.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Threads [default: all processors]
+    #[arg(long, value_name = "N", help_heading = "Running")]
+    pub(crate) threads: Option<usize>,
+
+    /// Progress on stderr: a bar if it is a terminal, JSON lines, or none
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Running")]
+    pub(crate) progress: ProgressStyle,
+
+    /// Neither progress nor notices: of rows without a prediction, for one
+    #[arg(long, short, help_heading = "Running")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    #[default]
+    Auto,
+    Json,
+    None,
+}
+
+impl RunArgs {
+    /// Threads, progress, and the flag that Ctrl-C sets.
+    pub(crate) fn execution(&self) -> Result<Execution> {
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupt);
+        ctrlc::set_handler(move || {
+            // The first Ctrl-C lets the work clean up after itself, a second one does not wait.
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+        })
+        .context("cannot install the handler for Ctrl-C")?;
+        Ok(Execution {
+            threads: self.threads,
+            batch_rows: None,
+            progress: self.reporter(),
+            interrupt: Some(interrupt),
+        })
+    }
+
+    /// What shall be told of the progress, if anything.
+    fn reporter(&self) -> Option<ProgressFn> {
+        match self.progress {
+            _ if self.quiet => None,
+            ProgressStyle::None => None,
+            ProgressStyle::Json => Some(json_lines()),
+            ProgressStyle::Auto => std::io::stderr().is_terminal().then(bar),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Options with a fixed list of values, each of which has a name.
+
+/// A value of an option, such as how missing values are treated: a name for it, and a list of all.
+pub trait Choice: Copy + Sized + 'static {
+    /// All that may be asked for, in the order in which they are explained.
+    const ALL: &'static [Self];
+
+    /// The name, as it is typed and as JSON has it.
+    fn name(self) -> &'static str;
+
+    /// The value of a name.
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|choice| choice.name() == name)
+    }
+}
+
+/// Gives an enum its names: [`Choice`], [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr), whose error
+/// lists what is valid.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! choices {
+    ($type:ident { $($variant:ident => $name:literal),+ $(,)? }) => {
+        impl $crate::Choice for $type {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str($crate::Choice::name(*self))
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = String;
+
+            fn from_str(name: &str) -> std::result::Result<Self, String> {
+                $crate::Choice::named(name)
+                    .ok_or_else(|| format!("{name:?} is none of {}", [$($name),+].join(", ")))
+            }
+        }
+    };
+}

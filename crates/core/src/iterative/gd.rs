@@ -1,0 +1,161 @@
+//! Gradient descent with the gradient of all rows.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::iterative::certificate::Certificate;
+use crate::iterative::curvature::Curvature;
+use crate::iterative::options::Next;
+use crate::iterative::penalty::Penalties;
+use crate::iterative::schedule::{LearningRate, two_digits};
+use crate::iterative::sums::GradientSums;
+
+/// How many times the first loss a step may cost before steps are called divergent.
+const DIVERGED: f64 = 1e4;
+
+/// Full gradient descent: a pass, a step.
+///
+/// With [`LearningRate::Auto`] it is accelerated (FISTA; Beck & Teboulle 2009) and starts afresh whenever it climbs
+/// (O'Donoghue & Candès 2015); the step is the reciprocal of the largest curvature, halved where that turns out too long.
+/// Other rates take plain steps. Absolute values are handled by their proximal map.
+pub struct Gd {
+    penalties: Penalties,
+    rate: LearningRate,
+    /// What steps are measured with: of every column its own curvature, or nothing.
+    metric: Curvature,
+    /// What the gap is told by.
+    judge: Curvature,
+    squares: bool,
+    tolerance: f64,
+    step: f64,
+    stable: f64,
+    /// Where the gradient is wanted: beyond the last point, along the last step.
+    query: Vec<f64>,
+    last: Vec<f64>,
+    momentum: f64,
+    /// The query before, its objective, and what came of its step.
+    before: Option<f64>,
+    first: Option<f64>,
+    steps: u64,
+    certificate: Option<Certificate>,
+}
+
+/// What a descent starts from.
+pub struct GdStart {
+    /// The parameters.
+    pub point: Vec<f64>,
+    /// What steps are measured with.
+    pub metric: Curvature,
+    /// What the gap is told by.
+    pub judge: Curvature,
+    /// The largest curvature in the metric.
+    pub largest: f64,
+    /// The same without one.
+    pub largest_plain: f64,
+    /// Whether the loss is that of squares.
+    pub squares: bool,
+}
+
+impl Gd {
+    /// Begins at a start, and ends when what is left to gain, relative to the objective, is at most `tolerance`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for Adam, which is for batches, and rates out of their range.
+    pub fn new(start: GdStart, rate: LearningRate, penalties: Penalties, tolerance: f64) -> Result<Self> {
+        rate.validate()?;
+        if matches!(rate, LearningRate::Adam { .. }) {
+            return Err(Error::new(
+                ErrorKind::Model,
+                "adam is for batches: full gradients take another rate",
+            ));
+        }
+        let auto = rate == LearningRate::Auto;
+        let metric = if auto { start.metric } else { Curvature::Scale };
+        Ok(Self {
+            penalties,
+            rate,
+            metric,
+            judge: start.judge,
+            squares: start.squares,
+            tolerance,
+            step: 1.0 / (1.05 * start.largest).max(f64::MIN_POSITIVE),
+            stable: 2.0 / start.largest_plain.max(f64::MIN_POSITIVE),
+            last: start.point.clone(),
+            query: start.point,
+            momentum: 1.0,
+            before: None,
+            first: None,
+            steps: 0,
+            certificate: None,
+        })
+    }
+
+    /// Where the gradient is wanted.
+    pub fn point(&self) -> &[f64] {
+        &self.query
+    }
+
+    /// What is known of [`Gd::point`].
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+
+    /// The length of the last step.
+    pub fn step_length(&self) -> f64 {
+        self.rate.at(self.steps.max(1), self.step)
+    }
+
+    /// Takes the sums of a pass, and a step.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Diverged`] when a given rate is too large.
+    pub fn advance(&mut self, sums: &GradientSums) -> Result<Next> {
+        let objective = sums.loss + self.penalties.value(&self.query);
+        let first = *self.first.get_or_insert(objective.max(1.0));
+        if objective.is_nan() || objective > DIVERGED * first {
+            return Err(self.diverged());
+        }
+        let certificate = Certificate::new(&self.judge, &self.penalties, &self.query, sums, self.squares);
+        let gap = certificate.gap;
+        self.certificate = Some(certificate);
+        if gap <= self.tolerance {
+            return Ok(Next::Done);
+        }
+        let mut gradient = sums.gradient.clone();
+        self.penalties.add_gradient(&self.query, &mut gradient);
+        self.steps += 1;
+        let eta = self.step_length();
+        let climbed = self.before.is_some_and(|before| objective > before);
+        if self.rate == LearningRate::Auto && climbed {
+            if self.momentum <= 1.0 {
+                self.step *= 0.5;
+            }
+            self.momentum = 1.0;
+        }
+        self.before = Some(objective);
+        let mut direction = Vec::new();
+        self.metric.solve(&gradient, &mut direction);
+        let mut point: Vec<f64> = self.query.iter().zip(&direction).map(|(t, d)| t - eta * d).collect();
+        let metric = &self.metric;
+        self.penalties.shrink(|j| eta * metric.inverse_at(j), &mut point);
+        let beyond = if self.rate == LearningRate::Auto {
+            let next = 0.5 * (1.0 + (1.0 + 4.0 * self.momentum * self.momentum).sqrt());
+            let beyond = (self.momentum - 1.0) / next;
+            self.momentum = next;
+            beyond
+        } else {
+            0.0
+        };
+        self.query = point.iter().zip(&self.last).map(|(now, last)| now + beyond * (now - last)).collect();
+        self.last = point;
+        Ok(Next::Gradient)
+    }
+
+    fn diverged(&self) -> Error {
+        let rate = self.rate.eta0().unwrap_or(self.step);
+        let message = format!(
+            "learning rate {rate} diverges at epoch {}, batch 1; the largest stable step is about {}",
+            self.steps,
+            two_digits(self.stable)
+        );
+        Error::new(ErrorKind::Diverged, message)
+    }
+}

@@ -1,0 +1,329 @@
+//! Integers of any length times a power of two: the values of exact sums.
+
+use std::cmp::Ordering;
+
+use faer::fx128;
+use serde::{Deserialize, Serialize};
+
+/// An integer times a power of two, exactly.
+///
+/// The form is canonical: the magnitude is odd (or empty, for zero) and has no leading zero limbs, so that equal
+/// values are equal, hash and serialise alike, however they came about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Parts", into = "Parts")]
+pub struct BigFixed {
+    negative: bool,
+    /// Little-endian limbs of the magnitude.
+    magnitude: Vec<u64>,
+    /// Exponent of the lowest bit; 0 for zero.
+    exponent: i32,
+}
+
+/// What a [`BigFixed`] is written as; read back, it is brought to canonical form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Parts {
+    negative: bool,
+    magnitude: Vec<u64>,
+    exponent: i32,
+}
+
+impl From<Parts> for BigFixed {
+    fn from(parts: Parts) -> Self {
+        Self::new(parts.negative, parts.magnitude, parts.exponent)
+    }
+}
+
+impl From<BigFixed> for Parts {
+    fn from(wide: BigFixed) -> Self {
+        Self { negative: wide.negative, magnitude: wide.magnitude, exponent: wide.exponent }
+    }
+}
+
+impl From<f64> for BigFixed {
+    /// The value of a finite number; zero for others.
+    fn from(value: f64) -> Self {
+        if !value.is_finite() {
+            return Self::ZERO;
+        }
+        let (mantissa, exponent) = parts_of(value);
+        Self::new(mantissa < 0, vec![mantissa.unsigned_abs()], exponent)
+    }
+}
+
+impl From<u64> for BigFixed {
+    fn from(value: u64) -> Self {
+        Self::new(false, vec![value], 0)
+    }
+}
+
+/// Mantissa and exponent of a finite number: `value = mantissa 2^exponent` with |mantissa| < 2^53. Without branches,
+/// for signs are hard to predict.
+#[inline(always)]
+pub(super) fn parts_of(value: f64) -> (i64, i32) {
+    let bits = value.to_bits();
+    let field = ((bits >> 52) & 0x7ff) as i32;
+    let hidden = i64::from(field != 0) << 52;
+    let magnitude = (bits & ((1 << 52) - 1)) as i64 | hidden;
+    let sign = bits as i64 >> 63;
+    ((magnitude ^ sign) - sign, field.max(1) - 1_075)
+}
+
+impl BigFixed {
+    /// Zero.
+    pub const ZERO: Self = Self { negative: false, magnitude: Vec::new(), exponent: 0 };
+
+    /// `±magnitude 2^exponent`, the magnitude in little-endian limbs.
+    pub fn new(negative: bool, magnitude: Vec<u64>, exponent: i32) -> Self {
+        let mut wide = Self { negative, magnitude, exponent };
+        wide.trim();
+        wide
+    }
+
+    /// From little-endian limbs in two's complement.
+    pub(super) fn from_twos_complement(limbs: &[u64], exponent: i32) -> Self {
+        let negative = limbs.last().is_some_and(|&top| top >> 63 == 1);
+        let mut magnitude = limbs.to_vec();
+        if negative {
+            let mut carry = true;
+            for limb in &mut magnitude {
+                (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+            }
+        }
+        Self::new(negative, magnitude, exponent)
+    }
+
+    /// Whether the value is negative.
+    pub fn is_negative(&self) -> bool {
+        self.negative
+    }
+
+    /// Little-endian limbs of the magnitude: odd, or empty for zero.
+    pub fn magnitude(&self) -> &[u64] {
+        &self.magnitude
+    }
+
+    /// Exponent of the magnitude's lowest bit; 0 for zero.
+    pub fn exponent(&self) -> i32 {
+        self.exponent
+    }
+
+    /// Whether the value is zero.
+    pub fn is_zero(&self) -> bool {
+        self.magnitude.is_empty()
+    }
+
+    /// -1, 0 or 1.
+    pub fn sign(&self) -> i32 {
+        match (self.is_zero(), self.negative) {
+            (true, _) => 0,
+            (false, true) => -1,
+            (false, false) => 1,
+        }
+    }
+
+    /// The value with the other sign.
+    #[must_use]
+    pub fn neg(&self) -> Self {
+        Self { negative: !self.negative && !self.is_zero(), ..self.clone() }
+    }
+
+    /// `self + other`.
+    #[must_use]
+    pub fn add(&self, other: &Self) -> Self {
+        if self.is_zero() {
+            return other.clone();
+        }
+        if other.is_zero() {
+            return self.clone();
+        }
+        let exponent = self.exponent.min(other.exponent);
+        let (a, b) = (self.shifted_to(exponent), other.shifted_to(exponent));
+        if self.negative == other.negative {
+            return Self::new(self.negative, sum(a, &b), exponent);
+        }
+        match compare(&a, &b) {
+            Ordering::Less => Self::new(other.negative, difference(b, &a), exponent),
+            _ => Self::new(self.negative, difference(a, &b), exponent),
+        }
+    }
+
+    /// `self - other`.
+    #[must_use]
+    pub fn sub(&self, other: &Self) -> Self {
+        self.add(&other.neg())
+    }
+
+    /// `self * other`.
+    #[must_use]
+    pub fn mul(&self, other: &Self) -> Self {
+        let mut product = vec![0; self.magnitude.len() + other.magnitude.len()];
+        for (i, &a) in self.magnitude.iter().enumerate() {
+            let mut carry = 0;
+            for (j, &b) in other.magnitude.iter().enumerate() {
+                (product[i + j], carry) = a.carrying_mul_add(b, carry, product[i + j]);
+            }
+            product[i + other.magnitude.len()] = carry;
+        }
+        Self::new(self.negative != other.negative, product, self.exponent + other.exponent)
+    }
+
+    /// `self * 2^power`.
+    #[must_use]
+    pub fn scaled(&self, power: i32) -> Self {
+        Self::new(self.negative, self.magnitude.clone(), self.exponent + power)
+    }
+
+    /// The nearest float64, ties to even; infinite where the value is beyond the range.
+    pub fn to_f64(&self) -> f64 {
+        if self.is_zero() {
+            return 0.0;
+        }
+        let top = self.top_exponent();
+        if top > 1023 {
+            return if self.negative { f64::NEG_INFINITY } else { f64::INFINITY };
+        }
+        // Bits that the result has room for: fewer near the end of the range.
+        let room = 53 - (-1022 - top).max(0);
+        let length = top - self.exponent + 1;
+        let rounded = if room < 0 { 0 } else { self.top_bits(length - room) };
+        let size = libm::scalbn(rounded as f64, self.exponent + (length - room));
+        if self.negative { -size } else { size }
+    }
+
+    /// The nearest float64, and the one nearest to the rest.
+    pub fn to_double(&self) -> fx128 {
+        let high = self.to_f64();
+        if !high.is_finite() {
+            return fx128::from_f64(high);
+        }
+        faer_pair(high, self.sub(&Self::from(high)).to_f64())
+    }
+
+    /// `self / divisor`, off by no more than 2^-150 of itself before it is rounded to two float64; NaN for a
+    /// divisor of zero.
+    ///
+    /// Three digits of a long division in base 2^53, each from a float64 division and followed by the exact rest.
+    pub fn div_to_double(&self, divisor: &Self) -> fx128 {
+        if divisor.is_zero() {
+            return fx128::from_f64(f64::NAN);
+        }
+        if self.is_zero() {
+            return fx128::from_f64(0.0);
+        }
+        // Both scaled to [1, 2), so that nothing leaves the range of float64 on the way.
+        let (top, below) = (self.top_exponent(), divisor.top_exponent());
+        let divisor = divisor.scaled(-below);
+        let size = divisor.to_f64();
+        let mut rest = self.scaled(-top);
+        let mut quotient = Self::ZERO;
+        for _ in 0..3 {
+            let digit = Self::from(rest.to_f64() / size);
+            rest = rest.sub(&digit.mul(&divisor));
+            quotient = quotient.add(&digit);
+        }
+        quotient.scaled(top - below).to_double()
+    }
+
+    /// Exponent of the highest bit.
+    fn top_exponent(&self) -> i32 {
+        let zeros = self.magnitude.last().map_or(0, |top| top.leading_zeros());
+        self.exponent + 64 * self.magnitude.len() as i32 - zeros as i32 - 1
+    }
+
+    /// The magnitude without its lowest `drop` bits, rounded to nearest, ties to even. What is left has at most 53
+    /// bits (or 2^53).
+    fn top_bits(&self, drop: i32) -> u64 {
+        if drop <= 0 {
+            return self.bits_from(0) << -drop;
+        }
+        let drop = drop as usize;
+        let kept = self.bits_from(drop);
+        let half = self.bits_from(drop - 1) & 1 == 1;
+        // The magnitude is odd: its lowest bit is set, and below the half bit unless it is the half bit.
+        let beyond = drop > 1;
+        kept + u64::from(half && (beyond || kept & 1 == 1))
+    }
+
+    /// 64 bits of the magnitude from bit `from` on.
+    fn bits_from(&self, from: usize) -> u64 {
+        let (limb, shift) = (from / 64, from % 64);
+        let at = |i: usize| self.magnitude.get(i).copied().unwrap_or(0);
+        let high = if shift == 0 { 0 } else { at(limb + 1) << (64 - shift) };
+        (at(limb) >> shift) | high
+    }
+
+    /// The magnitude in units of `2^exponent`, which is not above the own exponent.
+    fn shifted_to(&self, exponent: i32) -> Vec<u64> {
+        let by = (self.exponent - exponent).unsigned_abs() as usize;
+        let (limbs, shift) = (by / 64, by % 64);
+        let mut shifted = vec![0; limbs];
+        shifted.reserve(self.magnitude.len() + 1);
+        let mut carry = 0;
+        for &limb in &self.magnitude {
+            shifted.push((limb << shift) | carry);
+            carry = if shift == 0 { 0 } else { limb >> (64 - shift) };
+        }
+        shifted.push(carry);
+        shifted
+    }
+
+    /// Brings the value to canonical form.
+    fn trim(&mut self) {
+        while self.magnitude.last() == Some(&0) {
+            self.magnitude.pop();
+        }
+        let Some(zeros) = self.magnitude.iter().position(|&limb| limb != 0) else {
+            *self = Self::ZERO;
+            return;
+        };
+        self.magnitude.drain(..zeros);
+        let shift = self.magnitude[0].trailing_zeros();
+        if shift > 0 {
+            let mut above = 0;
+            for limb in self.magnitude.iter_mut().rev() {
+                (*limb, above) = ((*limb >> shift) | above, *limb << (64 - shift));
+            }
+            if self.magnitude.last() == Some(&0) {
+                self.magnitude.pop();
+            }
+        }
+        self.exponent += 64 * zeros as i32 + shift as i32;
+    }
+}
+
+/// A double-double from its parts.
+fn faer_pair(high: f64, low: f64) -> fx128 {
+    let mut pair = fx128::from_f64(high);
+    pair.1 = low;
+    pair
+}
+
+/// Which of two magnitudes is larger; either may have leading zeros.
+fn compare(a: &[u64], b: &[u64]) -> Ordering {
+    let at = |limbs: &[u64], i: usize| limbs.get(i).copied().unwrap_or(0);
+    let from_top = (0..a.len().max(b.len())).rev();
+    from_top.map(|i| at(a, i).cmp(&at(b, i))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+/// Sum of two magnitudes.
+fn sum(a: Vec<u64>, b: &[u64]) -> Vec<u64> {
+    let (mut sum, mut carry) = (a, false);
+    sum.resize(sum.len().max(b.len()) + 1, 0);
+    for (i, limb) in sum.iter_mut().enumerate() {
+        let (first, over) = limb.overflowing_add(b.get(i).copied().unwrap_or(0));
+        let (second, more) = first.overflowing_add(u64::from(carry));
+        (*limb, carry) = (second, over || more);
+    }
+    sum
+}
+
+/// Difference of two magnitudes, the first not smaller than the second.
+fn difference(a: Vec<u64>, b: &[u64]) -> Vec<u64> {
+    let (mut rest, mut borrow) = (a, false);
+    for (i, limb) in rest.iter_mut().enumerate() {
+        let (first, under) = limb.overflowing_sub(b.get(i).copied().unwrap_or(0));
+        let (second, more) = first.overflowing_sub(u64::from(borrow));
+        (*limb, borrow) = (second, under || more);
+    }
+    rest
+}

@@ -1,0 +1,309 @@
+//! Tables of wide integers: many sums side by side, each of as many limbs as its column needs.
+
+use super::big_fixed::{BigFixed, parts_of};
+
+/// Records x columns of integers times powers of two, added to exactly.
+///
+/// Every column has a *window*, the limbs that its values occupy, common to all records; it grows when a value
+/// does not fit, so nothing overflows and nothing is dropped. The limbs of a record lie together. How wide the
+/// windows are depends on the order of what was added, the values ([`BigFixedTable::get`]) do not.
+#[derive(Clone, Debug)]
+pub(crate) struct BigFixedTable {
+    windows: Vec<Window>,
+    /// Limbs of a record.
+    stride: usize,
+    records: usize,
+    /// Two's complement, little-endian, record after record.
+    limbs: Vec<u64>,
+}
+
+/// Where the limbs of a column are: limb `i` counts units of `2^(64 (lowest + i))`.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    lowest: i32,
+    limbs: usize,
+    /// Position of the first limb within the record.
+    start: usize,
+}
+
+impl Window {
+    /// The window that also holds `limbs` limbs from `lowest` on.
+    fn with(self, lowest: i32, limbs: usize) -> Self {
+        if self.limbs == 0 {
+            return Self { lowest, limbs, ..self };
+        }
+        let from = self.lowest.min(lowest);
+        let to = (self.lowest + self.limbs as i32).max(lowest + limbs as i32);
+        Self { lowest: from, limbs: (to - from) as usize, ..self }
+    }
+}
+
+/// Limbs that a 127-bit mantissa can touch, with one for the sign.
+const ADDEND_LIMBS: usize = 4;
+
+impl BigFixedTable {
+    /// A table of no records.
+    pub(crate) fn new(columns: usize) -> Self {
+        let windows = vec![Window { lowest: 0, limbs: 0, start: 0 }; columns];
+        Self { windows, stride: 0, records: 0, limbs: Vec::new() }
+    }
+
+    /// Appends a record of zeros; returns its number.
+    pub(crate) fn push_record(&mut self) -> usize {
+        self.records += 1;
+        self.limbs.resize(self.records * self.stride, 0);
+        self.records - 1
+    }
+
+    /// Number of columns.
+    pub(crate) fn columns(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Adds `mantissa 2^exponent`.
+    #[inline]
+    pub(crate) fn add(&mut self, record: usize, column: usize, mantissa: i128, exponent: i32) {
+        if mantissa == 0 {
+            return;
+        }
+        let addend = Addend::new(mantissa, exponent);
+        let window = self.windows[column];
+        let offset = addend.lowest - window.lowest;
+        if offset < 0 || offset as usize + ADDEND_LIMBS > window.limbs {
+            self.widen(column, addend.lowest, ADDEND_LIMBS);
+        }
+        while !self.try_add(record, column, addend.lowest, &addend.limbs) {}
+    }
+
+    /// Adds a finite float64.
+    pub(crate) fn add_f64(&mut self, record: usize, column: usize, value: f64) {
+        debug_assert!(value.is_finite());
+        let (mantissa, exponent) = parts_of(value);
+        self.add(record, column, i128::from(mantissa), exponent);
+    }
+
+    /// Adds the product of two finite float64.
+    pub(crate) fn add_product(&mut self, record: usize, column: usize, a: f64, b: f64) {
+        debug_assert!(a.is_finite() && b.is_finite());
+        let ((a, p), (b, q)) = (parts_of(a), parts_of(b));
+        self.add(record, column, i128::from(a) * i128::from(b), p + q);
+    }
+
+    /// Adds a wide integer.
+    pub(crate) fn add_wide(&mut self, record: usize, column: usize, value: &BigFixed) {
+        for (i, &limb) in value.magnitude().iter().enumerate() {
+            let limb = i128::from(limb);
+            let signed = if value.is_negative() { -limb } else { limb };
+            self.add(record, column, signed, value.exponent() + 64 * i as i32);
+        }
+    }
+
+    /// Adds `limbs 2^exponent`, the limbs in two's complement and the exponent a multiple of 64; `times` times more
+    /// than once.
+    pub(super) fn add_limbs(
+        &mut self,
+        record: usize,
+        column: usize,
+        limbs: &[u64],
+        exponent: i32,
+        times: i32,
+    ) {
+        let lowest = exponent.div_euclid(64);
+        let zeros = limbs.iter().take_while(|&&limb| limb == 0).count();
+        let (limbs, lowest) = (&limbs[zeros..], lowest + zeros as i32);
+        if limbs.is_empty() {
+            return;
+        }
+        self.widen(column, lowest, limbs.len());
+        for _ in 0..=times {
+            while !self.try_add(record, column, lowest, limbs) {}
+        }
+    }
+
+    /// Adds a record of another table of as many columns.
+    pub(crate) fn merge_record(&mut self, record: usize, other: &Self, other_record: usize) {
+        self.combine(record, other, other_record, |limbs| limbs);
+    }
+
+    /// Subtracts a record of another table of as many columns.
+    pub(crate) fn subtract_record(&mut self, record: usize, other: &Self, other_record: usize) {
+        self.combine(record, other, other_record, negated);
+    }
+
+    /// The value of an entry.
+    pub(crate) fn get(&self, record: usize, column: usize) -> BigFixed {
+        let window = self.windows[column];
+        BigFixed::from_twos_complement(self.entry(record, column), 64 * window.lowest)
+    }
+
+    /// The value of an entry, to about 2^-106 of itself.
+    pub(crate) fn double(&self, record: usize, column: usize) -> faer::fx128 {
+        self.get(record, column).to_double()
+    }
+
+    /// Whether an entry is zero.
+    pub(crate) fn is_zero(&self, record: usize, column: usize) -> bool {
+        self.entry(record, column).iter().all(|&limb| limb == 0)
+    }
+
+    fn entry(&self, record: usize, column: usize) -> &[u64] {
+        let window = self.windows[column];
+        let from = record * self.stride + window.start;
+        &self.limbs[from..from + window.limbs]
+    }
+
+    fn combine(
+        &mut self,
+        record: usize,
+        other: &Self,
+        other_record: usize,
+        sign: impl Fn(Vec<u64>) -> Vec<u64>,
+    ) {
+        debug_assert_eq!(self.columns(), other.columns());
+        let used = (0..self.columns().min(other.columns())).filter(|&c| !other.is_zero(other_record, c));
+        let room = |c: usize| (c, other.windows[c].lowest, other.windows[c].limbs + 1);
+        self.reserve(used.map(room));
+        for column in 0..self.columns().min(other.columns()) {
+            if other.is_zero(other_record, column) {
+                continue;
+            }
+            let mut limbs = other.entry(other_record, column).to_vec();
+            // Room for the negative of the smallest number.
+            limbs.push(if limbs.last().is_some_and(|top| top >> 63 == 1) { u64::MAX } else { 0 });
+            let limbs = sign(limbs);
+            let lowest = other.windows[column].lowest;
+            while !self.try_add(record, column, lowest, &limbs) {}
+        }
+    }
+
+    /// Adds limbs in two's complement that lie within the window, and their sign above them. Where the sum does not
+    /// fit, the window is widened, and false says that nothing was added.
+    #[inline]
+    fn try_add(&mut self, record: usize, column: usize, lowest: i32, addend: &[u64]) -> bool {
+        let window = self.windows[column];
+        let from = record * self.stride + window.start;
+        let entry = &mut self.limbs[from..from + window.limbs];
+        let target = &mut entry[(lowest - window.lowest) as usize..];
+        if add_signed(target, addend) {
+            return true;
+        }
+        add_signed(target, &negated(addend.to_vec()));
+        self.grow(column, window.lowest, window.limbs + 1);
+        false
+    }
+
+    /// Makes room for values of so many limbs from a lowest one on, given as (column, lowest, limbs): the records are
+    /// moved once for all.
+    pub(super) fn reserve(&mut self, needs: impl Iterator<Item = (usize, i32, usize)>) {
+        let mut windows = self.windows.clone();
+        let mut grown = false;
+        for (column, lowest, limbs) in needs {
+            let window = windows[column].with(lowest, limbs);
+            grown |= window.limbs > windows[column].limbs;
+            windows[column] = window;
+        }
+        if grown {
+            self.relay(windows);
+        }
+    }
+
+    /// Makes the window hold `limbs` limbs from `lowest` on.
+    fn widen(&mut self, column: usize, lowest: i32, limbs: usize) {
+        let window = self.windows[column];
+        if window.with(lowest, limbs).limbs > window.limbs {
+            self.grow(column, lowest, limbs);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, column: usize, lowest: i32, limbs: usize) {
+        let mut windows = self.windows.clone();
+        // A single record moves whenever any of its columns grows: more room at once makes that rare.
+        let slack = if self.records == 1 { windows[column].limbs / 2 } else { 0 };
+        windows[column] = windows[column].with(lowest, limbs);
+        windows[column] = Window {
+            lowest: windows[column].lowest - slack as i32,
+            limbs: windows[column].limbs + 2 * slack,
+            ..windows[column]
+        };
+        self.relay(windows);
+    }
+
+    /// Gives the columns other windows that contain the present ones, and moves all records.
+    fn relay(&mut self, windows: Vec<Window>) {
+        let old = (std::mem::replace(&mut self.windows, windows), self.stride);
+        self.stride = 0;
+        for window in &mut self.windows {
+            window.start = self.stride;
+            self.stride += window.limbs;
+        }
+        let mut moved = vec![0; self.records * self.stride];
+        for record in 0..self.records {
+            for (before, after) in old.0.iter().zip(&self.windows) {
+                let from = record * old.1 + before.start;
+                let source = &self.limbs[from..from + before.limbs];
+                let below = if before.limbs == 0 { 0 } else { (before.lowest - after.lowest) as usize };
+                let to = record * self.stride + after.start;
+                let target = &mut moved[to..to + after.limbs];
+                target[below..below + source.len()].copy_from_slice(source);
+                if source.last().is_some_and(|top| top >> 63 == 1) {
+                    target[below + source.len()..].fill(u64::MAX);
+                }
+            }
+        }
+        self.limbs = moved;
+    }
+}
+
+/// A mantissa shifted into place: limbs in two's complement, the lowest counting `2^(64 lowest)`.
+struct Addend {
+    lowest: i32,
+    limbs: [u64; ADDEND_LIMBS],
+}
+
+impl Addend {
+    #[inline]
+    fn new(mantissa: i128, exponent: i32) -> Self {
+        let (lowest, shift) = (exponent.div_euclid(64), exponent.rem_euclid(64));
+        let low = (mantissa as u64) << shift;
+        // In two steps, for a shift by 64 is none.
+        let middle = (mantissa >> (63 - shift)) >> 1;
+        let sign = (mantissa >> 127) as u64;
+        Self { lowest, limbs: [low, middle as u64, (middle >> 64) as u64, sign] }
+    }
+}
+
+/// `target += addend`, both in two's complement, the target not shorter. False if the sum does not fit: the target
+/// is then off by a multiple of its range.
+#[inline]
+fn add_signed(target: &mut [u64], addend: &[u64]) -> bool {
+    let above = if addend.last().is_some_and(|top| top >> 63 == 1) { u64::MAX } else { 0 };
+    let before = target.last().is_some_and(|top| top >> 63 == 1);
+    let (low, high) = target.split_at_mut(addend.len());
+    let mut carry = false;
+    for (limb, &a) in low.iter_mut().zip(addend) {
+        let (first, over) = limb.overflowing_add(a);
+        let (second, more) = first.overflowing_add(u64::from(carry));
+        (*limb, carry) = (second, over | more);
+    }
+    for limb in high {
+        // The sign and the carry cancel: nothing changes from here on.
+        if carry == (above == u64::MAX) {
+            return true;
+        }
+        let (first, over) = limb.overflowing_add(above);
+        let (second, more) = first.overflowing_add(u64::from(carry));
+        (*limb, carry) = (second, over | more);
+    }
+    let after = target.last().is_some_and(|top| top >> 63 == 1);
+    before != (above == u64::MAX) || after == before
+}
+
+/// The negative of a number in two's complement.
+fn negated(mut limbs: Vec<u64>) -> Vec<u64> {
+    let mut carry = true;
+    for limb in &mut limbs {
+        (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+    }
+    limbs
+}

@@ -1,0 +1,176 @@
+//! Least squares: from the sums of one pass, and where these leave too few digits by QR on a second.
+
+use std::time::Instant;
+
+use streamreg_core::{
+    Coding, Design, Expanded, Group, Groups, Layout, Levels, ModelSpec, Precision, RowLedger,
+    TriangularFactor,
+};
+use streamreg_solve::{
+    Attempt, Collinear, Equation, Fit, SolveOptions, Solver, Statistics, Warning, fit as solve,
+};
+
+use super::attempt::{Attempts, attempts, equation};
+use super::state::{State, no_rows};
+use super::{Fitted, conclude, robust};
+use crate::error::{Error, Result};
+use crate::pass::{Passes, Rows};
+use crate::plan::Plan;
+use crate::plan::limits::{MAX_ESCALATED, check_width};
+use crate::report::{FitReport, Found, SolverReport};
+use crate::request::inference::Inferred;
+
+/// The fit of every response.
+pub(super) fn fit<R: Rows>(
+    plan: &Plan<'_>,
+    inferred: &Inferred<'_>,
+    mut passes: Passes<'_, R>,
+) -> Result<Vec<FitReport>> {
+    let mut solving = Solving { plan, passes: &mut passes, seconds: 0.0 };
+    let (design, fitted) = match solving.at_once(inferred)? {
+        Some(done) => done,
+        None => solving.by_sums(inferred)?,
+    };
+    let seconds = solving.seconds;
+    conclude(plan, &passes, &design, seconds, fitted)
+}
+
+/// A least squares fit under way.
+struct Solving<'p, 'a, R> {
+    plan: &'p Plan<'p>,
+    passes: &'p mut Passes<'a, R>,
+    /// Seconds that solving took.
+    seconds: f64,
+}
+
+impl<R: Rows> Solving<'_, '_, R> {
+    /// QR or the singular values in the first pass, where nothing has to be known of the data before their columns are;
+    /// weights are summed in a pass before. `None` where the sums have to come first.
+    fn at_once(&mut self, inferred: &Inferred<'_>) -> Result<Option<(Design, Fitted)>> {
+        if !self.plan.is_triangular() {
+            return Ok(None);
+        }
+        let (spec, left_out) = self.plan.spec(&[])?;
+        let design = Design::new(&spec, &self.passes.schema())?;
+        let plain = spec.weights.is_none() && design.has_only_numbers() && !inferred.needs_bread();
+        if !plain || design.needs_centre() {
+            return Ok(None);
+        }
+        check_width(design.variables())?;
+        let layout = Layout::new(&design, &Coding::default(), false)?;
+        let (factor, ledger) = self.triangular_factor(&design, &layout, &Levels::default())?;
+        if !self.plan.new_empty_columns(&ledger, &spec).is_empty() {
+            return Ok(None);
+        }
+        let weight = factor.moments().weight();
+        let equation = equation(&spec, &layout, ledger.rows_used, weight, 0.0);
+        let fits = self.solve_all(&factor, &layout, equation, &spec, &ledger)?;
+        let used = self.plan.options().solver;
+        let report = |fit| Found::least_squares(fit, self.report(used, Precision::Float));
+        let found = fits.into_iter().map(report).collect();
+        Ok(Some((design, Fitted { spec, left_out, coding: Coding::default(), ledger, found })))
+    }
+
+    /// From the sums of a pass, and again by QR where that was asked for, or they leave too few digits.
+    fn by_sums(&mut self, inferred: &Inferred<'_>) -> Result<(Design, Fitted)> {
+        let (plan, asked) = (self.plan, self.plan.options());
+        let state = State::sum(plan, self.passes)?;
+        let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
+        let group = groups.group(0)?;
+        let start = Instant::now();
+        inferred.check_columns(&state, &group)?;
+        let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns();
+        let options = SolveOptions { bread: inferred.needs_bread(), ..*asked };
+        let beyond = plan.precision == Precision::Exact;
+        let Attempts { layout, attempts } =
+            attempts(&options, (absorb, beyond), &state.design, &group, &state.spec)?;
+        self.seconds += start.elapsed().as_secs_f64();
+        let doubt = attempts.iter().find_map(|a| a.doubt.clone());
+        let wide = layout.absorbed().is_some() || layout.len() > MAX_ESCALATED;
+        let escalates = asked.solver == Solver::Auto && plan.regression.escalate && !wide;
+        let again = plan.is_triangular() || (doubt.is_some() && escalates);
+        let fits = if again && self.passes.rows.reopens() {
+            self.second_pass(&state, &group, doubt)?
+        } else if plan.is_triangular() {
+            let message = "QR needs the levels of categories beforehand, and the data cannot be read twice";
+            return Err(Error::invalid_request(message));
+        } else {
+            let solver = self.report(Solver::Cholesky, state.design.precision());
+            let accept = |a: Attempt| Ok((solver.clone(), a.accept(asked)?));
+            attempts.into_iter().map(accept).collect::<Result<_>>()?
+        };
+        let fits = robust::infer(inferred, asked.conf_level, &state, &group, fits, self.passes)?;
+        let found = fits.into_iter().map(|(solver, fit)| Found::least_squares(fit, solver)).collect();
+        let coding = group.coding().clone();
+        let State { spec, mut left_out, ledger, design, .. } = state;
+        left_out.extend(layout.left_out().iter().cloned());
+        Ok((design, Fitted { spec, left_out, coding, ledger, found }))
+    }
+
+    /// Reads the data again, now that the columns of the design matrix are known, and solves by QR.
+    fn second_pass(
+        &mut self,
+        state: &State,
+        group: &Group<'_>,
+        doubt: Option<Warning>,
+    ) -> Result<Vec<(SolverReport, Fit)>> {
+        let layout = Layout::new(&state.design, group.coding(), false)?;
+        let levels = state.levels_again(group.coding())?;
+        let (factor, _) = self.triangular_factor(&state.design, &layout, &levels)?;
+        let weight = factor.moments().weight();
+        let equation = equation(&state.spec, &layout, group.rows(), weight, group.log_weights());
+        let fits = self.solve_all(&factor, &layout, equation, &state.spec, &state.ledger)?;
+        let asked = self.plan.options().solver;
+        let solver = match doubt.filter(|_| !self.plan.is_triangular()) {
+            Some(doubt) => {
+                SolverReport { escalation: Some(doubt.message), ..self.report(Solver::Qr, Precision::Float) }
+            }
+            None => self.report(asked, Precision::Float),
+        };
+        Ok(fits.into_iter().map(|fit| (solver.clone(), fit)).collect())
+    }
+
+    fn triangular_factor(
+        &mut self,
+        design: &Design,
+        layout: &Layout,
+        levels: &Levels,
+    ) -> Result<(TriangularFactor, RowLedger)> {
+        let responses = design.responses();
+        let width = layout.len() + responses;
+        check_width(width)?;
+        let make = || Expanded::new(layout, responses, TriangularFactor::new(width));
+        let (expanded, ledger) = self.passes.accumulate((design, levels), None, make)?;
+        Ok((expanded.into_inner(), ledger))
+    }
+
+    fn solve_all(
+        &mut self,
+        factor: &TriangularFactor,
+        layout: &Layout,
+        mut equation: Equation,
+        spec: &ModelSpec,
+        ledger: &RowLedger,
+    ) -> Result<Vec<Fit>> {
+        let start = Instant::now();
+        let asked = self.plan.options();
+        let mut fits = Vec::new();
+        for (response, name) in spec.response_names().into_iter().enumerate() {
+            equation.response = name;
+            let own = factor.with_last(layout.len(), layout.len() + response);
+            let options = SolveOptions { bread: true, ..*asked };
+            let attempt = solve(Statistics::TriangularFactor(&own), &equation, &options);
+            let attempt = attempt.map_err(|error| match error {
+                streamreg_solve::Error::NoRows => no_rows(ledger, self.passes.filters()),
+                other => other.into(),
+            })?;
+            fits.push(attempt.accept(asked)?);
+        }
+        self.seconds += start.elapsed().as_secs_f64();
+        Ok(fits)
+    }
+
+    fn report(&self, used: Solver, precision: Precision) -> SolverReport {
+        SolverReport::new(self.plan.options().solver, used, precision, self.passes.count())
+    }
+}

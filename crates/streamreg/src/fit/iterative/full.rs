@@ -1,0 +1,127 @@
+//! Methods that take nothing but gradients of all rows: gradient descent and conjugate gradients.
+
+use streamreg_core::iterative::{
+    Cg, Curvature, Gd, GdStart, LearningRate, Loss, Next, Precondition, SgdOptions, Start, Tuned,
+    default_tolerance,
+};
+use streamreg_solve::Solver;
+
+use super::{Descending, Known, Outcome, no_gradient};
+use crate::error::Result;
+use crate::pass::Rows;
+
+/// The gap at which conjugate gradients end: about what float64 can tell of well-conditioned designs; others end when
+/// nothing gets better.
+const CG_TOLERANCE: f64 = 1e-24;
+
+/// The gap at which gradient descent ends at the latest, unless said otherwise.
+const GD_TOLERANCE: f64 = 1e-10;
+
+impl<R: Rows> Descending<'_, '_, R> {
+    /// What the sample tells, and where to begin: at zero unless said otherwise.
+    fn tuned(&self) -> Result<(Tuned, Vec<f64>)> {
+        let options = SgdOptions { rate: LearningRate::Auto, batch_rows: None, ..self.asked.options.clone() };
+        let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
+        let tuned = Tuned::new(sample, self.curve.loss, penalties, self.population(), &options);
+        let start = match self.start()? {
+            Start::Auto => Start::Zero,
+            other => other,
+        };
+        let point = tuned.begin(&start, options.seed)?;
+        Ok((tuned, point))
+    }
+
+    /// Gradient descent.
+    pub(super) fn full_gradients(&mut self) -> Result<Outcome> {
+        let most = self.asked.most_passes(Solver::Gd);
+        let (tuned, point) = self.tuned()?;
+        let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
+        let metric = if self.asked.options.precondition == Precondition::Scale {
+            Curvature::Scale
+        } else {
+            tuned.diagonal(sample, penalties)
+        };
+        let rate = self.asked.options.rate;
+        let curvature = if rate == LearningRate::Auto { metric.name() } else { "scale" };
+        let start = GdStart {
+            point,
+            largest: tuned.largest(sample, penalties, &metric),
+            largest_plain: tuned.largest(sample, penalties, &Curvature::Scale),
+            metric,
+            judge: tuned.curvature.clone(),
+            squares: self.asked.loss == Loss::Squared,
+        };
+        let unsaid = default_tolerance(self.population()).min(GD_TOLERANCE);
+        let tolerance = self.asked.options.tolerance.unwrap_or(unsaid);
+        let mut gd = Gd::new(start, rate, penalties.clone(), tolerance)?;
+        let mut steps = 0;
+        loop {
+            let point = gd.point().to_vec();
+            let sums = self.gradient(tuned.loss, &point, None)?;
+            let next = gd.advance(&sums);
+            self.curve.gradient(self.passes, &sums, gd.certificate(), gd.step_length());
+            let converged = next? == Next::Done;
+            if converged || self.passes.count() >= most {
+                let certificate = gd.certificate().cloned().ok_or_else(no_gradient)?;
+                return Ok(Outcome {
+                    known: Known { point, sums, certificate },
+                    curvature,
+                    converged,
+                    ended: ended(converged.then_some("the tolerance is reached"), most),
+                    steps,
+                    batch_rows: None,
+                    step: Some(gd.step_length()),
+                    tolerance,
+                });
+            }
+            steps += 1;
+        }
+    }
+
+    /// Conjugate gradients.
+    pub(super) fn conjugate_gradients(&mut self) -> Result<Outcome> {
+        let most = self.asked.most_passes(Solver::Cg);
+        let (tuned, point) = self.tuned()?;
+        // What a diagonal tells of the gap is rough, and the last digits would take many passes.
+        let matrix = matches!(tuned.curvature, Curvature::Sample { .. });
+        let asked = self.asked.options.tolerance;
+        let precise = matrix || !self.prepared.design.is_sparse();
+        let unsaid = if precise { CG_TOLERANCE } else { default_tolerance(self.population()) };
+        let tolerance = asked.unwrap_or(unsaid);
+        let metric = match &tuned.curvature {
+            Curvature::Diagonal { .. } => tuned.diagonal(&self.prepared.sample, &self.prepared.penalties),
+            other => other.clone(),
+        };
+        let mut cg = Cg::new(self.prepared.penalties.clone(), metric, tolerance, point);
+        let mut steps = 0;
+        loop {
+            let point = cg.point().to_vec();
+            let direction = cg.direction().map(<[f64]>::to_vec);
+            let sums = self.gradient(Loss::Squared.into(), &point, direction.as_deref())?;
+            let next = cg.advance(&sums);
+            self.curve.gradient(self.passes, &sums, cg.certificate(), 1.0);
+            let converged = next == Next::Done;
+            if converged || self.passes.count() >= most {
+                let certificate = cg.certificate().cloned().ok_or_else(no_gradient)?;
+                let reached = certificate.gap <= tolerance;
+                let why = if reached { "the tolerance is reached" } else { "float64 allows nothing better" };
+                return Ok(Outcome {
+                    known: Known { point, sums, certificate },
+                    curvature: tuned.curvature.name(),
+                    converged,
+                    ended: ended(converged.then_some(why), most),
+                    steps,
+                    batch_rows: None,
+                    step: None,
+                    tolerance,
+                });
+            }
+            steps += 1;
+        }
+    }
+}
+
+/// Why an iteration ended; at its limit where nothing else is known.
+fn ended(why: Option<&str>, most: usize) -> String {
+    why.map_or_else(|| format!("the limit of {most} epochs"), str::to_owned)
+}

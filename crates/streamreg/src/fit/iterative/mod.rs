@@ -1,0 +1,114 @@
+//! Iterative fits: a look at the data, then passes until the minimum is near enough.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `prepared` | the first pass |
+//! | `stochastic` | epochs of mini-batches |
+//! | `full` | full gradients, and conjugate gradients |
+//! | `curve` | the learning curve |
+//! | `report` | what is said of it |
+
+mod curve;
+mod full;
+mod prepared;
+mod report;
+mod stochastic;
+
+use std::time::Instant;
+
+use streamreg_core::iterative::{Certificate, FullGradient, GradientSums, Population, Smoothed, Start};
+use streamreg_solve::Solver;
+
+use self::curve::Curve;
+use self::prepared::Prepared;
+use crate::error::{Error, Result};
+use crate::pass::{Passes, Rows};
+use crate::plan::Plan;
+use crate::report::FitReport;
+use crate::request::iterative::Descent;
+
+/// What came out, in standardised units.
+struct Outcome {
+    known: Known,
+    curvature: &'static str,
+    converged: bool,
+    ended: String,
+    steps: u64,
+    batch_rows: Option<usize>,
+    step: Option<f64>,
+    tolerance: f64,
+}
+
+/// A point whose gradient is known.
+struct Known {
+    point: Vec<f64>,
+    sums: GradientSums,
+    certificate: Certificate,
+}
+
+/// The iterative fit.
+pub(super) fn fit<R: Rows>(
+    plan: &Plan<'_>,
+    solver: Solver,
+    asked: &Descent,
+    mut passes: Passes<'_, R>,
+) -> Result<Vec<FitReport>> {
+    let prepared = Prepared::new(plan, asked, &mut passes)?;
+    let start = Instant::now();
+    let before = passes.seconds();
+    let curve = Curve::new(asked, &prepared.standardizer);
+    let mut descending = Descending { asked, prepared: &prepared, passes: &mut passes, curve };
+    let outcome = match solver {
+        Solver::Sgd => descending.stochastic()?,
+        Solver::Gd => descending.full_gradients()?,
+        _ => descending.conjugate_gradients()?,
+    };
+    let seconds = (start.elapsed().as_secs_f64() - (passes.seconds() - before)).max(0.0);
+    report::conclude(plan, solver, asked, &passes, seconds, prepared, &outcome)
+}
+
+/// An iterative fit under way.
+struct Descending<'d, 'a, R> {
+    asked: &'d Descent,
+    prepared: &'d Prepared,
+    passes: &'d mut Passes<'a, R>,
+    curve: Curve<'d>,
+}
+
+impl<R: Rows> Descending<'_, '_, R> {
+    /// The sums of all rows at a point, and along a direction.
+    fn gradient(&mut self, loss: Smoothed, point: &[f64], direction: Option<&[f64]>) -> Result<GradientSums> {
+        let Prepared { design, levels, standardizer, keys, .. } = self.prepared;
+        let variables = design.variables();
+        let make = || FullGradient::new(standardizer, variables, loss, point, direction);
+        let (state, ledger) = self.passes.accumulate((design, levels), Some(keys), make)?;
+        self.prepared.check_rows(&ledger)?;
+        Ok(state.into_sums())
+    }
+
+    fn population(&self) -> Population {
+        let parameters = self.prepared.standardizer.scaling().parameters();
+        Population { rows: self.prepared.rows, parameters }
+    }
+
+    /// Where to begin, with a model's coefficients found by name.
+    fn start(&self) -> Result<Start> {
+        let Some(model) = &self.asked.warm else { return Ok(self.asked.options.start.clone()) };
+        if self.asked.options.start != Start::Auto {
+            return Err(Error::invalid_request("a warm start begins at the model: no other start beside it"));
+        }
+        let standardizer = &self.prepared.standardizer;
+        let slopes = model.slopes_for(standardizer);
+        if slopes.iter().all(|slope| *slope == 0.0) && standardizer.columns() > 0 {
+            let message = "the model of the warm start has none of the terms";
+            return Err(Error::invalid_request(message));
+        }
+        let constant = self.prepared.spec.intercept.then(|| model.constant());
+        Ok(Start::At(standardizer.scaling().parameters_of(&slopes, constant)))
+    }
+}
+
+/// The error where a certificate is missing.
+fn no_gradient() -> Error {
+    Error::data("no gradient is known")
+}

@@ -1,0 +1,245 @@
+//! Fits: from a regression and its rows to reports.
+//!
+//! | file | what it fits |
+//! |---|---|
+//! | `direct` | least squares, from one pass or two |
+//! | `groups` | every group of rows |
+//! | `penalized` | ridge, lasso, elastic net |
+//! | `iterative` | pass by pass |
+//! | `state`, `attempt` | the pass that sums; solving from its sums |
+//! | `robust`, `hypothesis` | standard errors that need the rows again; joint tests |
+
+mod attempt;
+mod direct;
+mod groups;
+mod hypothesis;
+mod iterative;
+mod penalized;
+mod robust;
+mod state;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use streamreg_core::{Coding, Design, LeftOut, ModelSpec, RowLedger, in_order};
+use streamreg_reader::{Partition, ScanRequest, Source};
+
+pub use self::groups::{GroupFit, GroupSummary};
+
+use crate::error::{Error, Failure, Result};
+use crate::model::columns::model_columns;
+use crate::output::{TableWriter, refuse_input_as_output};
+use crate::pass::row_ids::RowIdPlan;
+use crate::pass::{Passes, Rows, SourceRows, StreamRows};
+use crate::plan::{Plan, Route};
+use crate::report::{Common, FitReport, Found};
+use crate::request::regression::Regression;
+use crate::request::selection::open;
+
+/// What came out for every response, and of what.
+struct Fitted {
+    spec: ModelSpec,
+    left_out: Vec<LeftOut>,
+    /// What the data decided about the columns.
+    coding: Coding,
+    ledger: RowLedger,
+    found: Vec<Found>,
+}
+
+/// The reports of all responses, by the way that the plan takes.
+fn reports<R: Rows>(
+    regression: &Regression,
+    rows: &R,
+    source: Option<&dyn Source>,
+) -> Result<Vec<FitReport>> {
+    let passes = Passes::new(rows, &regression.execution, source);
+    let plan = Plan::new(regression, rows, source)?;
+    match &plan.route {
+        Route::Direct(inferred) => direct::fit(&plan, inferred, passes),
+        Route::Penalized { asked, folds } => penalized::fit(&plan, asked, folds.as_ref(), passes),
+        Route::Iterative { solver, asked } => iterative::fit(&plan, *solver, asked, passes),
+        Route::Groups => Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them")),
+    }
+}
+
+/// The reports of what was found.
+fn conclude<R: Rows>(
+    plan: &Plan<'_>,
+    passes: &Passes<'_, R>,
+    design: &Design,
+    solve_seconds: f64,
+    fitted: Fitted,
+) -> Result<Vec<FitReport>> {
+    let Fitted { spec, left_out, coding, ledger, found } = fitted;
+    let common = Common {
+        columns: model_columns(design, &passes.schema()),
+        spec,
+        coding,
+        ledger,
+        left_out,
+        inputs: passes.inputs(),
+        reading: passes.reading(),
+        timings: passes.timings(solve_seconds)?,
+        conf_level: plan.options().conf_level,
+        selection: plan.regression.selection.clone(),
+    };
+    Ok(found.into_iter().enumerate().map(|(index, found)| FitReport::new(&common, index, found)).collect())
+}
+
+impl Regression {
+    /// Opens files as this regression reads them. Filter and computed columns come later, when it is fitted.
+    ///
+    /// # Errors
+    /// When a file cannot be opened.
+    pub fn open<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Box<dyn Source>> {
+        Ok(Box::new(open(paths, &self.dataset)?))
+    }
+
+    /// The columns that the model may name: those of the source, and those that are computed.
+    ///
+    /// # Errors
+    /// When an expression is not valid for the columns of the source.
+    pub fn schema(&self, source: &dyn Source) -> Result<SchemaRef> {
+        Ok(Arc::clone(self.selection.of(source)?.schema()))
+    }
+
+    /// Fits to files: paths, directories, glob patterns.
+    ///
+    /// # Errors
+    /// When the data cannot be read, columns are missing or of a wrong type, an expression is not valid, no row
+    /// is left, or an option is out of range.
+    pub fn fit_paths<P: AsRef<Path>>(&self, paths: &[P]) -> Result<FitReport> {
+        self.fit_source(self.open(paths)?.as_ref())
+    }
+
+    /// Fits to any source.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_paths`].
+    pub fn fit_source(&self, source: &dyn Source) -> Result<FitReport> {
+        only(self.fit_targets(source)?)
+    }
+
+    /// Fits every response to a source, in one pass: a report each, in order.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_paths`].
+    pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
+        let source = self.selection.of(source)?;
+        let source = source.as_ref();
+        reports(self, &SourceRows(source), Some(source))
+    }
+
+    /// Fits every group of rows that [`Regression::by`] splits off, in one pass, and hands the fits to `each`
+    /// in the order of the groups (and of the responses within a group). A group that cannot be fitted says
+    /// why; the others go on. With the default solver a group is fitted from its cross-products; it is not
+    /// read a second time.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_paths`], and the first error of `each`.
+    pub fn fit_groups(
+        &self,
+        source: &dyn Source,
+        each: impl FnMut(GroupFit) -> Result<()> + Send,
+    ) -> Result<GroupSummary> {
+        self.fit_groups_with(source, |fit| fit, each)
+    }
+
+    /// [`Regression::fit_groups`], where the threads that solve also make something of every fit, such as the
+    /// text that is written of it; `each` is called by one thread at a time.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_groups`].
+    pub fn fit_groups_with<T: Send>(
+        &self,
+        source: &dyn Source,
+        make: impl Fn(GroupFit) -> T + Sync,
+        each: impl FnMut(T) -> Result<()> + Send,
+    ) -> Result<GroupSummary> {
+        let source = self.selection.of(source)?;
+        let source = source.as_ref();
+        groups::fit(self, &SourceRows(source), source, make, each)
+    }
+
+    /// Fits to record batches of the given schema, in one pass. [`Solver::Auto`](crate::Solver::Auto) cannot read them again:
+    /// choose [`Solver::Qr`](crate::Solver::Qr) where columns may be nearly collinear.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_paths`]; an error among the batches is passed on. Filters and computed columns need a
+    /// [`Source`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrow_array::{Float64Array, RecordBatch};
+    ///
+    /// let x = Float64Array::from(vec![1.0, 2.0, 3.0, 4.0]);
+    /// let y = Float64Array::from(vec![3.1, 4.9, 7.2, 8.8]);
+    /// let batch = RecordBatch::try_from_iter([("x", Arc::new(x) as _), ("y", Arc::new(y) as _)])?;
+    /// let report = streamreg::Regression::new("y").fit_batches(batch.schema(), [Ok(batch)])?;
+    /// assert!((report.coefficients[1].estimate.unwrap() - 1.94).abs() < 1e-12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fit_batches<I>(&self, schema: SchemaRef, batches: I) -> Result<FitReport>
+    where
+        I: IntoIterator<Item = Result<RecordBatch>>,
+        I::IntoIter: Send,
+    {
+        if !self.selection.is_everything() {
+            let message = "filters and computed columns need a source: record batches are taken as they are";
+            return Err(Error::invalid_request(message));
+        }
+        only(reports(self, &StreamRows::new(schema, batches.into_iter()), None)?)
+    }
+
+    /// Writes the number (from 0) and the fold (from 0) of every row that passes the filter, as CSV or Parquet by the
+    /// ending of `path`: what the cross-validation of [`Regression::penalized`] uses, for other programs to use too.
+    /// Reads the column that decides folds, or counts rows, once more. Rows with a missing value are in the file.
+    ///
+    /// # Errors
+    /// Where no cross-validation is asked for, the data cannot be read, or the file not written.
+    pub fn write_folds(&self, source: &dyn Source, path: &Path) -> Result<()> {
+        let cv = self.penalization.as_ref().and_then(|p| p.cv.as_ref());
+        let cv = cv.ok_or_else(|| Error::invalid_request("without cross-validation there are no folds"))?;
+        let plan = RowIdPlan::folds(cv)?;
+        refuse_input_as_output(source, path)?;
+        let source = self.selection.of(source)?;
+        let request = plan.extend(self.execution.request(&[]), source.schema())?;
+        let request = ScanRequest { row_numbers: true, ..request };
+        let scan = source.scan(&request)?;
+        let field = |name: &str, kind: DataType| Field::new(name, kind, false);
+        let schema =
+            Arc::new(Schema::new(vec![field("row", DataType::UInt64), field("fold", DataType::UInt32)]));
+        let mut writer = TableWriter::file(path, &schema)?;
+        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p)).map_err(Failure::from));
+        let work = |partition: Partition| -> std::result::Result<Vec<RecordBatch>, Failure> {
+            let mut assigner = plan.assigner(&request, 0, partition.numbers, partition.index);
+            let rows = |batch: streamreg_reader::Result<RecordBatch>| {
+                let batch = batch?;
+                let numbers = assigner.row_numbers(&batch);
+                let folds = assigner.ids(&batch, numbers.as_ref())?;
+                let unknown = || Error::invalid_request("this source does not number its rows");
+                let columns: [ArrayRef; 2] =
+                    [Arc::new(numbers.ok_or_else(unknown)?), Arc::new(UInt32Array::from(folds))];
+                Ok(RecordBatch::try_new(Arc::clone(&schema), columns.to_vec()).map_err(Error::from)?)
+            };
+            partition.batches.map(rows).collect()
+        };
+        let threads = self.execution.resolved_threads()?;
+        in_order(threads, next, work, |batches: Vec<RecordBatch>| {
+            Ok(batches.iter().try_for_each(|batch| writer.write(batch))?)
+        })
+        .map_err(Error::from)?;
+        source.verify_unchanged()?;
+        writer.finish()
+    }
+}
+
+/// The only report, where one response was to be fitted.
+fn only(mut reports: Vec<FitReport>) -> Result<FitReport> {
+    match (reports.pop(), reports.is_empty()) {
+        (Some(report), true) => Ok(report),
+        _ => Err(Error::invalid_request("there are several targets: `fit_targets` fits them")),
+    }
+}

@@ -1,0 +1,95 @@
+//! The state of a model whose rows were summed, and the pass that sums them.
+
+use streamreg_core::{
+    Coding, Design, LeftOut, Levels, MissingReason, ModelSpec, RowLedger, Statistics as Sums, Unseen,
+};
+
+use crate::error::{Error, Result};
+use crate::pass::{Passes, Rows};
+use crate::plan::Plan;
+use crate::plan::limits::check_width;
+
+/// A model whose rows were summed.
+pub(crate) struct State {
+    pub(crate) spec: ModelSpec,
+    pub(crate) left_out: Vec<LeftOut>,
+    pub(crate) design: Design,
+    pub(crate) levels: Levels,
+    pub(crate) sums: Sums,
+    pub(crate) ledger: RowLedger,
+}
+
+impl State {
+    /// Sums all rows; once more if columns turn out to have no value.
+    pub(crate) fn sum<R: Rows>(plan: &Plan<'_>, passes: &mut Passes<'_, R>) -> Result<Self> {
+        let sum = |passes: &mut Passes<'_, R>, design: &Design, levels: &Levels| {
+            let (sums, ledger) = passes.accumulate((design, levels), None, || Sums::new(design))?;
+            Ok((sums, ledger, ()))
+        };
+        Ok(Self::sum_by(plan, passes, sum)?.0)
+    }
+
+    /// The same with `sum` as the pass, and what else it makes.
+    ///
+    /// # Errors
+    /// Those of the pass, and where no row is left.
+    pub(crate) fn sum_by<R: Rows, T>(
+        plan: &Plan<'_>,
+        passes: &mut Passes<'_, R>,
+        sum: impl Fn(&mut Passes<'_, R>, &Design, &Levels) -> Result<(Sums, RowLedger, T)>,
+    ) -> Result<(Self, T)> {
+        let mut empty = Vec::new();
+        loop {
+            let (spec, left_out) = plan.spec(&empty)?;
+            check_width(spec.terms.len())?;
+            let design = plan.design(&spec, passes)?;
+            let levels = Levels { sets: design.level_sets(), ..Levels::default() };
+            let (sums, ledger, beside) = sum(passes, &design, &levels)?;
+            let more = plan.new_empty_columns(&ledger, &spec);
+            if more.is_empty() {
+                if ledger.rows_used == 0 {
+                    return Err(no_rows(&ledger, passes.filters()));
+                }
+                return Ok((Self { spec, left_out, design, levels, sums, ledger }, beside));
+            }
+            empty.extend(more);
+        }
+    }
+
+    /// The levels for another pass over the same rows: those of the terms by their positions in the coding. Every level
+    /// of a used row is known; rows with others are dropped for something else.
+    pub(crate) fn levels_again(&self, coding: &Coding) -> Result<Levels> {
+        let mut sets = self.design.fixed_level_sets(&coding.levels)?;
+        // Clusters keep the numbers that they have.
+        sets.extend(self.levels.sets.iter().skip(sets.len()).cloned());
+        Ok(Levels { sets, unseen: Unseen::Null, ..Levels::default() })
+    }
+
+    /// How many levels the clusters have, in rows that were used or not.
+    pub(crate) fn cluster_levels(&self) -> Vec<usize> {
+        self.design.clusters().iter().map(|&c| self.levels.sets[c].len()).collect()
+    }
+}
+
+/// The error for data of which no row can be used: it says why.
+pub(super) fn no_rows(ledger: &RowLedger, filters: bool) -> Error {
+    if ledger.rows_read == 0 {
+        let what = if filters { ": the filter lets none pass" } else { "" };
+        return Error::data(format!("there are no rows to fit{what}"));
+    }
+    let causes = ledger.dropped.iter().map(|d| {
+        let what = match d.reason {
+            MissingReason::Null => "null",
+            MissingReason::NonFinite => "not finite",
+            MissingReason::ZeroWeight => "zero",
+            _ => "unknown",
+        };
+        format!("{} for {:?} {what}", d.rows, d.column)
+    });
+    let causes: Vec<String> = causes.collect();
+    Error::data(format!(
+        "no row is left to fit: all {} were dropped, {}",
+        ledger.rows_read,
+        causes.join(", ")
+    ))
+}

@@ -1,0 +1,124 @@
+//! How to run, as opposed to what to compute.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use streamreg_core::{Design, PassControl};
+use streamreg_reader::ScanRequest;
+
+use crate::error::{Error, Result};
+
+/// How far a pass has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Rows read since the beginning of this pass.
+    pub rows: u64,
+    /// Rows in all, where that is known.
+    pub total: Option<u64>,
+    /// 1 for the first pass over the data, 2 for the second.
+    pub pass: usize,
+    /// The mean loss that an iterative solver last knew, in the units of the data.
+    pub loss: Option<f64>,
+    /// Whether the pass is over, for better or worse.
+    pub done: bool,
+}
+
+/// Called from any thread, about once a record batch.
+pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// How to run, as opposed to what to compute.
+#[derive(Clone, Default)]
+pub struct Execution {
+    /// Threads; all processors where absent.
+    pub threads: Option<usize>,
+    /// Rows of a record batch; the reader's default where absent. Never changes a result.
+    pub batch_rows: Option<usize>,
+    /// Told how far the work has come.
+    pub progress: Option<ProgressFn>,
+    /// Set from outside to stop early.
+    pub interrupt: Option<Arc<AtomicBool>>,
+}
+
+/// A pass, as its progress tells of it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Pass<'a> {
+    /// From 1 on.
+    pub(crate) number: usize,
+    /// The bits of the last mean loss, of an iterative solver.
+    pub(crate) loss: Option<&'a LastLoss>,
+}
+
+impl Pass<'_> {
+    /// The only pass.
+    pub(crate) fn only() -> Self {
+        Self { number: 1, loss: None }
+    }
+}
+
+/// The mean loss that was last known, which one thread sets and others show.
+#[derive(Default)]
+pub(crate) struct LastLoss(AtomicU64);
+
+impl LastLoss {
+    pub(crate) fn set(&self, loss: f64) {
+        self.0.store(loss.to_bits(), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<f64> {
+        // Before the first one there are the bits of zero.
+        let bits = self.0.load(Ordering::Relaxed);
+        Some(f64::from_bits(bits)).filter(|loss| bits != 0 && loss.is_finite())
+    }
+}
+
+impl Execution {
+    /// The number of threads to use.
+    ///
+    /// # Errors
+    /// When zero were asked for.
+    pub fn resolved_threads(&self) -> Result<usize> {
+        match self.threads {
+            Some(0) => Err(Error::invalid_request("at least one thread is needed, not 0")),
+            Some(n) => Ok(n),
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        }
+    }
+
+    /// Runs `work` with the pass control that these settings stand for.
+    pub(crate) fn control<T>(
+        &self,
+        pass: Pass<'_>,
+        total: Option<u64>,
+        work: impl FnOnce(&PassControl<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let read = AtomicU64::new(0);
+        let tell = |rows: u64, done: bool| {
+            if let Some(progress) = &self.progress {
+                let loss = pass.loss.and_then(LastLoss::get);
+                progress(Progress { rows, total, pass: pass.number, loss, done });
+            }
+        };
+        let report = |rows: u64| tell(read.fetch_add(rows, Ordering::Relaxed) + rows, false);
+        let control = PassControl {
+            threads: self.resolved_threads()?,
+            progress: Some(&report),
+            interrupt: self.interrupt.as_deref(),
+        };
+        let outcome = work(&control);
+        tell(read.load(Ordering::Relaxed), true);
+        outcome
+    }
+
+    /// A scan request for the columns of a design.
+    pub(crate) fn request_for(&self, design: &Design) -> ScanRequest {
+        ScanRequest { dictionaries: design.dictionaries(), ..self.request(design.columns()) }
+    }
+
+    /// A scan request for `columns`.
+    pub(crate) fn request(&self, columns: &[String]) -> ScanRequest {
+        let mut request = ScanRequest::new(columns);
+        request.batch_rows = self.batch_rows.unwrap_or(request.batch_rows);
+        request
+    }
+}

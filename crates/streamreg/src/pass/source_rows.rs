@@ -1,0 +1,159 @@
+//! The rows of a [`Source`].
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use streamreg_core::iterative::RowBlock;
+use streamreg_core::{Accumulator, AssignedBatch, Design, PassControl, RowLedger, accumulate, shuffled_pass};
+use streamreg_reader::{Partition, PartitionOrder, Scan, ScanRequest, Source};
+
+use crate::error::{Error, Failure, Result};
+use crate::pass::row_ids::RowIdPlan;
+use crate::pass::{Execution, Rows, Scope, Shuffled, Taken};
+
+/// The rows of files.
+pub(crate) struct SourceRows<'a>(pub(crate) &'a dyn Source);
+
+impl Rows for SourceRows<'_> {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.0.schema())
+    }
+
+    fn reopens(&self) -> bool {
+        self.0.reopens()
+    }
+
+    fn first(&self, design: &Design, execution: &Execution) -> Result<Option<RecordBatch>> {
+        let scan = self.0.scan(&execution.request_for(design))?;
+        let mut taken = Taken::default();
+        while let Some(partition) = scan.next_partition() {
+            for batch in partition?.batches {
+                if taken.add(batch?) {
+                    return taken.join();
+                }
+            }
+        }
+        taken.join()
+    }
+
+    fn accumulate<A: Accumulator>(
+        &self,
+        scope: &Scope<'_>,
+        make: impl Fn() -> A + Sync,
+    ) -> Result<(A, RowLedger)> {
+        let Scope { design, levels, folds, execution, .. } = *scope;
+        let request = extended(folds, execution.request_for(design), self.0.schema())?;
+        let width = design.columns().len();
+        self.pass(&request, scope, |control, scan| {
+            accumulate(design, levels, control, make, || next_assigned(folds, &request, width, scan))
+        })
+    }
+
+    fn shuffled(
+        &self,
+        scope: &Scope<'_>,
+        order: &Shuffled<'_>,
+        sink: &mut dyn FnMut(&[RowBlock]) -> streamreg_core::Result<()>,
+    ) -> Result<RowLedger> {
+        let Scope { design, levels, folds, execution, .. } = *scope;
+        let Shuffled { standardizer, seed } = *order;
+        let mut request = extended(folds, execution.request_for(design), self.0.schema())?;
+        request.order = PartitionOrder::Shuffled(seed);
+        // Short partitions cost a page at each end more, and few ones would not mix.
+        let rows = self.0.summary().rows.unwrap_or(u64::MAX);
+        request.partition_rows = Some((rows / 16).clamp(MIXED_PARTITION_ROWS / 4, MIXED_PARTITION_ROWS));
+        let width = design.columns().len();
+        let done = self.pass(&request, scope, |control, scan| {
+            let next = || next_assigned(folds, &request, width, scan);
+            let sink = |group: &[RowBlock]| sink(group).map_err(Failure::from);
+            Ok(((), shuffled_pass(design, levels, standardizer, control, seed, next, sink)?))
+        });
+        Ok(done?.1)
+    }
+}
+
+/// Rows of a partition, at most, where partitions are mixed: the fewer, the better.
+const MIXED_PARTITION_ROWS: u64 = 1 << 18;
+
+/// `request`, and what a plan needs beside it.
+fn extended(plan: Option<&RowIdPlan>, request: ScanRequest, schema: &Schema) -> Result<ScanRequest> {
+    plan.map_or(Ok(request.clone()), |plan| plan.extend(request, schema))
+}
+
+/// Batches of a partition, and what a plan assigns to their rows.
+type Assigned = Box<dyn Iterator<Item = std::result::Result<AssignedBatch, Failure>> + Send>;
+
+/// The next partition of a scan.
+fn next_assigned(
+    plan: Option<&RowIdPlan>,
+    request: &ScanRequest,
+    width: usize,
+    scan: &dyn Scan,
+) -> Option<std::result::Result<(usize, Assigned), Failure>> {
+    let assigned = |partition: Partition| {
+        let Partition { index, numbers, batches, .. } = partition;
+        let batches: Assigned = match plan.map(|plan| plan.assigner(request, width, numbers, index)) {
+            Some(mut assigner) => Box::new(batches.map(move |batch| assigner.assign(&batch?))),
+            None => Box::new(batches.map(|batch| Ok(batch?.into()))),
+        };
+        (index, batches)
+    };
+    Some(scan.next_partition()?.map(assigned).map_err(Failure::from))
+}
+
+impl SourceRows<'_> {
+    /// Runs a pass, and counts what did not pass the filter.
+    fn pass<S>(
+        &self,
+        request: &ScanRequest,
+        scope: &Scope<'_>,
+        work: impl FnOnce(&PassControl<'_>, &dyn Scan) -> std::result::Result<(S, RowLedger), Failure>,
+    ) -> Result<(S, RowLedger)> {
+        let before = self.0.counts();
+        let scan = self.0.scan(request)?;
+        // What passes a filter is not known beforehand.
+        let total = self.0.inputs().iter().map(|input| input.rows.filter(|_| !self.0.filters())).sum();
+        let (state, mut ledger) = scope.execution.control(scope.pass, total, |control| {
+            work(control, scan.as_ref()).map_err(|failure| match failure {
+                Failure::Core(error) => self.locate(error),
+                Failure::Other(error) => error,
+            })
+        })?;
+        self.0.verify_unchanged()?;
+        let after = self.0.counts();
+        ledger.rows_filtered =
+            (after.rows_filtered - before.rows_filtered) + (after.rows_skipped - before.rows_skipped);
+        Ok((state, ledger))
+    }
+
+    /// The error of a partition before which `rows` rows were read.
+    pub(crate) fn locate_after(&self, rows: u64, failure: Failure) -> Error {
+        match failure {
+            Failure::Other(error) => error,
+            Failure::Core(error) => match error.row() {
+                Some(row) => self.locate(error.at_row(row + rows)),
+                None => error.into(),
+            },
+        }
+    }
+
+    /// Says which file a row is in, as far as the numbers of rows of the files before it are known.
+    fn locate(&self, error: streamreg_core::Error) -> Error {
+        let Some(mut row) = error.row() else { return error.into() };
+        if self.0.filters() {
+            // Rows are counted behind the filter, so no file can be named.
+            return Error::from(error).located("among the rows that pass the filter");
+        }
+        let inputs = self.0.inputs();
+        for (index, input) in inputs.iter().enumerate() {
+            let here = index + 1 == inputs.len() || input.rows.is_some_and(|rows| row < rows);
+            if here {
+                return Error::from(error.at_row(row)).located(&input.path.to_string_lossy());
+            }
+            let Some(rows) = input.rows else { break };
+            row -= rows;
+        }
+        error.into()
+    }
+}

@@ -1,0 +1,315 @@
+//! What was asked for becomes what is done: decided once, before any row is read.
+//!
+//! A [`Plan`] knows the way that a fit takes, and with which precision its sums are carried. What does not go together is
+//! refused here, and nowhere else; what only the data can tell (their levels, their rank) is left to the ways in `fit`.
+//! [`limits`] has what a fit may ask of memory.
+
+pub(crate) mod limits;
+
+use std::borrow::Cow;
+
+use arrow_schema::SchemaRef;
+use streamreg_core::iterative::{LearningRate, Loss};
+use streamreg_core::{Design, LeftOut, Missing, ModelSpec, Precision, RowLedger};
+use streamreg_reader::Source;
+use streamreg_solve::{Collinear, SolveOptions, Solver};
+
+use self::limits::{MAX_COLUMNS, check_folds, check_width};
+use crate::error::{Error, Result};
+use crate::pass::row_ids::RowIdPlan;
+use crate::pass::{Passes, Rows};
+use crate::request::inference::Inferred;
+use crate::request::iterative::Descent;
+use crate::request::penalty::Penalization;
+use crate::request::regression::Regression;
+
+/// A fit as it will be done.
+pub(crate) struct Plan<'a> {
+    pub(crate) regression: &'a Regression,
+    pub(crate) route: Route<'a>,
+    /// How sums are carried.
+    pub(crate) precision: Precision,
+    schema: SchemaRef,
+    reopens: bool,
+    /// Columns that are known to have no value before anything is read.
+    empty: Vec<String>,
+}
+
+/// The ways to fit.
+pub(crate) enum Route<'a> {
+    /// Least squares from one pass, or two.
+    Direct(Inferred<'a>),
+    /// One fit a group, from the sums of one pass.
+    Groups,
+    /// From the sums of one pass, with those of folds where they choose the penalty.
+    Penalized { asked: &'a Penalization, folds: Option<RowIdPlan> },
+    /// Pass by pass.
+    Iterative { solver: Solver, asked: Cow<'a, Descent> },
+}
+
+impl<'a> Plan<'a> {
+    /// The plan for a fit of every response.
+    ///
+    /// # Errors
+    /// Where what was asked for does not go together, or not with the columns of the data.
+    pub(crate) fn new<R: Rows>(
+        regression: &'a Regression,
+        rows: &R,
+        source: Option<&dyn Source>,
+    ) -> Result<Self> {
+        let mut plan = Self::unrouted(regression, rows, source);
+        plan.route = if let Some(solver) = plan.iterative_solver()? {
+            plan.precision = Precision::Float;
+            let unasked = || Cow::Owned(Descent::default());
+            let asked = regression.descent.as_ref().map_or_else(unasked, Cow::Borrowed);
+            asked.validate(solver)?;
+            plan.check_iterative(solver)?;
+            Route::Iterative { solver, asked }
+        } else if let Some(asked) = &regression.penalization {
+            plan.check_penalized(asked)?;
+            Route::Penalized { asked, folds: plan.folds(asked)? }
+        } else {
+            plan.direct()?
+        };
+        Ok(plan)
+    }
+
+    /// The plan for a fit of every group.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub(crate) fn of_groups<R: Rows>(
+        regression: &'a Regression,
+        rows: &R,
+        source: Option<&dyn Source>,
+    ) -> Result<Self> {
+        let plan = Self::unrouted(regression, rows, source);
+        let refuse = |message: &str| Err(Error::invalid_request(message));
+        plan.options().validate()?;
+        if regression.penalization.is_some() {
+            return refuse("groups of rows are not fitted with a penalty");
+        }
+        if let Some(solver) = plan.iterative_solver()? {
+            return refuse(&format!("the solver {} fits no groups", solver));
+        }
+        if plan.is_triangular() {
+            return refuse(
+                "groups are fitted from their cross-products: the solver must be auto or cholesky",
+            );
+        }
+        let (spec, _) = plan.spec(&[])?;
+        regression.inference.refuse_groups(&spec)?;
+        if spec.by.is_empty() {
+            return refuse("no column splits the rows into groups");
+        }
+        check_width(spec.terms.len())?;
+        Ok(plan)
+    }
+
+    /// What all plans begin with.
+    fn unrouted<R: Rows>(regression: &'a Regression, rows: &R, source: Option<&dyn Source>) -> Self {
+        let empty = source.map(empty_columns).unwrap_or_default();
+        let (precision, route) = (regression.precision, Route::Groups);
+        Self { regression, route, precision, schema: rows.schema(), reopens: rows.reopens(), empty }
+    }
+
+    pub(crate) fn options(&self) -> &'a SolveOptions {
+        &self.regression.options
+    }
+
+    /// Whether the solver factors the data themselves, and not their cross-products.
+    pub(crate) fn is_triangular(&self) -> bool {
+        matches!(self.options().solver, Solver::Qr | Solver::Svd)
+    }
+
+    /// The model, without the terms of columns that have no value anywhere: those of `more_empty`, too.
+    pub(crate) fn spec(&self, more_empty: &[String]) -> Result<(ModelSpec, Vec<LeftOut>)> {
+        let (mut spec, mut left_out) = self.regression.spec(&self.schema)?;
+        if spec.missing == Missing::Error {
+            return Ok((spec, left_out));
+        }
+        for column in self.empty.iter().chain(more_empty) {
+            let before = spec.terms.len();
+            spec.terms.retain(|t| !t.columns().contains(&column.as_str()));
+            if spec.terms.len() < before {
+                let reason = "no value in any row".into();
+                left_out.push(LeftOut { column: column.clone(), reason });
+            }
+        }
+        let empty = |column: &String| left_out.iter().any(|l| l.column == *column);
+        spec.references.retain(|(column, _)| !empty(column));
+        spec.categorical.retain(|column| !empty(column));
+        Ok((spec, left_out))
+    }
+
+    /// The columns of terms that turned out to have no value in any row.
+    pub(crate) fn new_empty_columns(&self, ledger: &RowLedger, spec: &ModelSpec) -> Vec<String> {
+        if spec.missing == Missing::Error || !self.reopens {
+            return Vec::new();
+        }
+        let named: Vec<&str> = spec.terms.iter().flat_map(|t| t.columns()).collect();
+        let responses: Vec<&str> = spec.responses.iter().flat_map(|f| f.columns()).collect();
+        let feature = |c: &&String| named.contains(&c.as_str()) && !responses.contains(&c.as_str());
+        ledger.all_null.iter().filter(feature).cloned().collect()
+    }
+
+    /// A design, bound to the columns of the data, and what it needs to know of the first rows.
+    pub(crate) fn design<R: Rows>(&self, spec: &ModelSpec, passes: &Passes<'_, R>) -> Result<Design> {
+        let mut design = Design::new(spec, &self.schema)?.with_precision(self.precision);
+        check_width(design.variables())?;
+        if design.needs_centre()
+            && let Some(first) = passes.rows.first(&design, passes.execution)?
+        {
+            design.centre_on(&first)?;
+        }
+        Ok(design)
+    }
+
+    /// Least squares.
+    fn direct(&mut self) -> Result<Route<'a>> {
+        self.options().validate()?;
+        if self.is_triangular() {
+            if self.precision == Precision::Exact {
+                let message =
+                    "qr and svd factor the data in float64: exact sums are solved by auto or cholesky";
+                return Err(Error::invalid_request(message));
+            }
+            // Of the sums only the levels are needed, and what the weights sum to.
+            self.precision = Precision::Float;
+        }
+        let (spec, _) = self.spec(&[])?;
+        check_width(spec.terms.len())?;
+        let inferred = self.regression.inference.resolve(&spec, self.reopens)?;
+        if !spec.by.is_empty() {
+            return Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them"));
+        }
+        Ok(Route::Direct(inferred))
+    }
+
+    fn check_penalized(&self, asked: &Penalization) -> Result<()> {
+        self.options().validate()?;
+        asked.validate()?;
+        let refuse = |message: &str| Err(Error::invalid_request(message));
+        if self.is_triangular() {
+            return refuse("penalised fits start from cross-products: the solver must be auto or cholesky");
+        }
+        if self.options().collinear != Collinear::Drop {
+            return refuse(
+                "a penalty decides about collinear columns itself; do not say what happens to them",
+            );
+        }
+        if self.regression.inference.is_asked() {
+            return refuse("penalised estimates have no standard errors: neither covariances nor tests");
+        }
+        if !self.spec(&[])?.0.by.is_empty() {
+            return refuse("groups of rows are not fitted with a penalty");
+        }
+        Ok(())
+    }
+
+    /// The folds that choose a penalty. Every thread has a state a fold.
+    fn folds(&self, asked: &Penalization) -> Result<Option<RowIdPlan>> {
+        let Some(cv) = &asked.cv else { return Ok(None) };
+        let folds = RowIdPlan::folds(cv)?;
+        let (spec, _) = self.spec(&[])?;
+        let variables = Design::new(&spec, &self.schema)?.variables();
+        let threads = self.regression.execution.resolved_threads()?;
+        check_folds(cv.folds, variables, self.precision, threads)?;
+        Ok(Some(folds))
+    }
+
+    /// The solver that an iterative fit takes, if it is one.
+    fn iterative_solver(&self) -> Result<Option<Solver>> {
+        let regression = self.regression;
+        let asked = self.options().solver;
+        if asked.is_iterative() {
+            return Ok(Some(asked));
+        }
+        let descent = regression.descent.as_ref();
+        let smooth = !regression.penalization.as_ref().is_some_and(|p| p.form.penalty.l1_ratio() > 0.0);
+        let wide = regression.sparse.is_some() || regression.hash_bits.is_some();
+        if descent.is_none() && !wide {
+            return Ok(self.is_too_wide()?.then_some(if smooth { Solver::Cg } else { Solver::Sgd }));
+        }
+        if asked != Solver::Auto {
+            let what =
+                if wide { "sparse and hashed designs" } else { "losses other than squares, and epochs," };
+            let message = format!("{what} need an iterative solver, not {}", asked);
+            return Err(Error::invalid_request(message));
+        }
+        let squares = descent.is_none_or(|d| d.loss == Loss::Squared);
+        let plain = descent.is_none_or(|d| d.options.rate == LearningRate::Auto && d.held_out == 0.0);
+        Ok(Some(if wide && squares && smooth && plain { Solver::Cg } else { Solver::Sgd }))
+    }
+
+    /// Whether nobody asked for a solver or what only cross-products give, and these would not fit into memory.
+    fn is_too_wide(&self) -> Result<bool> {
+        let free = self.options().solver == Solver::Auto
+            && self.options().collinear == Collinear::Drop
+            && self.regression.precision == Precision::Auto
+            && !self.regression.inference.is_asked()
+            && self.reopens;
+        if !free {
+            return Ok(false);
+        }
+        let (spec, _) = self.spec(&[])?;
+        Ok(spec.terms.len() > MAX_COLUMNS && spec.by.is_empty() && spec.responses.len() == 1)
+    }
+
+    fn check_iterative(&self, solver: Solver) -> Result<()> {
+        let refuse = |message: &str| Err(Error::invalid_request(format!("the solver {} {message}", solver)));
+        if !self.reopens {
+            return refuse(
+                "reads the data more than once, and they come as a stream that cannot be read again",
+            );
+        }
+        if self.regression.inference.is_asked() {
+            return refuse("has no standard errors: neither covariances nor tests");
+        }
+        if self.options().collinear != Collinear::Drop {
+            return refuse("sets no column aside: collinear ones share a coefficient");
+        }
+        if self.regression.precision == Precision::Exact {
+            return refuse("has no exact sums: that is what the solver auto is for");
+        }
+        if let Some(penalization) = &self.regression.penalization {
+            penalization.validate()?;
+            if penalization.cv.is_some() || penalization.lambda.is_none() || penalization.has_path() {
+                return refuse("takes a penalty of a given size: neither a path nor cross-validation");
+            }
+            if penalization.form.plain(1.0, 1.0).is_none() {
+                return refuse("takes penalties in the units of the data: the penalty scale must be sklearn");
+            }
+            if solver == Solver::Cg && penalization.form.penalty.l1_ratio() > 0.0 {
+                return refuse("minimises squares: a penalty on absolute values takes sgd or gd");
+            }
+        }
+        let (spec, _) = self.spec(&[])?;
+        if !spec.by.is_empty() {
+            return refuse("fits no groups");
+        }
+        if spec.responses.len() != 1 {
+            return refuse("fits one target: fit them one by one");
+        }
+        if spec.missing == Missing::Indicator {
+            return refuse(
+                "has no indicators of missing values: drop the rows, or fill them beforehand (--with)",
+            );
+        }
+        let design = Design::new(&spec, &self.schema)?;
+        if design.has_polynomials() {
+            let message =
+                "orthogonal polynomials depend on all rows: iterative solvers take poly(x, k, raw=TRUE)";
+            return Err(Error::invalid_request(message));
+        }
+        Ok(())
+    }
+}
+
+/// Columns that have no value, as far as the files' statistics say so.
+fn empty_columns(source: &dyn Source) -> Vec<String> {
+    let summary = source.summary();
+    let Some(rows) = summary.rows.filter(|&rows| rows > 0) else { return Vec::new() };
+    let fields = source.schema().fields().iter().zip(&summary.null_counts);
+    fields.filter(|(_, nulls)| **nulls == Some(rows)).map(|(f, _)| f.name().clone()).collect()
+}
