@@ -1,6 +1,5 @@
-//! The shape of the house: files that import each other in a circle, functions longer than a screen, crowded crate roots.
-//!
-//! What is still so is listed here with its number; it may only become less.
+//! The shape of the house: no files that import each other in a circle, no function longer than a screen, no crowded crate
+//! root.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,33 +10,29 @@ const SCREEN: usize = 60;
 /// Most files in the root of a crate.
 const ROOM: usize = 10;
 
-/// The roots of the crates, with what is left to be done: files in circles, long functions, files in the root.
-const CRATES: [(&str, [usize; 3]); 7] = [
-    ("crates/reader/src", [0, 0, 0]),
-    ("crates/core/src", [0, 4, 0]),
-    ("crates/solve/src", [0, 1, 0]),
-    ("crates/streamreg/src", [0, 3, 0]),
-    ("crates/polars/src", [0, 1, 0]),
-    ("crates/cli", [0, 1, 0]),
-    ("data-gen/src", [0, 0, 0]),
+/// The roots of the crates.
+const CRATES: [&str; 7] = [
+    "crates/reader/src",
+    "crates/core/src",
+    "crates/solve/src",
+    "crates/streamreg/src",
+    "crates/polars/src",
+    "crates/cli",
+    "data-gen/src",
 ];
 
 #[test]
 fn the_house_is_in_order() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut wrong = Vec::new();
-    for (root, known) in CRATES {
+    for root in CRATES {
         let house = House::read(&top.join(root));
-        let (circles, long) = (house.circles(), house.long_functions());
+        wrong.extend(house.circles().into_iter().map(|circle| format!("{root}: in a circle: {circle}")));
+        wrong.extend(house.long_functions().into_iter().map(|long| format!("{root}: too long: {long}")));
         let entries = std::fs::read_dir(top.join(root)).unwrap().map(|entry| entry.unwrap().path());
         let crowd = entries.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).count();
-        let found = [circles.len(), long.len(), if crowd > ROOM { crowd } else { 0 }];
-        if found != known {
-            wrong.push(format!(
-                "{root}: {found:?} where {known:?} is known (files in circles, long functions, files in the root)\n  \
-                 in circles:\n    {}\n  long: {long:?}",
-                circles.join("\n    ")
-            ));
+        if crowd > ROOM {
+            wrong.push(format!("{root}: {crowd} files, {ROOM} have room"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

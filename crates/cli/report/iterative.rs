@@ -15,15 +15,6 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
         count(descent.steps),
         descent.ended
     )];
-    let loss = match descent.loss {
-        Loss::Squared => "Mean squared error / 2".to_owned(),
-        Loss::Huber { delta } => format!("Mean Huber loss (delta {})", short(delta)),
-        Loss::Quantile { tau } => format!("Mean quantile loss ({})", short(tau)),
-        Loss::EpsilonInsensitive { epsilon } => {
-            format!("Mean epsilon-insensitive loss (epsilon {})", short(epsilon))
-        }
-        _ => "Mean loss".to_owned(),
-    };
     let objective = match &descent.penalty {
         Some(penalty) => {
             format!(
@@ -35,7 +26,7 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
         }
         None => String::new(),
     };
-    lines.push(format!("{loss}: {}{objective}", short(descent.mean_loss)));
+    lines.push(format!("{}: {}{objective}", loss_name(descent.loss), short(descent.mean_loss)));
     if let Some(held_out) = descent.held_out_loss {
         lines.push(format!("Held out: {} rows, mean loss {}", count(descent.held_out_rows), short(held_out)));
     }
@@ -66,6 +57,19 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
         count(report.glance.nobs)
     ));
     lines
+}
+
+/// What the mean loss is of.
+fn loss_name(loss: Loss) -> String {
+    match loss {
+        Loss::Squared => "Mean squared error / 2".to_owned(),
+        Loss::Huber { delta } => format!("Mean Huber loss (delta {})", short(delta)),
+        Loss::Quantile { tau } => format!("Mean quantile loss ({})", short(tau)),
+        Loss::EpsilonInsensitive { epsilon } => {
+            format!("Mean epsilon-insensitive loss (epsilon {})", short(epsilon))
+        }
+        _ => "Mean loss".to_owned(),
+    }
 }
 
 /// A number with two digits.

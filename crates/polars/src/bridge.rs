@@ -87,18 +87,8 @@ pub(crate) fn to_arrow(column: &pl::Column) -> Result<ArrayRef> {
         P::Date => done!(arrow::Date32Type, i32),
         P::Time => done!(arrow::Time64NanosecondType, i64),
         P::Datetime(unit, zone) => {
-            let zone: Option<Arc<str>> = zone.as_ref().map(|zone| zone.as_str().into());
-            match unit {
-                pl::TimeUnit::Milliseconds => {
-                    Arc::new(numbers!(arrow::TimestampMillisecondType, i64).with_timezone_opt(zone))
-                }
-                pl::TimeUnit::Microseconds => {
-                    Arc::new(numbers!(arrow::TimestampMicrosecondType, i64).with_timezone_opt(zone))
-                }
-                pl::TimeUnit::Nanoseconds => {
-                    Arc::new(numbers!(arrow::TimestampNanosecondType, i64).with_timezone_opt(zone))
-                }
-            }
+            let zone = zone.as_ref().map(|zone| zone.as_str().into());
+            timestamps(physical.i64().map_err(|e| failed(&e))?, *unit, zone)
         }
         P::Duration(pl::TimeUnit::Milliseconds) => done!(arrow::DurationMillisecondType, i64),
         P::Duration(pl::TimeUnit::Microseconds) => done!(arrow::DurationMicrosecondType, i64),
@@ -113,6 +103,22 @@ pub(crate) fn to_arrow(column: &pl::Column) -> Result<ArrayRef> {
             return Err(Error::new(ErrorKind::Unsupported, message).in_column(column.name().as_str()));
         }
     })
+}
+
+/// Counts of a unit since 1970, in a zone or none.
+fn timestamps(counts: &pl::Int64Chunked, unit: pl::TimeUnit, zone: Option<Arc<str>>) -> ArrayRef {
+    use arrow::{TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType};
+    match unit {
+        pl::TimeUnit::Milliseconds => {
+            Arc::new(primitive::<TimestampMillisecondType, _>(counts).with_timezone_opt(zone))
+        }
+        pl::TimeUnit::Microseconds => {
+            Arc::new(primitive::<TimestampMicrosecondType, _>(counts).with_timezone_opt(zone))
+        }
+        pl::TimeUnit::Nanoseconds => {
+            Arc::new(primitive::<TimestampNanosecondType, _>(counts).with_timezone_opt(zone))
+        }
+    }
 }
 
 /// The numbers of a column that has one chunk, copied.

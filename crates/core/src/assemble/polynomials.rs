@@ -67,36 +67,14 @@ impl Group<'_> {
             mark.map_or(centred(u, v), |mark| centred(u, v).sub_accurate(of_mark(mark)))
         };
         let gram: Vec<fx128> = (0..k * k).map(|at| present(powers[at / k], powers[at % k])).collect();
-        // Gram-Schmidt on the powers, in the inner product that the cross-products define.
-        let inner = |a: &[fx128], b: &[fx128]| {
-            let pairs = (0..k).flat_map(|i| (0..k).map(move |j| (i, j)));
-            pairs.fold(fx128::ZERO, |sum: fx128, (i, j)| sum.add_accurate(a[i] * b[j] * gram[i * k + j]))
-        };
         let smallest = if exact.is_some() { 1e-24 } else { 1e-13 };
-        let mut columns: Vec<Vec<fx128>> = Vec::with_capacity(k);
-        for j in 0..k {
-            let mut column = vec![fx128::ZERO; k];
-            column[j] = fx128::ONE;
-            let own = inner(&column, &column);
-            // The second round removes what rounding left of the first.
-            for _ in 0..2 {
-                for before in &columns {
-                    let share = inner(&column, before);
-                    column.iter_mut().zip(before).for_each(|(c, b)| *c = c.sub_accurate(share * *b));
-                }
-            }
-            let square = inner(&column, &column);
-            if square.0.is_nan() || square.0 <= smallest * own.0 {
-                let message = format!(
-                    "a polynomial of degree {k} needs more distinct values of {}, or values less far apart",
-                    polynomial.argument
-                );
-                return Err(Error::new(ErrorKind::Model, message));
-            }
-            let length = square.sqrt();
-            column.iter_mut().for_each(|c| *c /= length);
-            columns.push(column);
-        }
+        let columns = orthonormal(&gram, k, smallest).ok_or_else(|| {
+            let message = format!(
+                "a polynomial of degree {k} needs more distinct values of {}, or values less far apart",
+                polynomial.argument
+            );
+            Error::new(ErrorKind::Model, message)
+        })?;
         let moments = products.moments();
         let mean = |i: usize| match (mark, exact) {
             (None, Some(exact)) => exact.mean(powers[i]),
@@ -116,6 +94,36 @@ impl Group<'_> {
         let columns = columns.into_iter().map(with_constant).collect();
         Ok((Basis { shift: polynomial.shift, scale: polynomial.scale, columns }, amplification))
     }
+}
+
+/// Gram-Schmidt on `k` columns, in the inner product of their Gram matrix `gram`: combinations of them that are orthonormal.
+/// `None` where less than the share `smallest` of a column's square is left beside those before it.
+fn orthonormal(gram: &[fx128], k: usize, smallest: f64) -> Option<Vec<Vec<fx128>>> {
+    let inner = |a: &[fx128], b: &[fx128]| {
+        let pairs = (0..k).flat_map(|i| (0..k).map(move |j| (i, j)));
+        pairs.fold(fx128::ZERO, |sum: fx128, (i, j)| sum.add_accurate(a[i] * b[j] * gram[i * k + j]))
+    };
+    let mut columns: Vec<Vec<fx128>> = Vec::with_capacity(k);
+    for j in 0..k {
+        let mut column = vec![fx128::ZERO; k];
+        column[j] = fx128::ONE;
+        let own = inner(&column, &column);
+        // The second round removes what rounding left of the first.
+        for _ in 0..2 {
+            for before in &columns {
+                let share = inner(&column, before);
+                column.iter_mut().zip(before).for_each(|(c, b)| *c = c.sub_accurate(share * *b));
+            }
+        }
+        let square = inner(&column, &column);
+        if square.0.is_nan() || square.0 <= smallest * own.0 {
+            return None;
+        }
+        let length = square.sqrt();
+        column.iter_mut().for_each(|c| *c /= length);
+        columns.push(column);
+    }
+    Some(columns)
 }
 
 /// The cross-products of the powers and of their missing values over the rows, without weights.

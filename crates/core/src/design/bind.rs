@@ -447,10 +447,9 @@ fn term_name(term: &crate::formula::Term) -> String {
     names.join(":")
 }
 
-/// The sums that the design needs beside those over all rows.
-fn tables(design: &Design) -> Vec<TableSpec> {
+/// For every set of categories that a term is spread over, the variables that are.
+fn spread(design: &Design) -> BTreeMap<Vec<usize>, BTreeSet<usize>> {
     let sum = design.spec.contrasts == Contrasts::Sum;
-    // For every set of categories that a term is spread over, the variables that are.
     let mut needs: BTreeMap<Vec<usize>, BTreeSet<usize>> = BTreeMap::new();
     for term in &design.terms {
         for scoped in &term.scoped {
@@ -474,6 +473,12 @@ fn tables(design: &Design) -> Vec<TableSpec> {
             }
         }
     }
+    needs
+}
+
+/// The sums that the design needs beside those over all rows.
+fn tables(design: &Design) -> Vec<TableSpec> {
+    let needs = spread(design);
     let all: BTreeSet<usize> = (0..design.variables.len()).collect();
     let mut wanted: BTreeMap<Vec<usize>, (BTreeSet<usize>, BTreeSet<usize>)> = BTreeMap::new();
     let keys: Vec<(&Vec<usize>, &BTreeSet<usize>)> = needs.iter().collect();

@@ -280,16 +280,13 @@ impl<T: Averaged> Problem<'_, T> {
             coefficients.iter_mut().for_each(|c| c.quality = None);
         }
         let coefficients = estimates(coefficients, &glance, options.conf_level);
-        let doubt = match T::UNIT < f64::UNIT {
+        let beyond = T::UNIT < f64::UNIT;
+        if beyond {
             // Rows in float64 know no more than this.
-            true => {
-                warnings.extend(undecided(factor, equation));
-                None
-            }
-            false => matches!(self.errors, Errors::Products(_))
-                .then(|| precision.doubt(factor, equation, digits))
-                .flatten(),
-        };
+            warnings.extend(undecided(factor, equation));
+        }
+        let doubts = !beyond && matches!(self.errors, Errors::Products(_));
+        let doubt = doubts.then(|| precision.doubt(factor, equation, digits)).flatten();
         let df_residual = glance.df_residual;
         let fit = Fit {
             coefficients,
