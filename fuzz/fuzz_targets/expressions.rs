@@ -11,7 +11,7 @@ use arrow_array::{
 use arrow_schema::SchemaRef;
 use libfuzzer_sys::fuzz_target;
 use streamreg_reader::rows::{Expressions, needed};
-use streamreg_reader::source::position;
+use streamreg_reader::position;
 use streamreg_reader::{
     InputFile, Partition, Result, RowNumbers, Scan, ScanRequest, Source, Summary,
 };

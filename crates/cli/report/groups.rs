@@ -4,8 +4,8 @@ use std::io::{Result, Write};
 
 use serde::{Serialize, Serializer};
 use streamreg::{
-    Aliased, Glance, GroupFit, GroupSummary, InputRecord, LeftOut, Level, Reading, RowLedger, TermEstimate,
-    Timings, Warning, csv_field,
+    Aliased, Glance, GroupFit, GroupSummary, InputRecord, LeftOut, Level, ReadCounts, RowLedger,
+    TermEstimate, Timings, Warning, csv_field,
 };
 
 use super::markdown::{escape, row as markdown_row};
@@ -49,7 +49,7 @@ struct JsonCommon<'s> {
     ledger: &'s RowLedger,
     left_out: &'s [LeftOut],
     inputs: &'s [InputRecord],
-    reading: Reading,
+    reading: ReadCounts,
     timings: &'s Timings,
 }
 

@@ -16,7 +16,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use serde::Serialize;
-use streamreg::{Details, FitReport, LeftOut, Reading, RowLedger};
+use streamreg::{Details, FitReport, LeftOut, ReadCounts, RowLedger};
 
 pub(crate) use self::format::Format;
 pub(crate) use self::groups::{GroupForm, GroupWriter};
@@ -73,21 +73,13 @@ fn ledger_lines(report: &FitReport) -> Vec<String> {
     lines
 }
 
-fn dropped_rows(ledger: &RowLedger, reading: &Reading) -> Vec<String> {
+fn dropped_rows(ledger: &RowLedger, reading: &ReadCounts) -> Vec<String> {
     let mut lines = Vec::new();
     if ledger.rows_dropped() > 0 {
         let causes: Vec<String> = ledger
             .dropped
             .iter()
-            .map(|d| {
-                let what = match d.reason {
-                    streamreg::MissingReason::Null => "null",
-                    streamreg::MissingReason::NonFinite => "not finite",
-                    streamreg::MissingReason::ZeroWeight => "zero",
-                    _ => "unusable",
-                };
-                format!("{} for {} {what}", number::count(d.rows), printable(&d.column))
-            })
+            .map(|d| format!("{} for {} {}", number::count(d.rows), printable(&d.column), d.reason))
             .collect();
         lines.push(format!(
             "{} of {} rows dropped: {}",

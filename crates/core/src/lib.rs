@@ -20,7 +20,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`formula`], [`expression`] | the language of terms; arithmetic on columns |
+//! | `formula`, `expression` | the language of terms; arithmetic on columns |
 //! | `model` | responses, terms, weights, groups, treatment of missing values; how categories share columns |
 //! | `design` | the model bound to a schema, the numbers computed for it, the columns that it means |
 //! | `levels` | the levels of categories, found while streaming |
@@ -35,8 +35,8 @@ mod assemble;
 mod choice;
 mod design;
 mod error;
-pub mod expression;
-pub mod formula;
+mod expression;
+mod formula;
 pub mod iterative;
 mod levels;
 mod model;
@@ -50,8 +50,8 @@ pub use choice::Choice;
 pub use design::Design;
 pub use design::layout::{AbsorbedTerm, Coding, Effect, Expanded, Layout};
 pub use error::{Error, ErrorKind, Result};
-pub use expression::Expr;
-pub use formula::{Factor, Formula, FormulaError, Term};
+pub use expression::{Expr, Function, Operator};
+pub use formula::{Expansion, Factor, Formula, FormulaError, MAX_LENGTH, Term};
 pub use levels::{Level, LevelSet};
 pub use model::spec::usable_as_number;
 pub use model::spec::{

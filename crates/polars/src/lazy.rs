@@ -12,10 +12,10 @@ use polars::prelude::{Engine, LazyFrame, PlanCallback};
 
 use crate::bridge::{arrow_type, to_arrow};
 use crate::{failed, quiet, words};
-use streamreg_reader::source::{NoPartitions, position};
 use streamreg_reader::{
     Error, ErrorKind, InputFile, Partition, Result, RowNumbers, Scan, ScanRequest, Source, Summary,
 };
+use streamreg_reader::{NoPartitions, position};
 
 /// Rows of a partition, but for the last one. Part of the definition of floating-point results.
 const PARTITION_ROWS: usize = 65_536;

@@ -8,36 +8,36 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`source`] | the contract: [`Source`], [`Scan`], [`Partition`] |
+//! | `source` | the contract: [`Source`], [`Scan`], [`Partition`] |
 //! | [`parquet`] | page-wise decoding of row groups, whole or in ranges of rows |
 //! | [`csv`] | byte ranges cut on record edges, parsed in parallel |
 //! | [`ipc`] | Arrow IPC files, record batch by record batch |
-//! | [`dataset`] | paths, directories, globs, hive keys; one schema for many files |
+//! | `dataset` | paths, directories, globs, hive keys; one schema for many files |
 //! | [`rows`] | derived columns and filters: SQL expressions of a row |
-//! | [`predicate`] | row groups and files in which no row can pass a filter |
-//! | [`limits`] | what a file may ask of us |
-//! | [`error`] | one error type: kind, file, place, column |
+//! | `predicate` | row groups and files in which no row can pass a filter |
+//! | `limits` | what a file may ask of us |
+//! | `error` | one error type: kind, file, place, column |
 //!
-//! Start at [`dataset::Dataset::open`].
+//! Start at [`Dataset::open`].
 
 pub mod contain;
 pub mod csv;
-pub mod dataset;
-pub mod error;
+mod dataset;
+mod error;
 pub mod ipc;
 pub mod libsvm;
-pub mod limits;
+mod limits;
 mod lines;
 pub mod ndjson;
 pub mod parquet;
-pub mod predicate;
+mod predicate;
 pub mod rows;
-pub mod source;
+mod source;
 
 pub use dataset::{Dataset, DatasetOptions};
-pub use error::{Error, ErrorKind, Result};
-pub use predicate::{Comparison, Predicate, Value};
+pub use error::{Error, ErrorKind, Place, Result};
+pub use predicate::{Bounds, Comparison, Predicate, Value};
 pub use source::{
-    Checksums, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest, Source,
-    Summary,
+    Checksums, DEFAULT_BATCH_ROWS, InputFile, NoPartitions, Partition, PartitionOrder, ReadCounts,
+    RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };

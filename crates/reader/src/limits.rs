@@ -3,25 +3,25 @@
 //! allocated for it.
 
 /// Largest Parquet footer, in bytes.
-pub const MAX_FOOTER_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_FOOTER_BYTES: u64 = 256 << 20;
 
 /// Largest Parquet page, in bytes, compressed or not.
-pub const MAX_PAGE_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_PAGE_BYTES: u64 = 256 << 20;
 
 /// Largest Parquet page header, in bytes (statistics of long strings stand there).
-pub const MAX_PAGE_HEADER_BYTES: usize = 1 << 20;
+pub(crate) const MAX_PAGE_HEADER_BYTES: usize = 1 << 20;
 
 /// Largest record batch of an Arrow IPC file, in bytes as it is stored. It is read as a whole.
-pub const MAX_IPC_BATCH_BYTES: u64 = 4 << 30;
+pub(crate) const MAX_IPC_BATCH_BYTES: u64 = 4 << 30;
 
 /// Largest buffer of a record batch, in bytes after decompression.
-pub const MAX_IPC_BUFFER_BYTES: i64 = 1 << 30;
+pub(crate) const MAX_IPC_BUFFER_BYTES: i64 = 1 << 30;
 
 /// Most rows of a Parquet file: a million million. Ranges of rows are planned before they are read.
-pub const MAX_ROWS: i64 = 1 << 40;
+pub(crate) const MAX_ROWS: i64 = 1 << 40;
 
 /// Longest CSV record, in bytes.
-pub const MAX_RECORD_BYTES: usize = 16 << 20;
+pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// Most columns of one file.
-pub const MAX_COLUMNS: usize = 200_000;
+pub(crate) const MAX_COLUMNS: usize = 200_000;

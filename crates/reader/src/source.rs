@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::Predicate;
@@ -176,6 +177,7 @@ impl Scan for Collected {
 
 /// The order of the partitions of a scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PartitionOrder {
     /// As they are stored: file after file, row after row.
     #[default]
@@ -331,7 +333,7 @@ pub struct Checksums {
 }
 
 /// What scans have read, and what they could pass over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReadCounts {
     /// Bytes read from files: pages with their headers of Parquet, text as it is stored of CSV. What
@@ -343,7 +345,8 @@ pub struct ReadCounts {
     pub row_groups_skipped: u64,
     /// Rows of those row groups, and of whole files passed over, where their number is known.
     pub rows_skipped: u64,
-    /// Rows that were decoded and did not pass the filter.
+    /// Rows that were decoded and did not pass the filter; a report tells of them with the other rows.
+    #[serde(skip)]
     pub rows_filtered: u64,
 }
 

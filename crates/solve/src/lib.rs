@@ -16,16 +16,16 @@
 //! | `absorb` | a large category, eliminated before the rest is solved for |
 //! | `scalar`, `centre` | float64 and double-double, one algorithm for both; the means |
 //! | `solution` | coefficients and covariance from a factor; the minimum norm |
-//! | `aliased`, `precision` | what depends on what; how many digits are left |
+//! | `aliased`, `error_analysis` | what depends on what; how many digits are left |
 //! | `inference` | standard errors, tests, intervals, the statistics of the whole fit |
-//! | [`covariance`] | sandwiches: robust to unequal variances, lags, clusters |
+//! | `covariance` | sandwiches: robust to unequal variances, lags, clusters |
 //! | [`WaldTest`] | joint tests of restrictions |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
 //! | [`penalized`] | ridge, lasso, elastic net; paths; cross-validation from the sums of folds |
 //! | [`SolveOptions`] | solver, collinear columns, rank tolerance |
 
 mod coefficient;
-pub mod covariance;
+mod covariance;
 mod equation;
 mod error;
 mod factor;
@@ -36,14 +36,14 @@ pub mod penalized;
 mod scalar;
 mod warning;
 
-pub use covariance::{Bread, ClusterCount, Meat, SmallSample, Vcov, VcovSummary};
+pub use covariance::{Bread, ClusterCount, Meat, Sizes, SmallSample, Vcov, VcovSummary};
 pub use equation::Equation;
 pub use error::{Error, Result};
 pub use fit::absorb::Absorbed;
-pub use fit::accuracy::{WANTED_DIGITS, WARNING_DIGITS};
 pub use fit::aliased::Aliased;
+pub use fit::error_analysis::{WANTED_DIGITS, WARNING_DIGITS};
 pub use fit::solution::{Covariance, LevelCovariance};
-pub use fit::{Attempt, Fit, RankMargin, Statistics, fit};
+pub use fit::{Attempt, Fit, RankMargin, SolveInput, fit};
 pub use inference::wald::{Restriction, WaldTest};
 pub use inference::{Glance, TermEstimate, distributions};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something the reader of a fit should know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Warning {
     /// A stable name for programs.
     pub code: String,

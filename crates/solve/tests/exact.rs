@@ -2,13 +2,13 @@
 
 use faer::fx128;
 use streamreg_core::DoubleDoubleProducts;
-use streamreg_solve::{Collinear, Fit, SolveOptions, Statistics, fit};
+use streamreg_solve::{Collinear, Fit, SolveInput, SolveOptions, fit};
 
 use crate::rational::Cells;
 
 fn solved(cells: &Cells, options: &SolveOptions) -> Fit {
     let double_double = cells.double_double();
-    fit(Statistics::Exact(&double_double), &cells.equation(), options).unwrap().fit
+    fit(SolveInput::Exact(&double_double), &cells.equation(), options).unwrap().fit
 }
 
 fn small(intercept: bool) -> Cells {
@@ -151,7 +151,7 @@ fn three_hundred_columns_take_no_time() {
         nobs: n as u64,
         log_weights: 0.0,
     };
-    let fit = fit(Statistics::Exact(&double_double), &equation, &SolveOptions::default()).unwrap().fit;
+    let fit = fit(SolveInput::Exact(&double_double), &equation, &SolveOptions::default()).unwrap().fit;
     assert_eq!(fit.rank, p + 1);
     // (D - c c'/n)^-1 of equal counts c: 1/c on the diagonal, plus 1/(n - p c) everywhere.
     let rest = n - p as f64 * count;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use streamreg_solve::{Fit, SolveOptions, Statistics, fit};
+use streamreg_solve::{Fit, SolveInput, SolveOptions, fit};
 
 use crate::rational::Cells;
 
@@ -83,7 +83,7 @@ fn certified_values() {
     for ((name, set, cells), (_, wanted, wanted_errors)) in sets().into_iter().zip(WANTED) {
         let double_double = cells.double_double();
         let attempt =
-            fit(Statistics::Exact(&double_double), &cells.equation(), &SolveOptions::default()).unwrap();
+            fit(SolveInput::Exact(&double_double), &cells.equation(), &SolveOptions::default()).unwrap();
         assert_eq!(attempt.doubt, None, "{name}");
         let fit = attempt.fit;
         assert_eq!(fit.rank, fit.coefficients.len(), "{name}");
@@ -115,7 +115,7 @@ fn no_residuals_are_called_noise() {
     for (name, _, cells) in sets().into_iter().filter(|(name, ..)| matches!(*name, "Wampler1" | "Wampler2")) {
         let double_double = cells.double_double();
         let fit =
-            fit(Statistics::Exact(&double_double), &cells.equation(), &SolveOptions::default()).unwrap().fit;
+            fit(SolveInput::Exact(&double_double), &cells.equation(), &SolveOptions::default()).unwrap().fit;
         assert!(fit.warnings.iter().any(|w| w.code == "perfect_fit"), "{name}: {:?}", fit.warnings);
         assert!(!fit.warnings.iter().any(|w| w.code == "few_digits"), "{name}: {:?}", fit.warnings);
         let y = cells.columns.last().unwrap();

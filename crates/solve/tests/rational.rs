@@ -5,7 +5,7 @@ use num_bigint::{BigInt, Sign};
 use streamreg_core::{
     Accumulator, Column, CrossProducts, DesignBlock, DoubleDoubleProducts, TriangularFactor,
 };
-use streamreg_solve::{Equation, Fit, SolveOptions, Statistics, fit};
+use streamreg_solve::{Equation, Fit, SolveInput, SolveOptions, fit};
 
 /// `num / den * 2^exp`.
 #[derive(Clone, Debug)]
@@ -257,9 +257,9 @@ impl Cells {
         let rows = self.feed(TriangularFactor::new(m));
         let of = |statistics| fit(statistics, &self.equation(), options).unwrap().fit;
         [
-            of(Statistics::Exact(&double_double)),
-            of(Statistics::CrossProducts(&products)),
-            of(Statistics::TriangularFactor(&rows)),
+            of(SolveInput::Exact(&double_double)),
+            of(SolveInput::CrossProducts(&products)),
+            of(SolveInput::TriangularFactor(&rows)),
         ]
     }
 }

@@ -15,6 +15,7 @@ use crate::report::InputRecord;
 
 /// A column of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ColumnSummary {
     /// Its name.
     pub name: String,
@@ -51,6 +52,7 @@ pub struct Inspection {
 
 /// What was read without finding damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Verified {
     /// Rows that were decoded.
     pub rows: u64,
@@ -107,7 +109,7 @@ pub fn inspect<P: AsRef<Path>>(
 /// batches, and its sums; two more wait for merging.
 fn predict_memory(threads: u64, variables: u64, decode: u64) -> u64 {
     const PROCESS: u64 = 8 << 20;
-    let batch = streamreg_reader::source::DEFAULT_BATCH_ROWS as u64 * variables * 8;
+    let batch = streamreg_reader::DEFAULT_BATCH_ROWS as u64 * variables * 8;
     let matrix = variables * variables * 8;
     PROCESS + threads * (decode + 2 * batch + state_bytes(variables as usize, Precision::Auto) + 2 * matrix)
 }

@@ -48,7 +48,7 @@ pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically}
 pub use pass::{Execution, Progress, ProgressFn};
 pub use report::{
     Accuracy, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
-    REPORT_SCHEMA_VERSION, Reading, SolverReport, Timings,
+    REPORT_SCHEMA_VERSION, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};
@@ -58,13 +58,12 @@ pub use streamreg_core::iterative::{LearningRate, Loss, Phase, Precondition, Sta
 pub use streamreg_core::{
     Choice, Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut,
     Level, Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger,
-    SparseColumns, Term, Unseen, WeightType, Weights, formula,
+    SparseColumns, Term, Unseen, WeightType, Weights,
 };
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;
 pub use streamreg_reader::csv::{ColumnType, CsvOptions};
-pub use streamreg_reader::source;
-pub use streamreg_reader::{Dataset, DatasetOptions, Source};
+pub use streamreg_reader::{Dataset, DatasetOptions, ReadCounts, Source};
 
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{
@@ -72,3 +71,11 @@ pub use streamreg_solve::{
     Vcov, VcovSummary, WaldTest, Warning,
 };
 pub use {arrow_array, arrow_schema};
+
+/// What a [`Source`] of one's own is made of.
+pub mod source {
+    pub use streamreg_reader::{
+        Checksums, InputFile, NoPartitions, Partition, PartitionOrder, RowNumbers, Scan, ScanRequest,
+        Summary, position,
+    };
+}

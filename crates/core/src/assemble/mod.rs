@@ -14,7 +14,6 @@ use crate::design::Design;
 use crate::design::layout::{BaseColumn, Coding, Layout};
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::{Level, LevelSet};
-use crate::model::spec::LeftOut;
 use crate::rows::missing::RowLedger;
 use crate::sums::cross_products::CrossProducts;
 use crate::sums::double_double::DoubleDoubleProducts;
@@ -440,17 +439,6 @@ impl<'s> Group<'s> {
         let means = bases.items.iter().map(|base| self.total(base).mean).collect();
         let double_double = double_double.and_then(|products| Some((self.exact_centres(&bases)?, products)));
         Some(LevelMeans { group: self, category, bases, means, products, double_double })
-    }
-
-    /// Categories of the terms without a level in the group.
-    pub fn empty_categories(&self) -> Vec<LeftOut> {
-        let named = self.design.categories.iter().zip(&self.coding.levels);
-        let empty = named.filter(|(c, levels)| !c.by && levels.is_empty());
-        let note = |(c, _): (&crate::design::Category, &Vec<Level>)| LeftOut {
-            column: self.design.columns[c.column].clone(),
-            reason: "no level".into(),
-        };
-        empty.map(note).collect()
     }
 }
 

@@ -221,6 +221,7 @@ pub(crate) type Slopes = BTreeMap<Vec<u32>, f64>;
 
 /// A part of the prediction: a number (or 1) times what depends on the levels of some categories.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Effect {
     /// Position of the variable; `None` for the constant 1.
     pub variable: Option<usize>,

@@ -13,6 +13,7 @@ use std::fmt::{self, Display};
 
 /// Arithmetic on columns.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Expr {
     /// A constant. In a parsed formula it is finite and has no sign.
     Number(f64),
@@ -28,6 +29,7 @@ pub enum Expr {
 
 /// An operator between two expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Operator {
     /// `a + b`
     Add,
@@ -43,6 +45,7 @@ pub enum Operator {
 
 /// A function of one argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Function {
     /// The natural logarithm.
     Log,
@@ -173,7 +176,7 @@ impl Expr {
     /// in [`columns`](Self::columns).
     ///
     /// ```
-    /// use streamreg_core::expression::{Expr, Function};
+    /// use streamreg_core::{Expr, Function};
     ///
     /// let root = Expr::Call(Function::Sqrt, Box::new(Expr::Column("area".into())));
     /// assert_eq!(root.evaluate(2, &|_: &str| [4.0, 9.0].as_slice()), [2.0, 3.0]);

@@ -1,30 +1,5 @@
 //! The formula language: `log(price) ~ area * C(city) + poly(age, 2) - 1`.
 //!
-//! A formula is `responses ~ terms`, or the terms alone. It is [parsed](Formula::parse) without knowing the
-//! data, and then [expanded](Formula::expand) with the names of the columns, into the list of products that
-//! are the terms of the model.
-//!
-//! | written | terms |
-//! |---|---|
-//! | `a + b` | `a` and `b` |
-//! | `a:b` | the product of `a` and `b` |
-//! | `a * b` | `a + b + a:b` |
-//! | `(a + b + c)^2`, also `**` | all products of up to two of them |
-//! | `… - a` | without `a`, which must be there |
-//! | `1`, `0`, `-1` | the constant, which is there unless removed by `0` or `- 1` |
-//! | `.` | every column of the data that is not in a response |
-//! | `C(a)` | a column of numbers taken as categories |
-//! | `log(…)` and the other [functions](crate::expression::Function) | a function of arithmetic on columns |
-//! | `I(…)` | arithmetic on columns |
-//! | `poly(…, 3)`, `poly(…, 3, raw=TRUE)` | orthogonal or raw polynomials of arithmetic on columns |
-//!
-//! The operators bind as in R: `^`, then `:`, then `*`, then `+` and `-`. Within `I()`, functions and the
-//! first argument of `poly()`, `+ - * / ^` are [arithmetic](Expr). Products are sets: `a:a` is `a`, and `b:a`
-//! is the same term as `a:b`. Several responses are joined by `+` or `,`.
-//!
-//! A name consists of letters, digits, `_` and `.`, and begins with a letter, `_`, or `.` and a letter. Other
-//! names go in backticks, in which a doubled backtick stands for one.
-//!
 //! | module | what it knows |
 //! |---|---|
 //! | `lex` | a formula's text as tokens |
@@ -56,19 +31,19 @@ use syntax::Node;
 pub const MAX_LENGTH: usize = 64 * 1024;
 
 /// Levels of parentheses, signs and exponents that may be nested in each other.
-pub const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// Operators that one arithmetic expression may have.
-pub const MAX_OPERATORS: usize = 1_000;
+pub(crate) const MAX_OPERATORS: usize = 1_000;
 
 /// Terms that a formula may expand to.
-pub const MAX_TERMS: usize = 10_000;
+pub(crate) const MAX_TERMS: usize = 10_000;
 
 /// The highest power of a sum of terms.
-pub const MAX_EXPONENT: u32 = 10;
+pub(crate) const MAX_EXPONENT: u32 = 10;
 
 /// The highest degree of a polynomial.
-pub const MAX_DEGREE: u32 = 20;
+pub(crate) const MAX_DEGREE: u32 = 20;
 
 /// A formula as it was written: `y ~ (a + b)^2`. It prints in R's way.
 ///
@@ -83,6 +58,31 @@ pub const MAX_DEGREE: u32 = 20;
 /// assert_eq!(expansion.to_string(), "log(y) ~ a + b + c + a:c + b:c");
 /// # Ok::<(), streamreg_core::FormulaError>(())
 /// ```
+///
+/// A formula is `responses ~ terms`, or the terms alone. It is [parsed](Self::parse) without knowing the
+/// data, and then [expanded](Self::expand) with the names of the columns, into the list of products that
+/// are the terms of the model.
+///
+/// | written | terms |
+/// |---|---|
+/// | `a + b` | `a` and `b` |
+/// | `a:b` | the product of `a` and `b` |
+/// | `a * b` | `a + b + a:b` |
+/// | `(a + b + c)^2`, also `**` | all products of up to two of them |
+/// | `… - a` | without `a`, which must be there |
+/// | `1`, `0`, `-1` | the constant, which is there unless removed by `0` or `- 1` |
+/// | `.` | every column of the data that is not in a response |
+/// | `C(a)` | a column of numbers taken as categories |
+/// | `log(…)` and the other [functions](crate::expression::Function) | a function of arithmetic on columns |
+/// | `I(…)` | arithmetic on columns |
+/// | `poly(…, 3)`, `poly(…, 3, raw=TRUE)` | orthogonal or raw polynomials of arithmetic on columns |
+///
+/// The operators bind as in R: `^`, then `:`, then `*`, then `+` and `-`. Within `I()`, functions and the
+/// first argument of `poly()`, `+ - * / ^` are [arithmetic](Expr). Products are sets: `a:a` is `a`, and `b:a`
+/// is the same term as `a:b`. Several responses are joined by `+` or `,`.
+///
+/// A name consists of letters, digits, `_` and `.`, and begins with a letter, `_`, or `.` and a letter. Other
+/// names go in backticks, in which a doubled backtick stands for one.
 #[derive(Clone, Debug)]
 pub struct Formula {
     /// As it was written, for messages.
@@ -94,6 +94,7 @@ pub struct Formula {
 /// What a formula stands for: a list of terms, sorted by their number of factors. It prints as a formula that
 /// stands for the same, unless that has more than [`MAX_LENGTH`] bytes.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Expansion {
     /// What is explained: each a [`Factor::Column`] or a [`Factor::Expr`]. Empty if the formula has only a
     /// right side.

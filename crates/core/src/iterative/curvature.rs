@@ -25,6 +25,7 @@ const RIDGE: f64 = 1e-10;
 /// the condition number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum Curvature {
     /// Columns as they are, in standardised units.
     Scale,

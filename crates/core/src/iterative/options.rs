@@ -63,6 +63,7 @@ choices!(Precondition { Auto => "auto", Diagonal => "diagonal", Scale => "scale"
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Next {
     /// An epoch: [`Sgd::begin_epoch`](crate::iterative::Sgd::begin_epoch), [`Sgd::take`](crate::iterative::Sgd::take) for all rows, [`Sgd::end_epoch`](crate::iterative::Sgd::end_epoch).
     Epoch,

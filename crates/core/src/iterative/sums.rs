@@ -4,6 +4,7 @@ use crate::sums::moments::two_sum;
 
 /// Sums over rows, in standardised units.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct GradientSums {
     /// Rows that were learnt from.
     pub rows: u64,

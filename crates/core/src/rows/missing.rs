@@ -1,5 +1,7 @@
 //! The ledger: what became of every row that was read.
 
+use std::fmt;
+
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -21,11 +23,24 @@ pub enum MissingReason {
     UnseenLevel,
 }
 
+impl fmt::Display for MissingReason {
+    /// What the value is, in a word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::NonFinite => "not finite",
+            Self::ZeroWeight => "zero",
+            Self::UnseenLevel => "unknown",
+        })
+    }
+}
+
 /// Rows left out because of one column.
 ///
 /// A row that lacks several values counts once, for the first of the used columns (response, weight and
 /// groups first, then the features in order), so the counts add up to the number of dropped rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DroppedRows {
     /// The column, or the arithmetic whose result is not finite.
     pub column: String,
@@ -37,6 +52,7 @@ pub struct DroppedRows {
 
 /// Integers that float64 cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RoundedIntegers {
     /// The column.
     pub column: String,
@@ -46,6 +62,7 @@ pub struct RoundedIntegers {
 
 /// Used rows in which a column had no value of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ReplacedRows {
     /// The column, or the arithmetic.
     pub column: String,
@@ -56,6 +73,7 @@ pub struct ReplacedRows {
 /// What became of the rows: `rows_read = rows_used + ` the sum over `dropped`. What a filter left out is not
 /// among those read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RowLedger {
     /// Rows that came out of the files.
     pub rows_read: u64,

@@ -128,6 +128,7 @@ pub struct Scores<'l> {
 
 /// The sums of scores of one response.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ScoreTotals {
     /// Rows that took part.
     pub rows: u64,

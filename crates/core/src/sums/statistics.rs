@@ -114,7 +114,7 @@ impl Accumulator for Statistics {
         }
         self.log_weights.merge_record(0, &other.log_weights, 0);
         for (own, theirs) in self.tables.iter_mut().zip(&other.tables) {
-            own.merge(theirs);
+            own.merge(theirs)?;
         }
         Ok(())
     }

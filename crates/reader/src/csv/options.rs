@@ -68,6 +68,7 @@ impl CsvOptions {
 
 /// What the fields of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ColumnType {
     /// A number, whole or not: `Float64`.
     Number,

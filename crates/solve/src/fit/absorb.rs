@@ -12,8 +12,8 @@ use streamreg_core::{Contrasts, INTERCEPT, LevelMeans};
 
 use crate::coefficient::Coefficient;
 use crate::factor::{Factor, cholesky, rounding_share};
-use crate::fit::accuracy::Bounds;
 use crate::fit::centre::Centre;
+use crate::fit::error_analysis::Bounds;
 use crate::fit::solution::{LevelCovariance, Solution};
 use crate::scalar::{Scalar, dot};
 

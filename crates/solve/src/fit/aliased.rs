@@ -12,6 +12,7 @@ use crate::scalar::Scalar;
 
 /// A column that is an exact linear combination of others, as far as the rank tolerance tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Aliased {
     /// The column.
     pub term: String,

@@ -1,9 +1,9 @@
 //! From sufficient statistics to a [`Fit`].
 
 pub(crate) mod absorb;
-pub(crate) mod accuracy;
 pub(crate) mod aliased;
 pub(crate) mod centre;
+pub(crate) mod error_analysis;
 pub(crate) mod solution;
 
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 use crate::factor::svd::extremes;
 use crate::factor::{Aside, Factor, cholesky, qr};
 use crate::fit::absorb::{Absorbed, Averaged, roundings};
-use crate::fit::accuracy::{Errors, Known, Precision, undecided};
 use crate::fit::aliased::{Aliased, Relation};
 use crate::fit::centre::Centre;
+use crate::fit::error_analysis::{ErrorAnalysis, Errors, Known, undecided};
 use crate::fit::solution::{Covariance, Scaled, Solution};
 use crate::inference::wald::WaldTest;
 use crate::inference::{Glance, TermEstimate, estimates, glance};
@@ -28,7 +28,7 @@ use crate::warning::Warning;
 
 /// The sufficient statistics that a fit starts from.
 #[derive(Clone, Copy, Debug)]
-pub enum Statistics<'a> {
+pub enum SolveInput<'a> {
     /// For the normal equations.
     CrossProducts(&'a CrossProducts),
     /// For the normal equations beyond float64, from sums that are exact.
@@ -39,7 +39,7 @@ pub enum Statistics<'a> {
     Absorbed(Absorbed<'a>),
 }
 
-impl Statistics<'_> {
+impl SolveInput<'_> {
     fn rows(&self) -> u64 {
         match self {
             Self::CrossProducts(c) => c.moments().rows(),
@@ -52,6 +52,7 @@ impl Statistics<'_> {
 
 /// A fitted linear regression.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Fit {
     /// One estimate a term, in the order of the model, `(Intercept)` first.
     pub coefficients: Vec<TermEstimate>,
@@ -125,6 +126,7 @@ impl Fit {
 /// The decision about the rank, and how far from another one it was: every column's residual on the columns kept
 /// before it, as a share of its norm, beside the tolerance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RankMargin {
     /// Columns with at most this share left are set aside.
     pub tolerance: f64,
@@ -183,7 +185,7 @@ impl Attempt {
 ///
 /// # Errors
 /// [`Error::NoRows`], [`Error::Overflow`], [`Error::Option`].
-pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptions) -> Result<Attempt> {
+pub fn fit(statistics: SolveInput<'_>, equation: &Equation, options: &SolveOptions) -> Result<Attempt> {
     options.validate()?;
     if statistics.rows() == 0 {
         return Err(Error::NoRows);
@@ -191,21 +193,21 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
     let (intercept, tolerance) = (equation.intercept, options.rank_tol);
     let columns = equation.features.len();
     match statistics {
-        Statistics::CrossProducts(c) => {
+        SolveInput::CrossProducts(c) => {
             let centre = Centre::of(c.moments());
             let factor = cholesky::factor(c, intercept, tolerance);
             let errors = Errors::of_products(columns, centre.rows);
             let (decompose, solver) = (Scaled::new as Decompose<f64>, Solver::Cholesky);
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
-        Statistics::Exact(d) => {
+        SolveInput::Exact(d) => {
             let factor = cholesky::factor_double_double(d, intercept, tolerance);
             let errors = Errors::of_double_double(&factor, 0);
             let centre = Centre::of_double_double(d);
             let (decompose, solver) = (Scaled::new as Decompose<_>, Solver::Cholesky);
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
-        Statistics::TriangularFactor(t) => {
+        SolveInput::TriangularFactor(t) => {
             let centre = Centre::of(t.moments());
             let factor = qr::factor(t, intercept, tolerance);
             let errors = Errors::of_rows(columns, centre.rows);
@@ -215,7 +217,7 @@ pub fn fit(statistics: Statistics<'_>, equation: &Equation, options: &SolveOptio
             };
             Problem { factor, centre, errors, decompose, solver, absorbed: None }.fit(equation, options)
         }
-        Statistics::Absorbed(a) => match a.means.double_double_products() {
+        SolveInput::Absorbed(a) => match a.means.double_double_products() {
             Some(d) => {
                 let factor = a.factor(intercept, tolerance);
                 let errors = Errors::of_double_double(&factor, roundings(a.means.len()));
@@ -260,7 +262,7 @@ impl<T: Averaged> Problem<'_, T> {
         let own_constant = equation.intercept && self.absorbed.is_none();
         let centred = equation.intercept || self.absorbed.is_some();
         let precision =
-            Precision::new(factor, &scaled, centre, (own_constant, centred), self.errors, condition);
+            ErrorAnalysis::new(factor, &scaled, centre, (own_constant, centred), self.errors, condition);
         let solved = self.solve(&scaled, &precision, equation, options, condition)?;
         let Solved { mut coefficients, solution, shortest, covariance_of, aliased } = solved;
         let glance = glance(factor, centre.weight(), equation);
@@ -320,7 +322,7 @@ impl<T: Averaged> Problem<'_, T> {
     fn solve(
         &self,
         scaled: &Scaled<T>,
-        precision: &Precision,
+        precision: &ErrorAnalysis,
         equation: &Equation,
         options: &SolveOptions,
         condition: f64,
@@ -375,7 +377,7 @@ fn solve_absorbed<T: Averaged>(
     (factor, centre): (&Factor<T>, &Centre),
     solution: Solution<T>,
     relations: Vec<Relation<T>>,
-    precision: &Precision,
+    precision: &ErrorAnalysis,
     equation: &Equation,
     condition: f64,
 ) -> Solved<T> {

@@ -14,6 +14,7 @@ use crate::scalar::{Scalar, dot};
 
 /// Covariance of the estimated coefficients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Covariance {
     /// Positions, among the terms, of the coefficients that were estimated.
     pub terms: Vec<usize>,
@@ -39,6 +40,7 @@ pub struct Covariance {
 /// For intervals of predictions where a category was eliminated: the variance of the expected value at `x` in
 /// level `l` is `sigma² / weight_l + (x - mean_l)' V (x - mean_l)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LevelCovariance {
     /// Sum of the weights of every level.
     pub weights: Vec<f64>,

@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::coefficient::Coefficient;
 use crate::equation::Equation;
 use crate::factor::Factor;
-use crate::fit::accuracy::digits;
+use crate::fit::error_analysis::digits;
 use crate::inference::distributions::{f_upper, student_t_quantile_two_sided, student_t_two_sided};
 use crate::scalar::{Scalar, dot};
 
 /// One row of the coefficient table. Fields are `None` where the number does not exist: all of them for
 /// a column that was set aside, all but the estimate without residual degrees of freedom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TermEstimate {
     /// Name of the term.
     pub term: String,
@@ -69,6 +70,7 @@ impl TermEstimate {
 
 /// Statistics of a fit as a whole, by the names and definitions of R's `lm` and broom's `glance`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Glance {
     /// `1 - RSS / TSS`; TSS is about the mean with an intercept, about zero without.
     pub r_squared: Option<f64>,

@@ -23,6 +23,7 @@ pub struct Restriction {
 
 /// The result of a joint test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WaldTest {
     /// The restrictions as they were written.
     pub hypothesis: String,

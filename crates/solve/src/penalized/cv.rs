@@ -34,6 +34,7 @@ pub struct Fold {
 
 /// The error at one penalty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CurvePoint {
     /// The penalty.
     pub lambda: f64,
@@ -47,6 +48,7 @@ pub struct CurvePoint {
 
 /// The curve and the choice.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct CrossValidated {
     /// One a penalty, from the largest on.
     pub curve: Vec<CurvePoint>,

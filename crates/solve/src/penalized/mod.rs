@@ -156,6 +156,7 @@ struct Weights {
 
 /// The slopes at one penalty, and how sure they are.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Penalized {
     /// One a column; 0 for those that are set to zero, and for constant columns.
     pub slopes: Vec<f64>,

@@ -18,6 +18,7 @@ const LEAST_RATIO: f64 = 1e-3;
 
 /// One penalty of a path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PathPoint {
     /// The penalty.
     pub lambda: f64,

@@ -4,7 +4,7 @@ use streamreg_core::{
     CrossProducts, Design, DoubleDoubleProducts, Group, Layout, LevelMeans, ModelSpec, WeightType,
 };
 use streamreg_solve::{
-    Absorbed, Attempt, Equation, SolveOptions, Statistics, WANTED_DIGITS, WARNING_DIGITS, Warning,
+    Absorbed, Attempt, Equation, SolveInput, SolveOptions, WANTED_DIGITS, WARNING_DIGITS, Warning,
     fit as solve,
 };
 
@@ -64,11 +64,11 @@ fn attempt(
     let attempt = match (sums.means.zip(layout.absorbed()), sums.double_double, sums.rounded) {
         (Some((means, term)), ..) => {
             let absorbed = Absorbed { means, term, columns: &columns };
-            solve(Statistics::Absorbed(absorbed), &equation, options)?
+            solve(SolveInput::Absorbed(absorbed), &equation, options)?
         }
-        (_, Some(products), _) => solve(Statistics::Exact(&products.select(&columns)), &equation, options)?,
+        (_, Some(products), _) => solve(SolveInput::Exact(&products.select(&columns)), &equation, options)?,
         (.., Some(products)) => {
-            solve(Statistics::CrossProducts(&products.select(&columns)), &equation, options)?
+            solve(SolveInput::CrossProducts(&products.select(&columns)), &equation, options)?
         }
         _ => return Err(Error::data("there are no sums to solve from")),
     };

@@ -7,7 +7,7 @@ use streamreg_core::{
     TriangularFactor,
 };
 use streamreg_solve::{
-    Attempt, Collinear, Equation, Fit, SolveOptions, Solver, Statistics, Warning, fit as solve,
+    Attempt, Collinear, Equation, Fit, SolveInput, SolveOptions, Solver, Warning, fit as solve,
 };
 
 use super::attempt::{Attempts, attempts, equation};
@@ -159,7 +159,7 @@ impl<R: Rows> Solving<'_, '_, R> {
             equation.response = name;
             let own = factor.with_last(layout.len(), layout.len() + response);
             let options = SolveOptions { bread: true, ..*asked };
-            let attempt = solve(Statistics::TriangularFactor(&own), &equation, &options);
+            let attempt = solve(SolveInput::TriangularFactor(&own), &equation, &options);
             let attempt = attempt.map_err(|error| match error {
                 streamreg_solve::Error::NoRows => no_rows(ledger, self.passes.filters()),
                 other => other.into(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use streamreg_core::{Group, Groups, LeftOut, Level, RowLedger, in_order};
-use streamreg_reader::Source;
+use streamreg_reader::{ReadCounts, Source};
 use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions};
 
 use super::attempt::{Attempts, attempts};
@@ -13,7 +13,7 @@ use super::state::State;
 use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
-use crate::report::{InputRecord, Reading, Timings, formula_of};
+use crate::report::{InputRecord, Timings, formula_of};
 use crate::request::regression::Regression;
 
 /// Groups that a thread solves at a time.
@@ -69,7 +69,7 @@ pub struct GroupSummary {
     /// The files.
     pub inputs: Vec<InputRecord>,
     /// What was read of them.
-    pub reading: Reading,
+    pub reading: ReadCounts,
     /// Wall-clock times.
     pub timings: Timings,
     /// Level of the confidence intervals.

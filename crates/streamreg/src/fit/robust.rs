@@ -2,7 +2,7 @@
 
 use streamreg_core::scores::{Leverage, ScoreKind, ScorePlan, ScoreTotals, Scores, block_width};
 use streamreg_core::{Group, INTERCEPT, Layout};
-use streamreg_solve::covariance::Sizes;
+use streamreg_solve::Sizes;
 use streamreg_solve::{Bread, ClusterCount, Fit, Meat, Restriction, Vcov, VcovSummary, WaldTest, Warning};
 
 use super::hypothesis;

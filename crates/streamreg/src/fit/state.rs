@@ -1,8 +1,6 @@
 //! The state of a model whose rows were summed, and the pass that sums them.
 
-use streamreg_core::{
-    Coding, Design, LeftOut, Levels, MissingReason, ModelSpec, RowLedger, Statistics as Sums, Unseen,
-};
+use streamreg_core::{Coding, Design, LeftOut, Levels, ModelSpec, RowLedger, Statistics as Sums, Unseen};
 
 use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
@@ -77,15 +75,7 @@ pub(super) fn no_rows(ledger: &RowLedger, filters: bool) -> Error {
         let what = if filters { ": the filter lets none pass" } else { "" };
         return Error::data(format!("there are no rows to fit{what}"));
     }
-    let causes = ledger.dropped.iter().map(|d| {
-        let what = match d.reason {
-            MissingReason::Null => "null",
-            MissingReason::NonFinite => "not finite",
-            MissingReason::ZeroWeight => "zero",
-            _ => "unknown",
-        };
-        format!("{} for {:?} {what}", d.rows, d.column)
-    });
+    let causes = ledger.dropped.iter().map(|d| format!("{} for {:?} {}", d.rows, d.column, d.reason));
     let causes: Vec<String> = causes.collect();
     Error::data(format!(
         "no row is left to fit: all {} were dropped, {}",

@@ -16,7 +16,7 @@ use streamreg_core::{
     Coding, Design, DesignBlock, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
     RowReader, Unseen, choices, factor_name,
 };
-use streamreg_reader::source::position;
+use streamreg_reader::position;
 use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
@@ -90,6 +90,7 @@ choices!(Interval { Confidence => "confidence", Prediction => "prediction" });
 
 /// Predictions for the rows of a batch; null where an input is null or not finite.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Prediction {
     /// The expected response.
     pub fit: Float64Array,

@@ -36,6 +36,7 @@ pub struct PredictOptions {
 
 /// What a prediction run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PredictSummary {
     /// Rows read, and written.
     pub rows: u64,
@@ -104,7 +105,7 @@ impl Model {
         self.check_columns(predictor.design.columns(), source.schema())?;
         let mut fields = Vec::new();
         for name in &options.keep {
-            let index = streamreg_reader::source::position(source.schema(), name)?;
+            let index = streamreg_reader::position(source.schema(), name)?;
             fields.push(Field::new(name, source.verbatim_type(index), true));
         }
         let number = |name: &str| Field::new(name, DataType::Float64, true);

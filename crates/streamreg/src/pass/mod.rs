@@ -67,7 +67,7 @@ pub(crate) struct Shuffled<'a> {
 /// The named columns of `batch`, in that order.
 pub(crate) fn project(batch: &RecordBatch, columns: &[String]) -> Result<RecordBatch> {
     let schema = batch.schema_ref();
-    let find = |name: &String| Ok(streamreg_reader::source::position(schema, name)?);
+    let find = |name: &String| Ok(streamreg_reader::position(schema, name)?);
     let positions = columns.iter().map(find).collect::<Result<Vec<_>>>()?;
     batch.project(&positions).map_err(|e| Error::data(e.to_string()))
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 use arrow_schema::SchemaRef;
 use streamreg_core::iterative::RowBlock;
 use streamreg_core::{Accumulator, Design, Levels, RowLedger};
-use streamreg_reader::{InputFile, Source};
+use streamreg_reader::{InputFile, ReadCounts, Source};
 
 use crate::error::Result;
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Execution, LastLoss, Pass, Rows, Scope, Shuffled};
-use crate::report::{Reading, Timings};
+use crate::report::Timings;
 
 /// The rows of a fit, and how long the passes over them took.
 pub(crate) struct Passes<'a, R> {
@@ -101,8 +101,8 @@ impl<'a, R: Rows> Passes<'a, R> {
     }
 
     /// What was read.
-    pub(crate) fn reading(&self) -> Reading {
-        self.source.map(|source| source.counts().into()).unwrap_or_default()
+    pub(crate) fn reading(&self) -> ReadCounts {
+        self.source.map(|source| source.counts()).unwrap_or_default()
     }
 
     /// How long everything took, `solve_seconds` of it for solving.

@@ -32,7 +32,7 @@ impl RowIdPlan {
     /// `request`, and what the ids need beside it.
     pub(crate) fn extend(&self, mut request: ScanRequest, schema: &Schema) -> Result<ScanRequest> {
         let Some(column) = &self.column else { return Ok(ScanRequest { row_numbers: true, ..request }) };
-        streamreg_reader::source::position(schema, column)?;
+        streamreg_reader::position(schema, column)?;
         if !request.columns.contains(column) {
             request.columns.push(column.clone());
             request.dictionaries.push(column.clone());

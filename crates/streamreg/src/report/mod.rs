@@ -27,6 +27,7 @@ pub const REPORT_SCHEMA_VERSION: u32 = 1;
 
 /// How the numbers came about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SolverReport {
     /// What was asked for.
     pub requested: Solver,
@@ -71,6 +72,7 @@ pub struct Accuracy {
 
 /// Wall-clock times.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Timings {
     /// Of each pass over the data.
     pub pass_seconds: Vec<f64>,
@@ -82,32 +84,9 @@ pub struct Timings {
     pub threads: usize,
 }
 
-/// What was read of the files, in all passes. Unlike the ledger, it depends on how the files are laid out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
-    /// Bytes.
-    pub bytes: u64,
-    /// Row groups of Parquet files that were decoded.
-    pub row_groups: u64,
-    /// Row groups that were passed over, because statistics rule out that a row passes the filter.
-    pub row_groups_skipped: u64,
-    /// Rows in them, and in whole files that were passed over, where their number is known.
-    pub rows_skipped: u64,
-}
-
-impl From<ReadCounts> for Reading {
-    fn from(counts: ReadCounts) -> Self {
-        Self {
-            bytes: counts.bytes,
-            row_groups: counts.row_groups,
-            row_groups_skipped: counts.row_groups_skipped,
-            rows_skipped: counts.rows_skipped,
-        }
-    }
-}
-
 /// An input file as it was when it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InputRecord {
     /// Path as it was given or found.
     pub path: String,
@@ -176,8 +155,8 @@ pub struct FitReport {
     pub left_out: Vec<LeftOut>,
     /// The files.
     pub inputs: Vec<InputRecord>,
-    /// What was read of them.
-    pub reading: Reading,
+    /// What was read of them, in all passes. Unlike the ledger, it depends on how the files are laid out.
+    pub reading: ReadCounts,
     /// Wall-clock times.
     pub timings: Timings,
     /// The model as it was fitted.
@@ -205,7 +184,7 @@ pub(crate) struct Common {
     pub(crate) ledger: RowLedger,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) inputs: Vec<InputFile>,
-    pub(crate) reading: Reading,
+    pub(crate) reading: ReadCounts,
     pub(crate) timings: Timings,
     pub(crate) conf_level: f64,
     pub(crate) selection: Selection,

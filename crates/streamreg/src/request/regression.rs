@@ -66,7 +66,7 @@ impl Regression {
     }
 
     /// A regression that a formula describes: `log(price) ~ carat * cut + C(month) + poly(x, 3) - 1`, in the
-    /// language of R and formulaic; see [`streamreg_core::formula`].
+    /// language of R and formulaic; see [`Formula`](crate::Formula).
     ///
     /// ```
     /// use streamreg::Regression;
@@ -527,7 +527,7 @@ fn matching(patterns: &[String], schema: &Schema) -> Result<Vec<String>> {
         let is_column = schema.index_of(pattern).is_ok();
         if is_column || !pattern.contains(['*', '?', '[']) {
             if !is_column {
-                streamreg_reader::source::position(schema, pattern)?;
+                streamreg_reader::position(schema, pattern)?;
             }
             names.push(pattern.clone());
             continue;
@@ -542,7 +542,7 @@ fn matching(patterns: &[String], schema: &Schema) -> Result<Vec<String>> {
             }
         }
         if names.len() == before && !schema.fields().iter().any(|f| glob.is_match(f.name())) {
-            return Err(streamreg_reader::source::position(schema, pattern)
+            return Err(streamreg_reader::position(schema, pattern)
                 .map_or_else(Error::from, |_| Error::data(format!("no column matches {pattern:?}"))));
         }
     }

@@ -16,7 +16,7 @@ use self::float::FloatRecords;
 use self::index::Index;
 use self::rows::Rows;
 use crate::design::{Design, TableSpec};
-use crate::rows::block::DesignBlock;
+use crate::rows::block::{BlockError, DesignBlock};
 use crate::sums::exact::BigFixed;
 
 /// Sums for every combination of levels of the categories of its key.
@@ -240,7 +240,10 @@ impl GroupTable {
     }
 
     /// Takes in the rows that `other` has seen. What was merged into can be read.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] when the sums of `other` are of another kind.
+    pub(crate) fn merge(&mut self, other: &Self) -> Result<(), BlockError> {
         self.settle();
         debug_assert!(other.len() == 0 || other.rows.len() == 0);
         for record in 0..other.len() {
@@ -248,10 +251,11 @@ impl GroupTable {
             match (&mut self.records, &other.records) {
                 (Records::Float(own), Records::Float(theirs)) => own.merge(at, theirs, record),
                 (Records::Exact(own), Records::Exact(theirs)) => own.merge(at, theirs, record),
-                _ => debug_assert!(false, "tables of one design are of one kind"),
+                _ => return Err(BlockError::Shape),
             }
         }
         self.add(&other.rows);
+        Ok(())
     }
 
     /// The position of the record of a combination of levels.
@@ -403,7 +407,7 @@ mod tests {
             let mut part = GroupTable::new(&spec(), &design);
             fill(&mut part, from..to, many);
             part.finish();
-            table.merge(&part);
+            table.merge(&part).unwrap();
             from = to;
         }
         let used = |i: &usize| !i.is_multiple_of(13);

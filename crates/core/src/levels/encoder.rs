@@ -1,10 +1,7 @@
-//! The levels of categorical columns: found while streaming, shared by all threads of a pass.
+//! Cells as numbers of levels.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -13,257 +10,11 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
 
+use super::{FIRST_UNSEEN, Level, LevelSet, NON_FINITE_CODE, NULL_CODE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::cells::cell_text;
 use crate::rows::convert::{fill, is_null};
-use crate::rows::hash::hash_bytes;
-
-/// A level of a category.
-///
-/// Numbers that are whole are integers whatever the type of their column, so that a CSV and a Parquet
-/// file have the same levels. In JSON a level is a boolean, a number, a string, or null.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Level {
-    /// Of a boolean column.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i64),
-    /// Any other number.
-    Number(f64),
-    /// Text, to the byte: case and blanks count.
-    Text(String),
-    /// No value, where missing values are a level of their own.
-    Missing,
-}
-
-impl Level {
-    /// A number as a level; `None` for NaN and the infinities.
-    fn number(value: f64) -> Option<Self> {
-        // Below 2^63 the conversion of a whole number is exact.
-        let whole = value.trunc() == value && value.abs() < 9.2e18;
-        match () {
-            () if !value.is_finite() => None,
-            () if whole => Some(Self::Integer(value as i64)),
-            () => Some(Self::Number(value)),
-        }
-    }
-
-    /// A hash of 31 bits that depends on the level alone: of booleans and whole numbers the value, of other numbers the
-    /// bits, of texts the bytes.
-    fn hash_code(&self) -> u32 {
-        let hash = match self {
-            Self::Boolean(v) => hash_bytes(0, 3, &[u8::from(*v)]),
-            Self::Integer(v) => hash_bytes(0, 1, &v.to_le_bytes()),
-            Self::Number(v) => hash_bytes(0, 4, &v.to_bits().to_le_bytes()),
-            Self::Text(v) => hash_bytes(0, 2, v.as_bytes()),
-            Self::Missing => hash_bytes(0, 0, &[]),
-        };
-        (hash >> 33) as u32
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Boolean(_) => 0,
-            Self::Integer(_) | Self::Number(_) => 1,
-            Self::Text(_) => 2,
-            Self::Missing => 3,
-        }
-    }
-}
-
-/// Booleans, then numbers by size, then text by its bytes, then the missing level.
-impl Ord for Level {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_value = match (self, other) {
-            (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
-            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
-            (Self::Text(a), Self::Text(b)) => a.cmp(b),
-            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
-            (Self::Integer(a), Self::Number(b)) => (*a as f64).total_cmp(b).then(Ordering::Less),
-            (Self::Number(a), Self::Integer(b)) => a.total_cmp(&(*b as f64)).then(Ordering::Greater),
-            _ => Ordering::Equal,
-        };
-        self.rank().cmp(&other.rank()).then(by_value)
-    }
-}
-
-impl PartialOrd for Level {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Level {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Level {}
-
-impl Hash for Level {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.rank().hash(state);
-        match self {
-            Self::Boolean(v) => v.hash(state),
-            Self::Integer(v) => v.hash(state),
-            Self::Number(v) => v.to_bits().hash(state),
-            Self::Text(v) => v.hash(state),
-            Self::Missing => {}
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Boolean(true) => f.write_str("True"),
-            Self::Boolean(false) => f.write_str("False"),
-            Self::Integer(v) => v.fmt(f),
-            Self::Number(v) => v.fmt(f),
-            Self::Text(v) => f.write_str(v),
-            Self::Missing => f.write_str("(missing)"),
-        }
-    }
-}
-
-/// Code of a cell without a value.
-pub(crate) const NULL_CODE: u32 = u32::MAX;
-/// Code of a NaN or an infinity.
-pub(crate) const NON_FINITE_CODE: u32 = u32::MAX - 1;
-/// Codes from here on, but for these two, are of levels that the model does not know. They tell these
-/// apart as long as they are few, for messages.
-pub(crate) const FIRST_UNSEEN: u32 = u32::MAX - 2_000;
-
-/// Unknown levels that are told apart.
-const MOST_UNSEEN: usize = 1_000;
-
-/// The levels of one column, numbered as they were met. Which thread meets a level first decides its
-/// number, so numbers never decide a result: whoever reads them sorts the levels.
-#[derive(Debug)]
-pub struct LevelSet {
-    column: String,
-    limit: Limit,
-    /// Whether a missing value is a level.
-    missing: bool,
-    known: RwLock<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    codes: HashMap<Level, u32>,
-    levels: Vec<Level>,
-    /// Levels that a fixed set does not have.
-    unseen: Vec<Level>,
-}
-
-/// What bounds a set of levels.
-#[derive(Clone, Copy, Debug)]
-enum Limit {
-    /// New levels come in up to this number.
-    Grows(usize),
-    /// The levels are those of a model.
-    Fixed,
-    /// Levels are not kept: a number is a hash.
-    Hashed,
-}
-
-impl LevelSet {
-    /// An empty set that grows up to `max` levels.
-    pub fn new(column: &str, max: usize, missing: bool) -> Self {
-        Self { column: column.into(), limit: Limit::Grows(max), missing, known: RwLock::default() }
-    }
-
-    /// The levels of a model, numbered in this order; no others come in.
-    pub fn fixed(column: &str, levels: &[Level]) -> Self {
-        let codes = levels.iter().cloned().zip(0..).collect();
-        let known = Known { codes, levels: levels.to_vec(), unseen: Vec::new() };
-        let missing = levels.contains(&Level::Missing);
-        Self { column: column.into(), limit: Limit::Fixed, missing, known: RwLock::new(known) }
-    }
-
-    /// Numbers levels by hashes of 31 bits, and remembers none.
-    pub fn hashed(column: &str) -> Self {
-        Self { column: column.into(), limit: Limit::Hashed, missing: false, known: RwLock::default() }
-    }
-
-    /// All levels, by number.
-    pub fn levels(&self) -> Vec<Level> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).levels.clone()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).levels.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The level with this number.
-    pub fn level(&self, code: u32) -> Level {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let found = match code.checked_sub(FIRST_UNSEEN) {
-            None => known.levels.get(code as usize),
-            Some(unseen) => known.unseen.get(unseen as usize),
-        };
-        found.cloned().unwrap_or(Level::Missing)
-    }
-
-    fn code(&self, level: Option<Level>) -> Result<u32> {
-        let level = match level {
-            Some(level) => level,
-            None if self.missing => Level::Missing,
-            None => return Ok(NULL_CODE),
-        };
-        if matches!(self.limit, Limit::Hashed) {
-            return Ok(level.hash_code());
-        }
-        if let Some(&code) = self.known.read().unwrap_or_else(PoisonError::into_inner).codes.get(&level) {
-            return Ok(code);
-        }
-        let Limit::Grows(max) = self.limit else { return Ok(self.unseen_code(level)) };
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { codes, levels, .. } = &mut *known;
-        if let Some(&code) = codes.get(&level) {
-            return Ok(code);
-        }
-        if levels.len() >= max {
-            return Err(self.too_many(max, levels));
-        }
-        let code = levels.len() as u32;
-        levels.push(level.clone());
-        codes.insert(level, code);
-        Ok(code)
-    }
-
-    fn unseen_code(&self, level: Level) -> u32 {
-        let unseen = &mut self.known.write().unwrap_or_else(PoisonError::into_inner).unseen;
-        let at = unseen.iter().position(|l| *l == level).unwrap_or_else(|| {
-            if unseen.len() < MOST_UNSEEN {
-                unseen.push(level);
-            }
-            unseen.len() - 1
-        });
-        FIRST_UNSEEN + at as u32
-    }
-
-    fn too_many(&self, max: usize, levels: &[Level]) -> Error {
-        let numeric = levels.iter().all(|l| matches!(l, Level::Integer(_) | Level::Number(_)));
-        let way_out = if numeric {
-            "leave it out of the categories to use it as a number"
-        } else {
-            "leave the column out if it is an identifier"
-        };
-        let message = format!("more than {max} levels; raise --max-levels if it is a category, or {way_out}");
-        Error::new(ErrorKind::Model, message).in_column(&self.column)
-    }
-}
 
 /// Turns the cells of one column into level numbers. One a thread: what it knows spares the lock.
 #[derive(Debug)]
@@ -353,8 +104,7 @@ impl Encoder {
 
     /// The number of the missing level, where there is one.
     pub(crate) fn missing_level(&self) -> Option<u32> {
-        let known = self.set.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.codes.get(&Level::Missing).copied()
+        self.set.missing_code()
     }
 
     /// The level behind a code.
@@ -467,7 +217,7 @@ impl Encoder {
             }
             *code = match Level::number(value) {
                 Some(Level::Integer(whole)) => self.integer_code(whole)?,
-                None if !is_null(value) && !self.set.missing => NON_FINITE_CODE,
+                None if !is_null(value) && !self.set.has_missing() => NON_FINITE_CODE,
                 level => self.set.code(level)?,
             };
         }

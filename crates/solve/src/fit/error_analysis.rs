@@ -86,7 +86,7 @@ impl Errors {
 }
 
 /// What is known of the accuracy of a fit.
-pub(crate) struct Precision {
+pub(crate) struct ErrorAnalysis {
     /// One a term, the intercept first; `None` for columns that were set aside.
     pub(crate) terms: Vec<Option<Quality>>,
     /// Digits of the residual sum of squares by the arithmetic.
@@ -147,7 +147,7 @@ struct Sizes {
     of_constant: f64,
 }
 
-impl Precision {
+impl ErrorAnalysis {
     /// `centred` says whether the factor is that of columns less their means, `condition` their condition number.
     pub(crate) fn new<T: Scalar>(
         factor: &Factor<T>,

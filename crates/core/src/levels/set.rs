@@ -1,0 +1,147 @@
+//! The levels of a column.
+
+use std::sync::{PoisonError, RwLock};
+
+use hashbrown::HashMap;
+
+use super::{FIRST_UNSEEN, Level, NULL_CODE};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Unknown levels that are told apart.
+const MOST_UNSEEN: usize = 1_000;
+
+/// The levels of one column, numbered as they were met. Which thread meets a level first decides its
+/// number, so numbers never decide a result: whoever reads them sorts the levels.
+#[derive(Debug)]
+pub struct LevelSet {
+    column: String,
+    limit: Limit,
+    /// Whether a missing value is a level.
+    missing: bool,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    codes: HashMap<Level, u32>,
+    levels: Vec<Level>,
+    /// Levels that a fixed set does not have.
+    unseen: Vec<Level>,
+}
+
+/// What bounds a set of levels.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// New levels come in up to this number.
+    Grows(usize),
+    /// The levels are those of a model.
+    Fixed,
+    /// Levels are not kept: a number is a hash.
+    Hashed,
+}
+
+impl LevelSet {
+    /// An empty set that grows up to `max` levels.
+    pub fn new(column: &str, max: usize, missing: bool) -> Self {
+        Self { column: column.into(), limit: Limit::Grows(max), missing, known: RwLock::default() }
+    }
+
+    /// The levels of a model, numbered in this order; no others come in.
+    pub fn fixed(column: &str, levels: &[Level]) -> Self {
+        let codes = levels.iter().cloned().zip(0..).collect();
+        let known = Known { codes, levels: levels.to_vec(), unseen: Vec::new() };
+        let missing = levels.contains(&Level::Missing);
+        Self { column: column.into(), limit: Limit::Fixed, missing, known: RwLock::new(known) }
+    }
+
+    /// Numbers levels by hashes of 31 bits, and remembers none.
+    pub fn hashed(column: &str) -> Self {
+        Self { column: column.into(), limit: Limit::Hashed, missing: false, known: RwLock::default() }
+    }
+
+    /// All levels, by number.
+    pub fn levels(&self) -> Vec<Level> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).levels.clone()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).levels.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The level with this number.
+    pub fn level(&self, code: u32) -> Level {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = match code.checked_sub(FIRST_UNSEEN) {
+            None => known.levels.get(code as usize),
+            Some(unseen) => known.unseen.get(unseen as usize),
+        };
+        found.cloned().unwrap_or(Level::Missing)
+    }
+
+    /// Whether a missing value is a level.
+    pub(super) fn has_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// The number of the missing level, where there is one.
+    pub(super) fn missing_code(&self) -> Option<u32> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.codes.get(&Level::Missing).copied()
+    }
+
+    /// The number of a level; of a missing value for `None`.
+    pub(super) fn code(&self, level: Option<Level>) -> Result<u32> {
+        let level = match level {
+            Some(level) => level,
+            None if self.missing => Level::Missing,
+            None => return Ok(NULL_CODE),
+        };
+        if matches!(self.limit, Limit::Hashed) {
+            return Ok(level.hash_code());
+        }
+        if let Some(&code) = self.known.read().unwrap_or_else(PoisonError::into_inner).codes.get(&level) {
+            return Ok(code);
+        }
+        let Limit::Grows(max) = self.limit else { return Ok(self.unseen_code(level)) };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Known { codes, levels, .. } = &mut *known;
+        if let Some(&code) = codes.get(&level) {
+            return Ok(code);
+        }
+        if levels.len() >= max {
+            return Err(self.too_many(max, levels));
+        }
+        let code = levels.len() as u32;
+        levels.push(level.clone());
+        codes.insert(level, code);
+        Ok(code)
+    }
+
+    fn unseen_code(&self, level: Level) -> u32 {
+        let unseen = &mut self.known.write().unwrap_or_else(PoisonError::into_inner).unseen;
+        let at = unseen.iter().position(|l| *l == level).unwrap_or_else(|| {
+            if unseen.len() < MOST_UNSEEN {
+                unseen.push(level);
+            }
+            unseen.len() - 1
+        });
+        FIRST_UNSEEN + at as u32
+    }
+
+    fn too_many(&self, max: usize, levels: &[Level]) -> Error {
+        let numeric = levels.iter().all(|l| matches!(l, Level::Integer(_) | Level::Number(_)));
+        let way_out = if numeric {
+            "leave it out of the categories to use it as a number"
+        } else {
+            "leave the column out if it is an identifier"
+        };
+        let message = format!("more than {max} levels; raise --max-levels if it is a category, or {way_out}");
+        Error::new(ErrorKind::Model, message).in_column(&self.column)
+    }
+}
