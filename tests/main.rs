@@ -11,7 +11,7 @@
 //! | `rows` | weights, groups, missing values |
 //! | `filters` | filters, computed columns, and the other formats of files |
 //! | `penalized` | ridge, lasso, elastic net against 50 digits; cross-validation against fits of the rows |
-//! | `descent` | iterative solvers: against solvers of others and the exact pass, sparse and hashed designs, curves |
+//! | `iterative` | iterative solvers: against solvers of others and the exact pass, sparse and hashed designs, curves |
 //! | `algebra` | what must hold for any data |
 //! | `exact` | exact sums: the same bits for any order, layout, format and split |
 //! | `bits` | the same bits for any threads, batches and cuts |
@@ -22,6 +22,7 @@
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
 //! | `hostile` | damaged and odd files |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
+//! | `memory` | memory that does not grow with the rows |
 //! | `structure` | the shape of the house: circles of files, long functions, crowded roots |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -30,7 +31,7 @@ mod bits;
 mod categories;
 mod commands;
 mod datasets;
-mod descent;
+
 mod exact;
 mod extremes;
 mod failures;
@@ -40,6 +41,9 @@ mod flights;
 mod formulas;
 mod hostile;
 mod inspect;
+mod iterative;
+#[cfg(target_os = "linux")]
+mod memory;
 mod nist;
 mod penalized;
 mod predict;

@@ -12,6 +12,7 @@ mod text;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Once;
 
 use clap::Parser;
 
@@ -20,13 +21,13 @@ use crate::options::{Args, Command};
 
 /// Runs the program with the arguments of the process, its name first.
 pub fn main() -> ExitCode {
-    quiet_contained_panics();
     ExitCode::from(run(std::env::args_os()))
 }
 
 /// Runs a command and gives its exit code; results go to stdout, everything else to stderr. The first of `arguments` is the
 /// name of the program. `--help`, `--version` and arguments that are not valid end the process, as clap has it.
 pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> u8 {
+    quiet_contained_panics();
     let args = Args::parse_from(arguments);
     // A panic that nobody contained has printed its message; what remains is to say whose fault it is.
     let outcome = catch_unwind(AssertUnwindSafe(|| execute(args)));
@@ -48,10 +49,13 @@ fn execute(args: Args) -> Exit {
 /// Damaged files can make a decoder panic. The library turns that into an error with the file's name, so
 /// the panic's own words stay off stderr.
 fn quiet_contained_panics() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !streamreg::is_containing() {
-            default(panic);
-        }
-    }));
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !streamreg::is_containing() {
+                default(panic);
+            }
+        }));
+    });
 }

@@ -1,4 +1,4 @@
-//! The program: [`streamreg_cli::run`] on the arguments of the process.
+//! The program: the command line on the arguments of the process.
 
 use std::process::ExitCode;
 

@@ -33,7 +33,7 @@ fuzz_target!(|text: &str| {
 /// An expansion prints as a formula that expands to it, and has a value in every row.
 fn check(expansion: &Expansion) {
     let printed = expansion.to_string();
-    if printed.len() <= streamreg_core::formula::MAX_LENGTH {
+    if printed.len() <= streamreg_core::MAX_LENGTH {
         assert_eq!(read(&printed).expand(&[]).as_ref(), Ok(expansion));
     }
     let values = [0.0, -1.5, f64::INFINITY];

@@ -1,8 +1,8 @@
 //! How the work is done, whatever is computed.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -38,15 +38,7 @@ pub(crate) enum ProgressStyle {
 impl RunArgs {
     /// Threads, progress, and the flag that Ctrl-C sets.
     pub(crate) fn execution(&self) -> Result<Execution> {
-        let interrupt = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupt);
-        ctrlc::set_handler(move || {
-            // The first Ctrl-C lets the work clean up after itself, a second one does not wait.
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED.into());
-            }
-        })
-        .context("cannot install the handler for Ctrl-C")?;
+        let interrupt = interrupt()?;
         Ok(Execution {
             threads: self.threads,
             batch_rows: None,
@@ -64,4 +56,26 @@ impl RunArgs {
             ProgressStyle::Auto => std::io::stderr().is_terminal().then(bar),
         }
     }
+}
+
+/// The flag that Ctrl-C sets, for a command that begins.
+fn interrupt() -> Result<Arc<AtomicBool>> {
+    static FLAG: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+    let mut known = FLAG.lock().unwrap_or_else(PoisonError::into_inner);
+    // A process has one handler, however many commands it runs.
+    if let Some(flag) = &*known {
+        flag.store(false, Ordering::Relaxed);
+        return Ok(Arc::clone(flag));
+    }
+    let flag = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&flag);
+    ctrlc::set_handler(move || {
+        // The first Ctrl-C lets the work clean up after itself, a second one does not wait.
+        if own.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+    })
+    .context("cannot install the handler for Ctrl-C")?;
+    *known = Some(Arc::clone(&flag));
+    Ok(flag)
 }

@@ -1,6 +1,14 @@
 //! Options with a fixed list of values, each of which has a name.
 
 /// A value of an option, such as how missing values are treated: a name for it, and a list of all.
+///
+/// ```
+/// use streamreg_core::{Choice, Missing};
+///
+/// assert_eq!("indicator".parse(), Ok(Missing::Indicator));
+/// assert_eq!("fill".parse::<Missing>(), Err("\"fill\" is none of drop, error, indicator".into()));
+/// assert_eq!(Missing::ALL.len(), 3);
+/// ```
 pub trait Choice: Copy + Sized + 'static {
     /// All that may be asked for, in the order in which they are explained.
     const ALL: &'static [Self];
@@ -12,6 +20,12 @@ pub trait Choice: Copy + Sized + 'static {
     fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|choice| choice.name() == name)
     }
+}
+
+/// The names of all values, for messages.
+#[doc(hidden)]
+pub fn choice_names<T: Choice>() -> String {
+    T::ALL.iter().map(|choice| choice.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Gives an enum its names: [`Choice`], [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr), whose error
@@ -30,6 +44,9 @@ macro_rules! choices {
             }
         }
 
+        $crate::choices!(text $type);
+    };
+    (text $type:ident) => {
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str($crate::Choice::name(*self))
@@ -41,7 +58,7 @@ macro_rules! choices {
 
             fn from_str(name: &str) -> std::result::Result<Self, String> {
                 $crate::Choice::named(name)
-                    .ok_or_else(|| format!("{name:?} is none of {}", [$($name),+].join(", ")))
+                    .ok_or_else(|| format!("{name:?} is none of {}", $crate::choice_names::<Self>()))
             }
         }
     };

@@ -20,6 +20,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
+//! | `choice` | options whose values have names |
 //! | `formula`, `expression` | the language of terms; arithmetic on columns |
 //! | `model` | responses, terms, weights, groups, treatment of missing values; how categories share columns |
 //! | `design` | the model bound to a schema, the numbers computed for it, the columns that it means |
@@ -47,6 +48,8 @@ mod sums;
 
 pub use assemble::{Group, Groups, LevelMeans};
 pub use choice::Choice;
+#[doc(hidden)]
+pub use choice::choice_names;
 pub use design::Design;
 pub use design::layout::{AbsorbedTerm, Coding, Effect, Expanded, Layout};
 pub use error::{Error, ErrorKind, Result};

@@ -365,14 +365,23 @@ fn values_that_do_not_fit_the_sample() {
 }
 
 #[test]
-fn damaged_ndjson_files_are_errors_or_read() {
+fn damaged_ndjson_files_are_errors() {
     let folder = Folder::new();
     let path = ndjson(&folder, "c.ndjson", 0..200);
     let sound = std::fs::read(&path).unwrap();
+    assert!(first_error(&path).is_none());
+    // With its upper bit flipped no byte of the file is UTF-8 any more.
     for at in (0..sound.len()).step_by(37) {
         let mut damaged = sound.clone();
         damaged[at] ^= 0x80;
         std::fs::write(&path, &damaged).unwrap();
-        first_error(&path);
+        let error = first_error(&path).unwrap_or_else(|| panic!("byte {at} was read"));
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Malformed, Some(path.as_path())), "{error}");
+        let line = 1 + sound[..at].iter().filter(|byte| **byte == b'\n').count();
+        assert!(error.to_string().contains(&format!("line {line}")), "{error}");
+    }
+    for cut in (1..sound.len()).step_by(53).filter(|&cut| sound[cut - 1] != b'\n' && sound[cut] != b'\n') {
+        std::fs::write(&path, &sound[..cut]).unwrap();
+        assert!(first_error(&path).is_some(), "cut at {cut}");
     }
 }

@@ -1,7 +1,5 @@
 //! What can be asked of the solution.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use streamreg_core::{Choice, choices};
 
@@ -58,11 +56,7 @@ impl Choice for Solver {
     }
 }
 
-impl fmt::Display for Solver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+choices!(text Solver);
 
 /// What happens to columns that depend linearly on columns before them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,22 +16,22 @@ impl Group<'_> {
     /// # Errors
     /// [`ErrorKind::Overflow`] for a column whose sum of squares float64's exponents do not reach.
     ///
-    /// BaseColumn columns are centred in integers, `(W sum(w a b) - sum(w a) sum(w b)) / W`, so that each of their
+    /// Base columns are centred in integers, `(W sum(w a b) - sum(w a) sum(w b)) / W`, so that each of their
     /// products is rounded once; combinations of them are taken in double-double.
     pub fn double_double_products(&self, layout: &Layout) -> Result<Option<DoubleDoubleProducts>> {
         let responses = self.design.first_response()..self.design.variables.len();
         let bases = BaseColumns::new(layout, responses);
-        let Some(products) = self.doubled_of(&bases) else { return Ok(None) };
+        let Some(products) = self.double_double_of(&bases) else { return Ok(None) };
         let n = bases.items.len();
         for (at, base) in bases.items.iter().enumerate() {
             self.check_square(base, products.gram[at * n + at])?;
         }
-        let (means, combined) = bases.combine_doubled(&products.gram, &products.means);
+        let (means, combined) = bases.combine_double_double(&products.gram, &products.means);
         Ok(Some(DoubleDoubleProducts::from_parts(self.rows(), products.weight, means, combined)))
     }
 
     /// Cross-products and means of base columns.
-    fn doubled_of(&self, bases: &BaseColumns) -> Option<RawProducts> {
+    fn double_double_of(&self, bases: &BaseColumns) -> Option<BaseProducts> {
         let weight = self.exact_weight()?;
         let sums: Vec<BigFixed> =
             bases.items.iter().map(|base| self.exact_sum(base)).collect::<Option<_>>()?;
@@ -45,7 +45,7 @@ impl Group<'_> {
             }
         }
         let means = sums.iter().map(|sum| sum.div_to_double(&weight)).collect();
-        Some(RawProducts { weight: weight.to_double(), means, gram })
+        Some(BaseProducts { weight: weight.to_double(), means, gram })
     }
 
     /// Refuses a sum of squares that is beyond the range of float64, or so small that its low part is.
@@ -89,14 +89,14 @@ impl Group<'_> {
     }
 
     /// The cross-products of all variables.
-    pub(super) fn doubled_variables(&self) -> Option<DoubleDoubleProducts> {
+    pub(super) fn double_double_variables(&self) -> Option<DoubleDoubleProducts> {
         if let Some(dense) = self.exact {
             return Some(dense.double_double());
         }
         let items =
             (0..self.design.variables.len()).map(|v| BaseColumn { variable: Some(v), levels: Vec::new() });
         let bases = BaseColumns { items: items.collect(), columns: Vec::new() };
-        let RawProducts { weight, means, gram } = self.doubled_of(&bases)?;
+        let BaseProducts { weight, means, gram } = self.double_double_of(&bases)?;
         Some(DoubleDoubleProducts::from_parts(self.rows(), weight, means, gram))
     }
 
@@ -130,7 +130,7 @@ impl Group<'_> {
 }
 
 /// Cross-products of base columns, row-major, and their means.
-struct RawProducts {
+struct BaseProducts {
     weight: fx128,
     means: Vec<fx128>,
     gram: Vec<fx128>,
@@ -138,7 +138,7 @@ struct RawProducts {
 
 impl BaseColumns {
     /// From the cross-products and means of base columns to those of their combinations.
-    fn combine_doubled(&self, gram: &[fx128], means: &[fx128]) -> (Vec<fx128>, Vec<fx128>) {
+    fn combine_double_double(&self, gram: &[fx128], means: &[fx128]) -> (Vec<fx128>, Vec<fx128>) {
         let (n, m) = (self.items.len(), self.columns.len());
         let sum = |terms: &mut dyn Iterator<Item = fx128>| {
             terms.fold(fx128::ZERO, |sum: fx128, term| sum.add_accurate(term))

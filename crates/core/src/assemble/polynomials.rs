@@ -34,7 +34,7 @@ impl Group<'_> {
                 table.find(key).map(|record| polynomial_moments(self.design, record))
             }
         };
-        let exact = if unweighted.is_none() { self.doubled_variables() } else { None };
+        let exact = if unweighted.is_none() { self.double_double_variables() } else { None };
         let products = own.as_ref().unwrap_or_else(|| self.dense());
         (0..self.design.polynomials.len()).map(|index| self.basis(index, products, exact.as_ref())).collect()
     }

@@ -119,7 +119,7 @@ impl<'a> Inputs<'a> {
                 Piece::Column(column) => self.numbers[*column].iter().copied().map(fx128::from_f64).collect(),
                 Piece::Expr(expr) => self.evaluate_double_double(expr),
                 Piece::Power(index, exponent) => {
-                    let argument = || self.shifted_doubled(&self.design.polynomials[*index]);
+                    let argument = || self.shifted_double_double(&self.design.polynomials[*index]);
                     let base = arguments[*index].get_or_insert_with(argument);
                     base.iter().map(|&t| power(t, *exponent)).collect()
                 }
@@ -135,7 +135,7 @@ impl<'a> Inputs<'a> {
         product.unwrap_or_else(|| vec![fx128::ONE; self.rows])
     }
 
-    fn shifted_doubled(&self, polynomial: &Polynomial) -> Vec<fx128> {
+    fn shifted_double_double(&self, polynomial: &Polynomial) -> Vec<fx128> {
         let (shift, scale) = (fx128::from_f64(polynomial.shift), fx128::from_f64(polynomial.scale));
         let mut values = self.evaluate_double_double(&polynomial.argument);
         values.iter_mut().for_each(|v| *v = v.sub_accurate(shift) / scale);

@@ -93,7 +93,7 @@ impl PartialEq for Sampled {
 impl Eq for Sampled {}
 
 impl ColumnSummaries {
-    /// A summaries of no rows of `design`. Rows with a key below `held_out` are not in the sample. `expected` is the number
+    /// Summaries of no rows of `design`. Rows with a key below `held_out` are not in the sample. `expected` is the number
     /// of rows, where it is known: then no thread collects many more rows than the whole sample needs.
     pub fn new(design: &Design, held_out: u32, expected: Option<u64>) -> Self {
         let variables = design.variables();

@@ -11,16 +11,17 @@
 //! deviation, and so the response ([`Scaling`]). Nobody scales by hand, nothing overflows, and a column in other units
 //! by a power of two gives the same bits but for its own coefficient.
 //!
-//! A first pass is a [`ColumnSummaries`]. Of its means and its sample an [`Standardizer`] is made, which turns every later block into a
-//! [`RowBlock`], and a [`Curvature`]. Then passes follow for [`Sgd`], which takes rows in the order in which
-//! [`shuffled_pass`](crate::shuffled_pass()) mixes them, or for [`FullGradient`], which is an [`Accumulator`](crate::Accumulator) like
-//! others and serves [`Gd`], [`Cg`] and the anchors of [`Sgd`].
+//! The first pass takes [`ColumnSummaries`]. Their means and their sample make a [`Standardizer`], which turns every later
+//! block into a [`RowBlock`], and a [`Curvature`]. Then passes follow for [`Sgd`], which takes rows as
+//! [`shuffled_pass`](crate::shuffled_pass()) mixes them, or for [`FullGradient`], which is an
+//! [`Accumulator`](crate::Accumulator) like others and serves [`Gd`], [`Cg`] and the anchors of [`Sgd`].
 //!
 //! | module | what it knows |
 //! |---|---|
 //! | `loss`, `penalty` | the two parts of the objective |
-//! | `summaries` | means, deviations, a sample |
-//! | `expand`, `sparse`, `combination` | from variables and levels to standardised rows, dense or sparse |
+//! | `options` | what can be asked for |
+//! | `column_summaries` | means, deviations, a sample |
+//! | `standardizer`, `sparse`, `combination` | from variables and levels to standardised rows, dense or sparse |
 //! | `keys`, `random` | who is held out or in the sample; orders that a seed decides |
 //! | `rows` | blocks of such rows; the products that everything is made of |
 //! | `scaling` | from the units of the data to standardised ones, and back |

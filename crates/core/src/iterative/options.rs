@@ -1,4 +1,4 @@
-//! What can be asked of stochastic gradient descent.
+//! What can be asked of iterative solvers, most of it of stochastic gradient descent.
 
 use serde::{Deserialize, Serialize};
 

@@ -44,7 +44,7 @@ enum Plan {
 }
 
 impl Standardizer {
-    /// What makes the columns of `layout` of the variables of `design`, in units that `summaries` says. Rows with a key below
+    /// What makes the columns of `layout` of the variables of `design`, in the units that `summaries` gives. Rows with a key below
     /// `held_out` are held out.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Standardizer {
         Ok(own)
     }
 
-    /// Those of list columns, which the summaries sums.
+    /// Those of list columns, which the summaries have sums of.
     fn known_mean_squares(&self, summaries: &ColumnSummaries) -> Vec<f64> {
         let mut known = vec![f64::NAN; self.columns()];
         if let Plan::Sparse(plan) = &self.plan
@@ -140,7 +140,7 @@ impl Standardizer {
         matches!(self.plan, Plan::Sparse(_))
     }
 
-    /// The sample of a summaries, in standardised units.
+    /// The sample of the first pass, in standardised units.
     pub fn sample(&self, summaries: &ColumnSummaries, coding: &Coding, sets: &[Arc<LevelSet>]) -> Sample {
         let mut builder = RowBuilder::with_capacity(self, summaries.sampled());
         let mut sample = None;

@@ -60,7 +60,7 @@ fn slices(columns: &[Vec<f64>], from: usize, to: usize) -> Vec<Column<'_>> {
     columns.iter().map(|c| Column::from(&c[from..to])).collect()
 }
 
-/// A summaries of all rows, their keys by number, in blocks that end at `cuts`.
+/// Summaries of all rows, their keys by number, in blocks that end at `cuts`.
 fn summaries(design: &Design, columns: &[Vec<f64>], cuts: &[usize], held_out: u32) -> ColumnSummaries {
     let rule = RowIds::keys(3);
     let mut total = ColumnSummaries::new(design, held_out, None);

@@ -39,19 +39,24 @@ pub struct Tuned {
 
 impl Tuned {
     /// What a sample of a population tells.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Model`] for a loss or options out of their range.
     pub fn new(
         sample: &Sample,
         loss: Loss,
         penalties: &Penalties,
         population: Population,
         options: &SgdOptions,
-    ) -> Self {
+    ) -> Result<Self> {
+        loss.validate()?;
+        options.validate()?;
         let auto = options.rate == LearningRate::Auto;
         let Population { rows, parameters } = population;
         let batch_rows = options.batch_rows.unwrap_or_else(|| batch_rows(&sample.rows, parameters, rows));
         let matrix = options.precondition == Precondition::Auto && auto;
         let precondition = options.precondition != Precondition::Scale && auto;
-        Tuning { sample, loss, penalties, parameters, rows, batch_rows, matrix, precondition }.tune()
+        Ok(Tuning { sample, loss, penalties, parameters, rows, batch_rows, matrix, precondition }.tune())
     }
 
     /// The mean weight of a row; 1 where there are none.

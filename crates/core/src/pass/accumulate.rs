@@ -30,8 +30,8 @@ pub trait Accumulator: Send + Sized {
     /// [`BlockError::Shape`] when `other` has another number of variables.
     fn merge(&mut self, other: Self) -> Result<(), BlockError>;
 
-    /// Told the folds of the rows that come next, before they come, by a pass that has them.
-    fn assign(&mut self, _folds: &[u32]) {}
+    /// Told the ids of the rows that come next (folds, or keys), before they come, by a pass that has them.
+    fn assign(&mut self, _ids: &[u32]) {}
 
     /// Takes in rows that [`Accumulator::update`] has kept back, at the end of a partition.
     ///

@@ -30,8 +30,8 @@ enum Message<E> {
 /// the other: a block from each of up to `LANES` partitions, whose rows are shuffled within the block, as `seed` says.
 ///
 /// Partitions go to lanes by their order alone: the first ones in turn, later ones to the lane whose partition has ended.
-/// So groups are the same for any number of threads. A lane is a thread of its own; `control.threads` of all, `sink` included, work
-/// at a time.
+/// So groups are the same for any number of threads. Every lane has a thread that reads ahead, a prefetcher; of all
+/// threads, that of `sink` included, `control.threads` work at a time.
 ///
 /// # Errors
 /// That of `sink`, or the first that the partitions met have; rows to blame are not known in the whole data.
@@ -52,7 +52,7 @@ where
     let (tokens, taken) = bounded(control.threads.max(1));
     (0..control.threads.max(1)).for_each(|_| _ = tokens.send(()));
     let (recycle, spare) = unbounded();
-    let lane = Prefetcher {
+    let prefetcher = Prefetcher {
         design,
         levels,
         standardizer,
@@ -67,19 +67,19 @@ where
         for number in 0..LANES {
             let (tasks, todo) = unbounded::<(usize, B)>();
             let (out, rows) = bounded::<Message<E>>(WAITING);
-            let lane = &lane;
-            let worker = move || lane.run(&todo, &out);
+            let prefetcher = &prefetcher;
+            let worker = move || prefetcher.run(&todo, &out);
             let started =
                 std::thread::Builder::new().name(format!("lane {number}")).spawn_scoped(scope, worker);
             started.map_err(|e| Error::new(ErrorKind::Threads, format!("cannot start a thread: {e}")))?;
             lanes.push(Feeder { tasks: Some(tasks), rows, pending: 0 });
         }
-        Mixer { lanes, next, design }.run(&lane, sink, &recycle)
+        Mixer { lanes, next, design }.run(&prefetcher, sink, &recycle)
     })?;
     Ok(tally.into_ledger(design))
 }
 
-/// One of the threads that read.
+/// What the threads of the lanes share: each reads ahead.
 struct Prefetcher<'a> {
     design: &'a Design,
     levels: &'a Levels,
@@ -206,7 +206,7 @@ where
 {
     fn run(
         mut self,
-        lane: &Prefetcher<'_>,
+        prefetcher: &Prefetcher<'_>,
         mut sink: impl FnMut(&[RowBlock]) -> Result<(), E>,
         recycle: &Sender<RowBlock>,
     ) -> Result<Tally, E> {
@@ -227,7 +227,7 @@ where
             if group.is_empty() {
                 return Ok(tally);
             }
-            let token = lane.token();
+            let token = prefetcher.token();
             sink(&group)?;
             drop(token);
             group.drain(..).for_each(|rows| _ = recycle.send(rows));

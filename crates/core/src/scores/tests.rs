@@ -37,7 +37,7 @@ impl Rows {
         Self { x, y, weights, clusters }
     }
 
-    fn shuffled_pass(&self, scores: &mut Scores<'_>, from: usize, to: usize, weighted: bool) {
+    fn update(&self, scores: &mut Scores<'_>, from: usize, to: usize, weighted: bool) {
         let columns = [&self.x[0], &self.x[1], &self.y].map(|c| Column::from(&c[from..to]));
         let codes = [&self.clusters[0][from..to], &self.clusters[1][from..to]];
         let mask: Vec<bool> = (from..to).map(|row| row % 10 != 3).collect();
@@ -101,7 +101,7 @@ fn totals(plan: &ScorePlan<'_>, rows: &Rows, weighted: bool, cut: usize) -> Scor
     for from in (0..n).step_by(cut) {
         let to = n.min(from + cut);
         let mut part = Scores::new(plan);
-        (from..to).step_by(7).for_each(|at| rows.shuffled_pass(&mut part, at, to.min(at + 7), weighted));
+        (from..to).step_by(7).for_each(|at| rows.update(&mut part, at, to.min(at + 7), weighted));
         part.finish();
         all.merge(part).unwrap();
     }
@@ -248,9 +248,9 @@ fn nesting_is_noticed() {
     rows.clusters[0] = rows.clusters[1].iter().map(|c| c / 2).collect();
     let nested = |plan: &ScorePlan<'_>| {
         let mut scores = Scores::new(plan);
-        rows.shuffled_pass(&mut scores, 0, 30, false);
+        rows.update(&mut scores, 0, 30, false);
         let mut more = Scores::new(plan);
-        rows.shuffled_pass(&mut more, 30, 50, false);
+        rows.update(&mut more, 30, 50, false);
         scores.merge(more).unwrap();
         scores.into_parts().1.is_nested(0)
     };

@@ -92,37 +92,6 @@ pub struct Fit {
     pub bread: Option<Bread>,
 }
 
-impl Fit {
-    /// Estimates without inference. What has no meaning then has no value.
-    pub fn bare(
-        coefficients: Vec<TermEstimate>,
-        glance: Glance,
-        intercept: bool,
-        solver: Solver,
-        digits: f64,
-        warnings: Vec<Warning>,
-    ) -> Self {
-        Self {
-            coefficients,
-            covariance: None,
-            rank: glance.df + usize::from(intercept),
-            glance,
-            aliased: Vec::new(),
-            condition_number: f64::NAN,
-            solver,
-            digits,
-            digits_input: f64::NAN,
-            rank_margin: RankMargin::default(),
-            residual_digits: f64::NAN,
-            residual_digits_input: f64::NAN,
-            warnings,
-            vcov: VcovSummary::default(),
-            tests: Vec::new(),
-            bread: None,
-        }
-    }
-}
-
 /// The decision about the rank, and how far from another one it was: every column's residual on the columns kept
 /// before it, as a share of its norm, beside the tolerance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use streamreg_solve::{
 use super::attempt::{Attempts, attempts, equation};
 use super::state::{State, no_rows};
 use super::{Fitted, conclude, robust};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
 use crate::plan::limits::{MAX_ESCALATED, check_width};
@@ -24,11 +24,13 @@ use crate::request::inference::Inferred;
 pub(super) fn fit<R: Rows>(
     plan: &Plan<'_>,
     inferred: &Inferred<'_>,
+    at_once: bool,
     mut passes: Passes<'_, R>,
 ) -> Result<Vec<FitReport>> {
     let mut solving = Solving { plan, passes: &mut passes, seconds: 0.0 };
-    let (design, fitted) = match solving.at_once(inferred)? {
-        Some(done) => done,
+    let first = if at_once { solving.at_once()? } else { None };
+    let (design, fitted) = match first {
+        Some(fitted) => fitted,
         None => solving.by_sums(inferred)?,
     };
     let seconds = solving.seconds;
@@ -44,18 +46,10 @@ struct Solving<'p, 'a, R> {
 }
 
 impl<R: Rows> Solving<'_, '_, R> {
-    /// QR or the singular values in the first pass, where nothing has to be known of the data before their columns are;
-    /// weights are summed in a pass before. `None` where the sums have to come first.
-    fn at_once(&mut self, inferred: &Inferred<'_>) -> Result<Option<(Design, Fitted)>> {
-        if !self.plan.is_triangular() {
-            return Ok(None);
-        }
+    /// QR or the singular values in the first pass. `None` where it finds columns without a value.
+    fn at_once(&mut self) -> Result<Option<(Design, Fitted)>> {
         let (spec, left_out) = self.plan.spec(&[])?;
         let design = Design::new(&spec, &self.passes.schema())?;
-        let plain = spec.weights.is_none() && design.has_only_numbers() && !inferred.needs_bread();
-        if !plain || design.needs_centre() {
-            return Ok(None);
-        }
         check_width(design.variables())?;
         let layout = Layout::new(&design, &Coding::default(), false)?;
         let (factor, ledger) = self.triangular_factor(&design, &layout, &Levels::default())?;
@@ -91,9 +85,6 @@ impl<R: Rows> Solving<'_, '_, R> {
         let again = plan.is_triangular() || (doubt.is_some() && escalates);
         let fits = if again && self.passes.rows.reopens() {
             self.second_pass(&state, &group, doubt)?
-        } else if plan.is_triangular() {
-            let message = "QR needs the levels of categories beforehand, and the data cannot be read twice";
-            return Err(Error::invalid_request(message));
         } else {
             let solver = self.report(Solver::Cholesky, state.design.precision());
             let accept = |a: Attempt| Ok((solver.clone(), a.accept(asked)?));

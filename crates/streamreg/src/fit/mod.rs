@@ -55,12 +55,11 @@ fn reports<R: Rows>(
     source: Option<&dyn Source>,
 ) -> Result<Vec<FitReport>> {
     let passes = Passes::new(rows, &regression.execution, source);
-    let plan = Plan::new(regression, rows, source)?;
-    match &plan.route {
-        Route::Direct(inferred) => direct::fit(&plan, inferred, passes),
+    let (plan, route) = Plan::new(regression, rows, source)?;
+    match route {
+        Route::Direct { inferred, at_once } => direct::fit(&plan, &inferred, at_once, passes),
         Route::Penalized { asked, folds } => penalized::fit(&plan, asked, folds.as_ref(), passes),
-        Route::Iterative { solver, asked } => iterative::fit(&plan, *solver, asked, passes),
-        Route::Groups => Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them")),
+        Route::Iterative { solver, asked } => iterative::fit(&plan, solver, &asked, passes),
     }
 }
 

@@ -67,7 +67,7 @@ impl Model {
         let make = || PredictionErrors::new(&predictor);
         let rows = SourceRows(source.as_ref());
         let Predictor { design, levels, .. } = &predictor;
-        let scope = Scope { design, levels, folds: None, execution: &options.execution, pass: Pass::only() };
+        let scope = Scope { design, levels, ids: None, execution: &options.execution, pass: Pass::only() };
         let (errors, ledger) = rows.accumulate(&scope, make)?;
         if errors.rows == 0 {
             let what = match (ledger.rows_read, source.filters()) {

@@ -41,11 +41,11 @@ pub struct Execution {
 }
 
 /// A pass, as its progress tells of it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Pass<'a> {
     /// From 1 on.
     pub(crate) number: usize,
-    /// The bits of the last mean loss, of an iterative solver.
+    /// What an iterative solver last knew.
     pub(crate) loss: Option<&'a LastLoss>,
 }
 

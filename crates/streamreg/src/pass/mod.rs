@@ -52,7 +52,7 @@ pub(crate) struct Scope<'a> {
     /// What numbers the categories.
     pub(crate) levels: &'a Levels,
     /// What gives rows the folds or keys that accumulators are told.
-    pub(crate) folds: Option<&'a RowIdPlan>,
+    pub(crate) ids: Option<&'a RowIdPlan>,
     pub(crate) execution: &'a Execution,
     pub(crate) pass: Pass<'a>,
 }

@@ -48,15 +48,15 @@ impl<'a, R: Rows> Passes<'a, R> {
         self.loss.set(loss);
     }
 
-    /// Accumulates all rows; with `folds` accumulators are told the fold or key of every row.
+    /// Accumulates all rows; with `ids` accumulators are told the fold or key of every row.
     pub(crate) fn accumulate<A: Accumulator>(
         &mut self,
         (design, levels): (&Design, &Levels),
-        folds: Option<&RowIdPlan>,
+        ids: Option<&RowIdPlan>,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
         let start = Instant::now();
-        let done = self.rows.accumulate(&self.scope(design, levels, folds), make)?;
+        let done = self.rows.accumulate(&self.scope(design, levels, ids), make)?;
         self.seconds.push(start.elapsed().as_secs_f64());
         Ok(done)
     }
@@ -76,14 +76,9 @@ impl<'a, R: Rows> Passes<'a, R> {
         Ok(ledger)
     }
 
-    fn scope<'s>(
-        &'s self,
-        design: &'s Design,
-        levels: &'s Levels,
-        folds: Option<&'s RowIdPlan>,
-    ) -> Scope<'s> {
+    fn scope<'s>(&'s self, design: &'s Design, levels: &'s Levels, ids: Option<&'s RowIdPlan>) -> Scope<'s> {
         let pass = Pass { number: self.count() + 1, loss: Some(&self.loss) };
-        Scope { design, levels, folds, execution: self.execution, pass }
+        Scope { design, levels, ids, execution: self.execution, pass }
     }
 
     /// Whether a filter decides which rows there are.

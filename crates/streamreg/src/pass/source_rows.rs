@@ -42,11 +42,11 @@ impl Rows for SourceRows<'_> {
         scope: &Scope<'_>,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
-        let Scope { design, levels, folds, execution, .. } = *scope;
-        let request = extended(folds, execution.request_for(design), self.0.schema())?;
+        let Scope { design, levels, ids, execution, .. } = *scope;
+        let request = extended(ids, execution.request_for(design), self.0.schema())?;
         let width = design.columns().len();
         self.pass(&request, scope, |control, scan| {
-            accumulate(design, levels, control, make, || next_assigned(folds, &request, width, scan))
+            accumulate(design, levels, control, make, || next_assigned(ids, &request, width, scan))
         })
     }
 
@@ -56,16 +56,16 @@ impl Rows for SourceRows<'_> {
         order: &Shuffled<'_>,
         sink: &mut dyn FnMut(&[RowBlock]) -> streamreg_core::Result<()>,
     ) -> Result<RowLedger> {
-        let Scope { design, levels, folds, execution, .. } = *scope;
+        let Scope { design, levels, ids, execution, .. } = *scope;
         let Shuffled { standardizer, seed } = *order;
-        let mut request = extended(folds, execution.request_for(design), self.0.schema())?;
+        let mut request = extended(ids, execution.request_for(design), self.0.schema())?;
         request.order = PartitionOrder::Shuffled(seed);
         // Short partitions cost a page at each end more, and few ones would not mix.
         let rows = self.0.summary().rows.unwrap_or(u64::MAX);
         request.partition_rows = Some((rows / 16).clamp(MIXED_PARTITION_ROWS / 4, MIXED_PARTITION_ROWS));
         let width = design.columns().len();
         let done = self.pass(&request, scope, |control, scan| {
-            let next = || next_assigned(folds, &request, width, scan);
+            let next = || next_assigned(ids, &request, width, scan);
             let sink = |group: &[RowBlock]| sink(group).map_err(Failure::from);
             Ok(((), shuffled_pass(design, levels, standardizer, control, seed, next, sink)?))
         });

@@ -88,10 +88,10 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
         scope: &Scope<'_>,
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
-        let Scope { design, levels, folds, execution, pass } = *scope;
+        let Scope { design, levels, ids, execution, pass } = *scope;
         let mut request = execution.request(design.columns());
-        if let Some(folds) = folds {
-            request = folds.extend(request, &self.schema)?;
+        if let Some(ids) = ids {
+            request = ids.extend(request, &self.schema)?;
         }
         let width = design.columns().len();
         let next = || {
@@ -100,7 +100,7 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
             Some(taken.map(|(index, batches)| {
                 let first = (index * STREAM_PARTITION_ROWS) as u64;
                 let numbers = RowNumbers::Run(first..u64::MAX);
-                let mut assigner = folds.map(|folds| folds.assigner(&request, width, numbers, index));
+                let mut assigner = ids.map(|ids| ids.assigner(&request, width, numbers, index));
                 let assign = move |batch| {
                     let batch = project(&batch, &columns)?;
                     match &mut assigner {

@@ -1,8 +1,8 @@
-//! What was asked for becomes what is done: decided once, before any row is read.
+//! What was asked for becomes what is done: decided once, before rows are read.
 //!
-//! A [`Plan`] knows the way that a fit takes, and with which precision its sums are carried. What does not go together is
-//! refused here, and nowhere else; what only the data can tell (their levels, their rank) is left to the ways in `fit`.
-//! [`limits`] has what a fit may ask of memory.
+//! A [`Plan`] knows with which precision sums are carried, and the [`Route`] that a fit takes. What does not go together is
+//! refused here; what only the data can tell (their levels, their rank) is left to the routes in `fit`. [`limits`] has what
+//! a fit may ask of memory.
 
 pub(crate) mod limits;
 
@@ -26,7 +26,6 @@ use crate::request::regression::Regression;
 /// A fit as it will be done.
 pub(crate) struct Plan<'a> {
     pub(crate) regression: &'a Regression,
-    pub(crate) route: Route<'a>,
     /// How sums are carried.
     pub(crate) precision: Precision,
     schema: SchemaRef,
@@ -35,12 +34,10 @@ pub(crate) struct Plan<'a> {
     empty: Vec<String>,
 }
 
-/// The ways to fit.
+/// The ways to fit all rows. Groups of rows have a way of their own: [`Plan::of_groups`].
 pub(crate) enum Route<'a> {
-    /// Least squares from one pass, or two.
-    Direct(Inferred<'a>),
-    /// One fit a group, from the sums of one pass.
-    Groups,
+    /// Least squares from one pass, or two; by the triangular factor `at_once`, in the first.
+    Direct { inferred: Inferred<'a>, at_once: bool },
     /// From the sums of one pass, with those of folds where they choose the penalty.
     Penalized { asked: &'a Penalization, folds: Option<RowIdPlan> },
     /// Pass by pass.
@@ -48,7 +45,7 @@ pub(crate) enum Route<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The plan for a fit of every response.
+    /// The plan for a fit of every response, and its way.
     ///
     /// # Errors
     /// Where what was asked for does not go together, or not with the columns of the data.
@@ -56,22 +53,21 @@ impl<'a> Plan<'a> {
         regression: &'a Regression,
         rows: &R,
         source: Option<&dyn Source>,
-    ) -> Result<Self> {
-        let mut plan = Self::unrouted(regression, rows, source);
-        plan.route = if let Some(solver) = plan.iterative_solver()? {
-            plan.precision = Precision::Float;
-            let unasked = || Cow::Owned(Descent::default());
-            let asked = regression.descent.as_ref().map_or_else(unasked, Cow::Borrowed);
-            asked.validate(solver)?;
-            plan.check_iterative(solver)?;
-            Route::Iterative { solver, asked }
+    ) -> Result<(Self, Route<'a>)> {
+        let mut plan = Self::any(regression, rows, source);
+        let route = if let Some(solver) = plan.iterative_solver()? {
+            plan.iterative(solver)?
         } else if let Some(asked) = &regression.penalization {
             plan.check_penalized(asked)?;
             Route::Penalized { asked, folds: plan.folds(asked)? }
         } else {
             plan.direct()?
         };
-        Ok(plan)
+        if plan.is_triangular() || matches!(route, Route::Iterative { .. }) {
+            // Of the sums only the levels are needed, and what the weights sum to.
+            plan.precision = Precision::Float;
+        }
+        Ok((plan, route))
     }
 
     /// The plan for a fit of every group.
@@ -83,7 +79,7 @@ impl<'a> Plan<'a> {
         rows: &R,
         source: Option<&dyn Source>,
     ) -> Result<Self> {
-        let plan = Self::unrouted(regression, rows, source);
+        let plan = Self::any(regression, rows, source);
         let refuse = |message: &str| Err(Error::invalid_request(message));
         plan.options().validate()?;
         if regression.penalization.is_some() {
@@ -106,11 +102,10 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// What all plans begin with.
-    fn unrouted<R: Rows>(regression: &'a Regression, rows: &R, source: Option<&dyn Source>) -> Self {
+    fn any<R: Rows>(regression: &'a Regression, rows: &R, source: Option<&dyn Source>) -> Self {
         let empty = source.map(empty_columns).unwrap_or_default();
-        let (precision, route) = (regression.precision, Route::Groups);
-        Self { regression, route, precision, schema: rows.schema(), reopens: rows.reopens(), empty }
+        let (schema, reopens) = (rows.schema(), rows.reopens());
+        Self { regression, precision: regression.precision, schema, reopens, empty }
     }
 
     pub(crate) fn options(&self) -> &'a SolveOptions {
@@ -166,24 +161,30 @@ impl<'a> Plan<'a> {
     }
 
     /// Least squares.
-    fn direct(&mut self) -> Result<Route<'a>> {
+    fn direct(&self) -> Result<Route<'a>> {
+        let refuse = |message: &str| Err(Error::invalid_request(message));
         self.options().validate()?;
-        if self.is_triangular() {
-            if self.precision == Precision::Exact {
-                let message =
-                    "qr and svd factor the data in float64: exact sums are solved by auto or cholesky";
-                return Err(Error::invalid_request(message));
-            }
-            // Of the sums only the levels are needed, and what the weights sum to.
-            self.precision = Precision::Float;
+        if self.is_triangular() && self.precision == Precision::Exact {
+            return refuse(
+                "qr and svd factor the data in float64: exact sums are solved by auto or cholesky",
+            );
         }
         let (spec, _) = self.spec(&[])?;
         check_width(spec.terms.len())?;
         let inferred = self.regression.inference.resolve(&spec, self.reopens)?;
         if !spec.by.is_empty() {
-            return Err(Error::invalid_request("rows are split into groups: `fit_groups` fits them"));
+            return refuse("rows are split into groups: `fit_groups` fits them");
         }
-        Ok(Route::Direct(inferred))
+        let at_once = self.is_triangular() && {
+            // Nothing has to be known of the data before their columns are; weights are summed in a pass before.
+            let design = Design::new(&spec, &self.schema)?;
+            let plain = spec.weights.is_none() && design.has_only_numbers() && !inferred.needs_bread();
+            plain && !design.needs_centre()
+        };
+        if self.is_triangular() && !at_once && !self.reopens {
+            return refuse("QR needs the levels of categories beforehand, and the data cannot be read twice");
+        }
+        Ok(Route::Direct { inferred, at_once })
     }
 
     fn check_penalized(&self, asked: &Penalization) -> Result<()> {
@@ -254,6 +255,14 @@ impl<'a> Plan<'a> {
         }
         let (spec, _) = self.spec(&[])?;
         Ok(spec.terms.len() > MAX_COLUMNS && spec.by.is_empty() && spec.responses.len() == 1)
+    }
+
+    fn iterative(&self, solver: Solver) -> Result<Route<'a>> {
+        let unasked = || Cow::Owned(Descent::default());
+        let asked = self.regression.descent.as_ref().map_or_else(unasked, Cow::Borrowed);
+        asked.validate(solver)?;
+        self.check_iterative(solver)?;
+        Ok(Route::Iterative { solver, asked })
     }
 
     fn check_iterative(&self, solver: Solver) -> Result<()> {

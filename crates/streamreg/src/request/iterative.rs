@@ -167,6 +167,9 @@ impl Descent {
                 self.held_out
             ));
         }
+        if self.warm.is_some() && self.options.start != Start::Auto {
+            return refuse("a warm start begins at the model: no other start beside it".into());
+        }
         let auto = self.options.rate == LearningRate::Auto;
         if solver == Solver::Cg && self.loss != Loss::Squared {
             return refuse(

@@ -20,7 +20,8 @@ impl EarlyStop {
         Self { patience, ..Self::default() }
     }
 
-    /// Takes the mean loss of an epoch, which must be less than all before by a share of it. True once patience is over.
+    /// Takes the mean loss of an epoch. It gains something if it is below the least one so far by the share `least_gain`. True
+    /// once patience is over.
     pub(super) fn is_over(&mut self, loss: f64, least_gain: f64) -> bool {
         let gained = self.least_loss.is_none_or(|least| loss < least - least_gain * least.abs());
         self.least_loss = Some(self.least_loss.map_or(loss, |least| least.min(loss)));

@@ -13,7 +13,7 @@ mod stepper;
 use serde::{Deserialize, Serialize};
 
 use self::early_stop::EarlyStop;
-use self::recorder::Recorder;
+use self::recorder::{Recorder, is_due};
 use self::stepper::{Anchor, Course, Stepper};
 use crate::error::{Error, ErrorKind, Result};
 use crate::iterative::certificate::{Certificate, root_mean_square};
@@ -31,6 +31,9 @@ use crate::rows::block::{BlockError, DesignBlock};
 
 /// How many times the loss of the first batch, or of the mean, a batch may cost before steps are called divergent.
 const DIVERGED: f64 = 1e4;
+
+/// What an epoch with a given rate must gain unless said otherwise, as a share of the loss.
+const LEAST_GAIN: f64 = 1e-5;
 
 /// Stochastic gradient descent under way. It can be saved at any time (it is [`Serialize`]), and goes on with the same
 /// bits.
@@ -113,10 +116,8 @@ impl Sgd {
         sample: &Sample,
         population: Population,
     ) -> Result<Self> {
-        loss.validate()?;
-        options.validate()?;
         let auto = options.rate == LearningRate::Auto;
-        let tuned = Tuned::new(sample, loss, &penalties, population, &options);
+        let tuned = Tuned::new(sample, loss, &penalties, population, &options)?;
         let start = match &options.start {
             Start::Auto if !auto => &Start::Zero,
             start => start,
@@ -351,7 +352,7 @@ impl Sgd {
             return self.diverged();
         }
         self.stepper.step();
-        if self.recorder.is_due(self.stepper.batch, self.population.rows / self.batch_rows as u64) {
+        if is_due(self.stepper.batch, self.population.rows / self.batch_rows as u64) {
             self.record();
         }
         Ok(())
@@ -386,6 +387,3 @@ impl Sgd {
         self.recorder.record(self.stepper.batch, self.step_length(), norm);
     }
 }
-
-/// What an epoch with a given rate must gain unless said otherwise, as a share of the loss.
-const LEAST_GAIN: f64 = 1e-5;

@@ -36,6 +36,11 @@ impl BatchSums {
     }
 }
 
+/// Whether a point is due after so many batches, of so many in all.
+pub(super) fn is_due(batch: u64, expected: u64) -> bool {
+    batch.is_multiple_of((expected / POINTS).max(1))
+}
+
 /// Records the learning curve.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Recorder {
@@ -62,11 +67,6 @@ impl Recorder {
     /// The sums of this epoch.
     pub(super) fn epoch(&self) -> &BatchSums {
         &self.epoch
-    }
-
-    /// Whether a point is due after so many batches, of so many in all.
-    pub(super) fn is_due(&self, batch: u64, expected: u64) -> bool {
-        batch.is_multiple_of((expected / POINTS).max(1))
     }
 
     /// A point of an epoch, if rows have come since the last one.

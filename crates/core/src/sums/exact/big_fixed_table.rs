@@ -90,7 +90,7 @@ impl BigFixedTable {
     }
 
     /// Adds a wide integer.
-    pub(crate) fn add_wide(&mut self, record: usize, column: usize, value: &BigFixed) {
+    pub(crate) fn add_big_fixed(&mut self, record: usize, column: usize, value: &BigFixed) {
         for (i, &limb) in value.magnitude().iter().enumerate() {
             let limb = i128::from(limb);
             let signed = if value.is_negative() { -limb } else { limb };

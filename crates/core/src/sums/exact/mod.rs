@@ -205,7 +205,7 @@ impl ExactProducts {
         for &(part, row) in &rows.broken {
             let (i, x) = (right.variables[part], right.cells[part][row]);
             for (&j, cells) in right.variables.iter().zip(&right.cells).filter(|&(&j, _)| j <= i) {
-                self.sums.add_wide(0, entry(i, j), &rows.triple(row, x, cells[row]));
+                self.sums.add_big_fixed(0, entry(i, j), &rows.triple(row, x, cells[row]));
             }
         }
     }

@@ -144,12 +144,12 @@ impl ExactRecords {
         let weighted: Vec<BigFixed> = plain.iter().map(|x| weight.mul(x)).collect();
         let mut column = FIRST;
         for value in &weighted {
-            self.sums.add_wide(at, column, value);
+            self.sums.add_big_fixed(at, column, value);
             column += 1;
         }
         for a in 0..self.shape.slopes {
             for other in &plain[a..] {
-                self.sums.add_wide(at, column, &weighted[a].mul(other));
+                self.sums.add_big_fixed(at, column, &weighted[a].mul(other));
                 column += 1;
             }
         }

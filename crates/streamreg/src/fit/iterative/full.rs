@@ -20,9 +20,15 @@ const GD_TOLERANCE: f64 = 1e-10;
 impl<R: Rows> Descending<'_, '_, R> {
     /// What the sample tells, and where to begin: at zero unless said otherwise.
     fn tuned(&self) -> Result<(Tuned, Vec<f64>)> {
-        let options = SgdOptions { rate: LearningRate::Auto, batch_rows: None, ..self.asked.options.clone() };
+        // A given rate is no matter of the sample.
+        let options = SgdOptions {
+            rate: LearningRate::Auto,
+            momentum: 0.0,
+            batch_rows: None,
+            ..self.asked.options.clone()
+        };
         let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
-        let tuned = Tuned::new(sample, self.curve.loss, penalties, self.population(), &options);
+        let tuned = Tuned::new(sample, self.curve.loss, penalties, self.population(), &options)?;
         let start = match self.start()? {
             Start::Auto => Start::Zero,
             other => other,

@@ -94,9 +94,6 @@ impl<R: Rows> Descending<'_, '_, R> {
     /// Where to begin, with a model's coefficients found by name.
     fn start(&self) -> Result<Start> {
         let Some(model) = &self.asked.warm else { return Ok(self.asked.options.start.clone()) };
-        if self.asked.options.start != Start::Auto {
-            return Err(Error::invalid_request("a warm start begins at the model: no other start beside it"));
-        }
         let standardizer = &self.prepared.standardizer;
         let slopes = model.slopes_for(standardizer);
         if slopes.iter().all(|slope| *slope == 0.0) && standardizer.columns() > 0 {

@@ -1,6 +1,5 @@
 //! What is said of an iterative fit.
 
-use streamreg_core::Precision;
 use streamreg_core::iterative::{GradientSums, LearningRate, Loss};
 use streamreg_solve::{Glance, Solver, Warning};
 
@@ -36,7 +35,7 @@ pub(super) fn conclude<R: Rows>(
     let constant = constant.map(|c| (streamreg_core::INTERCEPT.to_owned(), c));
     let warnings = warnings(plan, solver, &prepared, &report, outcome);
     let glance = prepared.glance(&outcome.known.sums, squares, report.nonzero);
-    let used = SolverReport::new(plan.options().solver, solver, Precision::Float, passes.count());
+    let used = SolverReport::new(plan.options().solver, solver, plan.precision, passes.count());
     let (intercept, details) = (prepared.spec.intercept, Details::Iterative(Box::new(report)));
     let found =
         Found::without_inference(constant.into_iter().chain(terms), glance, intercept, (used, None), details);

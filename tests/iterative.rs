@@ -13,7 +13,7 @@ use crate::util::{
     write_parquet,
 };
 
-/// Number `i` of the recipe of `golden/descent/oracles.py`.
+/// Number `i` of the recipe of `golden/iterative/oracles.py`.
 fn uniform(i: u64) -> f64 {
     let mut z = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -63,7 +63,7 @@ fn standard_errors(report: &FitReport, exact: &FitReport) -> f64 {
 
 #[test]
 fn losses_and_penalties_of_others() {
-    let golden = golden_json("descent/oracles.json");
+    let golden = golden_json("iterative/oracles.json");
     let dir = Dir::new();
     let data = oracle_data(|j| SCALES[j]);
     let checks = [data[0].1[0], data[5].1[ROWS - 1], data[6].1[0], data[6].1[ROWS - 1]];

@@ -1,0 +1,78 @@
+//! Memory depends on the columns and the threads, and not on the rows.
+
+use std::process::Stdio;
+
+use parquet::file::properties::WriterProperties;
+
+use crate::util::{Dir, batch, table, to_csv, write_parquet};
+
+/// Rows of the smaller file, which has every thread at work, and how many times as many the larger one has.
+const ROWS: usize = 150_000;
+const TIMES: usize = 8;
+
+/// What chance adds to a peak, in kB. Eight bytes a row more would add eight times 1.2 MB for every column.
+const SLACK_KB: u64 = 6_000;
+
+/// The largest resident size of a command in kB, as the system tells.
+fn peak_kb(dir: &Dir, line: &str) -> u64 {
+    let mut child = dir.streamreg(line).command;
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let own =
+            status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        peak = own.unwrap_or(peak).max(peak);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(peak > 0, "{line}: it ended before it could be looked at");
+    peak
+}
+
+/// Runs a command on both files, whose names `{}` stands for.
+fn check(dir: &Dir, commands: &[&str]) {
+    for command in commands {
+        let [small, large] = ["small", "large"]
+            .map(|file| peak_kb(dir, &format!("{} --threads 2", command.replace("{}", file))));
+        assert!(small > 2_000, "{command}: {small} kB are no program's");
+        assert!(
+            large < small + SLACK_KB,
+            "{command}: {small} kB for {ROWS} rows, {large} kB for {TIMES} times as many"
+        );
+    }
+}
+
+#[test]
+fn parquet_files() {
+    let dir = Dir::new();
+    // One row group each: not even that is held.
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(ROWS * TIMES)).build();
+    for (name, rows) in [("small.parquet", ROWS), ("large.parquet", ROWS * TIMES)] {
+        write_parquet(&dir.path(name), &batch(&table(rows, 3, 5)), properties.clone());
+    }
+    dir.streamreg("fit small.parquet -t y --save-model m.json").success();
+    check(
+        &dir,
+        &[
+            "fit {}.parquet -t y",
+            "fit {}.parquet -t y --precision float --vcov hc3",
+            "fit {}.parquet -t y --solver cg",
+            "fit {}.parquet -t y --lasso auto --cv 3",
+            "evaluate m.json {}.parquet",
+            "inspect {}.parquet --verify",
+        ],
+    );
+}
+
+#[test]
+fn csv_files() {
+    let dir = Dir::new();
+    let text = to_csv(&table(ROWS, 3, 5));
+    let (header, rows) = text.split_once('\n').unwrap();
+    dir.write("small.csv", &text);
+    dir.write("large.csv", format!("{header}\n{}", rows.repeat(TIMES)));
+    check(&dir, &["fit {}.csv -t y", "fit {}.csv -t y --where x1>0 --with z=x1*x2"]);
+}
