@@ -27,6 +27,7 @@ use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_IPC_BATCH_BYTES, MAX_IPC_
 use crate::source::{
     InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };
+use crate::storage;
 
 /// The bytes that a file begins and ends with.
 const MAGIC: &[u8; 6] = b"ARROW1";
@@ -66,7 +67,7 @@ impl IpcFile {
 
     fn open_inner(path: &Path) -> Result<Self> {
         let found = InputFile::of(path)?;
-        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut file = storage::open(path)?;
         let footer = footer_bytes(&mut file, found.bytes)?;
         let footer = arrow_ipc::root_as_footer(&footer)
             .map_err(|e| malformed(format!("the footer is damaged: {e}")))?;
@@ -312,7 +313,7 @@ impl Source for IpcFile {
 /// Opens a file again; it must still be the one that was opened first.
 fn open_unchanged(file: &InputFile) -> Result<File> {
     file.verify_unchanged()?;
-    File::open(&file.path).map_err(|e| Error::io(&file.path, e))
+    storage::open(&file.path)
 }
 
 impl IpcFile {

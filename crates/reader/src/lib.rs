@@ -15,6 +15,7 @@
 //! | `dataset` | paths, directories, globs, hive keys; one schema for many files |
 //! | [`rows`] | derived columns and filters: SQL expressions of a row |
 //! | `predicate` | row groups and files in which no row can pass a filter |
+//! | `storage` | bytes of files |
 //! | `limits` | what a file may ask of us |
 //! | `error` | one error type: kind, file, place, column |
 //!
@@ -33,6 +34,7 @@ pub mod parquet;
 mod predicate;
 pub mod rows;
 mod source;
+mod storage;
 
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Place, Result};

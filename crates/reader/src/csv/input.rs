@@ -12,6 +12,7 @@ use zstd::stream::read::Decoder as ZstdDecoder;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::InputFile;
+use crate::storage;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
@@ -45,7 +46,7 @@ impl Input {
                 .with_help("write what comes from a pipe or a device to a file first"));
         }
         let mut magic = Vec::new();
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let file = storage::open(path)?;
         file.take(4).read_to_end(&mut magic).map_err(|e| Error::io(path, e))?;
         Ok(Self { file: InputFile::of(path)?, encoding: Encoding::of(&magic) })
     }
@@ -66,7 +67,7 @@ impl Input {
     /// A reader of the text behind its first `skip` bytes, which adds to `count` what it reads of the file.
     pub(crate) fn reader(&self, skip: u64, count: &Arc<AtomicU64>) -> Result<Reader> {
         let path = self.path();
-        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let mut file = storage::open(path)?;
         let start = if self.encoding == Encoding::Plain { skip } else { 0 };
         file.seek(SeekFrom::Start(start)).map_err(|e| Error::io(path, e))?;
         let file = Counted { file, count: Arc::clone(count) };

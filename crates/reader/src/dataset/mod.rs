@@ -19,6 +19,7 @@ use crate::source::{
     Checksums, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest, Source,
     Summary, position,
 };
+use crate::storage;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
@@ -162,7 +163,7 @@ fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
         return Err(Error::new(ErrorKind::Request, message).at_path(path));
     }
     let mut magic = [0u8; 6];
-    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut file = storage::open(path)?;
     let read = std::io::Read::read(&mut file, &mut magic).map_err(|e| Error::io(path, e))?;
     let format = format_of(path, &magic, read)?;
     open_as(path, format, options, &[])

@@ -6,9 +6,9 @@ use std::fs::File;
 use arrow_schema::Schema;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::pages::read_exact_at;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_ROWS};
+use crate::storage::read_exact_at;
 
 /// Checks the magic bytes at both ends and the length of the footer between them.
 pub(super) fn check_ends(file: &File, bytes: u64) -> Result<()> {

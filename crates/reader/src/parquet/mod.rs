@@ -38,6 +38,7 @@ use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{
     Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };
+use crate::storage;
 
 /// An open Parquet file.
 pub struct ParquetFile {
@@ -66,7 +67,7 @@ impl ParquetFile {
     }
 
     fn open_inner(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let file = storage::open(path)?;
         let meta = file.metadata().map_err(|e| Error::io(path, e))?;
         check_ends(&file, meta.len()).map_err(|e| e.at_path(path))?;
         let metadata = contain(|| {
@@ -291,7 +292,7 @@ impl Shared {
 
     /// Opens the file again; it must still be the one that was opened first.
     fn open_unchanged(&self) -> Result<File> {
-        let file = File::open(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        let file = storage::open(&self.path)?;
         let now = file.metadata().map_err(|e| Error::io(&self.path, e))?;
         if now.len() != self.bytes || now.modified().ok() != self.modified {
             let message = "the file changed while it was read";

@@ -17,6 +17,7 @@ use super::page_header::{HeaderError, PageHeader};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
 use crate::source::{Checksums, ReadCounts};
+use crate::storage::read_exact_at;
 
 /// Bytes read for a header at first; statistics of long strings may need more.
 const HEADER_GUESS: usize = 256;
@@ -192,24 +193,6 @@ fn header_at(file: &File, at: u64, end: u64) -> io::Result<(PageHeader, Vec<u8>)
             Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, NOT_A_HEADER)),
         }
     }
-}
-
-#[cfg(unix)]
-pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
-}
-
-#[cfg(windows)]
-pub(super) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut at: u64) -> io::Result<()> {
-    while !buffer.is_empty() {
-        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, at)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer = &mut buffer[count..];
-        at += count as u64;
-    }
-    Ok(())
 }
 
 /// Where the data pages of a flat column chunk of `rows` rows begin, found by walking its headers.

@@ -228,7 +228,7 @@ impl<'a> Plan<'a> {
         }
         let descent = regression.descent.as_ref();
         let smooth = !regression.penalization.as_ref().is_some_and(|p| p.form.penalty.l1_ratio() > 0.0);
-        let wide = regression.sparse.is_some() || regression.hash_bits.is_some();
+        let wide = regression.base.sparse.is_some() || regression.base.hash_bits.is_some();
         if descent.is_none() && !wide {
             return Ok(self.is_too_wide()?.then_some(if smooth { Solver::Cg } else { Solver::Sgd }));
         }

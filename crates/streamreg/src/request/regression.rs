@@ -5,8 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use arrow_schema::Schema;
 use streamreg_core::{
-    Contrasts, DEFAULT_MAX_LEVELS, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, SparseColumns,
-    Term, WeightType, Weights,
+    Contrasts, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, Term, WeightType, Weights,
 };
 use streamreg_reader::DatasetOptions;
 use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
@@ -38,14 +37,8 @@ pub struct Regression {
     formula: Option<String>,
     features: Option<Vec<String>>,
     exclude: Vec<String>,
-    intercept: bool,
-    missing: Missing,
-    categorical: Vec<String>,
-    references: Vec<(String, String)>,
-    contrasts: Contrasts,
-    max_levels: usize,
-    weights: Option<Weights>,
-    by: Vec<String>,
+    /// The rest of the model, in which formula, features and exclusions are still to be put.
+    pub(crate) base: ModelSpec,
     pub(crate) inference: Inference,
     pub(crate) selection: Selection,
     pub(crate) options: SolveOptions,
@@ -53,8 +46,6 @@ pub struct Regression {
     pub(crate) escalate: bool,
     pub(crate) penalization: Option<Penalization>,
     pub(crate) descent: Option<Descent>,
-    pub(crate) sparse: Option<SparseColumns>,
-    pub(crate) hash_bits: Option<u32>,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
 }
@@ -93,14 +84,7 @@ impl Regression {
             formula: None,
             features: None,
             exclude: Vec::new(),
-            intercept: true,
-            missing: Missing::Drop,
-            categorical: Vec::new(),
-            references: Vec::new(),
-            contrasts: Contrasts::Treatment,
-            max_levels: DEFAULT_MAX_LEVELS,
-            weights: None,
-            by: Vec::new(),
+            base: ModelSpec::new("", Vec::new()),
             inference: Inference::default(),
             selection: Selection::default(),
             options: SolveOptions::default(),
@@ -108,8 +92,6 @@ impl Regression {
             escalate: true,
             penalization: None,
             descent: None,
-            sparse: None,
-            hash_bits: None,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
         }
@@ -141,35 +123,35 @@ impl Regression {
     /// Numeric columns that are categories wherever they are named.
     #[must_use]
     pub fn categorical<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
-        self.categorical.extend(columns.into_iter().map(Into::into));
+        self.base.categorical.extend(columns.into_iter().map(Into::into));
         self
     }
 
     /// The level of a category that the others are compared with; the first in order unless said otherwise.
     #[must_use]
     pub fn reference(mut self, column: impl Into<String>, level: impl Into<String>) -> Self {
-        self.references.push((column.into(), level.into()));
+        self.base.references.push((column.into(), level.into()));
         self
     }
 
     /// How categories are coded; by treatment contrasts unless said otherwise.
     #[must_use]
     pub fn contrasts(mut self, contrasts: Contrasts) -> Self {
-        self.contrasts = contrasts;
+        self.base.contrasts = contrasts;
         self
     }
 
     /// Most levels a category may have; more are an error.
     #[must_use]
     pub fn max_levels(mut self, levels: usize) -> Self {
-        self.max_levels = levels;
+        self.base.max_levels = levels;
         self
     }
 
     /// The column with the weights of the rows, and what they mean.
     #[must_use]
     pub fn weights(mut self, column: impl Into<String>, kind: WeightType) -> Self {
-        self.weights = Some(Weights { column: column.into(), kind });
+        self.base.weights = Some(Weights { column: column.into(), kind });
         self
     }
 
@@ -227,21 +209,21 @@ impl Regression {
     /// Splits the rows into groups by the values of some columns: see [`Regression::fit_groups`].
     #[must_use]
     pub fn by<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
-        self.by = columns.into_iter().map(Into::into).collect();
+        self.base.by = columns.into_iter().map(Into::into).collect();
         self
     }
 
     /// Whether a constant is estimated; true unless said otherwise.
     #[must_use]
     pub fn intercept(mut self, intercept: bool) -> Self {
-        self.intercept = intercept;
+        self.base.intercept = intercept;
         self
     }
 
     /// What happens to rows with missing values; they are dropped and counted unless said otherwise.
     #[must_use]
     pub fn missing(mut self, missing: Missing) -> Self {
-        self.missing = missing;
+        self.base.missing = missing;
         self
     }
 
@@ -376,7 +358,8 @@ impl Regression {
     /// values. Such designs are fitted by iterative solvers.
     #[must_use]
     pub fn sparse(mut self, indices: impl Into<String>, values: impl Into<String>) -> Self {
-        self.sparse = Some(streamreg_core::SparseColumns { indices: indices.into(), values: values.into() });
+        self.base.sparse =
+            Some(streamreg_core::SparseColumns { indices: indices.into(), values: values.into() });
         self
     }
 
@@ -384,7 +367,7 @@ impl Regression {
     /// by iterative solvers.
     #[must_use]
     pub fn hash_bits(mut self, bits: u32) -> Self {
-        self.hash_bits = Some(bits);
+        self.base.hash_bits = Some(bits);
         self
     }
 
@@ -396,18 +379,8 @@ impl Regression {
     pub fn spec(&self, schema: &Schema) -> Result<(ModelSpec, Vec<LeftOut>)> {
         let base = ModelSpec {
             responses: self.responses.iter().map(|r| Factor::Column(r.clone())).collect(),
-            intercept: self.intercept,
-            missing: self.missing,
-            categorical: self.categorical.clone(),
-            references: self.references.clone(),
-            contrasts: self.contrasts,
-            max_levels: self.max_levels,
-            weights: self.weights.clone(),
-            by: self.by.clone(),
             clusters: self.inference.clusters.clone(),
-            sparse: self.sparse.clone(),
-            hash_bits: self.hash_bits,
-            ..ModelSpec::new("", Vec::new())
+            ..self.base.clone()
         };
         let excluded = self.excluded(schema)?;
         match (&self.formula, &self.features) {
@@ -496,7 +469,7 @@ impl Regression {
         left_out.retain(|l| formula.has_dot() && !excluded.contains(&l.column));
         let expansion = formula.expand(&others)?;
         spec.terms = expansion.terms;
-        spec.intercept = self.intercept && expansion.intercept;
+        spec.intercept = self.base.intercept && expansion.intercept;
         let named: Vec<&str> = spec.terms.iter().flat_map(Term::columns).collect();
         left_out.retain(|l| !named.contains(&l.column.as_str()));
         Ok((spec, left_out))
