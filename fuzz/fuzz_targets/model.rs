@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use streamreg::arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
+use streamreg::arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use streamreg::{Interval, Model, Regression};
 
 static ROWS: LazyLock<RecordBatch> = LazyLock::new(|| {
