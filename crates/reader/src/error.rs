@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Io,
     /// The bytes are not what the format says they must be.
     Malformed,
-    /// The file asks for more than the limits of [`crate::limits`] allow.
+    /// The file asks for more than the limits of the reader allow.
     Limit,
     /// The file is well formed and uses something that is not supported here.
     Unsupported,

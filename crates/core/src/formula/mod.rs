@@ -160,7 +160,7 @@ impl Formula {
     /// are not in a response; it is the only part of a formula that looks at them.
     ///
     /// # Errors
-    /// For a term that is removed but not there, a constant in a product, more than [`MAX_TERMS`] terms, and
+    /// For a term that is removed but not there, a constant in a product, more than 10,000 terms, and
     /// if nothing is left.
     pub fn expand(&self, columns: &[String]) -> Result<Expansion, FormulaError> {
         expand::expand(self, columns)

@@ -28,7 +28,7 @@ pub struct CsvOptions {
     pub types: Vec<(String, ColumnType)>,
     /// Partitions end at the last record edge within this many bytes of (decompressed) text. They are the
     /// units in which sums are merged, so this is part of the definition of a floating-point result,
-    /// like the order of the rows. At most [`MAX_RECORD_BYTES`].
+    /// like the order of the rows. At most 16 MiB, the most that a record may have.
     pub chunk_bytes: usize,
 }
 
