@@ -381,3 +381,19 @@ fn help_and_version() {
         help.check(help.stdout.contains(words), words);
     }
 }
+
+/// Other front ends run commands without a process of their own, one after the other.
+#[test]
+fn the_command_line_is_a_library() {
+    let dir = dir();
+    let path = |name: &str| dir.path(name).to_string_lossy().into_owned();
+    for name in ["one.json", "two.json"] {
+        let output = path(name);
+        let line =
+            ["streamreg", "fit", &path("d.csv"), "--target", "y", "--format", "json", "--output", &output];
+        assert_eq!(streamreg_cli::run(line), 0);
+    }
+    let read = |name: &str| serde_json::from_str::<Value>(&dir.read(name)).unwrap()["coefficients"].clone();
+    assert_eq!(read("one.json"), read("two.json"));
+    assert_eq!(streamreg_cli::run(["streamreg", "inspect", &path("none.csv")]), 3);
+}

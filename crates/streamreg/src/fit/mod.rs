@@ -118,6 +118,7 @@ impl Regression {
     /// # Errors
     /// As [`Regression::fit_paths`].
     pub fn fit_source(&self, source: &dyn Source) -> Result<FitReport> {
+        self.refuse_several_targets(self.selection.of(source)?.schema())?;
         only(self.fit_targets(source)?)
     }
 
@@ -189,7 +190,16 @@ impl Regression {
             let message = "filters and computed columns need a source: record batches are taken as they are";
             return Err(Error::invalid_request(message));
         }
+        self.refuse_several_targets(&schema)?;
         only(reports(self, &StreamRows::new(schema, batches.into_iter()), None)?)
+    }
+
+    /// Refuses several targets, for those who want one report.
+    fn refuse_several_targets(&self, schema: &Schema) -> Result<()> {
+        match self.spec(schema)?.0.responses.len() {
+            0 | 1 => Ok(()),
+            _ => Err(Error::invalid_request("there are several targets: `fit_targets` fits them")),
+        }
     }
 
     /// Writes the number (from 0) and the fold (from 0) of every row that passes the filter, as CSV or Parquet by the
@@ -235,10 +245,7 @@ impl Regression {
     }
 }
 
-/// The only report, where one response was to be fitted.
+/// The only report.
 fn only(mut reports: Vec<FitReport>) -> Result<FitReport> {
-    match (reports.pop(), reports.is_empty()) {
-        (Some(report), true) => Ok(report),
-        _ => Err(Error::invalid_request("there are several targets: `fit_targets` fits them")),
-    }
+    reports.pop().ok_or_else(|| Error::invalid_request("there is no target to explain"))
 }

@@ -7,9 +7,10 @@ mod source_rows;
 mod stream_rows;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::iterative::{RowBlock, Standardizer};
 use streamreg_core::{Accumulator, Design, Levels, RowLedger};
+use streamreg_reader::ScanRequest;
 
 pub use self::execution::{Execution, Progress, ProgressFn};
 pub(crate) use self::execution::{LastLoss, Pass};
@@ -55,6 +56,16 @@ pub(crate) struct Scope<'a> {
     pub(crate) ids: Option<&'a RowIdPlan>,
     pub(crate) execution: &'a Execution,
     pub(crate) pass: Pass<'a>,
+}
+
+impl Scope<'_> {
+    /// `request`, and what the ids of the rows need beside it.
+    fn extended(&self, request: ScanRequest, schema: &Schema) -> Result<ScanRequest> {
+        match self.ids {
+            Some(ids) => ids.extend(request, schema),
+            None => Ok(request),
+        }
+    }
 }
 
 /// How rows are mixed, and what they are made into.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use streamreg_core::iterative::RowBlock;
 use streamreg_core::{Accumulator, AssignedBatch, Design, PassControl, RowLedger, accumulate, shuffled_pass};
 use streamreg_reader::{Partition, PartitionOrder, Scan, ScanRequest, Source};
@@ -43,7 +43,7 @@ impl Rows for SourceRows<'_> {
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
         let Scope { design, levels, ids, execution, .. } = *scope;
-        let request = extended(ids, execution.request_for(design), self.0.schema())?;
+        let request = scope.extended(execution.request_for(design), self.0.schema())?;
         let width = design.columns().len();
         self.pass(&request, scope, |control, scan| {
             accumulate(design, levels, control, make, || next_assigned(ids, &request, width, scan))
@@ -58,7 +58,7 @@ impl Rows for SourceRows<'_> {
     ) -> Result<RowLedger> {
         let Scope { design, levels, ids, execution, .. } = *scope;
         let Shuffled { standardizer, seed } = *order;
-        let mut request = extended(ids, execution.request_for(design), self.0.schema())?;
+        let mut request = scope.extended(execution.request_for(design), self.0.schema())?;
         request.order = PartitionOrder::Shuffled(seed);
         // Short partitions cost a page at each end more, and few ones would not mix.
         let rows = self.0.summary().rows.unwrap_or(u64::MAX);
@@ -75,11 +75,6 @@ impl Rows for SourceRows<'_> {
 
 /// Rows of a partition, at most, where partitions are mixed: the fewer, the better.
 const MIXED_PARTITION_ROWS: u64 = 1 << 18;
-
-/// `request`, and what a plan needs beside it.
-fn extended(plan: Option<&RowIdPlan>, request: ScanRequest, schema: &Schema) -> Result<ScanRequest> {
-    plan.map_or(Ok(request.clone()), |plan| plan.extend(request, schema))
-}
 
 /// Batches of a partition, and what a plan assigns to their rows.
 type Assigned = Box<dyn Iterator<Item = std::result::Result<AssignedBatch, Failure>> + Send>;

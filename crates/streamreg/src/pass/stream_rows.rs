@@ -89,10 +89,7 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
         make: impl Fn() -> A + Sync,
     ) -> Result<(A, RowLedger)> {
         let Scope { design, levels, ids, execution, pass } = *scope;
-        let mut request = execution.request(design.columns());
-        if let Some(ids) = ids {
-            request = ids.extend(request, &self.schema)?;
-        }
+        let request = scope.extended(execution.request(design.columns()), &self.schema)?;
         let width = design.columns().len();
         let next = || {
             let taken = self.take()?;

@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
             return refuse("groups of rows are not fitted with a penalty");
         }
         if let Some(solver) = plan.iterative_solver()? {
-            return refuse(&format!("the solver {} fits no groups", solver));
+            return refuse(&format!("the solver {solver} fits no groups"));
         }
         if plan.is_triangular() {
             return refuse(

@@ -169,12 +169,12 @@ impl Sgd {
 
     /// The loss, as gradients take it.
     pub fn loss(&self) -> Smoothed {
-        self.stepper.loss
+        self.stepper.course.loss
     }
 
     /// What steps are preconditioned with.
     pub fn curvature(&self) -> &Curvature {
-        &self.stepper.curvature
+        &self.stepper.course.curvature
     }
 
     /// Rows of a batch.
@@ -258,12 +258,12 @@ impl Sgd {
     }
 
     fn is_auto(&self) -> bool {
-        self.stepper.rate == LearningRate::Auto
+        self.stepper.course.rate == LearningRate::Auto
     }
 
     /// Takes the gradient of all rows at [`Sgd::parameters`], from pass number `pass`.
     pub fn set_gradient(&mut self, sums: &GradientSums, pass: usize) {
-        let Stepper { curvature, penalties, parameters, loss, .. } = &self.stepper;
+        let Stepper { course: Course { curvature, penalties, loss, .. }, parameters, .. } = &self.stepper;
         let objective = sums.loss + penalties.value(parameters);
         let squares = loss.loss == Loss::Squared;
         let certificate = Certificate::new(curvature, penalties, parameters, sums, squares);
@@ -309,7 +309,8 @@ impl Sgd {
     /// zeros nor kinks, so there they come first.
     fn goes_direct(&self, newton: bool, gap: f64) -> bool {
         let below = |share: f64| self.last_gap.is_none_or(|last| gap <= share * last);
-        let kinked = !self.stepper.penalties.l1.is_empty() || !self.stepper.loss.loss.is_smooth();
+        let kinked =
+            !self.stepper.course.penalties.l1.is_empty() || !self.stepper.course.loss.loss.is_smooth();
         match (newton, kinked) {
             (true, true) => below(0.5),
             (true, false) => below(0.1),
@@ -320,7 +321,7 @@ impl Sgd {
 
     /// Takes a Newton step from the anchor, unless one has failed or the curvature is no matrix.
     fn newton_step(&mut self) -> bool {
-        let Stepper { anchor, curvature, penalties, .. } = &self.stepper;
+        let Stepper { anchor, course: Course { curvature, penalties, .. }, .. } = &self.stepper;
         let (Some(anchor), Curvature::Sample { .. }, false) = (anchor, curvature, self.newton_failed) else {
             return false;
         };
@@ -345,7 +346,7 @@ impl Sgd {
             return Ok(());
         }
         self.stepper.batch += 1;
-        let loss = sums.loss / (sums.rows as f64 * self.stepper.mean_weight);
+        let loss = sums.loss / (sums.rows as f64 * self.stepper.course.mean_weight);
         // The response has about unit variance, so no start costs much more than 1 but for its own fault.
         let reference = *self.reference.get_or_insert(loss.max(1.0));
         if loss.is_nan() || loss > DIVERGED * reference {
@@ -372,7 +373,7 @@ impl Sgd {
             }
         }
         self.record();
-        let rate = self.stepper.rate.eta0().unwrap_or(self.stepper.auto_step);
+        let rate = self.stepper.course.rate.eta0().unwrap_or(self.stepper.auto_step);
         let message = format!(
             "learning rate {rate} diverges at epoch {}, batch {batch}; the largest stable step is about {}",
             self.epochs,

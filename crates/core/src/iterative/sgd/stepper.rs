@@ -17,17 +17,23 @@ pub(super) struct Anchor {
     pub(super) objective: f64,
 }
 
-/// The parameters, and what steps they take.
+/// What stays the same while steps are taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Stepper {
+pub(super) struct Course {
     pub(super) rate: LearningRate,
     pub(super) momentum: f64,
     pub(super) loss: Smoothed,
     pub(super) penalties: Penalties,
     pub(super) curvature: Curvature,
+    pub(super) mean_weight: f64,
+}
+
+/// The parameters, and what steps they take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Stepper {
+    pub(super) course: Course,
     /// The step of [`LearningRate::Auto`].
     pub(super) auto_step: f64,
-    pub(super) mean_weight: f64,
     pub(super) parameters: Vec<f64>,
     pub(super) anchor: Option<Anchor>,
     /// Steps so far, and those of this epoch.
@@ -56,30 +62,14 @@ impl PartialEq for Work {
     }
 }
 
-/// What stays the same while steps are taken.
-pub(super) struct Course {
-    pub(super) rate: LearningRate,
-    pub(super) momentum: f64,
-    pub(super) loss: Smoothed,
-    pub(super) penalties: Penalties,
-    pub(super) curvature: Curvature,
-    pub(super) mean_weight: f64,
-}
-
 impl Stepper {
     /// Begins at `parameters`, with steps of length `auto_step` where the rate is automatic.
     pub(super) fn new(course: Course, parameters: Vec<f64>, auto_step: f64) -> Self {
-        let Course { rate, momentum, loss, penalties, curvature, mean_weight } = course;
         let count = parameters.len();
-        let adaptive = matches!(rate, LearningRate::Adam { .. });
+        let adaptive = matches!(course.rate, LearningRate::Adam { .. });
         Self {
-            rate,
-            momentum,
-            loss,
-            penalties,
-            curvature,
+            course,
             auto_step,
-            mean_weight,
             parameters,
             anchor: None,
             steps: 0,
@@ -108,7 +98,7 @@ impl Stepper {
 
     /// The length of the last step.
     pub(super) fn step_length(&self) -> f64 {
-        self.rate.at(self.steps.max(1), self.auto_step)
+        self.course.rate.at(self.steps.max(1), self.auto_step)
     }
 
     /// The gradient of the last batch.
@@ -128,7 +118,7 @@ impl Stepper {
         });
         let learnt: usize =
             ranges.clone().map(|(block, range)| range.filter(|&row| !block.is_held_out(row)).count()).sum();
-        let unit = 1.0 / (learnt.max(1) as f64 * self.mean_weight);
+        let unit = 1.0 / (learnt.max(1) as f64 * self.course.mean_weight);
         for (block, range) in ranges {
             residuals.resize(range.len(), 0.0);
             block.predict(range.clone(), &self.parameters, residuals);
@@ -139,7 +129,7 @@ impl Stepper {
             for (at, row) in range.clone().enumerate() {
                 let (y, w) = (block.response[row], block.weight(row));
                 let r = y - residuals[at];
-                let loss = w * self.loss.value(r);
+                let loss = w * self.course.loss.value(r);
                 if block.is_held_out(row) {
                     sums.held_out_weight += w;
                     sums.held_out_loss += loss;
@@ -149,15 +139,16 @@ impl Stepper {
                 sums.rows += 1;
                 sums.weight += w;
                 sums.loss += loss;
-                let known = if self.anchor.is_some() { self.loss.slope(y - anchored[at]) } else { 0.0 };
-                residuals[at] = -w * unit * (self.loss.slope(r) - known);
+                let known =
+                    if self.anchor.is_some() { self.course.loss.slope(y - anchored[at]) } else { 0.0 };
+                residuals[at] = -w * unit * (self.course.loss.slope(r) - known);
             }
             block.add_scaled(range, residuals, gradient);
         }
         if let Some(anchor) = &self.anchor {
             gradient.iter_mut().zip(&anchor.gradient).for_each(|(g, a)| *g += a);
         }
-        self.penalties.add_gradient(&self.parameters, gradient);
+        self.course.penalties.add_gradient(&self.parameters, gradient);
         sums
     }
 
@@ -165,13 +156,13 @@ impl Stepper {
     pub(super) fn step(&mut self) {
         self.steps += 1;
         let Work { gradient, direction, .. } = &mut self.work;
-        let eta = self.rate.at(self.steps, self.auto_step);
-        match self.rate {
+        let eta = self.course.rate.at(self.steps, self.auto_step);
+        match self.course.rate {
             LearningRate::Auto => {
-                self.curvature.solve(gradient, direction);
+                self.course.curvature.solve(gradient, direction);
                 self.parameters.iter_mut().zip(&*direction).for_each(|(t, d)| *t -= eta * d);
-                let curvature = &self.curvature;
-                self.penalties.shrink(|j| eta * curvature.inverse_at(j), &mut self.parameters);
+                let curvature = &self.course.curvature;
+                self.course.penalties.shrink(|j| eta * curvature.inverse_at(j), &mut self.parameters);
                 let weight = self.batch as f64;
                 self.averaged += weight;
                 let share = weight / self.averaged;
@@ -187,14 +178,14 @@ impl Stepper {
                     *v = b2 * *v + (1.0 - b2) * g * g;
                     *t -= eta * (*m / first) / ((*v / second).sqrt() + 1e-8);
                 }
-                self.penalties.shrink(|_| eta, &mut self.parameters);
+                self.course.penalties.shrink(|_| eta, &mut self.parameters);
             }
             _ => {
                 for ((t, v), g) in self.parameters.iter_mut().zip(&mut self.velocity).zip(&*gradient) {
-                    *v = self.momentum * *v - eta * g;
+                    *v = self.course.momentum * *v - eta * g;
                     *t += *v;
                 }
-                self.penalties.shrink(|_| eta, &mut self.parameters);
+                self.course.penalties.shrink(|_| eta, &mut self.parameters);
             }
         }
     }
