@@ -17,7 +17,7 @@ fn norm(x: &[f64]) -> f64 {
 }
 
 fn residuals(report: &FitReport, columns: &Table) -> Vec<f64> {
-    let predicted = report.model().predict(&batch(columns)).unwrap();
+    let predicted = report.model().unwrap().predict(&batch(columns)).unwrap();
     columns.last().unwrap().1.iter().zip(predicted.values()).map(|(y, p)| y - p).collect()
 }
 

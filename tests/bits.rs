@@ -87,7 +87,8 @@ fn giant_row_group(name: &str, data: &RecordBatch, properties: WriterPropertiesB
     let path = dir.path("giant.parquet");
     let properties = properties.set_max_row_group_row_count(None).set_compression(Compression::UNCOMPRESSED);
     write_parquet(&path, data, properties.build());
-    let inspection = streamreg::inspect(&[&path], false, &plain(), &streamreg::Execution::default()).unwrap();
+    let inspection =
+        streamreg::inspect(&[&path], &streamreg::InspectOptions::new().dataset(plain())).unwrap();
     assert_eq!((inspection.row_groups, inspection.rows), (Some(1), Some(GIANT as u64)), "{name}");
     let ways = [(2, 8192), (7, 8192), (2, 65_536), (1, 1000), (7, 1013)];
     let report = same_bits(&[&path], &plain(), ways);
@@ -172,7 +173,7 @@ fn text(rows: usize, seed: u64) -> String {
 }
 
 fn csv_options(chunk_bytes: usize) -> DatasetOptions {
-    DatasetOptions { csv: CsvOptions { chunk_bytes, ..CsvOptions::default() } }
+    DatasetOptions::default().csv(CsvOptions::default().chunk_bytes(chunk_bytes))
 }
 
 #[test]

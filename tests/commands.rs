@@ -18,6 +18,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::util::words;
+
 /// Numbers that differ by this share are the same.
 const TOLERANCE: f64 = 1e-9;
 
@@ -129,24 +131,6 @@ fn replay(script: &str, folder: &Path) -> (String, String) {
 fn write(path: &Path, content: &[u8]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
-}
-
-/// Words between blanks; quotes of both kinds keep blanks, and the other kind, within a word.
-fn words(line: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None, None);
-    for c in line.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('\'' | '"', None) => {
-                quote = Some(c);
-                word.get_or_insert_with(String::new);
-            }
-            (' ', None) => words.extend(word.take()),
-            _ => word.get_or_insert_with(String::new).push(c),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 /// What came of a command, as lines of a transcript.

@@ -27,18 +27,17 @@ fn mistakes_on_the_command_line() {
     for (line, words) in [
         ("", "Commands:"),
         ("frobnicate", "'frobnicate'"),
-        ("fit", "<FILES>"),
-        ("fit d.csv", "--target"),
-        ("fit --target y", "<FILES>"),
+        ("fit", "<FILE>"),
+        ("fit --target y", "<FILE>"),
         ("fit d.csv --target y --solver magic", "'magic' for '--solver"),
         ("fit d.csv --target y --format xml", "'xml' for '--format"),
         ("fit d.csv --target y --threads many", "'many' for '--threads"),
         ("fit d.csv --target y --unknown", "'--unknown'"),
         ("predict", "streamreg predict"),
-        ("predict m.json", "<FILES>"),
+        ("predict m.json", "<FILE>"),
         ("predict m.json d.csv --interval wide", "'wide' for '--interval"),
-        ("evaluate m.json", "<FILES>"),
-        ("inspect", "<FILES>"),
+        ("evaluate m.json", "<FILE>"),
+        ("inspect", "<FILE>"),
     ] {
         let out = dir.streamreg(line).run().code(2);
         let told = out.stdout.is_empty() && out.stderr.contains(words) && out.stderr.contains("--help");
@@ -46,7 +45,7 @@ fn mistakes_on_the_command_line() {
     }
     dir.streamreg("fit d.csv --target y --threads 0").fails(2, &["thread"]);
     dir.streamreg("fit d.csv --target y --features x1,,x2").fails(2, &["--features", "empty"]);
-    dir.streamreg("fit d.csv --target y --features \"x1").fails(2, &["not closed"]);
+    dir.streamreg("fit d.csv --target y --features").arg("\"x1").fails(2, &["not closed"]);
     assert_eq!(dir.files(), ["d.csv", "m.json"]);
 }
 

@@ -556,7 +556,7 @@ fn requests_that_contradict_themselves() {
         ("--solver gd --learning-rate adam", "has no adam"),
         ("--solver sgd --vcov hc1", "no standard errors"),
         ("--solver sgd --by x1 --features x2", "fits no groups"),
-        ("--solver sgd --precision exact", "no exact sums"),
+        ("--solver sgd --precision exact", "exact sums are those of the solver auto"),
         ("--solver sgd --collinear error", "sets no column aside"),
         ("--solver sgd --lasso auto --cv 5", "a penalty of a given size"),
         ("--solver sgd --ridge 1 --penalty-scale glmnet", "must be sklearn"),

@@ -16,6 +16,7 @@
 //! | `exact` | exact sums: the same bits for any order, layout, format and split |
 //! | `bits` | the same bits for any threads, batches and cuts |
 //! | `types` | every column type, encoding, codec and page version |
+//! | `first_contact` | formulas among the files, misspelt names, options without effect, narrow screens, batches in memory |
 //! | `fit`, `predict`, `inspect` | the commands: formats, flags, outputs |
 //! | `datasets` | folders, patterns, Hive keys, files that agree and that do not |
 //! | `extremes` | the ends of float64's range, means that dwarf the spread |
@@ -36,6 +37,7 @@ mod exact;
 mod extremes;
 mod failures;
 mod filters;
+mod first_contact;
 mod fit;
 mod flights;
 mod formulas;

@@ -394,7 +394,7 @@ fn held_out_error(
     let others: Vec<bool> = own.iter().map(|o| !o).collect();
     let report = fit(rows_of(batch, &others));
     let test = rows_of(batch, &own);
-    let predicted = report.model().predict(&test).unwrap();
+    let predicted = report.model().unwrap().predict(&test).unwrap();
     let values = |name: &str| -> Vec<f64> {
         let column = test.column_by_name(name).unwrap();
         column.as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec()

@@ -368,10 +368,13 @@ fn rows_without_a_prediction_and_unknown_levels_are_told_of() {
     dir.write("new.csv", "g\na\nz\n\"\"\n");
     let notice = |line: &str| dir.streamreg(&format!("predict m.json {line}")).run().code(0).stderr;
     let null = notice("new.csv --unseen null -o out.csv");
-    assert!(null.starts_with("2 of 3 rows have no prediction") && null.lines().count() == 1, "{null}");
+    assert!(
+        null.starts_with("streamreg: 2 of 3 rows have no prediction") && null.lines().count() == 1,
+        "{null}"
+    );
     assert!(null.contains("1 cell") && null.contains("does not know"), "{null}");
     let other = notice("new.csv --unseen other");
-    assert!(other.starts_with("1 of 3 rows") && other.contains("reference level"), "{other}");
+    assert!(other.starts_with("streamreg: 1 of 3 rows") && other.contains("reference level"), "{other}");
     assert_eq!(notice("new.csv --unseen null -o out.csv --quiet"), "");
     assert_eq!(notice("d.csv"), "");
 }

@@ -68,10 +68,10 @@ impl Dir {
         out
     }
 
-    /// The program, run in this folder. Arguments are split at blanks; add others with [`Cmd::arg`].
+    /// The program, run in this folder. Arguments are split as [`words`] does; add others with [`Cmd::arg`].
     pub(crate) fn streamreg(&self, line: &str) -> Cmd<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_streamreg"));
-        command.current_dir(self.0.path()).args(line.split_whitespace()).stdin(Stdio::null());
+        command.current_dir(self.0.path()).args(words(line)).stdin(Stdio::null());
         Cmd { dir: self, command }
     }
 
@@ -145,6 +145,24 @@ impl Cmd<'_> {
 
 fn abridged(text: &str) -> &str {
     text.char_indices().nth(20_000).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Words between blanks; quotes of both kinds keep blanks, and the other kind, within a word.
+pub(crate) fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None, None);
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_with(String::new);
+            }
+            (' ', None) => words.extend(word.take()),
+            _ => word.get_or_insert_with(String::new).push(c),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// How a command ended.

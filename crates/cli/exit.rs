@@ -71,7 +71,7 @@ impl Exit {
     pub(crate) fn report(self) -> u8 {
         if let Some(message) = self.message {
             // Nothing can be done about a closed stderr.
-            let _ = writeln!(std::io::stderr(), "streamreg: {}", crate::text::printable(&message));
+            let _ = writeln!(std::io::stderr(), "streamreg: {}", streamreg::printable(&message));
         }
         if let Some(excerpt) = self.excerpt {
             let _ = writeln!(std::io::stderr(), "{excerpt}");

@@ -4,12 +4,15 @@
 
 mod commands;
 mod exit;
+mod learning_curve;
 mod options;
 mod progress;
-mod report;
+mod reference;
 mod text;
+mod usage;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Once;
@@ -25,37 +28,58 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs a command and gives its exit code; results go to stdout, everything else to stderr. The first of `arguments` is the
-/// name of the program. `--help`, `--version` and arguments that are not valid end the process, as clap has it.
+/// name of the program.
 pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> u8 {
-    quiet_contained_panics();
-    let args = Args::parse_from(arguments);
+    quiet_panics();
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => return usage::report(&error),
+    };
     // A panic that nobody contained has printed its message; what remains is to say whose fault it is.
     let outcome = catch_unwind(AssertUnwindSafe(|| execute(args)));
-    let exit = outcome
-        .unwrap_or_else(|_| Exit::with_message(INTERNAL, "internal error: this is a bug in streamreg"));
+    let exit = outcome.unwrap_or_else(|_| {
+        let message = "internal error: this is a bug in streamreg; please report it with the line above";
+        Exit::with_message(INTERNAL, message)
+    });
     exit.report()
+}
+
+/// All commands and their options in Markdown, for the reference in `docs/guide`.
+pub fn reference() -> String {
+    reference::markdown()
 }
 
 fn execute(args: Args) -> Exit {
     let result = match args.command {
-        Command::Fit(fit) => commands::fit::run(&fit),
+        Command::Fit(mut fit) => fit.take_formula().and_then(|()| commands::fit::run(&fit)),
         Command::Predict(predict) => commands::predict::run(&predict),
         Command::Evaluate(evaluate) => commands::evaluate::run(&evaluate),
         Command::Inspect(inspect) => commands::inspect::run(&inspect),
+        Command::Completions(shell) => commands::shell::completions(&shell),
+        Command::Man(page) => commands::shell::man(&page),
     };
     result.unwrap_or_else(|error| Exit::from_error(&error))
 }
 
-/// Damaged files can make a decoder panic. The library turns that into an error with the file's name, so
-/// the panic's own words stay off stderr.
-fn quiet_contained_panics() {
+/// Damaged files can make a decoder panic. The library turns that into an error with the file's name, so the panic's own words
+/// stay off stderr. Of a bug there is one line; the backtrace is for those who ask for it.
+fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let default = std::panic::take_hook();
+        let backtrace = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
         std::panic::set_hook(Box::new(move |panic| {
-            if !streamreg::is_containing() {
-                default(panic);
+            if streamreg::is_containing() {
+                return;
             }
+            if backtrace {
+                return default(panic);
+            }
+            let place =
+                panic.location().map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
+            let what = panic.payload_as_str().unwrap_or("no message");
+            // Nothing can be done about a closed stderr.
+            let _ = writeln!(std::io::stderr(), "streamreg: panic{place}: {}", streamreg::printable(what));
         }));
     });
 }

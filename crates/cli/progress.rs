@@ -35,7 +35,7 @@ pub(crate) fn bar() -> ProgressFn {
             }
         }
         if let Some(loss) = progress.loss {
-            bar.set_message(format!(", loss {}", crate::report::short(loss)));
+            bar.set_message(format!(", loss {}", streamreg::short(loss)));
         }
         bar.set_position(progress.rows);
         if progress.done {

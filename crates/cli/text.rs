@@ -1,5 +1,8 @@
 //! Text as the command line takes it and as a terminal may show it.
 
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
 use anyhow::Result;
 
 /// A mistake on the command line that clap cannot see.
@@ -60,15 +63,26 @@ fn first_name(list: &str) -> Option<(String, Option<&str>)> {
     }
 }
 
-/// Text from a file, safe for a terminal: control characters are escaped.
-pub(crate) fn printable(text: &str) -> String {
-    // Marks that change the direction of text would let a name rewrite the rest of its line.
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let escape = |c: char| {
-        if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() }
-    };
-    text.chars().map(escape).collect()
+/// The result, on stdout.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// A table that fits the terminal, if stdout is one.
+pub(crate) fn fitted(table: &impl Display) -> String {
+    match terminal_width() {
+        Some(width) => format!("{table:width$}"),
+        None => table.to_string(),
+    }
+}
+
+/// Columns of the terminal that stdout is.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let (width, _) = stdout.is_terminal().then(|| terminal_size::terminal_size_of(stdout)).flatten()?;
+    Some(usize::from(width.0)).filter(|&width| width > 0)
 }
 
 #[cfg(test)]

@@ -5,21 +5,20 @@ use streamreg::{EvaluateOptions, Model};
 
 use crate::exit::Exit;
 use crate::options::{EvaluateArgs, PlainFormat};
-use crate::report;
+use crate::text::{fitted, print};
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
-    let options = EvaluateOptions {
-        unseen: args.unseen,
-        filter: args.filter.clone(),
-        dataset: args.input.dataset()?,
-        execution: args.run.execution()?,
-    };
+    let mut options = EvaluateOptions::new()
+        .unseen(args.unseen)
+        .dataset(args.input.dataset()?)
+        .execution(args.run.execution()?);
+    options.filter.clone_from(&args.filter);
     let evaluation = model.evaluate_paths(&args.input.files, &options)?;
     let text = match args.format {
-        PlainFormat::Json => report::json(&evaluation)?,
-        PlainFormat::Table => report::evaluation(&evaluation),
+        PlainFormat::Json => streamreg::json(&evaluation)?,
+        PlainFormat::Table => fitted(&evaluation),
     };
-    report::print(&text)?;
+    print(&text)?;
     Ok(Exit::code(0))
 }

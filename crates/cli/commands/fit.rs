@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use streamreg::{
-    FitReport, Regression, Source, TracePoint, refuse_input_as_output, same_file, write_atomically,
+    FitReport, Regression, Source, TracePoint, refuse_input_as_output, render, same_file, write_atomically,
+    write_groups, write_groups_file,
 };
 
 use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
+use crate::learning_curve::learning_curve;
 use crate::options::{Curve, FitArgs, points};
-use crate::report;
-use crate::report::{GroupForm, GroupWriter};
-use crate::text::usage;
+use crate::text::{print, usage};
 
 /// Below this many digits the fit is refused.
 const HOPELESS_DIGITS: f64 = 2.0;
@@ -23,6 +23,7 @@ const STRICT_WARNINGS: [&str; 4] = ["few_digits", "undecided", "perfect_fit", "r
 pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     let (regression, curve) = args.regression()?;
     let outputs = outputs(args)?;
+    args.output.render()?;
     let source = open(args, &regression)?;
     for (_, output) in outputs {
         refuse_input_as_output(source.as_ref(), output)?;
@@ -38,13 +39,13 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     if fitted.len() > 1 {
         refuse_models(args, "takes one target; fit them one by one")?;
     }
-    let text = report::fits(&fitted, args.output.format)?;
+    let text = render(&fitted, &args.output.render()?)?;
     match &args.output.output {
         Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
-        None => report::print(&text)?,
+        None => print(&text)?,
     }
     if let (Some(path), [only]) = (&args.output.save_model, fitted.as_slice()) {
-        only.model().save(path)?;
+        only.model()?.save(path)?;
     }
     if let Some(path) = &args.penalty.folds_out {
         regression.write_folds(source.as_ref(), path)?;
@@ -72,7 +73,7 @@ fn write_curve(args: &FitArgs, curve: &Curve, fitted: Option<&FitReport>) -> Res
         write_atomically(path, |file| write_trace(&steps, file))?;
     }
     if let Some(path) = &args.iterative.plot {
-        let drawing = report::learning_curve(&steps, &plot_title(args, fitted))?;
+        let drawing = learning_curve(&steps, &plot_title(args, fitted))?;
         write_atomically(path, |file| file.write_all(drawing.as_bytes()))?;
     }
     Ok(())
@@ -146,7 +147,8 @@ fn plot_title(args: &FitArgs, fitted: Option<&FitReport>) -> String {
     let descent = fitted.and_then(|fit| fit.descent().map(|descent| (fit, descent)));
     match descent {
         Some((fit, descent)) => {
-            let step = descent.step.map_or(String::new(), |step| format!(", step {}", report::short(step)));
+            let step =
+                descent.step.map_or(String::new(), |step| format!(", step {}", streamreg::short(step)));
             format!("{}, learning rate {}{step}", fit.solver.used, descent.learning_rate.name())
         }
         None => format!("{}, diverged", args.iterative.rate_text()),
@@ -173,58 +175,20 @@ fn verdict(fitted: &FitReport, strict: bool) -> Exit {
 
 /// Groups are written as they come: there may be more than memory holds as text.
 fn run_groups(args: &FitArgs, regression: &Regression, source: &dyn Source) -> Result<Exit> {
-    let mut remarkable = 0;
-    match &args.output.output {
-        Some(path) => {
-            let mut failure = None;
-            let written = write_atomically(path, |file| {
-                write_groups(args, regression, source, file, &mut remarkable).map_err(|e| {
-                    let shown = std::io::Error::other(e.to_string());
-                    failure = Some(e);
-                    shown
-                })
-            });
-            match (failure, written) {
-                (Some(failure), _) => return Err(failure),
-                (None, written) => written?,
-            }
-        }
+    let options = args.output.render()?;
+    let summary = match &args.output.output {
+        Some(path) => write_groups_file(regression, source, &options, path)?,
         None => {
             let mut out = BufWriter::new(std::io::stdout());
-            write_groups(args, regression, source, &mut out, &mut remarkable)?;
+            let summary = write_groups(regression, source, &options, &mut out)?;
             out.flush()?;
+            summary
         }
-    }
-    if args.solving.strict && remarkable > 0 {
-        let message = format!("{remarkable} fits are not without remark: see their status (--strict)");
+    };
+    if args.solving.strict && summary.remarkable > 0 {
+        let fits = if summary.remarkable == 1 { "fit has" } else { "fits have" };
+        let message = format!("{} {fits} a status other than ok (--strict)", summary.remarkable);
         return Ok(Exit::with_message(CONDITION, message));
     }
     Ok(Exit::code(0))
-}
-
-fn write_groups(
-    args: &FitArgs,
-    regression: &Regression,
-    source: &dyn Source,
-    out: &mut (dyn Write + Send),
-    remarkable: &mut u64,
-) -> Result<()> {
-    let schema = regression.schema(source)?;
-    let (spec, _) = regression.spec(&schema)?;
-    let form = GroupForm::new(args.output.format, spec.by, spec.responses.len() > 1, args.output.conf_level);
-    let mut writer = GroupWriter::new(&form, out);
-    let mut failure = None;
-    let render = |fit: streamreg::GroupFit| (form.render(&fit), fit.status() != "ok");
-    let summary = regression.fit_groups_with(source, render, |(text, is_remarkable)| {
-        *remarkable += u64::from(is_remarkable);
-        text.and_then(|text| writer.write(&text)).map_err(|e| {
-            failure = Some(e);
-            // The error that is reported is the one kept above.
-            streamreg::Error::invalid_request("the output cannot be written")
-        })
-    });
-    match (failure, summary) {
-        (Some(failure), _) => Err(failure.into()),
-        (None, summary) => Ok(writer.finish(&summary?)?),
-    }
 }

@@ -1,18 +1,20 @@
 //! `streamreg inspect`
 
 use anyhow::Result;
+use streamreg::InspectOptions;
 
 use crate::exit::Exit;
 use crate::options::{InspectArgs, PlainFormat};
-use crate::report;
+use crate::text::{fitted, print};
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
-    let dataset = args.input.dataset()?;
-    let inspection = streamreg::inspect(&args.input.files, args.verify, &dataset, &args.run.execution()?)?;
+    let options = InspectOptions::new().dataset(args.input.dataset()?).execution(args.run.execution()?);
+    let options = if args.verify { options.verify() } else { options };
+    let inspection = streamreg::inspect(&args.input.files, &options)?;
     let text = match args.format {
-        PlainFormat::Json => report::json(&inspection)?,
-        PlainFormat::Table => report::inspection(&inspection),
+        PlainFormat::Json => streamreg::json(&inspection)?,
+        PlainFormat::Table => fitted(&inspection),
     };
-    report::print(&text)?;
+    print(&text)?;
     Ok(Exit::code(0))
 }

@@ -3,11 +3,10 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use streamreg::{Model, PredictOptions, PredictSummary, Unseen, same_file};
+use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file};
 
 use crate::exit::Exit;
 use crate::options::PredictArgs;
-use crate::report::count;
 use crate::text::{names, usage};
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
@@ -15,20 +14,19 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     if args.output.as_ref().is_some_and(|output| same_file(output, &args.model)) {
         return Err(usage("the output is the model file"));
     }
-    let options = PredictOptions {
-        keep: names("--keep", &args.keep)?,
-        unseen: args.unseen,
-        interval: args.interval.map(|kind| (kind, args.conf_level)),
-        dataset: args.input.dataset()?,
-        execution: args.run.execution()?,
-    };
+    let mut options = PredictOptions::new()
+        .keep(names("--keep", &args.keep)?)
+        .unseen(args.unseen)
+        .dataset(args.input.dataset()?)
+        .execution(args.run.execution()?);
+    options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(0.95)));
     let summary = match &args.output {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,
     };
     if let Some(notice) = notice(&summary, args.unseen).filter(|_| !args.run.quiet) {
         // A closed stderr is no reason to fail.
-        let _ = writeln!(std::io::stderr(), "{notice}");
+        let _ = writeln!(std::io::stderr(), "streamreg: {notice}");
     }
     Ok(Exit::code(0))
 }

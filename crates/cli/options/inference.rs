@@ -10,35 +10,39 @@ use crate::text::{names, usage};
 
 /// What standard errors rest on, and joint tests.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Standard errors")]
 pub(crate) struct InferenceArgs {
-    /// Covariance of the coefficients: iid; robust to unequal variances (hc0, hc1, hc2, hc3), to them and correlation
-    /// with L rows before (hac:L, rows in the order of time), or to correlation within clusters (cr0, cr1, cr3); all
-    /// but iid read the data twice [default: iid; cr1 with --cluster; hc1 with probability weights]
-    #[arg(long, value_name = "KIND", help_heading = "Inference")]
+    /// Robust standard errors: hc0 to hc3, hac:L
+    ///
+    /// How the covariance of the coefficients is estimated: iid; hc0, hc1, hc2 or hc3, robust to unequal variances; hac:L,
+    /// robust to correlation with the L rows before as well (rows must be in the order of time); cr0, cr1 or cr3 with
+    /// --cluster. All but iid read the data twice [default: iid; cr1 with --cluster; hc1 with probability weights]
+    #[arg(long, value_name = "KIND")]
     vcov: Option<String>,
 
-    /// Rows with the same value of this column are correlated; two columns, separated by a comma, for two ways
-    #[arg(long, value_name = "COLUMNS", help_heading = "Inference")]
+    /// Robust to correlation within groups of rows
+    ///
+    /// Rows with the same value of this column may be correlated; two columns, separated by a comma, cluster in two ways.
+    #[arg(long, value_name = "COLUMNS")]
     cluster: Vec<String>,
 
-    /// Small-sample choices for hac, cr1 and cr3, separated by commas: no factor at all (none); of two ways each with
-    /// its own factor instead of one for the fewest clusters (each); dummies nested in clusters do not count (nested);
-    /// cr3 about the mean of the jackknife (jackknife-mean)
-    #[arg(long, value_name = "WORDS", help_heading = "Inference")]
-    ssc: Option<String>,
-
-    /// Test restrictions on the coefficients jointly (F with the covariance of the fit): 'x1 = x2, 2*x3 + "a b" = 1',
-    /// terms named as in the result; may be repeated
-    #[arg(
-        long = "test",
-        value_name = "RESTRICTIONS",
-        allow_hyphen_values = true,
-        help_heading = "Inference"
-    )]
+    /// Joint F test, such as 'x1 = x2, 2*x3 = 1'
+    ///
+    /// Test linear restrictions on the coefficients jointly, by F with the covariance of the fit: 'x1 = x2, 2*x3 + "a b" = 1'.
+    /// Terms are named as in the result. May be repeated.
+    #[arg(long = "test", value_name = "RESTRICTIONS", allow_hyphen_values = true)]
     tests: Vec<String>,
 
-    /// Write the covariance of the coefficients to a file, .csv or .parquet
-    #[arg(long, value_name = "FILE", help_heading = "Inference")]
+    /// Small-sample corrections, separated by commas
+    ///
+    /// Small-sample corrections of hac, cr1 and cr3, separated by commas: none (no factor at all), each (of two ways each with
+    /// its own factor, not that of the fewest clusters), nested (dummies nested in clusters do not count), jackknife-mean
+    /// (cr3 about the mean of the jackknife)
+    #[arg(long, value_name = "WORDS", hide_short_help = true)]
+    ssc: Option<String>,
+
+    /// Write the covariance of the coefficients to a .csv or .parquet file
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) vcov_out: Option<PathBuf>,
 }
 

@@ -10,34 +10,45 @@ use crate::text::usage;
 
 /// Which files, and how they are read.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
-    /// Parquet or CSV files (also .gz and .zst text), directories, or quoted glob patterns
-    #[arg(required = true, value_name = "FILES")]
+    /// Parquet, CSV, Arrow or NDJSON files, folders, globs
+    ///
+    /// Files, folders, or quoted glob patterns: Parquet, CSV (also compressed, .gz or .zst), Arrow IPC, NDJSON, libsvm
+    #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Field delimiter of CSV files [default: comma; tab for .tsv; ; tab or | if the header has no comma]
-    #[arg(long, value_name = "CHAR", help_heading = "CSV")]
+    /// Delimiter of CSV files
+    ///
+    /// Delimiter of CSV files [default: comma; tab for .tsv; ; tab or | if the header has no comma]
+    #[arg(long, value_name = "CHAR", hide_short_help = true)]
     pub(crate) delimiter: Option<String>,
 
+    /// CSV files have no header line
+    ///
     /// CSV files have no header line: columns are called column_1, column_2, ...
-    #[arg(long, help_heading = "CSV")]
+    #[arg(long, hide_short_help = true)]
     pub(crate) no_header: bool,
 
-    /// Spelling of a missing value in CSV files; may be repeated, and replaces the default
-    /// (NA, NaN, nan, null, NULL); an empty field is always missing
-    #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true, help_heading = "CSV")]
+    /// Spelling of a missing value in CSV files
+    ///
+    /// Spelling of a missing value in CSV files, instead of NA, NaN, nan, null and NULL; may be repeated. An empty field is
+    /// always missing.
+    #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true, hide_short_help = true)]
     pub(crate) nulls: Vec<String>,
 
-    /// Type of a CSV column instead of the inferred one: number, boolean, date, timestamp or text;
-    /// may be repeated
-    #[arg(long = "schema", value_name = "COLUMN=TYPE", help_heading = "CSV")]
+    /// Type of a CSV column
+    ///
+    /// Type of a CSV column instead of the inferred one: number, boolean, date, timestamp or text; may be repeated
+    #[arg(long = "schema", value_name = "COLUMN=TYPE", hide_short_help = true)]
     pub(crate) types: Vec<String>,
 }
 
 impl InputArgs {
     /// How the files are read.
     pub(crate) fn dataset(&self) -> Result<DatasetOptions> {
-        let mut csv = CsvOptions { header: !self.no_header, ..CsvOptions::default() };
+        let mut csv = CsvOptions::default();
+        csv.header = !self.no_header;
         if let Some(text) = &self.delimiter {
             csv.delimiter = Some(delimiter(text)?);
         }
@@ -51,7 +62,7 @@ impl InputArgs {
             let kind: ColumnType = kind.parse().map_err(|e| usage(format!("--schema {text}: {e}")))?;
             csv.types.push((column.to_owned(), kind));
         }
-        Ok(DatasetOptions { csv })
+        Ok(DatasetOptions::default().csv(csv))
     }
 }
 

@@ -14,88 +14,110 @@ use crate::text::{names, usage};
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Iterative solvers")]
 pub(crate) struct IterativeArgs {
-    /// What residuals cost: their squares; squares up to --delta and absolute values beyond; the --quantile; absolute values
-    /// beyond --epsilon. All but squares take the solver sgd or gd [default: squared]
-    #[arg(long, value_enum, value_name = "NAME")]
+    /// What residuals cost: squared, huber, quantile, epsilon-insensitive
+    ///
+    /// What residuals cost: their squares (squared); squares up to --delta and absolute values beyond (huber); the --quantile
+    /// (quantile); absolute values beyond --epsilon (epsilon-insensitive). All but squared are minimised by sgd or gd
+    /// [default: squared]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME", hide_short_help = true)]
     loss: Option<LossArg>,
 
     /// Where the Huber loss becomes absolute, in units of the target [default: 1.35]
-    #[arg(long, value_name = "D", allow_negative_numbers = true)]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, hide_short_help = true)]
     delta: Option<f64>,
 
     /// The quantile that is fitted [default: 0.5, the median]
-    #[arg(long, value_name = "Q", allow_negative_numbers = true)]
+    #[arg(long, value_name = "Q", allow_negative_numbers = true, hide_short_help = true)]
     quantile: Option<f64>,
 
     /// Residuals that cost nothing, in units of the target [default: 0.1]
-    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, hide_short_help = true)]
     epsilon: Option<f64>,
 
-    /// The most passes over the data; the first looks where the columns lie [default: 20; gd 1000, cg 200]
-    #[arg(long, value_name = "N")]
+    /// The most passes over the data [default: 20; gd 1000, cg 200]
+    ///
+    /// The most passes over the data; the first finds centres and scales of the columns [default: 20; gd 1000, cg 200]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     epochs: Option<usize>,
 
-    /// How long steps are: from the curvature of a sample, with averages and anchors that need no tuning; or by --eta0 [default:
-    /// auto]
-    #[arg(long, value_enum, value_name = "NAME")]
+    /// When to stop: the share of the objective that may be left to gain
+    ///
+    /// When to stop: the share of the objective that may be left to gain, as gradient and curvature tell it; with a given
+    /// learning rate, the least share that an epoch gains [default: a hundredth of a standard error; 1e-5; cg: float64's
+    /// limit]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, hide_short_help = true)]
+    tol: Option<f64>,
+
+    /// Length of steps: auto, constant, inverse-scaling or adam
+    ///
+    /// How long steps are: from the curvature of a sample, without tuning (auto), or by --eta0 (constant, inverse-scaling,
+    /// adam) [default: auto]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME", hide_short_help = true)]
     learning_rate: Option<RateArg>,
 
     /// The first step of a learning rate that is not auto, in units of the standardised columns [default: 0.01]
-    #[arg(long, value_name = "STEP", allow_negative_numbers = true)]
+    #[arg(long, value_name = "STEP", allow_negative_numbers = true, hide_short_help = true)]
     eta0: Option<f64>,
 
     /// Inverse scaling divides --eta0 by the number of the step to this power [default: 0.25]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P", allow_negative_numbers = true, hide_short_help = true)]
     power_t: Option<f64>,
 
     /// The share of the last step that the next one keeps (constant and inverse-scaling) [default: 0]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, hide_short_help = true)]
     momentum: Option<f64>,
 
     /// Rows of a batch [default: 512; more where rows are sparse, fewer where there are few]
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", hide_short_help = true)]
     batch_size: Option<usize>,
 
-    /// When it is good enough: the share of the objective that may be left to gain, as gradient and curvature tell it, or with
-    /// a given rate the least share that an epoch gains [default: a hundredth of a standard error; 1e-5; cg: float64's limit]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
-    tol: Option<f64>,
-
-    /// How many epochs may pass without a gain [default: 5]
-    #[arg(long, value_name = "N")]
-    patience: Option<usize>,
-
-    /// The share of the rows that is not learnt from and says when to stop, chosen by --seed and the number of the row
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    /// The share of the rows that is held out to say when to stop
+    ///
+    /// The share of the rows that is held out: nothing is learnt from them, and they say when to stop. A hash of --seed and
+    /// the number of the row chooses them
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, hide_short_help = true)]
     held_out: Option<f64>,
 
-    /// Where to begin: at the fit to a sample, at zero, or at random [default: auto]
-    #[arg(long, value_enum, value_name = "WHERE")]
+    /// How many epochs may pass without a gain [default: 5]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    patience: Option<usize>,
+
+    /// Where to begin: auto (at the fit to a sample), zero or random
+    ///
+    /// Where to begin: at the fit to a sample (auto), at zero (zero), or at random (random) [default: auto]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "WHERE", hide_short_help = true)]
     start: Option<StartArg>,
 
     /// Begin at the coefficients of a model file
-    #[arg(long, value_name = "MODEL", conflicts_with = "start")]
+    #[arg(long, value_name = "MODEL", conflicts_with = "start", hide_short_help = true)]
     warm_start: Option<PathBuf>,
 
-    /// What steps are preconditioned with: the Hessian of a sample where it is affordable (auto), its diagonal, or nothing but
-    /// the scales of the columns [default: auto]
-    #[arg(long, value_parser = choice::<Precondition>(), value_name = "WHAT")]
+    /// Preconditioner: auto, diagonal or scale
+    ///
+    /// What steps are preconditioned with: the Hessian of a sample where it is affordable (auto), its diagonal (diagonal), or
+    /// nothing but the scales of the columns (scale) [default: auto]
+    #[arg(long, value_parser = choice::<Precondition>(), hide_possible_values = true, value_name = "WHAT", hide_short_help = true)]
     precondition: Option<Precondition>,
 
-    /// Features from a pair of list columns: indices and values of those that are not zero
-    #[arg(long, value_name = "INDICES,VALUES")]
+    /// Features from a pair of list columns
+    ///
+    /// Features from a pair of list columns, the indices of those that are not zero and their values; libsvm files have
+    /// indices and values
+    #[arg(long, value_name = "INDICES,VALUES", hide_short_help = true)]
     sparse: Option<String>,
 
+    /// Hash categories into 2^N columns
+    ///
     /// Hash categories, and terms with them, into 2^N columns, however many levels there are
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     hash_bits: Option<u32>,
 
     /// Write the learning curve to a file, a JSON object a line
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) trace: Option<PathBuf>,
 
     /// Draw the learning curve into an .svg file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) plot: Option<PathBuf>,
 }
 
@@ -131,20 +153,35 @@ pub(crate) fn points(curve: &Curve) -> Vec<TracePoint> {
 }
 
 impl IterativeArgs {
-    /// Whether anything is asked of an iterative solver.
-    pub(crate) fn is_asked(&self) -> bool {
-        let Self { loss, delta, quantile, epsilon, epochs, learning_rate, eta0, power_t, momentum, .. } =
-            self;
-        let Self {
-            batch_size, tol, patience, held_out, start, warm_start, precondition, trace, plot, ..
-        } = self;
-        loss.is_some()
-            || [delta, quantile, epsilon, eta0, power_t, momentum, tol, held_out].iter().any(|a| a.is_some())
-            || [epochs, batch_size, patience].iter().any(|a| a.is_some())
-            || learning_rate.is_some()
-            || start.is_some()
-            || precondition.is_some()
-            || [warm_start, trace, plot].iter().any(|a| a.is_some())
+    /// The first flag that only iterative solvers have; a loss that is not squares needs one by itself.
+    pub(super) fn asked(&self) -> Option<&'static str> {
+        let given = [
+            ("--epochs", self.epochs.is_some()),
+            ("--tol", self.tol.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--eta0", self.eta0.is_some()),
+            ("--power-t", self.power_t.is_some()),
+            ("--momentum", self.momentum.is_some()),
+            ("--batch-size", self.batch_size.is_some()),
+            ("--held-out", self.held_out.is_some()),
+            ("--patience", self.patience.is_some()),
+            ("--start", self.start.is_some()),
+            ("--warm-start", self.warm_start.is_some()),
+            ("--precondition", self.precondition.is_some()),
+            ("--trace", self.trace.is_some()),
+            ("--plot", self.plot.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
+    /// Whether the model needs an iterative solver, whichever is named.
+    pub(super) fn needs_one(&self) -> bool {
+        self.loss.is_some() || self.sparse.is_some() || self.hash_bits.is_some()
+    }
+
+    /// Whether a loss or one of its parameters is named.
+    pub(super) fn has_loss(&self) -> bool {
+        self.loss.is_some() || [self.delta, self.quantile, self.epsilon].iter().any(Option::is_some)
     }
 
     /// The learning rate as it was typed.

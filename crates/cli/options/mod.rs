@@ -12,9 +12,12 @@ mod rows;
 mod run;
 mod solving;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use streamreg::Regression;
+use clap_complete::Shell;
+use streamreg::{Regression, Solver};
 
 use self::inference::InferenceArgs;
 use self::input::InputArgs;
@@ -36,20 +39,36 @@ Exit codes:
   1    the result could not be written, or the system refused something
   2    usage
   3    the data cannot be read, or lack what the command needs
-  4    rank-deficient or ill-conditioned under --strict, collinear under --collinear error,
-       or fewer than 2 digits of the coefficients survive
+  4    dependent columns or few reliable digits under --strict; dependent columns under
+       --collinear error; fewer than 2 digits of the coefficients left in any case
   5    an iteration did not converge
   70   internal error
   130  interrupted";
 
+const EXAMPLES: &str = "\
+Examples:
+  streamreg fit flights.parquet 'arr_delay ~ dep_delay + distance + carrier'
+  streamreg predict model.json new.csv -o predictions.csv
+
+`streamreg COMMAND -h` has the common options of a command, `--help` all of them.";
+
+const FIT_USAGE: &str = "streamreg fit [OPTIONS] <FILE>... ['y ~ x1 + x2']";
+
 const FIT_EXAMPLES: &str = "\
 Examples:
+  streamreg fit flights.parquet 'arr_delay ~ dep_delay*origin + distance'
+  streamreg fit sales.csv -t revenue --where 'year >= 2020' -o fit.json
+
+`streamreg fit --help` has the other options: files, categories, penalties, gradient descent, ...";
+
+const MORE_FIT_EXAMPLES: &str = "\
+Examples:
+  streamreg fit flights.parquet 'arr_delay ~ dep_delay*origin + C(month) + poly(distance, 2)'
   streamreg fit big.parquet --target y
   streamreg fit 'sales/year=*/*.parquet' --target revenue --features price,year
-  streamreg fit big.csv.gz --target y --exclude 'id*' --format json --output fit.json
-  streamreg fit flights.parquet --formula 'arr_delay ~ dep_delay*origin + C(month) + poly(distance, 2)'
+  streamreg fit big.csv.gz --target y --exclude 'id*' --output fit.json
   streamreg fit sales.parquet -t revenue -f price,store --where 'year >= 2020' --with 'price = cents / 100'
-  streamreg fit sales.parquet -t revenue -f price,weekday --by store --format tidy --output stores.csv
+  streamreg fit sales.parquet -t revenue -f price,weekday --by store --output stores.csv
   streamreg fit sales.parquet -t revenue -f price,ads --cluster store --test 'price = 0, ads = 0'
   streamreg fit big.parquet --target y --save-model model.json
   streamreg fit big.parquet --target y --lasso auto --cv 10 --cv-rule 1se
@@ -62,12 +81,19 @@ Examples:
   streamreg predict model.json new.parquet -o predictions.parquet --keep id
   streamreg predict model.json new.csv --interval prediction | head";
 
-/// Linear regression on Parquet and CSV data larger than memory.
+/// Linear regression on Parquet and CSV data larger than memory
 ///
-/// Least squares with standard errors, in one streamed pass and bounded memory. Results have the same bits
-/// for any number of threads.
+/// Least squares with standard errors, in one streamed pass and bounded memory. Results have the same bits for any number of
+/// threads.
 #[derive(Debug, Parser)]
-#[command(name = "streamreg", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(
+    name = "streamreg",
+    version,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    arg_required_else_help = true,
+    disable_help_subcommand = false
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -75,16 +101,43 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Fit a linear regression and print the coefficient table.
-    #[command(after_help = FIT_EXAMPLES)]
+    /// Fit a linear regression and print the coefficient table
+    #[command(
+        override_usage = FIT_USAGE,
+        after_help = FIT_EXAMPLES,
+        after_long_help = format!("{MORE_FIT_EXAMPLES}\n\n{EXIT_CODES}")
+    )]
     Fit(Box<FitArgs>),
-    /// Predict with a saved model: one output row for every input row, in order.
+    /// Predict with a saved model: one output row for every input row, in order
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArgs),
-    /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias; every row weighs the same.
+    /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias
+    ///
+    /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias. Every row weighs the same, whatever the weights of
+    /// the fit.
     Evaluate(EvaluateArgs),
-    /// Show the columns, rows and predicted memory of files, or verify all of their bytes.
+    /// Show the columns, rows and predicted memory of files, or verify all of their bytes
     Inspect(InspectArgs),
+    /// Print the completions for a shell
+    ///
+    /// Print the completions for a shell. For bash: streamreg completions bash > ~/.local/share/bash-completion/completions/streamreg
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program, or of a command
+    ///
+    /// Print the manual page of the program, or of a command. To read it: streamreg man fit | man -l -
+    Man(ManArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ManArgs {
+    /// A command; the whole program where absent
+    pub(crate) command: Option<String>,
 }
 
 /// What `fit` takes.
@@ -119,17 +172,49 @@ pub(crate) struct FitArgs {
 }
 
 impl FitArgs {
+    /// Takes a formula that stands among the files: what has a `~` and names no file. A path that a shell has not expanded
+    /// (`~/a.csv`) and a backup copy (`a.csv~`) are files, found or not.
+    pub(crate) fn take_formula(&mut self) -> Result<()> {
+        let is_formula = |path: &PathBuf| {
+            let text = path.to_string_lossy();
+            text.contains('~') && !text.starts_with("~/") && !text.ends_with('~') && !path.exists()
+        };
+        let (formulas, files): (Vec<PathBuf>, Vec<PathBuf>) =
+            std::mem::take(&mut self.input.files).into_iter().partition(is_formula);
+        self.input.files = files;
+        match formulas.as_slice() {
+            [] => Ok(()),
+            [_] if self.model.formula.is_some() => {
+                Err(usage("there are two formulas: give one, among the files or with --formula"))
+            }
+            [_] if self.model.has_features() => {
+                Err(usage("a formula names the features: leave --features away, or the formula"))
+            }
+            [_] if self.input.files.is_empty() => {
+                Err(usage("there is a formula and no file: streamreg fit FILE 'y ~ x1 + x2'"))
+            }
+            [only] => {
+                self.model.formula = Some(only.to_string_lossy().into_owned());
+                Ok(())
+            }
+            _ => Err(usage("there are two formulas: fit them one by one")),
+        }
+    }
+
     /// The regression that they describe, and where its learning curve goes.
     pub(crate) fn regression(&self) -> Result<(Regression, Curve)> {
         let regression = self.model.regression()?;
-        let regression = regression
-            .dataset_options(self.input.dataset()?)
-            .conf_level(self.output.conf_level)
-            .execution(self.run.execution()?);
-        let regression = self.rows.apply(self.solving.apply(regression))?;
+        let regression = regression.dataset_options(self.input.dataset()?).execution(self.run.execution()?);
+        let regression = self.output.apply(self.rows.apply(self.solving.apply(regression))?)?;
         let regression = self.penalty.apply(regression)?;
         let regression = self.inference.apply(regression)?;
-        let iterates = self.solving.solver.is_iterative() || self.iterative.is_asked();
+        let solver = self.solving.solver;
+        if let Some(flag) =
+            self.iterative.asked().filter(|_| solver == Solver::Auto && !self.iterative.needs_one())
+        {
+            return Err(usage(format!("{flag} is that of an iterative solver: add --solver sgd, gd or cg")));
+        }
+        let iterates = solver.is_iterative() || self.iterative.has_loss() || self.iterative.asked().is_some();
         let seed = self.penalty.seed_of_steps();
         if seed.is_some() && !iterates {
             return Err(usage("--seed is that of --cv, or of an iterative --solver"));

@@ -9,53 +9,79 @@ use crate::text::{names, pair};
 
 /// The columns of the model, and how they enter it.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
-    /// The column to explain; several, separated by commas, are fitted in one pass
-    #[arg(long, short, value_name = "COLUMNS", required_unless_present = "formula")]
+    /// The model as a formula, 'y ~ a*b + log(z)'
+    ///
+    /// The model as a formula, 'y ~ a*b + C(month) + poly(x, 3) + log(z) - 1', or its right side alone beside --target; `.`
+    /// stands for all other numeric and boolean columns. The same as a formula among the files.
+    #[arg(long, value_name = "FORMULA", hide_short_help = true)]
+    pub(super) formula: Option<String>,
+
+    /// Column to explain, instead of a formula
+    ///
+    /// The column to explain, instead of a formula; several, separated by commas, are fitted in one pass
+    #[arg(long, short, value_name = "COLUMNS")]
     target: Vec<String>,
 
-    /// The columns that explain it, separated by commas; quote a name that has a comma ("a, b"); globs are
-    /// possible ('x*'); text and booleans are categories [default: all numeric and boolean columns]
+    /// Columns that explain it [default: all numeric]
+    ///
+    /// The columns that explain the target, separated by commas. Globs are possible ('x*'); a name with a comma is quoted
+    /// ('"a, b"'). Text and booleans are categories [default: all numeric and boolean columns]
     #[arg(long, short, value_name = "COLUMNS", conflicts_with = "formula")]
     features: Vec<String>,
 
+    /// Columns to leave out; globs are possible
+    ///
     /// Columns to leave out, separated by commas; globs are possible
     #[arg(long, value_name = "COLUMNS")]
     exclude: Vec<String>,
 
-    /// The model as a formula, 'y ~ a*b + C(month) + poly(x, 3) + log(z) - 1', or its right side alone beside
-    /// --target; `.` stands for all other numeric and boolean columns
-    #[arg(long, value_name = "FORMULA")]
-    formula: Option<String>,
-
-    /// Fit without a constant
-    #[arg(long)]
-    no_intercept: bool,
-
-    /// Rows with a null or non-finite value in a used column: drop and count them, stop, or keep them with
-    /// an indicator (a level of its own for categories; the mean and a 0/1 column for numbers)
-    #[arg(long, value_parser = choice::<Missing>(), default_value_t, value_name = "HOW")]
-    missing: Missing,
-
-    /// Numeric columns that are categories, separated by commas
-    #[arg(long, value_name = "COLUMNS", help_heading = "Categories")]
+    /// Numeric columns that are categories
+    ///
+    /// Numeric columns that are categories, separated by commas; text and booleans are categories in any case
+    #[arg(long, value_name = "COLUMNS")]
     categorical: Vec<String>,
 
-    /// The level that the others of a category are compared with [default: the first in order]; may be
-    /// repeated
-    #[arg(long = "reference", value_name = "COLUMN=LEVEL", help_heading = "Categories")]
+    /// The level that the others of a category are compared with
+    ///
+    /// The level that the others of a category are compared with [default: the first in order]; may be repeated
+    #[arg(long = "reference", value_name = "COLUMN=LEVEL", hide_short_help = true)]
     references: Vec<String>,
 
-    /// Coding of categories: against the reference level, or against the mean of the levels
-    #[arg(long, value_parser = choice::<Contrasts>(), default_value_t, value_name = "NAME", help_heading = "Categories")]
-    contrasts: Contrasts,
+    /// Coding of categories: treatment or sum
+    ///
+    /// Coding of categories: against the reference level (treatment), or against the mean of the levels (sum)
+    /// [default: treatment]
+    #[arg(long, value_parser = choice::<Contrasts>(), hide_possible_values = true, value_name = "NAME", hide_short_help = true)]
+    contrasts: Option<Contrasts>,
 
-    /// Most levels a category may have
-    #[arg(long, value_name = "N", default_value_t = streamreg::DEFAULT_MAX_LEVELS, help_heading = "Categories")]
-    max_levels: usize,
+    /// Most levels that a category may have
+    ///
+    /// Most levels that a category may have; more are an error, since such a column is likely an identifier
+    /// [default: 100000]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    max_levels: Option<usize>,
+
+    /// Fit without a constant
+    #[arg(long, hide_short_help = true)]
+    no_intercept: bool,
+
+    /// Rows with missing values: drop, error, indicator
+    ///
+    /// Rows with a null or non-finite value in a used column: drop and count them (drop), stop (error), or keep them
+    /// (indicator): a missing category is a level of its own, a missing number the mean of the others with a 0/1 column
+    /// beside it [default: drop]
+    #[arg(long, value_parser = choice::<Missing>(), hide_possible_values = true, value_name = "HOW", hide_short_help = true)]
+    missing: Option<Missing>,
 }
 
 impl ModelArgs {
+    /// Whether features are named.
+    pub(super) fn has_features(&self) -> bool {
+        !self.features.is_empty()
+    }
+
     /// The regression that they describe.
     pub(super) fn regression(&self) -> Result<Regression> {
         let targets = names("--target", &self.target)?;
@@ -64,12 +90,18 @@ impl ModelArgs {
             None => Regression::of_targets(targets),
         };
         let mut regression = start
-            .exclude(names("--exclude", &self.exclude)?)
             .categorical(names("--categorical", &self.categorical)?)
             .intercept(!self.no_intercept)
-            .missing(self.missing)
-            .contrasts(self.contrasts)
-            .max_levels(self.max_levels);
+            .missing(self.missing.unwrap_or_default());
+        if !self.exclude.is_empty() {
+            regression = regression.exclude(names("--exclude", &self.exclude)?);
+        }
+        if let Some(contrasts) = self.contrasts {
+            regression = regression.contrasts(contrasts);
+        }
+        if let Some(levels) = self.max_levels {
+            regression = regression.max_levels(levels);
+        }
         if !self.features.is_empty() {
             regression = regression.features(names("--features", &self.features)?);
         }

@@ -2,28 +2,66 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
+use streamreg::{Format, Regression, RenderOptions};
 
-use crate::report::Format;
+use super::choice::choice;
+use crate::text::{terminal_width, usage};
 
 /// Where the result goes.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Level of the confidence intervals
-    #[arg(long, default_value_t = 0.95, value_name = "LEVEL", help_heading = "Output")]
-    pub(crate) conf_level: f64,
-
-    /// Form of the result; tidy and glance are CSV with broom's column names
-    #[arg(long, value_enum, default_value_t, value_name = "FORM", help_heading = "Output")]
-    pub(crate) format: Format,
-
-    /// Write the result to a file instead of stdout
-    #[arg(long, short, value_name = "FILE", help_heading = "Output")]
+    /// Write the result to a file
+    ///
+    /// Write the result to a file instead of stdout: whole or not at all, and never over an input. The ending decides the
+    /// form: .json, .csv (tidy), .md (markdown), .txt (table); --format overrules it.
+    #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Save the fitted model for predict and evaluate
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    /// Form: table, json, tidy, glance or markdown
+    ///
+    /// Form of the result. table is for people, json has everything, tidy (a line a coefficient) and glance (a line a fit)
+    /// are CSV with the column names of R's broom, markdown is for reports [default: by the ending of --output, else table]
+    #[arg(long, value_parser = choice::<Format>(), hide_possible_values = true, value_name = "FORM")]
+    format: Option<Format>,
+
+    /// Save the model for predict and evaluate
+    #[arg(long, value_name = "FILE")]
     pub(crate) save_model: Option<PathBuf>,
+
+    /// Level of the confidence intervals, which tidy, json and markdown have [default: 0.95]
+    #[arg(long, value_name = "LEVEL", hide_short_help = true)]
+    conf_level: Option<f64>,
+}
+
+impl OutputArgs {
+    pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
+        let Some(level) = self.conf_level else { return Ok(regression) };
+        let format = self.render()?.format;
+        // A saved model keeps the level.
+        if matches!(format, Format::Table | Format::Glance) && self.save_model.is_none() {
+            return Err(usage(format!(
+                "--conf-level would have no effect: the form {format} shows no intervals; tidy, json and markdown do"
+            )));
+        }
+        Ok(regression.conf_level(level))
+    }
+
+    /// The form of the result, and how wide its lines may be.
+    pub(crate) fn render(&self) -> Result<RenderOptions> {
+        let format = match (self.format, &self.output) {
+            (Some(format), _) => format,
+            (None, Some(path)) => Format::of_path(path).map_err(|e| usage(e.to_string()))?,
+            (None, None) => Format::Table,
+        };
+        let options = RenderOptions::new(format);
+        Ok(match terminal_width().filter(|_| self.output.is_none()) {
+            Some(width) => options.width(width),
+            None => options,
+        })
+    }
 }
 
 /// Forms of results that are no fits.

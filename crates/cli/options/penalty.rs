@@ -13,51 +13,83 @@ use crate::text::usage;
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Penalties")]
 pub(crate) struct PenaltyArgs {
-    /// Penalise squares: minimise sum of w r² + L |b|², the constant free; auto leaves the size to --cv
+    /// Penalty on squares, a number or auto
+    ///
+    /// Penalise squares: minimise the sum of w r² + L |b|², the constant free. auto leaves the size to --cv
     #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with_all = ["lasso", "elastic_net"])]
     ridge: Option<String>,
 
-    /// Penalise absolute values: minimise 1/(2n) sum of r² + L |b|, with weights rescaled to sum n
+    /// Penalty on absolute values, a number or auto
+    ///
+    /// Penalise absolute values: minimise 1/(2n) times the sum of r², plus L |b|, with weights rescaled to sum n. auto leaves
+    /// the size to --cv
     #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with = "elastic_net")]
     lasso: Option<String>,
 
-    /// Penalise both: L (R |b| + (1-R)/2 |b|²) instead, with R the --l1-ratio
-    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", requires = "l1_ratio")]
+    /// Penalty on both
+    ///
+    /// Penalise both, with L (R |b| + (1-R)/2 |b|²) in place of L |b|, and R the --l1-ratio
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "L|auto",
+        requires = "l1_ratio",
+        hide_short_help = true
+    )]
     elastic_net: Option<String>,
 
-    /// The share of absolute values, from 0 to 1
-    #[arg(long, allow_negative_numbers = true, value_name = "R", requires = "elastic_net")]
+    /// The share of absolute values in --elastic-net, from 0 to 1
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "R",
+        requires = "elastic_net",
+        hide_short_help = true
+    )]
     l1_ratio: Option<f64>,
 
-    /// Whose units a penalty is in: scikit-learn's (those of the data), glmnet's (columns in units of their standard
-    /// deviation), or glmnet's with standardize = FALSE
-    #[arg(long, value_parser = choice::<PenaltyScale>(), value_name = "WHOSE")]
-    penalty_scale: Option<PenaltyScale>,
-
-    /// Report a whole path: so many penalties down from the one that leaves nothing (to a thousandth of it), or a list
-    /// 1,0.5,0.1 [default with --cv: 100]
-    #[arg(long, value_name = "N|LIST")]
-    lambdas: Option<String>,
-
+    /// Choose the penalty by cross-validation
+    ///
     /// Choose the size of the penalty by cross-validation with so many folds, in the same pass
     #[arg(long, value_name = "FOLDS")]
     cv: Option<usize>,
 
-    /// Keep rows with equal values of a column in one fold [default: every row by its number in the data set]
-    #[arg(long, value_name = "COLUMN", requires = "cv")]
+    /// Keep rows with equal values of a column in one fold
+    ///
+    /// Keep rows with equal values of a column in one fold [default: a row's number in the data set decides]
+    #[arg(long, value_name = "COLUMN", requires = "cv", hide_short_help = true)]
     cv_group: Option<String>,
 
-    /// The penalty of the smallest error, or the largest within one standard error of it
-    #[arg(long, value_parser = choice::<CvRule>(), value_name = "RULE", requires = "cv")]
+    /// The rule of the choice: min or 1se
+    ///
+    /// Which penalty to take: that of the smallest error (min), or the largest within one standard error of it (1se)
+    /// [default: min]
+    #[arg(long, value_parser = choice::<CvRule>(), hide_possible_values = true, value_name = "RULE", requires = "cv", hide_short_help = true)]
     cv_rule: Option<CvRule>,
 
-    /// Seed of the folds; of iterative solvers that of the order of rows, of those held out, and of random starts
+    /// Report a path of penalties: how many, or a list
+    ///
+    /// Report a whole path: so many penalties down from the one that leaves nothing (to a thousandth of it), or a list
+    /// 1,0.5,0.1 [default with --cv: 100]
+    #[arg(long, value_name = "N|LIST", hide_short_help = true)]
+    lambdas: Option<String>,
+
+    /// Units of the penalty: sklearn, glmnet, glmnet-raw
+    ///
+    /// Whose units a penalty is in: scikit-learn's, those of the data (sklearn); glmnet's, with columns in units of their
+    /// standard deviation (glmnet); or glmnet's with standardize = FALSE (glmnet-raw) [default: sklearn]
+    #[arg(long, value_parser = choice::<PenaltyScale>(), hide_possible_values = true, value_name = "WHOSE", hide_short_help = true)]
+    penalty_scale: Option<PenaltyScale>,
+
+    /// Seed of folds and of iterative solvers
+    ///
+    /// Seed of the folds; with iterative solvers, of the order of rows, of the rows held out and of random starts
     /// [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     seed: Option<u64>,
 
     /// Write the number and the fold of every row to a .csv or .parquet file
-    #[arg(long, value_name = "FILE", requires = "cv")]
+    #[arg(long, value_name = "FILE", requires = "cv", hide_short_help = true)]
     pub(crate) folds_out: Option<PathBuf>,
 }
 

@@ -19,25 +19,31 @@ pub(crate) struct PredictArgs {
     pub(crate) input: InputArgs,
 
     /// Output file, .parquet or .csv [default: CSV to stdout]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Input columns to copy to the output, separated by commas
-    #[arg(long, value_name = "COLUMNS")]
+    /// Input columns to copy to the output
+    ///
+    /// Input columns to copy to the output, in front of the predictions, separated by commas
+    #[arg(long, value_name = "COLUMNS", help_heading = "Output")]
     pub(crate) keep: Vec<String>,
 
-    /// Rows with a level that the model was not fitted to: stop, leave the prediction empty (null), or take them for ones of the
-    /// reference level (other)
-    #[arg(long, value_parser = choice::<Unseen>(), default_value_t, value_name = "HOW")]
+    /// Unknown levels: error, null or other
+    ///
+    /// Rows with a level that the model was not fitted to: stop (error), leave the prediction empty (null), or take them for
+    /// rows of the reference level (other) [default: error]
+    #[arg(long, value_parser = choice::<Unseen>(), default_value_t, hide_possible_values = true, hide_default_value = true, value_name = "HOW", help_heading = "Rows")]
     pub(crate) unseen: Unseen,
 
-    /// Add the ends of an interval: of the mean response, or of a new observation
-    #[arg(long, value_parser = choice::<Interval>(), value_name = "KIND")]
+    /// Add an interval: confidence or prediction
+    ///
+    /// Add the ends of an interval: of the mean response (confidence), or of a new observation (prediction)
+    #[arg(long, value_parser = choice::<Interval>(), hide_possible_values = true, value_name = "KIND", help_heading = "Output")]
     pub(crate) interval: Option<Interval>,
 
-    /// Level of the interval
-    #[arg(long, default_value_t = 0.95, value_name = "LEVEL")]
-    pub(crate) conf_level: f64,
+    /// Level of the interval [default: 0.95]
+    #[arg(long, value_name = "LEVEL", requires = "interval", help_heading = "Output")]
+    pub(crate) conf_level: Option<f64>,
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
@@ -51,17 +57,27 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// Rows with a level that the model was not fitted to: stop, drop and count them (null), or take them for ones of the
-    /// reference level (other)
-    #[arg(long, value_parser = choice::<Unseen>(), default_value_t, value_name = "HOW")]
+    /// Unknown levels: error, null or other
+    ///
+    /// Rows with a level that the model was not fitted to: stop (error), drop and count them (null), or take them for rows of
+    /// the reference level (other) [default: error]
+    #[arg(long, value_parser = choice::<Unseen>(), default_value_t, hide_possible_values = true, hide_default_value = true, value_name = "HOW", help_heading = "Rows")]
     pub(crate) unseen: Unseen,
 
-    /// Use only the rows for which an SQL expression is true
-    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true)]
+    /// Only rows for which an SQL condition is true
+    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, help_heading = "Rows")]
     pub(crate) filter: Option<String>,
 
-    /// Form of the result
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    /// Form of the result: table or json
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "FORM",
+        help_heading = "Output"
+    )]
     pub(crate) format: PlainFormat,
 
     #[command(flatten)]
@@ -73,12 +89,22 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
+    /// Decode everything and check it
+    ///
     /// Decode everything: checks page checksums, every field and the number of rows
-    #[arg(long)]
+    #[arg(long, help_heading = "Input")]
     pub(crate) verify: bool,
 
-    /// Form of the result
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    /// Form of the result: table or json
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "FORM",
+        help_heading = "Output"
+    )]
     pub(crate) format: PlainFormat,
 
     #[command(flatten)]

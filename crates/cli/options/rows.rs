@@ -9,33 +9,44 @@ use crate::text::{names, pair};
 
 /// Which rows, and what they weigh.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Rows")]
 pub(crate) struct RowArgs {
-    /// Fit the result of an SQL query, in which every FILE is a table: named as the file is up to its first point, or
-    /// NAME=FILE. Needs a program built with the cargo feature polars
-    #[arg(long, value_name = "SQL", help_heading = "Rows", conflicts_with_all = ["delimiter", "no_header", "nulls", "types"])]
-    pub(crate) query: Option<String>,
-
+    /// Only rows for which an SQL condition is true
+    ///
     /// Use only the rows for which an SQL expression is true, such as "year >= 2000 and carrier <> 'UA'"
-    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, help_heading = "Rows")]
+    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true)]
     filter: Option<String>,
 
-    /// Add a column computed by an SQL expression; may be repeated
-    #[arg(long = "with", value_name = "NAME=SQL", help_heading = "Rows")]
+    /// Add a column computed by an SQL expression
+    ///
+    /// Add a column computed by an SQL expression of a row, such as "speed = distance / air_time"; may be repeated
+    #[arg(long = "with", value_name = "NAME=SQL")]
     with: Vec<String>,
 
-    /// The column with the weights of the rows; --weight-type says what they mean
-    #[arg(long, value_name = "COLUMN", requires = "weight_type", help_heading = "Rows")]
+    /// Column of weights; needs --weight-type
+    #[arg(long, value_name = "COLUMN", requires = "weight_type")]
     weights: Option<String>,
 
-    /// What a weight means: the row stands for so many equal rows (frequency), its variance is inversely
-    /// proportional to it (analytic), or its probability to be drawn is (probability: standard errors are then
-    /// robust, hc1 unless --vcov says otherwise)
-    #[arg(long, value_parser = choice::<WeightType>(), value_name = "MEANING", requires = "weights", help_heading = "Rows")]
+    /// frequency, analytic or probability
+    ///
+    /// What a weight w means. frequency: the row counts as w identical rows. analytic: the variance of the row is proportional
+    /// to 1/w. probability: the row was drawn with a probability proportional to 1/w, and standard errors are robust, hc1
+    /// unless --vcov says otherwise
+    #[arg(long, value_parser = choice::<WeightType>(), hide_possible_values = true, value_name = "MEANING", requires = "weights")]
     weight_type: Option<WeightType>,
 
+    /// One fit for every group of rows, in one pass
+    ///
     /// Fit every group of rows that share the values of these columns, separated by commas, in one pass
-    #[arg(long, value_name = "COLUMNS", help_heading = "Rows")]
+    #[arg(long, value_name = "COLUMNS")]
     pub(crate) by: Vec<String>,
+
+    /// Fit the result of an SQL query over the files
+    ///
+    /// Fit the result of an SQL query, in which every FILE is a table: named as the file is up to its first point, or by
+    /// NAME=FILE. Needs a program built with the cargo feature polars
+    #[arg(long, value_name = "SQL", hide_short_help = true, conflicts_with_all = ["delimiter", "no_header", "nulls", "types"])]
+    pub(crate) query: Option<String>,
 }
 
 impl RowArgs {

@@ -10,20 +10,34 @@ use streamreg::{Execution, ProgressFn};
 
 use crate::exit::INTERRUPTED;
 use crate::progress::{bar, json_lines};
+use crate::text::usage;
 
 /// How the work is done; nothing here changes a result.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Run")]
 pub(crate) struct RunArgs {
     /// Threads [default: all processors]
-    #[arg(long, value_name = "N", help_heading = "Running")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub(crate) threads: Option<usize>,
 
-    /// Progress on stderr: a bar if it is a terminal, JSON lines, or none
-    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = "Running")]
+    /// Progress on stderr: auto, json or none
+    ///
+    /// Progress on stderr: a bar if it is a terminal (auto), a JSON object a second (json), or none [default: auto]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "HOW",
+        hide_short_help = true
+    )]
     pub(crate) progress: ProgressStyle,
 
-    /// Neither progress nor notices: of rows without a prediction, for one
-    #[arg(long, short, help_heading = "Running")]
+    /// Neither progress nor notices
+    ///
+    /// Neither progress nor notices, such as that of rows without a prediction
+    #[arg(long, short, hide_short_help = true)]
     pub(crate) quiet: bool,
 }
 
@@ -38,13 +52,14 @@ pub(crate) enum ProgressStyle {
 impl RunArgs {
     /// Threads, progress, and the flag that Ctrl-C sets.
     pub(crate) fn execution(&self) -> Result<Execution> {
+        if self.quiet && self.progress == ProgressStyle::Json {
+            return Err(usage("--quiet and --progress json contradict each other"));
+        }
         let interrupt = interrupt()?;
-        Ok(Execution {
-            threads: self.threads,
-            batch_rows: None,
-            progress: self.reporter(),
-            interrupt: Some(interrupt),
-        })
+        let mut execution = Execution::default().interrupt(interrupt);
+        execution.threads = self.threads;
+        execution.progress = self.reporter();
+        Ok(execution)
     }
 
     /// What shall be told of the progress, if anything.

@@ -7,48 +7,61 @@ use super::choice::choice;
 
 /// How the equations are solved.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Solver")]
 pub(crate) struct SolvingArgs {
-    /// How to solve: Cholesky on cross-products (auto; in float64 where it leaves 8 digits, else QR on a second pass), or
-    /// one of them, or the singular value decomposition; or, pass by pass, stochastic gradient descent (sgd), full gradient
-    /// descent (gd), conjugate gradients (cg)
-    #[arg(long, value_parser = choice::<Solver>(), default_value_t, value_name = "NAME", help_heading = "Solving")]
+    /// auto, cholesky, qr, svd, sgd, gd or cg
+    ///
+    /// How to solve. auto: Cholesky on cross-products; in float64 only where that leaves 8 digits, else QR on a second pass.
+    /// cholesky, qr or svd (the singular value decomposition): that one. sgd, gd or cg: pass by pass, by stochastic gradient
+    /// descent, gradient descent or conjugate gradients
+    #[arg(long, value_parser = choice::<Solver>(), default_value_t, hide_possible_values = true, hide_default_value = true, value_name = "NAME")]
     pub(crate) solver: Solver,
 
-    /// How sums are carried: exactly, so that the same rows give the same bits in any order (but for poly()), layout or
-    /// number of files, or in float64, which is faster for wide designs [auto: exact up to 64 numbers, responses
-    /// included]
-    #[arg(long, value_parser = choice::<Precision>(), default_value_t, value_name = "HOW", help_heading = "Solving")]
-    precision: Precision,
+    /// How sums are carried: auto, exact or float
+    ///
+    /// How sums are carried. exact: the same rows give the same bits in any order (but for poly()), layout or number of
+    /// files. float: in float64, which is faster for wide designs. auto: exact up to 64 numbers, responses included
+    /// [default: auto]
+    #[arg(long, value_parser = choice::<Precision>(), hide_possible_values = true, value_name = "HOW", hide_short_help = true)]
+    precision: Option<Precision>,
 
-    /// Never read the data a second time
-    #[arg(long, help_heading = "Solving")]
+    /// Never read the data a second time for QR
+    #[arg(long, hide_short_help = true)]
     no_escalate: bool,
 
-    /// Columns that depend on columns before them: drop them, stop, or give the minimum-norm solution
-    #[arg(long, value_parser = choice::<Collinear>(), default_value_t, value_name = "HOW", help_heading = "Solving")]
-    collinear: Collinear,
+    /// Dependent columns: drop, error, min-norm
+    ///
+    /// Columns that depend on columns before them: set them aside (drop), stop (error), or give the solution of minimum norm
+    /// (min-norm) [default: drop]
+    #[arg(long, value_parser = choice::<Collinear>(), hide_possible_values = true, value_name = "HOW", hide_short_help = true)]
+    collinear: Option<Collinear>,
 
-    /// A column is dependent if less than this share of its norm is left beside the columns before it
-    /// [default: 1e-11]
-    #[arg(long, value_name = "SHARE", help_heading = "Solving")]
+    /// When a column counts as dependent
+    ///
+    /// A column is dependent if less than this share of its norm is left beside the columns before it [default: 1e-11]
+    #[arg(long, value_name = "SHARE", hide_short_help = true)]
     rank_tol: Option<f64>,
 
-    /// Exit with code 4 if columns are dependent, fewer than 6 digits are reliable, the rank is undecided,
-    /// or the fit is perfect but for rounding
-    #[arg(long, help_heading = "Solving")]
+    /// Exit with code 4 if the result is doubtful
+    ///
+    /// Exit with code 4 if columns are dependent, fewer than 6 digits are reliable, the rank is undecided, or the fit is
+    /// perfect but for rounding
+    #[arg(long, hide_short_help = true)]
     pub(crate) strict: bool,
 }
 
 impl SolvingArgs {
     pub(super) fn apply(&self, regression: Regression) -> Regression {
-        let regression = regression
-            .solver(self.solver)
-            .precision(self.precision)
-            .escalate(!self.no_escalate)
-            .collinear(self.collinear);
-        match self.rank_tol {
-            Some(tolerance) => regression.rank_tol(tolerance),
-            None => regression,
+        let mut regression = regression.solver(self.solver).escalate(!self.no_escalate);
+        if let Some(precision) = self.precision {
+            regression = regression.precision(precision);
         }
+        if let Some(collinear) = self.collinear {
+            regression = regression.collinear(collinear);
+        }
+        if let Some(tolerance) = self.rank_tol {
+            regression = regression.rank_tol(tolerance);
+        }
+        regression
     }
 }

@@ -36,11 +36,24 @@ pub struct Error {
     column: Option<String>,
     message: String,
     row: Option<u64>,
+    unknown: Option<Box<Unknown>>,
+}
+
+/// A name that stands for nothing, and the names that stand for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unknown {
+    /// The name as it was written.
+    pub name: String,
+    /// What the names are of: `columns`, `levels`.
+    pub what: &'static str,
+    /// All that are known.
+    pub known: Vec<String>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, column: None, message: message.into(), row: None }
+        Self { kind, column: None, message: message.into(), row: None, unknown: None }
     }
 
     /// A missing value under [`crate::model::spec::Missing::Error`], in row `row` (from 0) of its partition.
@@ -66,6 +79,23 @@ impl Error {
     pub(crate) fn in_column(mut self, column: impl Into<String>) -> Self {
         self.column = Some(column.into());
         self
+    }
+
+    /// Says which names there are instead of `name`.
+    pub(crate) fn unknown_among(
+        mut self,
+        name: &str,
+        what: &'static str,
+        known: impl IntoIterator<Item = String>,
+    ) -> Self {
+        self.unknown =
+            Some(Box::new(Unknown { name: name.into(), what, known: known.into_iter().collect() }));
+        self
+    }
+
+    /// The name that stands for nothing, where one is to blame.
+    pub fn unknown(&self) -> Option<&Unknown> {
+        self.unknown.as_deref()
     }
 
     /// What kind of failure this is.

@@ -124,12 +124,10 @@ impl Source for LazyFrameSource {
 
     fn summary(&self) -> Summary {
         let columns = self.schema.fields().len();
-        Summary {
-            null_counts: vec![None; columns],
-            // Two partitions wait for those who take them, one is being cut; text is longer than this.
-            decode_bytes: vec![3 * 16 * PARTITION_ROWS as u64; columns],
-            ..Summary::default()
-        }
+        let mut summary = Summary::unknown(columns);
+        // Two partitions wait for those who take them, one is being cut; text is longer than this.
+        summary.decode_bytes = vec![3 * 16 * PARTITION_ROWS as u64; columns];
+        summary
     }
 
     fn verify_unchanged(&self) -> Result<()> {
@@ -188,7 +186,7 @@ impl Scan for LazyScan {
                 let first = running.taken;
                 running.taken += frames.iter().map(|frame| frame.height() as u64).sum::<u64>();
                 let numbers = RowNumbers::Run(first..running.taken);
-                Some(Ok(Partition { numbers, ..partition(index, frames, &self.plan) }))
+                Some(Ok(partition(index, frames, &self.plan).numbered(numbers)))
             }
             Err(e) => {
                 *queue = Queue::Done;
@@ -260,7 +258,7 @@ fn partition(index: usize, frames: Vec<pl::DataFrame>, plan: &Arc<Plan>) -> Part
         (0..frame.height()).step_by(rows).map(move |start| frame.slice(start as i64, rows))
     });
     let batches = slices.map(move |frame| quiet(|| record_batch(&frame, &plan.columns)));
-    Partition { index, path: "".into(), numbers: RowNumbers::Unknown, batches: Box::new(batches) }
+    Partition::new(index, batches)
 }
 
 fn record_batch(frame: &pl::DataFrame, columns: &[String]) -> Result<RecordBatch> {

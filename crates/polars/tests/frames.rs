@@ -40,7 +40,7 @@ fn a_query_of_ones_own() {
         .filter(pl::col("x").gt(pl::lit(9)))
         .with_column((pl::col("x") * pl::lit(2)).alias("z"));
     let source = LazyFrameSource::new(query).unwrap();
-    let request = ScanRequest { verbatim: vec!["z".into()], ..ScanRequest::new(["z", "x"]) };
+    let request = ScanRequest::new(["z", "x"]).verbatim(["z"]);
     for _ in 0..2 {
         let read = batches(&source, &request);
         assert_eq!(whole(&read, 1), (10..100_000).collect::<Vec<_>>());

@@ -39,6 +39,11 @@ mod storage;
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use predicate::{Bounds, Comparison, Predicate, Value};
+pub use source::batches::Batches;
+#[doc(hidden)]
+pub use source::batches::{BATCH_PARTITION_ROWS, Cutter};
+#[doc(hidden)]
+pub use source::nearest::suggestion;
 pub use source::{
     Checksums, DEFAULT_BATCH_ROWS, InputFile, NoPartitions, Partition, PartitionOrder, ReadCounts,
     RowNumbers, Scan, ScanRequest, Source, Summary, position,

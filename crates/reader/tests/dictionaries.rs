@@ -20,7 +20,7 @@ fn cities(rows: std::ops::Range<usize>) -> RecordBatch {
 }
 
 fn request() -> ScanRequest {
-    ScanRequest { dictionaries: vec!["city".into()], ..ScanRequest::new(["city", "x"]) }
+    ScanRequest::new(["city", "x"]).dictionaries(["city"])
 }
 
 fn properties() -> WriterPropertiesBuilder {
@@ -37,7 +37,7 @@ fn is_dictionary(batch: &RecordBatch) -> bool {
 
 /// Both ways of reading give the same text; returns the batches with dictionaries.
 fn same_text(source: &dyn Source, request: &ScanRequest) -> Vec<RecordBatch> {
-    let plain = batches(source, &ScanRequest { dictionaries: Vec::new(), ..request.clone() });
+    let plain = batches(source, &request.clone().dictionaries(Vec::<String>::new()));
     let kept = batches(source, request);
     assert!(plain.iter().all(|b| b.column(0).data_type() == &DataType::Utf8));
     assert_eq!(texts(&plain, 0), texts(&kept, 0));
@@ -131,11 +131,7 @@ fn verbatim_columns_are_text_and_numbers_are_left_alone() {
     let folder = Folder::new();
     let path = folder.parquet("a.parquet", &[cities(0..5_000)], properties().build());
     let source = open(&path);
-    let both = ScanRequest {
-        dictionaries: vec!["city".into(), "x".into()],
-        verbatim: vec!["city".into()],
-        ..ScanRequest::new(["city", "x"])
-    };
+    let both = ScanRequest::new(["city", "x"]).dictionaries(["city", "x"]).verbatim(["city"]);
     let read = batches(&source, &both);
     assert!(read.iter().all(|b| b.column(0).data_type() == &DataType::Utf8));
     assert!(read.iter().all(|b| b.column(1).data_type() == &DataType::Int64));

@@ -104,10 +104,7 @@ fn derived_columns_use_earlier_ones_and_names_with_blanks() {
     assert_eq!(schema.field_with_name("half").unwrap().data_type(), &DataType::Float64);
     assert_eq!(schema.field_with_name("name").unwrap().data_type(), &DataType::Utf8);
     assert_eq!(source.summary().null_counts.len(), schema.fields().len());
-    let request = ScanRequest {
-        verbatim: vec!["carrier".into(), "half".into()],
-        ..ScanRequest::new(["delay 4", "id", "name", "late"])
-    };
+    let request = ScanRequest::new(["delay 4", "id", "name", "late"]).verbatim(["carrier", "half"]);
     let read = batches(&source, &request);
     let ids: Vec<i64> = (0..9_000).filter(|i| i % 7 != 3 && i % 2 == 0).collect();
     assert_eq!(floats(&read, 1), ids.iter().map(|&i| i as f64).collect::<Vec<_>>());
@@ -157,8 +154,7 @@ fn dictionaries_pass_through_a_filter() {
     let source = file(&folder, &[flights(0..20_000)]);
     let source =
         expressions(source, &[("first", "left(carrier, 1)")], Some("carrier in ('UA', 'DL')")).unwrap();
-    let request =
-        ScanRequest { dictionaries: vec!["carrier".into()], ..ScanRequest::new(["carrier", "first", "id"]) };
+    let request = ScanRequest::new(["carrier", "first", "id"]).dictionaries(["carrier"]);
     let read = batches(&source, &request);
     let values = |b: &RecordBatch| {
         Arc::clone(b.column(0).as_any().downcast_ref::<DictionaryArray<Int32Type>>().unwrap().values())
@@ -214,7 +210,7 @@ fn what_is_asked_for_besides_prunes_too() {
         streamreg_reader::Comparison::Less,
         streamreg_reader::Value::Integer(300),
     );
-    let request = ScanRequest { prune: Some(Arc::new(below)), ..ScanRequest::new(["id"]) };
+    let request = ScanRequest::new(["id"]).prune(below);
     assert_eq!(rows(&batches(&source, &request)), 100);
 }
 
@@ -386,10 +382,7 @@ fn errors_at_construction() {
     let error = refused(&[], Some("yaer > 2000"));
     assert_eq!((error.kind(), error.column()), (ErrorKind::Column, Some("yaer")));
     let shown = error.to_string();
-    assert!(
-        shown.contains("\"carrier\"") && shown.contains("\"arr delay\"") && shown.contains("yaer > 2000"),
-        "{shown}"
-    );
+    assert!(shown.contains("did you mean \"year\"?") && shown.contains("yaer > 2000"), "{shown}");
     let error = refused(&[("a", "b + 1"), ("b", "year")], None);
     assert_eq!((error.kind(), error.column()), (ErrorKind::Column, Some("b")));
     for text in [

@@ -57,7 +57,7 @@ fn check(path: &Path, n: i64, partition_rows: &[usize]) {
     assert_eq!(format!("{:?}", floats(&read, 1)), format!("{expected:?}"));
     assert_eq!(texts(&read, 0), (0..n).map(city).collect::<Vec<_>>());
     assert_eq!(source.inputs()[0].bytes, std::fs::metadata(path).unwrap().len());
-    let parts = partitions(&source, &ScanRequest { batch_rows: 1_000, ..ScanRequest::new(["x"]) });
+    let parts = partitions(&source, &ScanRequest::new(["x"]).batch_rows(1_000));
     assert_eq!(parts.iter().map(|p| rows(p)).collect::<Vec<_>>(), partition_rows);
     assert!(parts.iter().flatten().all(|b| b.num_rows() <= 1_000));
 }
@@ -99,11 +99,7 @@ fn text_in_ipc_files() {
     let source = open(&ipc(&folder, "a.arrow", &[group], None));
     let names = ["view", "narrow", "wide", "plain"];
     assert!(source.schema().fields().iter().all(|field| field.data_type() == &DataType::Utf8));
-    let request = ScanRequest {
-        dictionaries: names.map(str::to_owned).to_vec(),
-        verbatim: vec!["wide".into()],
-        ..ScanRequest::new(names)
-    };
+    let request = ScanRequest::new(names).dictionaries(names).verbatim(["wide"]);
     let read = batches(&source, &request);
     for column in 0..5 {
         assert_eq!(texts(&read, column), cities, "{column}");
@@ -220,7 +216,7 @@ fn ndjson_files() {
     let first = lines(0..150_000).as_bytes()[..4 << 20].iter().filter(|&&b| b == b'\n').count();
     check(&path, 150_000, &[first, 150_000 - first]);
     check(&ndjson(&folder, "odd {name}?.JSONL", 0..10), 10, &[10]);
-    let numbered = ScanRequest { row_numbers: true, ..ScanRequest::new(["x"]) };
+    let numbered = ScanRequest::new(["x"]).numbered();
     let source = open(&path);
     let scan = source.scan(&numbered).unwrap();
     let mut next = 0;

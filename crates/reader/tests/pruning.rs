@@ -15,7 +15,7 @@ use streamreg_reader::{Comparison, Dataset, DatasetOptions, Predicate, ScanReque
 use crate::util::{Folder, batch, batches, open};
 
 fn request(columns: &[&str], predicate: Predicate) -> ScanRequest {
-    ScanRequest { prune: Some(Arc::new(predicate)), ..ScanRequest::new(columns.iter().copied()) }
+    ScanRequest::new(columns.iter().copied()).prune(predicate)
 }
 
 fn numbers(batches: &[RecordBatch]) -> Vec<i64> {

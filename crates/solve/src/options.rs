@@ -77,6 +77,7 @@ choices!(Collinear { Drop => "drop", Error => "error", MinNorm => "min-norm" });
 
 /// Options of a fit that do not concern the data.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct SolveOptions {
     /// The solver.
     pub solver: Solver,
@@ -108,6 +109,13 @@ impl Default for SolveOptions {
 }
 
 impl SolveOptions {
+    /// The same, with or without the [`Bread`](crate::Bread).
+    #[must_use]
+    pub fn with_bread(mut self, bread: bool) -> Self {
+        self.bread = bread;
+        self
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors

@@ -83,7 +83,8 @@ fn dependence_is_told_from_its_neighbourhood() {
         let wanted = (sigma2 * variance.double_double()).sqrt().0;
         assert!((row.std_error.unwrap() / wanted - 1.0).abs() < 1e-13, "{row:?}");
     }
-    let options = SolveOptions { rank_tol: 1e-8, ..SolveOptions::default() };
+    let mut options = SolveOptions::default();
+    options.rank_tol = 1e-8;
     assert_eq!(solved(&make(share), &options).rank, 3);
 }
 
@@ -92,7 +93,8 @@ fn the_shortest_solution_spreads_over_equal_columns() {
     let mut cells = small(true);
     let copy = cells.columns[0].iter().map(|v| 2.0 * v).collect();
     cells.columns.insert(1, copy);
-    let options = SolveOptions { collinear: Collinear::MinNorm, ..SolveOptions::default() };
+    let mut options = SolveOptions::default();
+    options.collinear = Collinear::MinNorm;
     let fit = solved(&cells, &options);
     let of = |j: usize| fit.coefficients[j].estimate.unwrap();
     assert!((of(2) / of(1) - 2.0).abs() < 1e-15);

@@ -116,7 +116,8 @@ const KINDS: [&str; 3] = ["exact", "float", "rows"];
 #[test]
 #[allow(clippy::print_stdout, reason = "the table, for those who ask with --nocapture")]
 fn digits_are_there() {
-    let options = SolveOptions { rank_tol: 1e-15, ..SolveOptions::default() };
+    let mut options = SolveOptions::default();
+    options.rank_tol = 1e-15;
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     let mut tallies: [Tally; 3] = Default::default();
     for index in 0..1_000 {
@@ -177,7 +178,8 @@ fn digits_are_there_in_repeated_rows() {
 /// may do.
 #[test]
 fn the_input_supports_no_more_than_it_says() {
-    let options = SolveOptions { rank_tol: 1e-15, ..SolveOptions::default() };
+    let mut options = SolveOptions::default();
+    options.rank_tol = 1e-15;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut tally = Tally::default();
     for index in 0..300 {

@@ -6,10 +6,10 @@ use streamreg::{Error, EvaluateOptions, Regression};
 const FLIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/flights.parquet");
 
 fn main() -> Result<(), Error> {
-    let by_distance = Regression::new("air_time").features(["distance"]).fit_paths(&[FLIGHTS])?.model();
+    let by_distance = Regression::new("air_time").features(["distance"]).fit_paths(&[FLIGHTS])?.model()?;
 
     // The same files here; other ones with the same columns will do as well.
-    let evaluation = by_distance.evaluate_paths(&[FLIGHTS], &EvaluateOptions::default())?;
+    let evaluation = by_distance.evaluate_paths(&[FLIGHTS], &EvaluateOptions::new())?;
     println!("RMSE {:.3}, MAE {:.3}, bias {:.1e}", evaluation.rmse, evaluation.mae, evaluation.bias);
     println!("R² {:?} on {} rows", evaluation.r_squared, evaluation.rows);
     println!("{} rows lack a value", evaluation.ledger.rows_dropped());

@@ -1,4 +1,4 @@
-//! Fits files and reads the result: `cargo run -p streamreg --example fit_files`
+//! Fits files and prints the report: `cargo run -p streamreg --example fit_files`
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use streamreg::{Error, Regression};
@@ -6,31 +6,17 @@ use streamreg::{Error, Regression};
 const FLIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/flights.parquet");
 
 fn main() -> Result<(), Error> {
-    let report = Regression::new("arr_delay")
-        .features(["dep_delay", "air_time", "distance", "hour", "minute", "sched_dep_time"])
-        .fit_paths(&[FLIGHTS])?;
+    let report =
+        Regression::formula("arr_delay ~ dep_delay + air_time + distance + hour").fit_paths(&[FLIGHTS])?;
+    // The table that the command line prints; `{report:80}` is at most 80 columns wide.
+    println!("{report}");
 
+    // Everything in it is a field.
     for row in &report.coefficients {
-        match (row.estimate, row.std_error) {
-            (Some(estimate), Some(error)) => println!("{:<16} {estimate:>10.5} ± {error:.5}", row.term),
-            // A column that depends on others keeps its row, without numbers.
-            _ => println!("{:<16} set aside", row.term),
-        }
+        println!("{:<12} {:?} ± {:?}", row.term, row.estimate, row.std_error);
     }
-    for dependent in &report.aliased {
-        println!("dependent: {dependent}");
-    }
-    println!(
-        "R² {:?}, condition number {:.1}",
-        report.glance.r_squared,
-        report.condition_number.unwrap_or(f64::NAN)
-    );
-    println!(
-        "{} of {} rows used, {} passes",
-        report.ledger.rows_used, report.ledger.rows_read, report.solver.passes
-    );
-    for dropped in &report.ledger.dropped {
-        println!("{} rows dropped for {} ({:?})", dropped.rows, dropped.column, dropped.reason);
-    }
+    println!("{} of {} rows used", report.ledger.rows_used, report.ledger.rows_read);
+    report.ledger.dropped.iter().for_each(|d| println!("{} rows: {} {}", d.rows, d.column, d.reason));
+    report.warnings.iter().for_each(|warning| println!("{}", warning.message));
     Ok(())
 }

@@ -18,14 +18,8 @@ fn main() -> Result<(), Error> {
             flag.store(true, Ordering::Relaxed);
         }
     };
-    let outcome = Regression::new("arr_delay")
-        .features(["dep_delay", "distance"])
-        .threads(2)
-        .progress(Arc::new(watch))
-        .interrupt(stop)
-        .fit_paths(&[FLIGHTS]);
-
-    match outcome {
+    let regression = Regression::formula("arr_delay ~ dep_delay + distance").threads(2);
+    match regression.progress(Arc::new(watch)).interrupt(stop).fit_paths(&[FLIGHTS]) {
         Err(error) if error.kind() == ErrorKind::Interrupted => println!("stopped, as it was told to"),
         Err(error) => return Err(error),
         Ok(report) => println!("finished first: R² {:?}", report.glance.r_squared),

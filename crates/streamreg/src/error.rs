@@ -6,6 +6,7 @@ use std::path::Path;
 
 use arrow_schema::ArrowError;
 use streamreg_core::FormulaError;
+use streamreg_reader::suggestion;
 
 /// Result of the library's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -157,7 +158,14 @@ impl From<streamreg_core::Error> for Error {
             // What the error says is about the data, whatever it is.
             _ => ErrorKind::Data,
         };
-        Self::caused_by(kind, error)
+        let meant = error
+            .unknown()
+            .map(|unknown| suggestion(&unknown.name, unknown.known.iter().map(String::as_str), unknown.what));
+        let own = Self::caused_by(kind, error);
+        match meant {
+            Some(meant) => Self { message: format!("{}; {meant}", own.message), ..own },
+            None => own,
+        }
     }
 }
 

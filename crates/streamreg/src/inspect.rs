@@ -62,17 +62,53 @@ pub struct Verified {
     pub checksummed_pages: u64,
 }
 
-/// Inspects files: their metadata, and with `verify` every page of every column.
+/// How files are inspected.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct InspectOptions {
+    /// Whether everything is decoded, which checks page checksums, every field and the number of rows.
+    pub verify: bool,
+    /// How files are read.
+    pub dataset: DatasetOptions,
+    /// Threads, progress, interruption.
+    pub execution: Execution,
+}
+
+impl InspectOptions {
+    /// Metadata alone.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Decodes everything.
+    #[must_use]
+    pub fn verify(mut self) -> Self {
+        self.verify = true;
+        self
+    }
+
+    /// Says how files are read.
+    #[must_use]
+    pub fn dataset(mut self, options: DatasetOptions) -> Self {
+        self.dataset = options;
+        self
+    }
+
+    /// Threads, progress, interruption.
+    #[must_use]
+    pub fn execution(mut self, execution: Execution) -> Self {
+        self.execution = execution;
+        self
+    }
+}
+
+/// Inspects files: their metadata, or every page of every column.
 ///
 /// # Errors
-/// When a file cannot be opened; with `verify`, for the first damage found.
-pub fn inspect<P: AsRef<Path>>(
-    paths: &[P],
-    verify: bool,
-    options: &DatasetOptions,
-    execution: &Execution,
-) -> Result<Inspection> {
-    let dataset = Dataset::open(paths, options)?;
+/// When a file cannot be opened; with [`InspectOptions::verify`], for the first damage found.
+pub fn inspect<P: AsRef<Path>>(paths: &[P], options: &InspectOptions) -> Result<Inspection> {
+    let execution = &options.execution;
+    let dataset = Dataset::open(paths, &options.dataset)?;
     let summary = dataset.summary();
     let schema = dataset.schema();
     let (names, _) = ModelSpec::new("", Vec::new()).default_features(&[], schema);
@@ -92,7 +128,7 @@ pub fn inspect<P: AsRef<Path>>(
         .map(|(_, b)| b);
     let predicted_memory =
         predict_memory(threads as u64, names.len() as u64, decode.sum::<u64>() + summary.partition_bytes);
-    let verified = if verify { Some(verify_all(&dataset, summary.rows, execution)?) } else { None };
+    let verified = if options.verify { Some(verify_all(&dataset, summary.rows, execution)?) } else { None };
     Ok(Inspection {
         columns: columns.collect(),
         rows: summary.rows,

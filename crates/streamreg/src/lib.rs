@@ -6,7 +6,7 @@
 //!
 //! let report = Regression::new("arr_delay").features(["dep_delay", "distance"]).fit_paths(&["flights/*.parquet"])?;
 //! println!("R² = {:?} on {} rows", report.glance.r_squared, report.ledger.rows_used);
-//! report.model().save("model.json".as_ref())?;
+//! report.model()?.save("model.json")?;
 //! # Ok::<(), streamreg::Error>(())
 //! ```
 //!
@@ -34,18 +34,26 @@ mod model;
 mod output;
 mod pass;
 mod plan;
+mod render;
 mod report;
 mod request;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
-pub use inspect::{ColumnSummary, Inspection, Verified, inspect};
+pub use inspect::{ColumnSummary, InspectOptions, Inspection, Verified, inspect};
 pub use model::evaluate::{EvaluateOptions, Evaluation};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
-pub use output::{csv_field, refuse_input_as_output, same_file, write_atomically};
+pub use output::{refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
+pub use render::format::{Format, RenderOptions};
+pub use render::groups::{write_groups, write_groups_file};
+#[doc(hidden)]
+pub use render::number::{count, short};
+#[doc(hidden)]
+pub use render::printable::printable;
+pub use render::{json, render};
 pub use report::{
     Accuracy, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
     REPORT_SCHEMA_VERSION, SolverReport, Timings,
@@ -63,7 +71,9 @@ pub use streamreg_core::{
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;
 pub use streamreg_reader::csv::{ColumnType, CsvOptions};
-pub use streamreg_reader::{Dataset, DatasetOptions, ReadCounts, Source};
+#[doc(hidden)]
+pub use streamreg_reader::suggestion;
+pub use streamreg_reader::{Batches, Dataset, DatasetOptions, ReadCounts, Source};
 
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{
@@ -72,7 +82,16 @@ pub use streamreg_solve::{
 };
 pub use {arrow_array, arrow_schema};
 
-/// What a [`Source`] of one's own is made of.
+/// Iterative solvers, driven by hand over blocks of one's own: start at [`Sgd`](iterative::Sgd).
+pub mod iterative {
+    pub use streamreg_core::iterative::{
+        Cg, ColumnSummaries, Curvature, FullGradient, Gd, GdStart, Next, Penalties, Population, Sample,
+        Scaling, Sgd, SgdOptions, Standardizer, Tuned,
+    };
+    pub use streamreg_core::{Accumulator, Coding, Column, Design, DesignBlock, Layout, RowIds};
+}
+
+/// What a [`Source`] of one's own is made of, where [`Batches`] is not enough.
 pub mod source {
     pub use streamreg_reader::{
         Checksums, InputFile, NoPartitions, Partition, PartitionOrder, RowNumbers, Scan, ScanRequest,

@@ -23,9 +23,18 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {
+    write_whole(path, |file| write(file).map_err(|e| Error::output(path, e)))
+}
+
+/// [`write_atomically`] for writers whose errors are those of this crate.
+pub(crate) fn write_whole<T>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<T>,
+) -> Result<T> {
     let mut target = AtomicFile::create(path)?;
-    write(&mut target.writer).map_err(|e| Error::output(path, e))?;
-    target.commit()
+    let made = write(&mut target.writer)?;
+    target.commit()?;
+    Ok(made)
 }
 
 /// Whether two paths lead to one file, or would once it is written.
@@ -194,7 +203,7 @@ fn write_csv(out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()> {
 }
 
 /// A CSV field, quoted where it must be.
-pub fn csv_field(text: &str) -> String {
+pub(crate) fn csv_field(text: &str) -> String {
     if text.is_empty() || text.contains([',', '"', '\n', '\r']) || text.trim() != text {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

@@ -96,12 +96,23 @@ impl AbsorbedTerm {
 pub(crate) const ABSORB_FROM: usize = 200;
 
 impl Layout {
-    /// The columns for given levels. With `absorb`, a large category is left out, to be eliminated.
+    /// The columns for given levels.
     ///
     /// # Errors
     /// [`ErrorKind::Model`] for a reference level that does not exist.
-    pub fn new(design: &Design, coding: &Coding, absorb: bool) -> Result<Self> {
-        let absorbed = if absorb { largest(design, coding) } else { None };
+    pub fn new(design: &Design, coding: &Coding) -> Result<Self> {
+        Self::without(design, coding, None)
+    }
+
+    /// The same without those of the largest category, if it is large enough to be eliminated: [`Layout::absorbed`].
+    ///
+    /// # Errors
+    /// As [`Layout::new`].
+    pub fn absorbing(design: &Design, coding: &Coding) -> Result<Self> {
+        Self::without(design, coding, largest(design, coding))
+    }
+
+    fn without(design: &Design, coding: &Coding, absorbed: Option<usize>) -> Result<Self> {
         let builder = Builder { design, coding };
         if design.by.is_empty() {
             // Where all levels have a column nobody else asks; a group need not have the level then.

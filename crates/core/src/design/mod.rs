@@ -263,6 +263,12 @@ impl Design {
         !self.polynomials.is_empty() || self.spec.missing == Missing::Indicator
     }
 
+    /// Whether a term has levels: of text, of booleans, of numbers that are declared a category.
+    pub fn has_categories(&self) -> bool {
+        let boolean = |factor: &TermFactor| matches!(factor, TermFactor::Boolean { .. });
+        self.categories.iter().any(|c| !c.by) || self.terms.iter().any(|t| t.factors.iter().any(boolean))
+    }
+
     /// Whether there are features that are mostly zero: list columns, or hashed ones.
     pub fn is_sparse(&self) -> bool {
         self.lists.is_some() || self.spec.hash_bits.is_some()
@@ -343,13 +349,8 @@ impl Design {
 
 /// The error for a reference level that does not exist.
 pub(crate) fn no_level(column: &str, level: &str, levels: &[String]) -> Error {
-    let mut shown: Vec<String> = levels.iter().take(20).map(|l| format!("{l:?}")).collect();
-    if levels.len() > shown.len() {
-        shown.push(format!("… ({} in all)", levels.len()));
-    }
-    let message =
-        format!("there is no level {level:?} to be the reference; the levels are {}", shown.join(", "));
-    Error::new(ErrorKind::Model, message).in_column(column)
+    let error = Error::new(ErrorKind::Model, format!("there is no level {level:?} to be the reference"));
+    error.in_column(column).unknown_among(level, "levels", levels.iter().cloned())
 }
 
 /// The monomials of a scoped term: products of those of its factors.

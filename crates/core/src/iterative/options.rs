@@ -8,6 +8,7 @@ use crate::iterative::schedule::LearningRate;
 
 /// What to do, as opposed to what to fit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SgdOptions {
     /// How long steps are.
     pub rate: LearningRate,
@@ -74,6 +75,20 @@ pub enum Next {
 }
 
 impl SgdOptions {
+    /// The same with another learning rate.
+    #[must_use]
+    pub fn with_rate(mut self, rate: LearningRate) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// The same with another start.
+    #[must_use]
+    pub fn with_start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors

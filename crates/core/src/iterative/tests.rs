@@ -86,7 +86,7 @@ fn fixture(rows: usize, columns: usize) -> Fixture {
     let all = data(rows, columns, 5);
     let design = design(columns, &batch(&all));
     let summaries = summaries(&design, &all, &[], 0);
-    let layout = Layout::new(&design, &Coding::default(), false).unwrap();
+    let layout = Layout::new(&design, &Coding::default()).unwrap();
     let standardizer = Standardizer::new(&design, &layout, &summaries, 0).unwrap();
     let sample = standardizer.sample(&summaries, &Coding::default(), &[]);
     Fixture { columns: all, standardizer, sample }
@@ -226,7 +226,7 @@ proptest! {
         let columns = data(rows, 2, 23);
         let design = design(2, &batch(&columns));
         let summaries = summaries(&design, &columns, &[], 0);
-        let layout = Layout::new(&design, &Coding::default(), false).unwrap();
+        let layout = Layout::new(&design, &Coding::default()).unwrap();
         let standardizer = Standardizer::new(&design, &layout, &summaries, 0).unwrap();
         let collect = |mut builder: RowBuilder<'_>| {
             let mut cells = Vec::new();

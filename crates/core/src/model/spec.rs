@@ -367,10 +367,9 @@ impl<'s> Columns<'s> {
         let model = |message: String| Err(Error::new(ErrorKind::Model, message).in_column(column));
         match self.by_name.get(column) {
             None => {
-                let fields = self.schema.fields();
-                let valid: Vec<_> = fields.iter().take(30).map(|f| format!("{:?}", f.name())).collect();
-                let more = if fields.len() > 30 { ", …" } else { "" };
-                model(format!("the {role} is not in the data; its columns are {}{more}", valid.join(", ")))
+                let known = self.schema.fields().iter().map(|f| f.name().clone());
+                let error = Error::new(ErrorKind::Model, format!("the {role} is not in the data"));
+                Err(error.in_column(column).unknown_among(column, "columns", known))
             }
             Some((_, false)) => model(format!("the {role} is ambiguous: two columns have this name")),
             Some((kind, true)) => Ok(kind),

@@ -66,6 +66,14 @@ pub struct DesignBlock<'a> {
     pub rows: usize,
 }
 
+impl<'a> DesignBlock<'a> {
+    /// A block of numbers alone: no categories, no weights, every row takes part.
+    pub fn of_numbers(columns: &'a [Column<'a>]) -> Self {
+        let rows = columns.first().map_or(0, |column| column.values.len());
+        Self { columns, codes: &[], sparse: None, weights: None, mask: None, rows }
+    }
+}
+
 impl DesignBlock<'_> {
     /// Number of rows that take part: neither masked nor of weight zero.
     pub fn rows_used(&self) -> usize {

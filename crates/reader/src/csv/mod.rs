@@ -194,7 +194,7 @@ impl Source for CsvFile {
     }
 }
 
-/// The error for a column that is not in the file; it lists those that are.
+/// The error for a column that is not in the file; it says which may be meant.
 fn no_such_column(schema: &Schema, name: &str) -> crate::Error {
     match position(schema, name) {
         Err(e) => e,

@@ -14,7 +14,8 @@ use crate::limits::MAX_RECORD_BYTES;
 pub const DEFAULT_CHUNK_BYTES: usize = 4 << 20;
 
 /// How CSV files are read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CsvOptions {
     /// The byte between fields. `None`: a tab in files called `.tsv` or `.tab` (`.gz` or `.zst` may
     /// follow), else a comma, unless the first record has none and has semicolons, tabs or bars.
@@ -45,6 +46,41 @@ impl Default for CsvOptions {
 }
 
 impl CsvOptions {
+    /// Says the byte between fields.
+    #[must_use]
+    pub fn delimiter(mut self, delimiter: u8) -> Self {
+        self.delimiter = Some(delimiter);
+        self
+    }
+
+    /// Says that the first record is data.
+    #[must_use]
+    pub fn no_header(mut self) -> Self {
+        self.header = false;
+        self
+    }
+
+    /// Says how missing values are spelt, in place of the default.
+    #[must_use]
+    pub fn nulls<S: Into<String>>(mut self, spellings: impl IntoIterator<Item = S>) -> Self {
+        self.nulls = spellings.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says the type of a column.
+    #[must_use]
+    pub fn column_type(mut self, column: impl Into<String>, kind: ColumnType) -> Self {
+        self.types.push((column.into(), kind));
+        self
+    }
+
+    /// Bytes of text in a partition.
+    #[must_use]
+    pub fn chunk_bytes(mut self, bytes: usize) -> Self {
+        self.chunk_bytes = bytes;
+        self
+    }
+
     /// # Errors
     /// [`ErrorKind::Request`] for an option that makes no sense.
     pub(super) fn validate(&self) -> Result<()> {

@@ -166,7 +166,7 @@ fn types_can_be_given() {
     let text = b"id,x\n007,1\n";
     assert_eq!(read_with("t.csv", text, &types("id", "text".parse().unwrap())).unwrap(), ["\"007\"|1"]);
     let error = read_with("t.csv", text, &types("idd", ColumnType::Text)).unwrap_err();
-    check(&error, ErrorKind::Column, None, Some("idd"), "\"id\", \"x\"");
+    check(&error, ErrorKind::Column, None, Some("idd"), "did you mean \"id\"?");
     let error = read_with("t.csv", text, &types("id", ColumnType::Date)).unwrap_err();
     check(&error, ErrorKind::Malformed, Some(2), Some("id"), "\"007\" is not a date");
     assert!("complex".parse::<ColumnType>().unwrap_err().to_string().contains("number, boolean, date"));

@@ -24,10 +24,28 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 /// How the files of a data set are read.
+///
+/// ```
+/// use streamreg_reader::DatasetOptions;
+/// use streamreg_reader::csv::{ColumnType, CsvOptions};
+///
+/// let csv = CsvOptions::default().delimiter(b';').column_type("zip", ColumnType::Text);
+/// let options = DatasetOptions::default().csv(csv);
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct DatasetOptions {
     /// For the CSV files among them.
     pub csv: CsvOptions,
+}
+
+impl DatasetOptions {
+    /// Says how CSV files are read. It is an error if there is none among the files.
+    #[must_use]
+    pub fn csv(mut self, csv: CsvOptions) -> Self {
+        self.csv = csv;
+        self
+    }
 }
 
 /// One table in one or many files.
@@ -66,6 +84,10 @@ impl Dataset {
         refuse_repeats(&found)?;
         let keys = hive_keys(&found)?;
         let opened = found.iter().map(|path| open_file(path, options)).collect::<Result<Vec<_>>>()?;
+        if options.csv != CsvOptions::default() && !opened.iter().any(|file| file.format == FileFormat::Csv) {
+            let message = "options of CSV files would have no effect: none of the files is CSV";
+            return Err(Error::new(ErrorKind::Request, message));
+        }
         let opened = settle_blanks(&found, opened, options)?;
         let blanks: Vec<HashSet<String>> =
             opened.iter().map(|file| file.blank.iter().cloned().collect()).collect();

@@ -25,7 +25,7 @@ pub(super) fn attempts(
     group: &Group<'_>,
     spec: &ModelSpec,
 ) -> Result<Attempts> {
-    let layout = Layout::new(design, group.coding(), absorb)?;
+    let layout = if absorb { Layout::absorbing } else { Layout::new }(design, group.coding())?;
     check_width(layout.len() + spec.responses.len())?;
     let solves = beyond || layout.len() <= MAX_DOUBLE_DOUBLE;
     let double_double = if solves { group.double_double_products(&layout)? } else { None };

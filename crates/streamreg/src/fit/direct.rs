@@ -6,9 +6,7 @@ use streamreg_core::{
     Coding, Design, Expanded, Group, Groups, Layout, Levels, ModelSpec, Precision, RowLedger,
     TriangularFactor,
 };
-use streamreg_solve::{
-    Attempt, Collinear, Equation, Fit, SolveInput, SolveOptions, Solver, Warning, fit as solve,
-};
+use streamreg_solve::{Attempt, Collinear, Equation, Fit, SolveInput, Solver, Warning, fit as solve};
 
 use super::attempt::{Attempts, attempts, equation};
 use super::state::{State, no_rows};
@@ -51,7 +49,7 @@ impl<R: Rows> Solving<'_, '_, R> {
         let (spec, left_out) = self.plan.spec(&[])?;
         let design = Design::new(&spec, &self.passes.schema())?;
         check_width(design.variables())?;
-        let layout = Layout::new(&design, &Coding::default(), false)?;
+        let layout = Layout::new(&design, &Coding::default())?;
         let (factor, ledger) = self.triangular_factor(&design, &layout, &Levels::default())?;
         if !self.plan.new_empty_columns(&ledger, &spec).is_empty() {
             return Ok(None);
@@ -74,7 +72,7 @@ impl<R: Rows> Solving<'_, '_, R> {
         let start = Instant::now();
         inferred.check_columns(&state, &group)?;
         let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns();
-        let options = SolveOptions { bread: inferred.needs_bread(), ..*asked };
+        let options = asked.with_bread(inferred.needs_bread());
         let beyond = plan.precision == Precision::Exact;
         let Attempts { layout, attempts } =
             attempts(&options, (absorb, beyond), &state.design, &group, &state.spec)?;
@@ -105,7 +103,7 @@ impl<R: Rows> Solving<'_, '_, R> {
         group: &Group<'_>,
         doubt: Option<Warning>,
     ) -> Result<Vec<(SolverReport, Fit)>> {
-        let layout = Layout::new(&state.design, group.coding(), false)?;
+        let layout = Layout::new(&state.design, group.coding())?;
         let levels = state.levels_again(group.coding())?;
         let (factor, _) = self.triangular_factor(&state.design, &layout, &levels)?;
         let weight = factor.moments().weight();
@@ -149,7 +147,7 @@ impl<R: Rows> Solving<'_, '_, R> {
         for (response, name) in spec.response_names().into_iter().enumerate() {
             equation.response = name;
             let own = factor.with_last(layout.len(), layout.len() + response);
-            let options = SolveOptions { bread: true, ..*asked };
+            let options = asked.with_bread(true);
             let attempt = solve(SolveInput::TriangularFactor(&own), &equation, &options);
             let attempt = attempt.map_err(|error| match error {
                 streamreg_solve::Error::NoRows => no_rows(ledger, self.passes.filters()),

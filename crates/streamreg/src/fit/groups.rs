@@ -62,6 +62,8 @@ pub struct GroupSummary {
     pub groups: u64,
     /// Fits that failed.
     pub failed: u64,
+    /// Fits with another status than `ok`, those that failed among them.
+    pub remarkable: u64,
     /// What became of the rows.
     pub ledger: RowLedger,
     /// Columns that are not features although nobody excluded them.
@@ -98,12 +100,14 @@ pub(super) fn fit<R: Rows, T: Send>(
     let options = plan.options();
     let work = |range: Range<usize>| {
         let fits = range.flat_map(|position| group_fits(options, &state, &groups, position));
-        Ok::<_, Error>(fits.map(|fit| (fit.result.is_err(), make(fit))).collect::<Vec<_>>())
+        let made = fits.map(|fit| ([fit.result.is_err(), fit.status() != "ok"], make(fit)));
+        Ok::<_, Error>(made.collect::<Vec<_>>())
     };
-    let mut failed = 0;
-    in_order(regression.execution.resolved_threads()?, take, work, |made: Vec<(bool, T)>| {
-        for (has_failed, made) in made {
+    let [mut failed, mut remarkable] = [0; 2];
+    in_order(regression.execution.resolved_threads()?, take, work, |made: Vec<([bool; 2], T)>| {
+        for ([has_failed, is_remarkable], made) in made {
             failed += u64::from(has_failed);
+            remarkable += u64::from(is_remarkable);
             each(made)?;
         }
         Ok(())
@@ -115,6 +119,7 @@ pub(super) fn fit<R: Rows, T: Send>(
         formula: formula_of(&state.spec),
         groups: groups.len() as u64,
         failed,
+        remarkable,
         left_out: state.left_out.clone(),
         inputs: passes.inputs().into_iter().map(InputRecord::from).collect(),
         timings,

@@ -5,6 +5,7 @@
 //! `C(g)[T.b]` and `(Intercept)` included; in double quotes (a quote within doubled) where a name could be taken for
 //! something else, such as a number. Of several names that fit the longest counts.
 
+use streamreg_reader::suggestion;
 use streamreg_solve::Restriction;
 
 use crate::error::{Error, Result};
@@ -208,13 +209,8 @@ impl Parser<'_> {
                 Err(Error::invalid_request(message))
             }
             _ => {
-                let shown: Vec<String> = self.names.iter().take(30).map(|n| format!("{n:?}")).collect();
-                let more = if self.names.len() > 30 { ", …" } else { "" };
-                let message = format!(
-                    "the test {:?}: there is no term {name:?}; the terms are {}{more}",
-                    self.text,
-                    shown.join(", ")
-                );
+                let meant = suggestion(name, self.names.iter().map(String::as_str), "terms");
+                let message = format!("the test {:?}: there is no term {name:?}; {meant}", self.text);
                 Err(Error::invalid_request(message))
             }
         }

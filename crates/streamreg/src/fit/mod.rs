@@ -24,7 +24,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use streamreg_core::{Coding, Design, LeftOut, ModelSpec, RowLedger, in_order};
-use streamreg_reader::{Partition, ScanRequest, Source};
+use streamreg_reader::{Batches, Partition, Source};
 
 pub use self::groups::{GroupFit, GroupSummary};
 
@@ -163,7 +163,31 @@ impl Regression {
         groups::fit(self, &SourceRows(source), source, make, each)
     }
 
-    /// Fits to record batches of the given schema, in one pass. [`Solver::Auto`](crate::Solver::Auto) cannot read them again:
+    /// Fits to record batches in memory, which can be read as often as the fit needs them.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_paths`]; also when there is no batch.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrow_array::{Float64Array, Int64Array, RecordBatch};
+    /// use streamreg::Regression;
+    ///
+    /// let x = Float64Array::from(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    /// let y = Float64Array::from(vec![3.1, 4.9, 7.2, 8.8, 11.1, 12.9]);
+    /// let store = Int64Array::from(vec![1, 1, 2, 2, 3, 3]);
+    /// let batch = RecordBatch::try_from_iter([("x", Arc::new(x) as _), ("y", Arc::new(y) as _), ("store", Arc::new(store) as _)])?;
+    /// let report = Regression::formula("y ~ x").cluster(["store"]).fit(&[batch])?;
+    /// assert_eq!(report.vcov.clusters[0].clusters, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fit(&self, batches: &[RecordBatch]) -> Result<FitReport> {
+        let first =
+            batches.first().ok_or_else(|| Error::invalid_request("there is no record batch to fit to"))?;
+        self.fit_source(&Batches::new(first.schema(), batches.to_vec()))
+    }
+
+    /// Fits to record batches of the given schema that come once, in one pass. [`Solver::Auto`](crate::Solver::Auto) cannot read them again:
     /// choose [`Solver::Qr`](crate::Solver::Qr) where columns may be nearly collinear.
     ///
     /// # Errors
@@ -208,14 +232,15 @@ impl Regression {
     ///
     /// # Errors
     /// Where no cross-validation is asked for, the data cannot be read, or the file not written.
-    pub fn write_folds(&self, source: &dyn Source, path: &Path) -> Result<()> {
+    pub fn write_folds(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
         let cv = self.penalization.as_ref().and_then(|p| p.cv.as_ref());
         let cv = cv.ok_or_else(|| Error::invalid_request("without cross-validation there are no folds"))?;
         let plan = RowIdPlan::folds(cv)?;
         refuse_input_as_output(source, path)?;
         let source = self.selection.of(source)?;
         let request = plan.extend(self.execution.request(&[]), source.schema())?;
-        let request = ScanRequest { row_numbers: true, ..request };
+        let request = request.numbered();
         let scan = source.scan(&request)?;
         let field = |name: &str, kind: DataType| Field::new(name, kind, false);
         let schema =

@@ -35,7 +35,7 @@ pub(super) fn fit<R: Rows>(
     let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
     let group = groups.group(0)?;
     let coding = group.coding().clone();
-    let layout = Layout::new(&state.design, &coding, false)?;
+    let layout = Layout::new(&state.design, &coding)?;
     check_width(layout.len() + state.spec.responses.len())?;
     let sums = AllSums::new(&group, &layout, &folds);
     let weight = sums.all.moments().weight();

@@ -25,7 +25,7 @@ impl Inferred<'_> {
         if self.vcov == Vcov::Iid {
             return Ok(());
         }
-        let columns = Layout::new(&state.design, group.coding(), false)?.len();
+        let columns = Layout::new(&state.design, group.coding())?.len();
         if columns > MAX_SCORED {
             return Err(Error::data(format!(
                 "{columns} columns are too many for robust standard errors, up to {MAX_SCORED} are possible; a \
@@ -96,7 +96,7 @@ pub(super) fn infer<R: Rows>(
     if !inference.needs_bread() {
         return Ok(fits);
     }
-    let layout = Layout::new(&state.design, group.coding(), false)?;
+    let layout = Layout::new(&state.design, group.coding())?;
     let constant = state.spec.intercept.then(|| INTERCEPT.to_owned());
     let names: Vec<String> = constant.into_iter().chain(layout.names()).collect();
     let parse = |text: &String| Ok((text.clone(), hypothesis::parse(text, &names)?));

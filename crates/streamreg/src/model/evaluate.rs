@@ -15,6 +15,7 @@ use crate::request::selection::open;
 
 /// How a model is evaluated.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct EvaluateOptions {
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
@@ -24,6 +25,41 @@ pub struct EvaluateOptions {
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
     pub execution: Execution,
+}
+
+impl EvaluateOptions {
+    /// All rows; an unknown level is an error.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Uses only the rows for which an SQL expression is true.
+    #[must_use]
+    pub fn filter(mut self, expression: impl Into<String>) -> Self {
+        self.filter = Some(expression.into());
+        self
+    }
+
+    /// Says what happens to rows with a level that the model does not know.
+    #[must_use]
+    pub fn unseen(mut self, unseen: Unseen) -> Self {
+        self.unseen = unseen;
+        self
+    }
+
+    /// Says how files are read.
+    #[must_use]
+    pub fn dataset(mut self, options: DatasetOptions) -> Self {
+        self.dataset = options;
+        self
+    }
+
+    /// Threads, progress, interruption.
+    #[must_use]
+    pub fn execution(mut self, execution: Execution) -> Self {
+        self.execution = execution;
+        self
+    }
 }
 
 /// Measures of prediction error.

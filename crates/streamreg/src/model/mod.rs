@@ -25,7 +25,7 @@ use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::model::predictor::Predictor;
 use crate::output::write_atomically;
 use crate::pass::project;
-use crate::report::{Details, FitReport, InputRecord, PenaltyRecord};
+use crate::report::{Coded, Details, FitReport, InputRecord, PenaltyRecord};
 use crate::request::selection::Selection;
 
 /// Version of the model file. A reader of this version refuses any other.
@@ -39,7 +39,7 @@ pub const MODEL_SCHEMA_VERSION: u32 = 2;
 /// # let dir = tempfile::tempdir()?;
 /// # let (data, path) = (dir.path().join("d.csv"), dir.path().join("model.json"));
 /// # std::fs::write(&data, "x,y\n1,1.5\n2,2.5\n3,3.25\n")?;
-/// Regression::new("y").fit_paths(&[&data])?.model().save(&path)?;
+/// Regression::new("y").fit_paths(&[&data])?.model()?.save(&path)?;
 /// let model = Model::load(&path)?;
 /// assert_eq!(model.features()?, ["x"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -100,25 +100,32 @@ pub struct Prediction {
 
 impl FitReport {
     /// The part that predictions need, to be saved.
-    pub fn model(&self) -> Model {
+    ///
+    /// # Errors
+    /// When this report was read back from JSON: that has the numbers, but not what predictions need.
+    pub fn model(&self) -> Result<Model> {
         Model::from_report(self)
     }
 }
 
 impl Model {
-    pub(crate) fn from_report(report: &FitReport) -> Self {
-        Self(Contents {
+    fn from_report(report: &FitReport) -> Result<Self> {
+        let Some(Coded { columns, coding, wide }) = report.coded.clone() else {
+            let message = "a report that was read back from JSON makes no model: save the model beside it";
+            return Err(Error::invalid_request(message));
+        };
+        Ok(Self(Contents {
             streamreg_model: MODEL_SCHEMA_VERSION,
             spec: report.spec.clone(),
-            columns: report.columns.clone(),
-            coding: report.coding.clone(),
+            columns,
+            coding,
             with: report.with.clone(),
             filter: report.filter.clone(),
-            coefficients: match &report.wide {
+            coefficients: match &wide {
                 Some(wide) => report.coefficients[..wide.named].to_vec(),
                 None => report.coefficients.clone(),
             },
-            wide: report.wide.clone(),
+            wide,
             covariance: report.covariance.clone(),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
@@ -130,15 +137,15 @@ impl Model {
             conf_level: report.conf_level,
             ledger: report.ledger.clone(),
             inputs: report.inputs.clone(),
-        })
+        }))
     }
 
     /// Writes the model file: whole or not at all.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        write_atomically(path, |file| {
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_atomically(path.as_ref(), |file| {
             serde_json::to_writer_pretty(&mut *file, self)?;
             std::io::Write::write_all(file, b"\n")
         })
@@ -148,7 +155,8 @@ impl Model {
     ///
     /// # Errors
     /// When the file cannot be read, is not a model file, or of another version.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let invalid = |what: String| Error::data(format!("{}: {what}", path.display()));
         let text = std::fs::read(path).map_err(|e| invalid(e.to_string()))?;
         #[derive(Deserialize)]
@@ -211,7 +219,7 @@ impl Model {
     fn bound_predictor(&self, design: Design, unseen: Unseen) -> Result<Predictor> {
         let coding = &self.0.coding;
         let design = design.with_coding(coding)?;
-        let layout = Layout::new(&design, coding, false)?;
+        let layout = Layout::new(&design, coding)?;
         let first = usize::from(self.0.spec.intercept);
         let slopes: Vec<Option<f64>> = self.0.coefficients.iter().skip(first).map(|c| c.estimate).collect();
         let wide = self.0.wide.as_ref().map(WideCoefficients::dense);
@@ -376,7 +384,7 @@ impl Model {
         let terms = covariance.terms.iter().filter(|&&t| t >= first);
         let columns: Vec<usize> = terms.map(|t| t - first).collect();
         let design = Design::of_terms(&self.0.spec, &self.schema())?;
-        let layout = Layout::new(&design, &self.0.coding, true)?;
+        let layout = Layout::absorbing(&design, &self.0.coding)?;
         let category = layout.absorbed().map(streamreg_core::AbsorbedTerm::category);
         Ok(Width { covariance, columns, category, quantile, own, sigma })
     }
@@ -445,7 +453,7 @@ impl Contents {
             self.columns.iter().map(|c| Field::new(&c.name, c.kind.example(), true)).collect::<Vec<_>>(),
         );
         let design = Design::of_terms(&self.spec, &schema).and_then(|d| d.with_coding(&self.coding));
-        let layout = design.and_then(|d| Layout::new(&d, &self.coding, false)).map_err(|e| e.to_string())?;
+        let layout = design.and_then(|d| Layout::new(&d, &self.coding)).map_err(|e| e.to_string())?;
         let constant = self.spec.intercept.then(|| INTERCEPT.to_owned());
         let expected = constant.into_iter().chain(layout.names());
         let names: Vec<&str> = self.coefficients.iter().map(|c| c.term.as_str()).collect();

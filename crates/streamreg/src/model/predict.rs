@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order, widened};
-use streamreg_reader::{DatasetOptions, ScanRequest, Source};
+use streamreg_reader::{DatasetOptions, Source};
 
 use crate::error::{Error, Failure, Result};
 use crate::model::predictor::Predictor;
@@ -21,6 +21,7 @@ pub const PREDICTION: &str = "prediction";
 
 /// How predictions for files are made.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct PredictOptions {
     /// Input columns to copy to the output, in front of the predictions.
     pub keep: Vec<String>,
@@ -32,6 +33,48 @@ pub struct PredictOptions {
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
     pub execution: Execution,
+}
+
+impl PredictOptions {
+    /// Nothing but the predictions; an unknown level is an error.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Copies input columns to the output, in front of the predictions.
+    #[must_use]
+    pub fn keep<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.keep = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds an interval of the given confidence level, such as 0.95.
+    #[must_use]
+    pub fn interval(mut self, kind: Interval, level: f64) -> Self {
+        self.interval = Some((kind, level));
+        self
+    }
+
+    /// Says what happens to rows with a level that the model does not know.
+    #[must_use]
+    pub fn unseen(mut self, unseen: Unseen) -> Self {
+        self.unseen = unseen;
+        self
+    }
+
+    /// Says how files are read.
+    #[must_use]
+    pub fn dataset(mut self, options: DatasetOptions) -> Self {
+        self.dataset = options;
+        self
+    }
+
+    /// Threads, progress, interruption.
+    #[must_use]
+    pub fn execution(mut self, execution: Execution) -> Self {
+        self.execution = execution;
+        self
+    }
 }
 
 /// What a prediction run did.
@@ -55,9 +98,10 @@ impl Model {
     pub fn predict_paths<P: AsRef<Path>>(
         &self,
         paths: &[P],
-        output: &Path,
+        output: impl AsRef<Path>,
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
+        let output = output.as_ref();
         let files = open(paths, &options.dataset)?;
         refuse_input_as_output(&files, output)?;
         let predictor = self.predictor(options.unseen)?;
@@ -136,7 +180,7 @@ impl Model {
         open: impl FnOnce() -> Result<TableWriter<'w>>,
     ) -> Result<PredictSummary> {
         let request = options.execution.request_for(&predictor.design);
-        let request = ScanRequest { verbatim: options.keep.clone(), ..request };
+        let request = request.verbatim(options.keep.iter().cloned());
         let scan = source.scan(&request)?;
         let mut writer = open()?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));

@@ -29,6 +29,7 @@ pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// How to run, as opposed to what to compute.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Execution {
     /// Threads; all processors where absent.
     pub threads: Option<usize>,
@@ -73,6 +74,34 @@ impl LastLoss {
 }
 
 impl Execution {
+    /// Says the number of threads.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Says the rows of a record batch.
+    #[must_use]
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.batch_rows = Some(rows);
+        self
+    }
+
+    /// Is told how far the work has come.
+    #[must_use]
+    pub fn progress(mut self, progress: ProgressFn) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// A flag that ends the work early once it is set.
+    #[must_use]
+    pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.interrupt = Some(flag);
+        self
+    }
+
     /// The number of threads to use.
     ///
     /// # Errors
@@ -112,7 +141,7 @@ impl Execution {
 
     /// A scan request for the columns of a design.
     pub(crate) fn request_for(&self, design: &Design) -> ScanRequest {
-        ScanRequest { dictionaries: design.dictionaries(), ..self.request(design.columns()) }
+        self.request(design.columns()).dictionaries(design.dictionaries())
     }
 
     /// A scan request for `columns`.

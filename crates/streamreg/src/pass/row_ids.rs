@@ -31,7 +31,7 @@ impl RowIdPlan {
 
     /// `request`, and what the ids need beside it.
     pub(crate) fn extend(&self, mut request: ScanRequest, schema: &Schema) -> Result<ScanRequest> {
-        let Some(column) = &self.column else { return Ok(ScanRequest { row_numbers: true, ..request }) };
+        let Some(column) = &self.column else { return Ok(request.numbered()) };
         streamreg_reader::position(schema, column)?;
         if !request.columns.contains(column) {
             request.columns.push(column.clone());

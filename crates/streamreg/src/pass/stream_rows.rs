@@ -1,60 +1,29 @@
 //! The rows of an iterator of record batches.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use streamreg_core::iterative::RowBlock;
 use streamreg_core::{Accumulator, AssignedBatch, Design, RowLedger, accumulate};
-use streamreg_reader::RowNumbers;
+use streamreg_reader::{BATCH_PARTITION_ROWS, Cutter, RowNumbers};
 
 use crate::error::{Error, Result};
 use crate::pass::{Execution, Rows, Scope, Shuffled, Taken, project};
 
-/// Rows of a partition that is cut from a stream of batches.
-const STREAM_PARTITION_ROWS: usize = 1 << 16;
-
 /// The rows of an iterator of record batches: one pass, no second.
 pub(crate) struct StreamRows<I> {
     schema: SchemaRef,
-    stream: Mutex<Stream<I>>,
+    stream: Mutex<Cutter<I>>,
 }
 
-struct Stream<I> {
-    batches: I,
-    /// Batches that were looked at, and what is left of the one that the last partition ended in.
-    rest: VecDeque<RecordBatch>,
-    index: usize,
-    failed: bool,
-}
-
-impl<I> StreamRows<I> {
+impl<I: Iterator<Item = Result<RecordBatch>>> StreamRows<I> {
     pub(crate) fn new(schema: SchemaRef, batches: I) -> Self {
-        Self {
-            schema,
-            stream: Mutex::new(Stream { batches, rest: VecDeque::new(), index: 0, failed: false }),
-        }
+        Self { schema, stream: Mutex::new(Cutter::new(batches)) }
     }
-}
 
-impl<I: Iterator<Item = Result<RecordBatch>>> Stream<I> {
-    /// The next partition: as many rows as every partition has, however the batches were cut.
-    fn take(&mut self) -> Result<Vec<RecordBatch>> {
-        let (mut taken, mut rows) = (Vec::new(), 0);
-        while rows < STREAM_PARTITION_ROWS {
-            let Some(batch) = self.rest.pop_front().map(Ok).or_else(|| self.batches.next()).transpose()?
-            else {
-                break;
-            };
-            let count = batch.num_rows().min(STREAM_PARTITION_ROWS - rows);
-            if count < batch.num_rows() {
-                self.rest.push_front(batch.slice(count, batch.num_rows() - count));
-            }
-            taken.push(batch.slice(0, count));
-            rows += count;
-        }
-        Ok(taken)
+    fn stream(&self) -> MutexGuard<'_, Cutter<I>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,18 +37,18 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
     }
 
     fn first(&self, design: &Design, _: &Execution) -> Result<Option<RecordBatch>> {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.stream();
         let mut taken = Taken::default();
-        let mut seen = VecDeque::new();
-        for batch in stream.batches.by_ref() {
+        let mut seen = Vec::new();
+        while let Some(batch) = stream.next_batch() {
             let batch = batch?;
             let enough = taken.add(project(&batch, design.columns())?);
-            seen.push_back(batch);
+            seen.push(batch);
             if enough {
                 break;
             }
         }
-        stream.rest.extend(seen);
+        stream.put_back(seen);
         taken.join()
     }
 
@@ -92,10 +61,10 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
         let request = scope.extended(execution.request(design.columns()), &self.schema)?;
         let width = design.columns().len();
         let next = || {
-            let taken = self.take()?;
+            let taken = self.stream().next_partition()?;
             let columns = request.columns.clone();
             Some(taken.map(|(index, batches)| {
-                let first = (index * STREAM_PARTITION_ROWS) as u64;
+                let first = (index * BATCH_PARTITION_ROWS) as u64;
                 let numbers = RowNumbers::Run(first..u64::MAX);
                 let mut assigner = ids.map(|ids| ids.assigner(&request, width, numbers, index));
                 let assign = move |batch| {
@@ -117,27 +86,8 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
         _: &Shuffled<'_>,
         _: &mut dyn FnMut(&[RowBlock]) -> streamreg_core::Result<()>,
     ) -> Result<RowLedger> {
-        Err(Error::invalid_request("record batches cannot be read twice: epochs need a source of files"))
-    }
-}
-
-impl<I: Iterator<Item = Result<RecordBatch>>> StreamRows<I> {
-    /// The next partition and its position.
-    fn take(&self) -> Option<Result<(usize, Vec<RecordBatch>)>> {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        if stream.failed {
-            return None;
-        }
-        let taken = match stream.take() {
-            Ok(taken) if taken.is_empty() => return None,
-            Ok(taken) => taken,
-            Err(error) => {
-                stream.failed = true;
-                return Some(Err(error));
-            }
-        };
-        let index = stream.index;
-        stream.index += 1;
-        Some(Ok((index, taken)))
+        Err(Error::invalid_request(
+            "record batches cannot be read twice: epochs need batches in memory, or a source",
+        ))
     }
 }

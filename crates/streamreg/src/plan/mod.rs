@@ -1,10 +1,11 @@
 //! What was asked for becomes what is done: decided once, before rows are read.
 //!
 //! A [`Plan`] knows with which precision sums are carried, and the [`Route`] that a fit takes. What does not go together is
-//! refused here; what only the data can tell (their levels, their rank) is left to the routes in `fit`. [`limits`] has what
+//! refused here, and so is what would have no effect ([`unused`]); what only the data can tell (their levels, their rank) is left to the routes in `fit`. [`limits`] has what
 //! a fit may ask of memory.
 
 pub(crate) mod limits;
+mod unused;
 
 use std::borrow::Cow;
 
@@ -15,6 +16,7 @@ use streamreg_reader::Source;
 use streamreg_solve::{Collinear, SolveOptions, Solver};
 
 use self::limits::{MAX_COLUMNS, check_folds, check_width};
+use self::unused::{Way, refuse_unused};
 use crate::error::{Error, Result};
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
@@ -63,6 +65,7 @@ impl<'a> Plan<'a> {
         } else {
             plan.direct()?
         };
+        refuse_unused(&plan, Way::from(&route))?;
         if plan.is_triangular() || matches!(route, Route::Iterative { .. }) {
             // Of the sums only the levels are needed, and what the weights sum to.
             plan.precision = Precision::Float;
@@ -99,6 +102,7 @@ impl<'a> Plan<'a> {
             return refuse("no column splits the rows into groups");
         }
         check_width(spec.terms.len())?;
+        refuse_unused(&plan, Way::Groups)?;
         Ok(plan)
     }
 
@@ -194,11 +198,6 @@ impl<'a> Plan<'a> {
         if self.is_triangular() {
             return refuse("penalised fits start from cross-products: the solver must be auto or cholesky");
         }
-        if self.options().collinear != Collinear::Drop {
-            return refuse(
-                "a penalty decides about collinear columns itself; do not say what happens to them",
-            );
-        }
         if self.regression.inference.is_asked() {
             return refuse("penalised estimates have no standard errors: neither covariances nor tests");
         }
@@ -274,12 +273,6 @@ impl<'a> Plan<'a> {
         }
         if self.regression.inference.is_asked() {
             return refuse("has no standard errors: neither covariances nor tests");
-        }
-        if self.options().collinear != Collinear::Drop {
-            return refuse("sets no column aside: collinear ones share a coefficient");
-        }
-        if self.regression.precision == Precision::Exact {
-            return refuse("has no exact sums: that is what the solver auto is for");
         }
         if let Some(penalization) = &self.regression.penalization {
             penalization.validate()?;

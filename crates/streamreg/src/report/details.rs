@@ -1,7 +1,7 @@
 //! What is reported of one way to fit, and not of the others.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde::{Deserialize, Serialize as DeriveSerialize};
+use serde::{Deserialize, Deserializer, Serialize as DeriveSerialize};
 use streamreg_core::iterative::{LearningRate, Loss};
 use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, PenaltyForm, PenaltyScale};
 
@@ -31,8 +31,21 @@ impl Serialize for Details {
     }
 }
 
+impl<'de> Deserialize<'de> for Details {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Keys {
+            penalized: Option<Box<PenalizedReport>>,
+            descent: Option<Box<DescentReport>>,
+        }
+        let Keys { penalized, descent } = Keys::deserialize(deserializer)?;
+        let iterative = || descent.map(Self::Iterative);
+        Ok(penalized.map(Self::Penalized).or_else(iterative).unwrap_or(Self::LeastSquares))
+    }
+}
+
 /// How a penalised fit came about.
-#[derive(Clone, Debug, PartialEq, DeriveSerialize)]
+#[derive(Clone, Debug, PartialEq, DeriveSerialize, Deserialize)]
 #[non_exhaustive]
 pub struct PenalizedReport {
     /// `ridge`, `lasso` or `elastic net`.
@@ -87,7 +100,7 @@ impl PenaltyRecord {
 }
 
 /// How cross-validation chose a penalty.
-#[derive(Clone, Debug, PartialEq, DeriveSerialize)]
+#[derive(Clone, Debug, PartialEq, DeriveSerialize, Deserialize)]
 #[non_exhaustive]
 pub struct CvReport {
     /// Number of folds that were asked for.
@@ -111,7 +124,7 @@ pub struct CvReport {
 }
 
 /// How an iterative fit came about.
-#[derive(Clone, Debug, PartialEq, DeriveSerialize)]
+#[derive(Clone, Debug, PartialEq, DeriveSerialize, Deserialize)]
 #[non_exhaustive]
 pub struct DescentReport {
     /// What residuals cost.

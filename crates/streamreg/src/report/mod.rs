@@ -110,8 +110,23 @@ impl From<InputFile> for InputRecord {
     }
 }
 
-/// A fitted regression with everything there is to say about it. Its `Serialize` form is the JSON report.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A fitted regression with everything there is to say about it.
+///
+/// Its `Display` form is the table that `streamreg fit` prints, its `Serialize` form the JSON report. A report that was
+/// read back from JSON has the same numbers, but not what predictions need: save its [`Model`](crate::Model) for them.
+///
+/// ```
+/// use streamreg::{FitReport, Regression};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("d.csv");
+/// # std::fs::write(&path, "y,x\n1,1\n2.5,2\n3,3\n")?;
+/// let report = Regression::new("y").fit_paths(&[&path])?;
+/// println!("{report}");
+/// let again: FitReport = serde_json::from_str(&serde_json::to_string(&report)?)?;
+/// assert_eq!(again.to_string(), report.to_string());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FitReport {
     /// [`REPORT_SCHEMA_VERSION`].
@@ -157,22 +172,27 @@ pub struct FitReport {
     pub inputs: Vec<InputRecord>,
     /// What was read of them, in all passes. Unlike the ledger, it depends on how the files are laid out.
     pub reading: ReadCounts,
+    /// The model as it was fitted.
+    pub spec: ModelSpec,
     /// Wall-clock times.
     pub timings: Timings,
-    /// The model as it was fitted.
-    #[serde(skip)]
-    pub spec: ModelSpec,
-    /// The columns that were read, and the kinds of their values.
-    #[serde(skip)]
-    pub(crate) columns: Vec<ModelColumn>,
-    /// What the data decided about the columns of the design matrix: levels, polynomials, fills.
-    #[serde(skip)]
-    pub coding: Coding,
-    /// Covariance of the estimated coefficients; `None` without residual degrees of freedom.
+    /// Covariance of the estimated coefficients; `None` without residual degrees of freedom, and in a report that was read
+    /// back from JSON.
     #[serde(skip)]
     pub covariance: Option<Covariance>,
-    /// Coefficients of list columns and hashes.
+    /// What predictions need beside it; absent from a report that was read back from JSON.
     #[serde(skip)]
+    pub(crate) coded: Option<Coded>,
+}
+
+/// What the data decided about the design matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Coded {
+    /// The columns that were read, and the kinds of their values.
+    pub(crate) columns: Vec<ModelColumn>,
+    /// Levels, polynomials, fills.
+    pub(crate) coding: Coding,
+    /// Coefficients of list columns and hashes.
     pub(crate) wide: Option<WideCoefficients>,
 }
 
@@ -302,10 +322,12 @@ impl FitReport {
             reading: common.reading,
             timings: common.timings.clone(),
             spec,
-            columns: common.columns.clone(),
-            coding: common.coding.clone(),
             covariance: found.covariance,
-            wide: found.wide,
+            coded: Some(Coded {
+                columns: common.columns.clone(),
+                coding: common.coding.clone(),
+                wide: found.wide,
+            }),
         }
     }
 
@@ -330,7 +352,8 @@ impl FitReport {
     ///
     /// # Errors
     /// When there is none, the name has another ending, or the file cannot be written.
-    pub fn save_covariance(&self, path: &Path) -> Result<()> {
+    pub fn save_covariance(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
         let none = || Error::data("there is no covariance: the fit leaves no residual degrees of freedom");
         let covariance = self.covariance.as_ref().ok_or_else(none)?;
         let names: Vec<&str> = covariance.terms.iter().map(|&t| self.coefficients[t].term.as_str()).collect();

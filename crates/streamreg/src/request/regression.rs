@@ -48,6 +48,39 @@ pub struct Regression {
     pub(crate) descent: Option<Descent>,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
+    /// What was set, as opposed to what stands at its default.
+    pub(crate) said: Vec<Said>,
+}
+
+/// Options that do not matter to every fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Collinear,
+    ConfLevel,
+    Contrasts,
+    Exclude,
+    HashBits,
+    MaxLevels,
+    NoEscalate,
+    Precision,
+    RankTol,
+}
+
+impl Said {
+    /// What messages call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Collinear => "collinear",
+            Self::ConfLevel => "conf-level",
+            Self::Contrasts => "contrasts",
+            Self::Exclude => "exclude",
+            Self::HashBits => "hash-bits",
+            Self::MaxLevels => "max-levels",
+            Self::NoEscalate => "no-escalate",
+            Self::Precision => "precision",
+            Self::RankTol => "rank-tol",
+        }
+    }
 }
 
 impl Regression {
@@ -94,6 +127,7 @@ impl Regression {
             descent: None,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
+            said: Vec::new(),
         }
     }
 
@@ -117,6 +151,7 @@ impl Regression {
     #[must_use]
     pub fn exclude<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.exclude.extend(columns.into_iter().map(Into::into));
+        self.said.push(Said::Exclude);
         self
     }
 
@@ -138,6 +173,7 @@ impl Regression {
     #[must_use]
     pub fn contrasts(mut self, contrasts: Contrasts) -> Self {
         self.base.contrasts = contrasts;
+        self.said.push(Said::Contrasts);
         self
     }
 
@@ -145,6 +181,7 @@ impl Regression {
     #[must_use]
     pub fn max_levels(mut self, levels: usize) -> Self {
         self.base.max_levels = levels;
+        self.said.push(Said::MaxLevels);
         self
     }
 
@@ -238,6 +275,7 @@ impl Regression {
     #[must_use]
     pub fn collinear(mut self, collinear: Collinear) -> Self {
         self.options.collinear = collinear;
+        self.said.push(Said::Collinear);
         self
     }
 
@@ -245,6 +283,7 @@ impl Regression {
     #[must_use]
     pub fn rank_tol(mut self, rank_tol: f64) -> Self {
         self.options.rank_tol = rank_tol;
+        self.said.push(Said::RankTol);
         self
     }
 
@@ -252,6 +291,7 @@ impl Regression {
     #[must_use]
     pub fn conf_level(mut self, level: f64) -> Self {
         self.options.conf_level = level;
+        self.said.push(Said::ConfLevel);
         self
     }
 
@@ -260,6 +300,7 @@ impl Regression {
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
+        self.said.push(Said::Precision);
         self
     }
 
@@ -267,6 +308,9 @@ impl Regression {
     #[must_use]
     pub fn escalate(mut self, escalate: bool) -> Self {
         self.escalate = escalate;
+        if !escalate {
+            self.said.push(Said::NoEscalate);
+        }
         self
     }
 
@@ -368,6 +412,7 @@ impl Regression {
     #[must_use]
     pub fn hash_bits(mut self, bits: u32) -> Self {
         self.base.hash_bits = Some(bits);
+        self.said.push(Said::HashBits);
         self
     }
 
@@ -390,10 +435,24 @@ impl Regression {
             (Some(text), None) => self.of_formula(text, base, &excluded, schema),
             (None, features) => {
                 if base.responses.is_empty() {
-                    return Err(Error::invalid_request("there is no target to explain"));
+                    return Err(no_target(schema));
                 }
                 self.of_columns(features.as_deref(), base, &excluded, schema)
             }
+        }
+    }
+
+    /// The level of the confidence intervals.
+    pub(crate) fn level(&self) -> f64 {
+        self.options.conf_level
+    }
+
+    /// Whether every feature is named, so that there is nothing to exclude.
+    pub(crate) fn names_all(&self) -> bool {
+        match (&self.formula, &self.features) {
+            (Some(text), _) => Formula::parse(text).is_ok_and(|formula| !formula.has_dot()),
+            (None, Some(features)) => !features.iter().any(|f| is_pattern(f)),
+            (None, None) => false,
         }
     }
 
@@ -485,6 +544,17 @@ fn taken_columns(spec: &ModelSpec) -> Vec<String> {
     responses.chain(weights).chain(keys).chain(lists).collect()
 }
 
+fn no_target(schema: &Schema) -> Error {
+    let mut names: Vec<String> = schema.fields().iter().map(|f| format!("{:?}", f.name())).collect();
+    if names.len() > 10 {
+        names.splice(9.., [format!("and {} more", schema.fields().len() - 9)]);
+    }
+    Error::invalid_request(format!(
+        "there is no target to explain: name one, or write a formula such as `y ~ x1 + x2`; the columns are {}",
+        names.join(", ")
+    ))
+}
+
 fn nothing_left(response: &str, left_out: &[LeftOut]) -> Error {
     let others: Vec<String> = left_out.iter().map(|l| format!("{:?} ({})", l.column, l.reason)).collect();
     let others = if others.is_empty() { "none".into() } else { others.join(", ") };
@@ -493,12 +563,17 @@ fn nothing_left(response: &str, left_out: &[LeftOut]) -> Error {
     Error::data(message)
 }
 
+/// Whether a name that is no column's may be a glob.
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '['])
+}
+
 /// The columns that names and globs mean, each once. A name that is a column is never a glob.
 fn matching(patterns: &[String], schema: &Schema) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for pattern in patterns {
         let is_column = schema.index_of(pattern).is_ok();
-        if is_column || !pattern.contains(['*', '?', '[']) {
+        if is_column || !is_pattern(pattern) {
             if !is_column {
                 streamreg_reader::position(schema, pattern)?;
             }

@@ -58,17 +58,17 @@ const LEAST_GAIN: f64 = 1e-5;
 /// let x: Vec<f64> = (0..1_000).map(|i| f64::from(i % 97)).collect();
 /// let y: Vec<f64> = x.iter().map(|x| 3.0 * x + 1.0).collect();
 /// let columns = [Column::from(x.as_slice()), Column::from(y.as_slice())];
-/// let block = DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: None, rows: x.len() };
+/// let block = DesignBlock::of_numbers(&columns);
 ///
 /// // A look at some rows, with the keys that choose the sample.
 /// let mut summaries = ColumnSummaries::new(&design, 0, None);
 /// summaries.assign(&(0..1_000).map(|row| RowIds::keys(0).of_row(row)).collect::<Vec<_>>());
 /// summaries.update(&block).map_err(|e| format!("{e:?}"))?;
-/// let layout = Layout::new(&design, &Coding::default(), false)?;
+/// let layout = Layout::new(&design, &Coding::default())?;
 /// let standardizer = Standardizer::new(&design, &layout, &summaries, 0)?;
 /// let sample = standardizer.sample(&summaries, &Coding::default(), &[]);
 ///
-/// let options = SgdOptions { rate: LearningRate::Constant { eta0: 0.3 }, ..SgdOptions::default() };
+/// let options = SgdOptions::default().with_rate(LearningRate::Constant { eta0: 0.3 });
 /// let population = Population { rows: 1_000, parameters: standardizer.scaling().parameters() };
 /// let mut sgd = Sgd::new(options, Loss::Squared, Penalties::default(), &sample, population)?;
 /// for epoch in 0..200 {

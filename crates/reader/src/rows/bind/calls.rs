@@ -12,6 +12,7 @@ use crate::rows::column::Constant;
 use crate::rows::kind::{Kind, MAX_DIGITS};
 use crate::rows::node::{Arithmetic, Node, Op};
 use crate::rows::syntax::Expr;
+use crate::source::nearest::suggestion;
 
 impl Binder<'_> {
     /// A function of operands.
@@ -41,11 +42,8 @@ impl Binder<'_> {
         if calls::NAMES.contains(&name) {
             return Err(self.wrong_count(name, at));
         }
-        let near: Vec<&str> =
-            calls::NAMES.iter().copied().filter(|known| strsim::jaro_winkler(known, name) > 0.85).collect();
-        let help =
-            if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
-        Err(self.error(at, format!("there is no function {name}(){help}")))
+        let help = suggestion(name, calls::NAMES.iter().copied(), "functions");
+        Err(self.error(at, format!("there is no function {name}(); {help}")))
     }
 
     fn wrong_count(&self, name: &str, at: &Expr) -> Error {

@@ -1,8 +1,7 @@
 //! Methods that take nothing but gradients of all rows: gradient descent and conjugate gradients.
 
 use streamreg_core::iterative::{
-    Cg, Curvature, Gd, GdStart, LearningRate, Loss, Next, Precondition, SgdOptions, Start, Tuned,
-    default_tolerance,
+    Cg, Curvature, Gd, GdStart, LearningRate, Loss, Next, Precondition, Start, Tuned, default_tolerance,
 };
 use streamreg_solve::Solver;
 
@@ -21,12 +20,9 @@ impl<R: Rows> Descending<'_, '_, R> {
     /// What the sample tells, and where to begin: at zero unless said otherwise.
     fn tuned(&self) -> Result<(Tuned, Vec<f64>)> {
         // A given rate is no matter of the sample.
-        let options = SgdOptions {
-            rate: LearningRate::Auto,
-            momentum: 0.0,
-            batch_rows: None,
-            ..self.asked.options.clone()
-        };
+        let mut options = self.asked.options.clone().with_rate(LearningRate::Auto);
+        options.momentum = 0.0;
+        options.batch_rows = None;
         let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
         let tuned = Tuned::new(sample, self.curve.loss, penalties, self.population(), &options)?;
         let start = match self.start()? {

@@ -56,7 +56,7 @@ impl Prepared {
             return Err(no_rows(&ledger, passes.filters()));
         }
         let coding = summaries.coding(&levels.sets);
-        let layout = Layout::new(&design, &coding, false)?;
+        let layout = Layout::new(&design, &coding)?;
         if spec.hash_bits.is_none() {
             left_out.extend(layout.left_out().iter().cloned());
         }

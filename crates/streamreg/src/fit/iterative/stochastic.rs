@@ -1,6 +1,6 @@
 //! Epochs of mini-batches, and the gradients between them.
 
-use streamreg_core::iterative::{LearningRate, Next, RowBlock, Sgd, SgdOptions};
+use streamreg_core::iterative::{LearningRate, Next, RowBlock, Sgd};
 use streamreg_solve::Solver;
 
 use super::{Descending, Known, Outcome, no_gradient};
@@ -11,7 +11,7 @@ impl<R: Rows> Descending<'_, '_, R> {
     /// Stochastic gradient descent.
     pub(super) fn stochastic(&mut self) -> Result<Outcome> {
         let most = self.asked.most_passes(Solver::Sgd);
-        let options = SgdOptions { start: self.start()?, ..self.asked.options.clone() };
+        let options = self.asked.options.clone().with_start(self.start()?);
         let auto = options.rate == LearningRate::Auto;
         let (penalties, sample) = (self.prepared.penalties.clone(), &self.prepared.sample);
         let mut sgd = Sgd::new(options, self.curve.loss, penalties, sample, self.population())?;

@@ -1,8 +1,10 @@
 //! Iterative fits for people: no standard errors, but how they came about and how far it still is.
 
-use streamreg::{DescentReport, FitReport, Loss, Solver};
+use streamreg_core::iterative::Loss;
+use streamreg_solve::Solver;
 
 use super::number::{count, optional, short};
+use crate::report::{DescentReport, FitReport};
 
 /// The lines below the table.
 pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String> {

@@ -1,12 +1,12 @@
 //! Screens of `evaluate` and `inspect`.
 
-use streamreg::{Evaluation, Inspection};
-
 use super::columns::aligned;
 use super::number::{bytes, count, optional, short};
-use crate::text::printable;
+use super::printable::printable;
+use crate::inspect::Inspection;
+use crate::model::evaluate::Evaluation;
 
-pub(crate) fn evaluation(e: &Evaluation) -> String {
+pub(super) fn evaluation(e: &Evaluation, width: Option<usize>) -> String {
     let mut rows = vec![
         vec!["Rows".into(), count(e.rows)],
         vec!["MSE".into(), short(e.mse)],
@@ -22,10 +22,10 @@ pub(crate) fn evaluation(e: &Evaluation) -> String {
         rows.push(vec!["Rows filtered".into(), count(e.ledger.rows_filtered)]);
     }
     let warnings = e.warnings.iter().map(|w| format!("Warning: {}\n", printable(&w.message)));
-    aligned(&rows) + &warnings.collect::<String>()
+    aligned(&rows, width) + &warnings.collect::<String>()
 }
 
-pub(crate) fn inspection(i: &Inspection) -> String {
+pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {
     let unknown = || "unknown".to_owned();
     let size: u64 = i.inputs.iter().map(|f| f.bytes).sum();
     let mut facts = vec![
@@ -55,5 +55,5 @@ pub(crate) fn inspection(i: &Inspection) -> String {
         let feature = if c.feature { "yes" } else { "no" };
         table.push(vec![printable(&c.name), c.kind.clone(), nulls, feature.into()]);
     }
-    format!("{}\n{}", aligned(&facts), aligned(&table))
+    format!("{}\n{}", aligned(&facts, width), aligned(&table, width))
 }

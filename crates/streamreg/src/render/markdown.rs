@@ -1,13 +1,15 @@
 //! Markdown, for reports and issue threads.
 
-use streamreg::{CvReport, FitReport, TermEstimate};
+use streamreg_solve::TermEstimate;
 
+use super::lines::{is_bare, ledger_lines};
 use super::number::{optional, p_value, t_value};
+use super::penalized;
+use super::printable::printable;
 use super::table::{model, summary};
-use super::{is_bare, ledger_lines, penalized};
-use crate::text::printable;
+use crate::report::{CvReport, FitReport};
 
-pub(crate) fn fit(report: &FitReport) -> String {
+pub(super) fn fit(report: &FitReport) -> String {
     if is_bare(report) {
         let cv = report.penalized().and_then(|penalized| penalized.cross_validation.as_ref());
         return fit_bare(report, cv);

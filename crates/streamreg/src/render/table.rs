@@ -1,32 +1,39 @@
 //! The coefficient table, in the order of R's `summary.lm`.
 
-use streamreg::{FitReport, Precision, TermEstimate, Vcov, VcovSummary, WaldTest};
+use streamreg_core::{Factor, Precision, Term, WeightType};
+use streamreg_solve::{TermEstimate, Vcov, VcovSummary, WaldTest};
 
-use super::columns::aligned;
+use super::columns::{aligned, wrapped};
+use super::lines::{is_bare, ledger_lines};
 use super::number::{count, optional, p_value, short, stars, t_value};
-use super::{is_bare, iterative, ledger_lines, penalized};
-use crate::text::printable;
+use super::printable::printable;
+use super::{iterative, penalized};
+use crate::report::FitReport;
 
-pub(crate) fn fit(report: &FitReport) -> String {
-    let mut out = format!("{}\n\nCoefficients:\n", model(report));
+pub(super) fn fit(report: &FitReport, width: Option<usize>) -> String {
+    let mut out = format!("{}\n\nCoefficients:\n", wrapped(&model(report), width));
     out.push_str(&if is_bare(report) {
-        penalized::coefficients(report, MOST_ROWS)
+        penalized::coefficients(report, MOST_ROWS, width)
     } else {
-        coefficients(&report.coefficients)
+        coefficients(&report.coefficients, width)
     });
     if report.coefficients.iter().any(|c| !stars(c.p_value).is_empty()) {
-        out.push_str("---\nSignif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n");
+        let stars = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1";
+        out.push_str(&format!("---\n{}\n", wrapped(stars, width)));
     }
     out.push('\n');
     for line in summary(report) {
-        out.push_str(&line);
+        out.push_str(&wrapped(&line, width));
         out.push('\n');
     }
     if let Some(cv) = report.penalized().and_then(|p| p.cross_validation.as_ref()) {
-        out.push_str(&format!("\nErrors of rows that were held out:\n{}", aligned(&penalized::curve(cv))));
+        out.push_str(&format!(
+            "\nErrors of rows that were held out:\n{}",
+            aligned(&penalized::curve(cv), width)
+        ));
     }
     let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
-    let lines: Vec<String> = aliased.chain(ledger_lines(report)).collect();
+    let lines: Vec<String> = aliased.chain(ledger_lines(report)).map(|line| wrapped(&line, width)).collect();
     if !lines.is_empty() {
         out.push('\n');
         out.push_str(&lines.join("\n"));
@@ -51,9 +58,9 @@ pub(super) fn model(report: &FitReport) -> String {
 }
 
 /// Names as they are, without the backticks that a formula needs.
-fn term_text(term: &streamreg::Term) -> String {
+fn term_text(term: &Term) -> String {
     match term.factors() {
-        [streamreg::Factor::Column(name)] => name.clone(),
+        [Factor::Column(name)] => name.clone(),
         _ => term.to_string(),
     }
 }
@@ -61,7 +68,7 @@ fn term_text(term: &streamreg::Term) -> String {
 /// Rows of a table for people; the other forms have all of them.
 const MOST_ROWS: usize = 500;
 
-pub(super) fn coefficients(all: &[TermEstimate]) -> String {
+pub(super) fn coefficients(all: &[TermEstimate], width: Option<usize>) -> String {
     let header = ["", "Estimate", "Std. Error", "t value", "Pr(>|t|)", ""];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let shown = if all.len() > MOST_ROWS { MOST_ROWS / 5 } else { all.len() };
@@ -75,7 +82,7 @@ pub(super) fn coefficients(all: &[TermEstimate]) -> String {
             format!("{:<3}", stars(c.p_value)),
         ]);
     }
-    let mut out = aligned(&rows);
+    let mut out = aligned(&rows, width);
     if shown < all.len() {
         let hidden = count((all.len() - shown) as u64);
         out.push_str(&format!("… {hidden} more coefficients: --format tidy has them all\n"));
@@ -176,7 +183,7 @@ fn rows(report: &FitReport) -> String {
         Some(weights) => {
             let column = printable(&weights.column);
             match weights.kind {
-                streamreg::WeightType::Frequency => {
+                WeightType::Frequency => {
                     format!("{} observations in {used} rows, counted by {column}", count(report.glance.nobs))
                 }
                 _ => format!("{used} rows, weighted by {column}"),

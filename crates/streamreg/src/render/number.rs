@@ -4,7 +4,7 @@
 const DIGITS: usize = 6;
 
 /// A number with six significant digits, as short as that allows.
-pub(crate) fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
@@ -25,12 +25,12 @@ fn trim(text: &str) -> &str {
 }
 
 /// A number, or R's `NA`.
-pub(crate) fn optional(value: Option<f64>) -> String {
+pub(super) fn optional(value: Option<f64>) -> String {
     value.map_or("NA".into(), short)
 }
 
 /// A t statistic: three decimals, as far as they are worth showing.
-pub(crate) fn t_value(value: Option<f64>) -> String {
+pub(super) fn t_value(value: Option<f64>) -> String {
     match value {
         Some(t) if t.abs() < 1e5 => format!("{t:.3}"),
         other => optional(other),
@@ -38,7 +38,7 @@ pub(crate) fn t_value(value: Option<f64>) -> String {
 }
 
 /// A p-value as R prints it.
-pub(crate) fn p_value(value: Option<f64>) -> String {
+pub(super) fn p_value(value: Option<f64>) -> String {
     match value {
         None => "NA".into(),
         Some(p) if p < 2e-16 => "<2e-16".into(),
@@ -48,7 +48,7 @@ pub(crate) fn p_value(value: Option<f64>) -> String {
 }
 
 /// R's significance stars.
-pub(crate) fn stars(p: Option<f64>) -> &'static str {
+pub(super) fn stars(p: Option<f64>) -> &'static str {
     match p {
         Some(p) if p < 0.001 => "***",
         Some(p) if p < 0.01 => "**",
@@ -59,7 +59,7 @@ pub(crate) fn stars(p: Option<f64>) -> &'static str {
 }
 
 /// A count with thousands separated.
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -72,7 +72,7 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 /// Bytes in the unit that keeps three digits.
-pub(crate) fn bytes(value: u64) -> String {
+pub(super) fn bytes(value: u64) -> String {
     let (mut size, mut unit) = (value as f64, "B");
     for next in ["kB", "MB", "GB", "TB"] {
         if size < 999.5 {

@@ -1,22 +1,81 @@
 //! Fits of groups of rows, written as they come.
 
-use std::io::{Result, Write};
+use std::io::{self, Write};
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
-use streamreg::{
-    Aliased, Glance, GroupFit, GroupSummary, InputRecord, LeftOut, Level, ReadCounts, RowLedger,
-    TermEstimate, Timings, Warning, csv_field,
-};
+use streamreg_core::{LeftOut, Level, RowLedger};
+use streamreg_reader::{ReadCounts, Source};
+use streamreg_solve::{Aliased, Glance, TermEstimate, Warning};
 
+use super::broom;
+use super::format::{Format, RenderOptions};
+use super::lines::{dropped_rows, left_out};
 use super::markdown::{escape, row as markdown_row};
 use super::number::{count, optional, short};
+use super::printable::printable;
 use super::table::coefficients;
-use super::{Format, broom, dropped_rows, left_out};
-use crate::text::printable;
+use crate::error::{Error, Result};
+use crate::fit::{GroupFit, GroupSummary};
+use crate::output::{csv_field, write_whole};
+use crate::report::{InputRecord, Timings};
+use crate::request::regression::Regression;
+
+/// Fits every group of rows that [`Regression::by`] splits off and writes the fits to `out` as they come, in the order of
+/// the groups: there may be more than memory holds as text.
+///
+/// # Errors
+/// As [`Regression::fit_groups`], and when `out` takes no more.
+pub fn write_groups(
+    regression: &Regression,
+    source: &dyn Source,
+    options: &RenderOptions,
+    out: &mut (dyn Write + Send),
+) -> Result<GroupSummary> {
+    write_to(regression, source, options, (Path::new("standard output"), out))
+}
+
+/// [`write_groups`] to a file, whole or not at all.
+///
+/// # Errors
+/// As [`write_groups`].
+pub fn write_groups_file(
+    regression: &Regression,
+    source: &dyn Source,
+    options: &RenderOptions,
+    path: &Path,
+) -> Result<GroupSummary> {
+    write_whole(path, |file| write_to(regression, source, options, (path, file)))
+}
+
+/// Writes to `out`, which has a name in messages.
+fn write_to(
+    regression: &Regression,
+    source: &dyn Source,
+    options: &RenderOptions,
+    (name, out): (&Path, &mut (dyn Write + Send)),
+) -> Result<GroupSummary> {
+    let (spec, _) = regression.spec(regression.schema(source)?.as_ref())?;
+    let form = GroupForm {
+        format: options.format,
+        width: options.width,
+        by: spec.by,
+        several: spec.responses.len() > 1,
+        level: regression.level(),
+    };
+    let failed = |e: io::Error| Error::output(name, e);
+    let mut writer = GroupWriter::new(&form, out);
+    let render = |fit: GroupFit| form.render(&fit);
+    let each = |text: io::Result<Vec<u8>>| text.and_then(|text| writer.write(&text)).map_err(failed);
+    let summary = regression.fit_groups_with(source, render, each)?;
+    writer.finish(&summary).map_err(failed)?;
+    Ok(summary)
+}
 
 /// What fits of groups look like.
-pub(crate) struct GroupForm {
+struct GroupForm {
     format: Format,
+    width: Option<usize>,
     by: Vec<String>,
     /// Whether a group has several fits, one a response.
     several: bool,
@@ -24,7 +83,7 @@ pub(crate) struct GroupForm {
 }
 
 /// Writes one fit after the other, then what they have in common.
-pub(crate) struct GroupWriter<'w> {
+struct GroupWriter<'w> {
     form: &'w GroupForm,
     written: u64,
     out: &'w mut (dyn Write + Send),
@@ -69,17 +128,13 @@ struct JsonFit<'f> {
 }
 
 impl GroupForm {
-    pub(crate) fn new(format: Format, by: Vec<String>, several: bool, level: f64) -> Self {
-        Self { format, by, several, level }
-    }
-
     /// The columns that identify a fit.
     fn prefix(&self) -> Vec<String> {
         let response = self.several.then(|| "response".to_owned());
         self.by.iter().cloned().chain(response).collect()
     }
 
-    fn begin(&self, out: &mut dyn Write) -> Result<()> {
+    fn begin(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.format {
             Format::Table => Ok(()),
             Format::Json => writeln!(out, "{{\n\"schema_version\": 1,\n\"groups\": ["),
@@ -96,7 +151,7 @@ impl GroupForm {
     }
 
     /// The text of a fit.
-    pub(crate) fn render(&self, fit: &GroupFit) -> Result<Vec<u8>> {
+    fn render(&self, fit: &GroupFit) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         match self.format {
             Format::Table => self.table(fit, &mut text),
@@ -123,26 +178,31 @@ impl GroupForm {
     }
 
     /// Writes rows of CSV between the columns that identify a fit and its status.
-    fn csv(&self, fit: &GroupFit, mut rows: impl Iterator<Item = String>, out: &mut Vec<u8>) -> Result<()> {
+    fn csv(
+        &self,
+        fit: &GroupFit,
+        mut rows: impl Iterator<Item = String>,
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let prefix: Vec<String> = self.cells(fit).iter().map(|cell| csv_field(cell)).collect();
         let (prefix, status) = (prefix.join(","), csv_field(&fit.status()));
         rows.try_for_each(|own| writeln!(out, "{prefix},{own},{status}"))
     }
 
-    fn tidy(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
+    fn tidy(&self, fit: &GroupFit, out: &mut Vec<u8>) -> io::Result<()> {
         match &fit.result {
             Ok(own) => self.csv(fit, own.coefficients.iter().map(broom::tidy_row), out),
             Err(_) => self.csv(fit, std::iter::once(empty(broom::TIDY)), out),
         }
     }
 
-    fn glance(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
+    fn glance(&self, fit: &GroupFit, out: &mut Vec<u8>) -> io::Result<()> {
         let row =
             fit.result.as_ref().map_or_else(|_| empty(broom::GLANCE), |own| broom::glance_row(&own.glance));
         self.csv(fit, std::iter::once(row), out)
     }
 
-    fn markdown(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
+    fn markdown(&self, fit: &GroupFit, out: &mut Vec<u8>) -> io::Result<()> {
         let prefix: Vec<String> = self.cells(fit).iter().map(|cell| escape(&printable(cell))).collect();
         let (prefix, status) = (prefix.join(" | "), escape(&printable(&fit.status())));
         match &fit.result {
@@ -154,14 +214,14 @@ impl GroupForm {
         }
     }
 
-    fn table(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
+    fn table(&self, fit: &GroupFit, out: &mut Vec<u8>) -> io::Result<()> {
         let cells = self.cells(fit);
         let names = self.prefix();
         let pairs = names.iter().zip(&cells).map(|(n, c)| format!("{} = {}", printable(n), printable(c)));
         let title = pairs.collect::<Vec<_>>().join(", ");
         writeln!(out, "{title}  ({} rows)", count(fit.rows))?;
         if let Ok(own) = &fit.result {
-            write!(out, "{}", coefficients(&own.coefficients))?;
+            write!(out, "{}", coefficients(&own.coefficients, self.width))?;
             let sigma = own.glance.sigma.map_or("NA".into(), short);
             let r_squared = optional(own.glance.r_squared);
             let df = count(own.glance.df_residual);
@@ -173,7 +233,7 @@ impl GroupForm {
         }
     }
 
-    fn json(&self, fit: &GroupFit, out: &mut Vec<u8>) -> Result<()> {
+    fn json(&self, fit: &GroupFit, out: &mut Vec<u8>) -> io::Result<()> {
         let own = fit.result.as_ref().ok();
         let fit = JsonFit {
             by: Levels(&self.by, &fit.levels),
@@ -193,12 +253,12 @@ impl GroupForm {
 }
 
 impl<'w> GroupWriter<'w> {
-    pub(crate) fn new(form: &'w GroupForm, out: &'w mut (dyn Write + Send)) -> Self {
+    fn new(form: &'w GroupForm, out: &'w mut (dyn Write + Send)) -> Self {
         Self { form, written: 0, out }
     }
 
     /// Writes what [`GroupForm::render`] made of a fit.
-    pub(crate) fn write(&mut self, text: &[u8]) -> Result<()> {
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
         if self.written == 0 {
             self.form.begin(self.out)?;
         } else {
@@ -209,7 +269,7 @@ impl<'w> GroupWriter<'w> {
     }
 
     /// What all fits have in common.
-    pub(crate) fn finish(self, summary: &GroupSummary) -> Result<()> {
+    fn finish(self, summary: &GroupSummary) -> io::Result<()> {
         if self.written == 0 {
             self.form.begin(self.out)?;
         }

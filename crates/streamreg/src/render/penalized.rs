@@ -1,21 +1,22 @@
 //! Penalised fits for people: no standard errors, but the penalty and how it was chosen.
 
-use streamreg::{CvReport, CvRule, FitReport, PenalizedReport};
+use streamreg_solve::penalized::CvRule;
 
 use super::columns::aligned;
 use super::number::{count, optional, short};
-use crate::text::printable;
+use super::printable::printable;
+use crate::report::{CvReport, FitReport, PenalizedReport};
 
 /// Rows of the curve that are shown, beside the two that rules choose.
 const CURVE_ROWS: usize = 8;
 
 /// Terms and estimates, as a table.
-pub(super) fn coefficients(report: &FitReport, most: usize) -> String {
+pub(super) fn coefficients(report: &FitReport, most: usize, width: Option<usize>) -> String {
     let all = &report.coefficients;
     let shown = if all.len() > most { most / 5 } else { all.len() };
     let mut rows = vec![vec![String::new(), "Estimate".to_owned()]];
     rows.extend(all[..shown].iter().map(|c| vec![printable(&c.term), optional(c.estimate)]));
-    let mut out = aligned(&rows);
+    let mut out = aligned(&rows, width);
     if shown < all.len() {
         let hidden = count((all.len() - shown) as u64);
         out.push_str(&format!("… {hidden} more coefficients: --format tidy has them all\n"));

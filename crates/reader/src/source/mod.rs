@@ -1,6 +1,9 @@
 //! The contract between files and everything else: a [`Source`] is scanned, a [`Scan`] hands out
 //! [`Partition`]s in order, a partition is an iterator of Arrow record batches.
 
+pub(crate) mod batches;
+pub(crate) mod nearest;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +13,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
+use self::nearest::suggestion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::Predicate;
 
@@ -27,16 +31,20 @@ pub trait Source: Send + Sync {
     /// [`ErrorKind::Column`] when a requested column does not exist.
     fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>>;
 
-    /// The files behind the source, in the order they are read.
-    fn inputs(&self) -> Vec<InputFile>;
+    /// The files behind the source, in the order they are read; none unless it says so.
+    fn inputs(&self) -> Vec<InputFile> {
+        Vec::new()
+    }
 
     /// The type in which [`ScanRequest::verbatim`] delivers column `index` of the schema.
     fn verbatim_type(&self, index: usize) -> DataType {
         self.schema().field(index).data_type().clone()
     }
 
-    /// What is known without reading the data.
-    fn summary(&self) -> Summary;
+    /// What is known without reading the data; nothing unless it says so.
+    fn summary(&self) -> Summary {
+        Summary::unknown(self.schema().fields().len())
+    }
 
     /// How many of the pages read so far carry a checksum.
     fn checksums(&self) -> Checksums {
@@ -63,7 +71,9 @@ pub trait Source: Send + Sync {
     ///
     /// # Errors
     /// [`ErrorKind::Changed`], [`ErrorKind::Io`].
-    fn verify_unchanged(&self) -> Result<()>;
+    fn verify_unchanged(&self) -> Result<()> {
+        self.inputs().iter().try_for_each(InputFile::verify_unchanged)
+    }
 }
 
 impl<S: Source + ?Sized> Source for &S {
@@ -110,6 +120,7 @@ impl<S: Source + ?Sized> Source for &S {
 
 /// What one pass reads.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ScanRequest {
     /// Names of the columns, in the order the batches shall have them.
     pub columns: Vec<String>,
@@ -204,6 +215,41 @@ impl ScanRequest {
 }
 
 impl ScanRequest {
+    /// Appends columns as the file has them: [`ScanRequest::verbatim`].
+    #[must_use]
+    pub fn verbatim<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.verbatim = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Permits dictionaries: [`ScanRequest::dictionaries`].
+    #[must_use]
+    pub fn dictionaries<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.dictionaries = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says what rows must fulfil: [`ScanRequest::prune`].
+    #[must_use]
+    pub fn prune(mut self, predicate: Predicate) -> Self {
+        self.prune = Some(Arc::new(predicate));
+        self
+    }
+
+    /// Asks for the numbers of the rows: [`ScanRequest::row_numbers`].
+    #[must_use]
+    pub fn numbered(mut self) -> Self {
+        self.row_numbers = true;
+        self
+    }
+
+    /// Rows of a record batch at most.
+    #[must_use]
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.batch_rows = rows;
+        self
+    }
+
     /// Whether it is known beforehand that no row passes.
     pub fn wants_nothing(&self) -> bool {
         self.prune.as_deref() == Some(&Predicate::Never)
@@ -223,16 +269,13 @@ impl Scan for NoPartitions {
 /// Position of the column `name` in `schema`.
 ///
 /// # Errors
-/// [`ErrorKind::Column`] that names the missing column and lists the valid ones.
+/// [`ErrorKind::Column`] that names the missing column, and those that may be meant.
 pub fn position(schema: &arrow_schema::Schema, name: &str) -> Result<usize> {
     schema.fields().iter().position(|f| f.name() == name).ok_or_else(|| {
-        let mut valid: Vec<_> = schema.fields().iter().take(30).map(|f| format!("{:?}", f.name())).collect();
-        if schema.fields().len() > valid.len() {
-            valid.push(format!("… ({} in all)", schema.fields().len()));
-        }
+        let known = schema.fields().iter().map(|f| f.name().as_str());
         Error::new(ErrorKind::Column, "no such column")
             .in_column(name)
-            .with_help(format!("the columns are {}", valid.join(", ")))
+            .with_help(suggestion(name, known, "columns"))
     })
 }
 
@@ -246,6 +289,7 @@ pub trait Scan: Send + Sync {
 }
 
 /// A run of consecutive rows of one file.
+#[non_exhaustive]
 pub struct Partition {
     /// Position in the order of the data set.
     pub index: usize,
@@ -255,6 +299,27 @@ pub struct Partition {
     pub numbers: RowNumbers,
     /// The rows. Every batch has the columns of the request, in its order, the verbatim ones last.
     pub batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
+}
+
+impl Partition {
+    /// The partition at position `index`; of no file, its rows not numbered.
+    pub fn new(index: usize, batches: impl Iterator<Item = Result<RecordBatch>> + Send + 'static) -> Self {
+        Self { index, path: "".into(), numbers: RowNumbers::Unknown, batches: Box::new(batches) }
+    }
+
+    /// Says the numbers of its rows.
+    #[must_use]
+    pub fn numbered(mut self, numbers: RowNumbers) -> Self {
+        self.numbers = numbers;
+        self
+    }
+
+    /// Makes other batches of its batches.
+    #[must_use]
+    pub fn map(mut self, mut make: impl FnMut(RecordBatch) -> Result<RecordBatch> + Send + 'static) -> Self {
+        self.batches = Box::new(self.batches.map(move |batch| batch.and_then(&mut make)));
+        self
+    }
 }
 
 /// The numbers of a partition's rows: positions in the data set, from 0 on, file after file. Rows that a filter leaves
@@ -282,6 +347,7 @@ impl RowNumbers {
 
 /// A file as it was when the source was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InputFile {
     /// Path as it was given or found.
     pub path: PathBuf,
@@ -325,6 +391,7 @@ impl InputFile {
 
 /// Pages that were read, and those among them whose bytes a checksum protects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Checksums {
     /// Pages read.
     pub pages: u64,
@@ -366,6 +433,7 @@ impl std::ops::Add for ReadCounts {
 
 /// What a source knows of its data without reading it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Summary {
     /// Rows, where the format says so.
     pub rows: Option<u64>,
@@ -383,6 +451,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Nothing is known of `columns` columns.
+    pub fn unknown(columns: usize) -> Self {
+        Self { null_counts: vec![None; columns], decode_bytes: vec![0; columns], ..Self::default() }
+    }
+
     /// Adds a further file, whose columns `order` finds for each column of this one.
     pub(crate) fn add(&mut self, other: &Self, order: &[usize]) {
         let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);

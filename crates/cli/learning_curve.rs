@@ -3,9 +3,7 @@
 use anyhow::{Result, anyhow};
 use plotters::coord::combinators::IntoLogRange;
 use plotters::prelude::*;
-use streamreg::{Phase, TracePoint};
-
-use super::number::short;
+use streamreg::{Phase, TracePoint, short};
 
 /// Width and height of the picture.
 const SIZE: (u32, u32) = (900, 560);

@@ -1,10 +1,13 @@
 //! CSV with the column names of R's broom package. Missing numbers are empty, all others read back
 //! exactly.
 
-use streamreg::{FitReport, Glance, TermEstimate, Vcov, csv_field};
+use streamreg_solve::{Glance, TermEstimate, Vcov};
+
+use crate::output::csv_field;
+use crate::report::FitReport;
 
 /// What identifies a fit among several: a cell for each of these columns stands before its own.
-pub(crate) fn header(of: &str, prefix: &[String], status: bool) -> String {
+pub(super) fn header(of: &str, prefix: &[String], status: bool) -> String {
     let prefix = prefix.iter().map(|name| csv_field(name));
     let own = of.split(',').map(str::to_owned);
     let status = status.then(|| "status".to_owned());
@@ -12,19 +15,19 @@ pub(crate) fn header(of: &str, prefix: &[String], status: bool) -> String {
 }
 
 /// Columns of [`tidy_row`].
-pub(crate) const TIDY: &str = "term,estimate,std.error,statistic,p.value,conf.low,conf.high";
+pub(super) const TIDY: &str = "term,estimate,std.error,statistic,p.value,conf.low,conf.high";
 
 /// Columns of [`glance_row`].
-pub(crate) const GLANCE: &str =
+pub(super) const GLANCE: &str =
     "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
 
-pub(crate) fn tidy_row(c: &TermEstimate) -> String {
+pub(super) fn tidy_row(c: &TermEstimate) -> String {
     let numbers = [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high];
     let cells: Vec<String> = std::iter::once(csv_field(&c.term)).chain(numbers.map(exact)).collect();
     cells.join(",")
 }
 
-pub(crate) fn glance_row(g: &Glance) -> String {
+pub(super) fn glance_row(g: &Glance) -> String {
     [
         exact(g.r_squared),
         exact(g.adj_r_squared),
@@ -42,7 +45,7 @@ pub(crate) fn glance_row(g: &Glance) -> String {
     .join(",")
 }
 
-pub(crate) fn tidy(reports: &[FitReport]) -> String {
+pub(super) fn tidy(reports: &[FitReport]) -> String {
     let robust = |r: &FitReport| r.vcov.kind != Vcov::Iid;
     if !reports.iter().any(robust) {
         return table(reports, TIDY, |r| r.coefficients.iter().map(tidy_row).collect());
@@ -57,7 +60,7 @@ pub(crate) fn tidy(reports: &[FitReport]) -> String {
     })
 }
 
-pub(crate) fn glance(reports: &[FitReport]) -> String {
+pub(super) fn glance(reports: &[FitReport]) -> String {
     table(reports, GLANCE, |r| vec![glance_row(&r.glance)])
 }
 

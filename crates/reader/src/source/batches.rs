@@ -1,0 +1,230 @@
+//! Record batches that are there already, or can be made again, as a source.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+
+use super::{Partition, PartitionOrder, RowNumbers, Scan, ScanRequest, Source, Summary, position};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Rows of a partition that is cut from batches: a constant, so that results do not depend on how they were cut.
+pub const BATCH_PARTITION_ROWS: usize = 1 << 16;
+
+type Batch = Result<RecordBatch>;
+type Iter<'a> = Box<dyn Iterator<Item = Batch> + Send + 'a>;
+
+/// Record batches as a source that can be read as often as needed: batches in memory, or a function that makes them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{Float64Array, RecordBatch};
+/// use streamreg_reader::{Batches, Source};
+///
+/// let x = Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0]));
+/// let batch = RecordBatch::try_from_iter([("x", x as _)])?;
+/// let source = Batches::new(batch.schema(), vec![batch]);
+/// assert_eq!(source.summary().rows, Some(3));
+/// # Ok::<(), arrow_schema::ArrowError>(())
+/// ```
+pub struct Batches {
+    schema: SchemaRef,
+    from: From,
+}
+
+enum From {
+    Memory(Arc<[RecordBatch]>),
+    Function(Box<dyn Fn() -> Iter<'static> + Send + Sync>),
+}
+
+impl Batches {
+    /// Batches in memory. They may be of any length; all have the columns of the schema.
+    pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Self { schema, from: From::Memory(batches.into()) }
+    }
+
+    /// Batches that `make` makes, the same ones whenever it is called: once for every pass over the data. Nothing is kept
+    /// of them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrow_array::{Float64Array, RecordBatch};
+    /// use arrow_schema::{ArrowError, DataType, Field, Schema};
+    /// use streamreg_reader::Batches;
+    ///
+    /// let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Float64, false)]));
+    /// let batch = |i: i32| {
+    ///     let x = Float64Array::from_iter_values((0..1_000).map(|j| f64::from(1_000 * i + j)));
+    ///     RecordBatch::try_from_iter([("x", Arc::new(x) as _)])
+    /// };
+    /// let source = Batches::from_fn(schema, move || (0..50).map(batch));
+    /// # Ok::<(), ArrowError>(())
+    /// ```
+    pub fn from_fn<I, E>(schema: SchemaRef, make: impl Fn() -> I + Send + Sync + 'static) -> Self
+    where
+        I: IntoIterator<Item = std::result::Result<RecordBatch, E>>,
+        I::IntoIter: Send + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let failed = |e: E| Error::new(ErrorKind::Io, e.to_string()).caused_by(e);
+        let make =
+            move || -> Iter<'static> { Box::new(make().into_iter().map(move |batch| batch.map_err(failed))) };
+        Self { schema, from: From::Function(Box::new(make)) }
+    }
+
+    fn iter(&self) -> Iter<'_> {
+        match &self.from {
+            From::Memory(batches) => Box::new(batches.iter().cloned().map(Ok)),
+            From::Function(make) => make(),
+        }
+    }
+}
+
+impl Source for Batches {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
+        let names = request.columns.iter().chain(&request.verbatim);
+        names.clone().try_for_each(|name| position(&self.schema, name).map(|_| ()))?;
+        let scan = Box::new(BatchScan {
+            schema: &self.schema,
+            names: names.cloned().collect(),
+            batch_rows: request.batch_rows.max(1),
+            cutter: Mutex::new(Cutter::new(self.iter())),
+        });
+        match &self.from {
+            From::Memory(_) => request.order.of(scan),
+            // To mix them all would have to be held.
+            From::Function(_) => PartitionOrder::Stored.of(scan),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let unknown = Summary::unknown(self.schema.fields().len());
+        let From::Memory(batches) = &self.from else { return unknown };
+        let nulls = |name: &str| -> Option<u64> {
+            let own = |batch: &RecordBatch| Some(batch.column_by_name(name)?.logical_null_count() as u64);
+            batches.iter().map(own).sum()
+        };
+        Summary {
+            rows: Some(batches.iter().map(|batch| batch.num_rows() as u64).sum()),
+            null_counts: self.schema.fields().iter().map(|field| nulls(field.name())).collect(),
+            ..unknown
+        }
+    }
+}
+
+struct BatchScan<'s> {
+    schema: &'s SchemaRef,
+    /// The columns that are wanted.
+    names: Vec<String>,
+    batch_rows: usize,
+    cutter: Mutex<Cutter<Iter<'s>>>,
+}
+
+impl Scan for BatchScan<'_> {
+    fn next_partition(&self) -> Option<Result<Partition>> {
+        let mut cutter = self.cutter.lock().unwrap_or_else(PoisonError::into_inner);
+        let (index, batches) = match cutter.next_partition()? {
+            Ok(partition) => partition,
+            Err(error) => return Some(Err(error)),
+        };
+        drop(cutter);
+        let first = (index * BATCH_PARTITION_ROWS) as u64;
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let wanted: Result<Vec<RecordBatch>> = batches.iter().map(|batch| self.wanted(batch)).collect();
+        let most = self.batch_rows;
+        Some(wanted.map(|batches| {
+            let batches = batches.into_iter().flat_map(move |batch| pieces(&batch, most)).map(Ok);
+            Partition::new(index, batches).numbered(RowNumbers::Run(first..first + rows as u64))
+        }))
+    }
+}
+
+impl BatchScan<'_> {
+    /// The wanted columns of a batch.
+    fn wanted(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let own = batch.schema_ref();
+        let find = |name: &String| {
+            let index = position(own, name)?;
+            let (found, wanted) = (own.field(index).data_type(), self.schema.field_with_name(name));
+            match wanted {
+                Ok(wanted) if wanted.data_type() != found => {
+                    let message = format!("a batch has {found} where the schema has {}", wanted.data_type());
+                    Err(Error::new(ErrorKind::Schema, message).in_column(name))
+                }
+                _ => Ok(index),
+            }
+        };
+        let columns = self.names.iter().map(find).collect::<Result<Vec<_>>>()?;
+        batch.project(&columns).map_err(|e| Error::new(ErrorKind::Schema, e.to_string()))
+    }
+}
+
+/// Slices of at most `most` rows.
+fn pieces(batch: &RecordBatch, most: usize) -> Vec<RecordBatch> {
+    let rows = batch.num_rows();
+    (0..rows).step_by(most).map(|from| batch.slice(from, most.min(rows - from))).collect()
+}
+
+/// Cuts batches into partitions of [`BATCH_PARTITION_ROWS`] rows, however they came.
+#[doc(hidden)]
+pub struct Cutter<I> {
+    batches: I,
+    /// Batches that were put back, and what is left of the one that the last partition ended in.
+    rest: VecDeque<RecordBatch>,
+    index: usize,
+    failed: bool,
+}
+
+impl<I, E> Cutter<I>
+where
+    I: Iterator<Item = std::result::Result<RecordBatch, E>>,
+{
+    /// Nothing is taken yet.
+    pub fn new(batches: I) -> Self {
+        Self { batches, rest: VecDeque::new(), index: 0, failed: false }
+    }
+
+    /// The next batch as it came.
+    pub fn next_batch(&mut self) -> Option<I::Item> {
+        self.rest.pop_front().map(Ok).or_else(|| self.batches.next())
+    }
+
+    /// Puts batches back that were taken, in their order.
+    pub fn put_back(&mut self, batches: Vec<RecordBatch>) {
+        batches.into_iter().rev().for_each(|batch| self.rest.push_front(batch));
+    }
+
+    /// The next partition and its position; nothing after an error.
+    pub fn next_partition(&mut self) -> Option<std::result::Result<(usize, Vec<RecordBatch>), E>> {
+        if self.failed {
+            return None;
+        }
+        let (mut taken, mut rows) = (Vec::new(), 0);
+        while rows < BATCH_PARTITION_ROWS {
+            let batch = match self.next_batch() {
+                None => break,
+                Some(Ok(batch)) => batch,
+                Some(Err(error)) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            };
+            let count = batch.num_rows().min(BATCH_PARTITION_ROWS - rows);
+            if count < batch.num_rows() {
+                self.rest.push_front(batch.slice(count, batch.num_rows() - count));
+            }
+            taken.push(batch.slice(0, count));
+            rows += count;
+        }
+        if taken.is_empty() {
+            return None;
+        }
+        self.index += 1;
+        Some(Ok((self.index - 1, taken)))
+    }
+}

@@ -1,0 +1,79 @@
+//! Options that would change nothing are refused: who sets one expects something of it.
+
+use streamreg_core::Design;
+use streamreg_solve::Solver;
+
+use super::{Plan, Route};
+use crate::error::{Error, Result};
+use crate::request::regression::Said;
+
+/// The ways to fit, as far as options go.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    Direct,
+    Penalized,
+    Iterative,
+    Groups,
+}
+
+impl From<&Route<'_>> for Way {
+    fn from(route: &Route<'_>) -> Self {
+        match route {
+            Route::Direct { .. } => Self::Direct,
+            Route::Penalized { .. } => Self::Penalized,
+            Route::Iterative { .. } => Self::Iterative,
+        }
+    }
+}
+
+/// Refuses the first option that was set and has no effect on a fit of this way.
+pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
+    let regression = plan.regression;
+    let of_levels = [Said::Contrasts, Said::MaxLevels, Said::HashBits];
+    let has_categories = if regression.said.iter().any(|said| of_levels.contains(said)) {
+        Design::new(&plan.spec(&[])?.0, &plan.schema)?.has_categories()
+    } else {
+        true
+    };
+    for &said in &regression.said {
+        let why = match said {
+            Said::Exclude => regression.names_all().then_some("the features are named one by one"),
+            _ if of_levels.contains(&said) => (!has_categories).then_some("the model has no category"),
+            _ => no_effect(said, way, plan.options().solver),
+        };
+        if let Some(why) = why {
+            return Err(Error::invalid_request(format!(
+                "the option {} would have no effect: {why}",
+                said.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Why an option changes nothing, where it does not.
+fn no_effect(said: Said, way: Way, solver: Solver) -> Option<&'static str> {
+    match (said, way) {
+        (Said::RankTol | Said::Collinear, Way::Penalized) => {
+            Some("a penalty decides about collinear columns itself")
+        }
+        (Said::RankTol | Said::Collinear, Way::Iterative) => {
+            Some("an iterative solver sets no column aside: collinear ones share a coefficient")
+        }
+        (Said::ConfLevel, Way::Penalized) => {
+            Some("penalised estimates have no standard errors, and no intervals")
+        }
+        (Said::ConfLevel, Way::Iterative) => {
+            Some("an iterative solver gives no standard errors, and no intervals")
+        }
+        (Said::Precision, Way::Iterative) => {
+            Some("an iterative solver works in float64; exact sums are those of the solver auto")
+        }
+        (Said::NoEscalate, Way::Penalized | Way::Groups) => Some("the data are read once"),
+        (Said::NoEscalate, Way::Iterative) => Some("an iterative solver reads the data pass by pass"),
+        (Said::NoEscalate, Way::Direct) if solver != Solver::Auto => {
+            Some("only the solver auto reads the data a second time by itself")
+        }
+        _ => None,
+    }
+}

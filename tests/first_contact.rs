@@ -1,0 +1,350 @@
+//! What someone meets who has just heard of the program: formulas among the files, misspelt names, options that would do
+//! nothing, the screens of a terminal and of a pipe.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array};
+use streamreg::{Batches, Execution, FitReport, Format, Regression, RenderOptions, Solver, Vcov, render};
+
+use crate::util::{Dir, arrays, batch, numbers_only, table, to_csv, write_parquet};
+
+fn dir() -> Dir {
+    let dir = Dir::new();
+    let mut columns = table(60, 3, 7);
+    columns.insert(0, ("store".into(), (0..60).map(|i| f64::from(i % 5)).collect()));
+    dir.write("d.csv", to_csv(&columns));
+    write_parquet(&dir.path("d.parquet"), &batch(&columns), Default::default());
+    let text =
+        (0..60).map(|i| format!("{},{},{}\n", f64::from(i).sin(), i, ["north", "south"][i as usize % 2]));
+    dir.write("g.csv", "y,x,region\n".to_owned() + &text.collect::<String>());
+    dir
+}
+
+#[test]
+fn a_formula_stands_among_the_files() {
+    let dir = dir();
+    let wanted = dir.streamreg("fit d.csv -t y -f x1,x2 --format glance").success().stdout;
+    for line in [
+        "fit d.csv 'y ~ x1 + x2' --format glance",
+        "fit 'y ~ x1 + x2' d.csv --format glance",
+        "fit d.csv '~ x1 + x2' -t y --format glance",
+        "fit d.csv --formula 'y ~ x1 + x2' --format glance",
+    ] {
+        assert_eq!(dir.streamreg(line).success().stdout, wanted, "{line}");
+    }
+    // A file may have any name.
+    std::fs::copy(dir.path("d.csv"), dir.path("y ~ x1")).unwrap();
+    dir.streamreg("fit 'y ~ x1' -t y -f x1,x2").success();
+    dir.streamreg("fit 'old.csv~' -t y").fails(3, &["old.csv~", "No such file"]);
+    dir.streamreg("fit '~/old.csv' -t y").fails(3, &["~/old.csv", "No such file"]);
+    dir.streamreg("fit 'y ~ x2'").fails(2, &["no file"]);
+    dir.streamreg("fit d.csv 'y ~ x2' 'y ~ x3'").fails(2, &["two formulas"]);
+    dir.streamreg("fit d.csv 'y ~ x2' --formula 'y ~ x3'").fails(2, &["two formulas"]);
+    dir.streamreg("fit d.csv 'y ~ x2' -f x3").fails(2, &["names the features"]);
+    dir.streamreg("fit d.csv 'y ~ x2' -t y").fails(2, &["names the response"]);
+    dir.streamreg("fit d.csv").fails(2, &["no target", "`y ~ x1 + x2`", "\"x3\""]);
+}
+
+/// Wrong names, and the right one that the message has.
+#[test]
+fn misspelt_names_get_the_nearest() {
+    let dir = dir();
+    dir.streamreg("fit g.csv -t y -f region --save-model m.json").success();
+    for (line, code, meant) in [
+        // Commands.
+        ("fti d.csv -t y", 2, "\"fit\""),
+        ("predit m.json g.csv", 2, "'predict'"),
+        ("eval m.json g.csv", 2, "'evaluate'"),
+        ("isnpect d.csv", 2, "'inspect'"),
+        ("man predcit", 2, "\"predict\""),
+        // Options.
+        ("fit d.csv --traget y", 2, "'--target'"),
+        ("fit d.csv -t y --feature x1", 2, "'--features'"),
+        ("fit d.csv -t y --clusters store", 2, "'--cluster'"),
+        ("fit d.csv -t y --outptu o.csv", 2, "'--output'"),
+        ("fit d.csv -t y --lambda 1", 2, "'--lambdas'"),
+        ("fit d.csv -t y --stritc", 2, "'--strict'"),
+        // Values of options.
+        ("fit d.csv -t y --solver choleski", 2, "'cholesky'"),
+        ("fit d.csv -t y --format markdwon", 2, "'markdown'"),
+        ("fit d.csv -t y --missing indicators", 2, "'indicator'"),
+        ("fit d.csv -t y --weights x1 --weight-type freq", 2, "'frequency'"),
+        ("fit d.csv -t y --schema x1=nubmer", 2, "number"),
+        // Columns, levels, terms, functions, endings.
+        ("fit d.csv -t y -f sotre", 3, "\"store\""),
+        ("fit d.csv 'y ~ stores'", 3, "\"store\""),
+        ("fit d.csv -t y --where 'stroe > 1'", 3, "\"store\""),
+        ("fit d.csv -t y --by Store", 3, "\"store\""),
+        ("fit g.csv -t y -f region --reference region=nort", 3, "\"north\""),
+        ("fit g.csv -t y -f x,region --test 'regoin[T.south] = 0'", 2, "\"region[T.south]\""),
+        ("fit d.csv -t y --with 'a = sqtr(x1)'", 2, "\"sqrt\""),
+        ("fit d.csv 'y ~ logg(x1)'", 2, "log"),
+        ("fit d.csv -t y -o out.jsn", 2, ".json"),
+    ] {
+        let out = dir.streamreg(line).run().code(code);
+        let told = out.stderr.starts_with("streamreg: ") && out.stderr.contains(meant);
+        out.check(told && out.stdout.is_empty(), &format!("{meant}, behind `streamreg: `"));
+    }
+}
+
+#[test]
+fn a_list_has_ten_names_at_most() {
+    let dir = Dir::new();
+    let names: Vec<String> = (0..300).map(|j| format!("column {j}")).collect();
+    let cells: Vec<String> = (0..300).map(|j| j.to_string()).collect();
+    dir.write("wide.csv", format!("{}\n{}\n", names.join(","), cells.join(",")));
+    for line in ["fit wide.csv -t zzz", "fit wide.csv", "fit wide.csv -t 'column 1' --where 'zzz > 1'"] {
+        let out = dir.streamreg(line).run();
+        out.check(out.stderr.matches("\"column ").count() <= 10, "at most ten columns");
+    }
+}
+
+/// Options that would change nothing in a combination, and a word of the reason.
+#[test]
+fn options_without_effect_are_refused() {
+    let dir = dir();
+    dir.streamreg("fit d.csv -t y --save-model m.json").success();
+    let direct = "fit d.csv -t y";
+    let penalised = "fit d.csv -t y --lasso 0.1";
+    let iterative = "fit d.csv -t y --solver sgd";
+    let groups = "fit d.csv -t y -f x1 --by store";
+    let parquet = "fit d.parquet -t y";
+    for (with, option, why) in [
+        // Files of other formats.
+        (parquet, "--delimiter ;", "none of the files is CSV"),
+        (parquet, "--no-header", "none of the files is CSV"),
+        (parquet, "--null x", "none of the files is CSV"),
+        (parquet, "--schema x1=text", "none of the files is CSV"),
+        ("inspect d.parquet", "--null x", "none of the files is CSV"),
+        ("predict m.json d.parquet", "--schema x1=text", "none of the files is CSV"),
+        ("evaluate m.json d.parquet", "--no-header", "none of the files is CSV"),
+        // The model.
+        ("fit d.csv -t y -f x1,x2", "--exclude x3", "named one by one"),
+        ("fit d.csv 'y ~ x1'", "--exclude x3", "named one by one"),
+        (direct, "--contrasts sum", "no category"),
+        (direct, "--max-levels 10", "no category"),
+        (direct, "--hash-bits 8", "no category"),
+        (direct, "--categorical zzz", "not in the data"),
+        ("fit d.csv -t y -f x1", "--categorical store", "no term of the model"),
+        (direct, "--reference x1=1", "not a category"),
+        // Intervals.
+        (direct, "--conf-level 0.9", "shows no intervals"),
+        (direct, "--conf-level 0.9 --format glance", "shows no intervals"),
+        (direct, "--conf-level 0.9 -o r.txt", "shows no intervals"),
+        (penalised, "--conf-level 0.9 --format json", "no intervals"),
+        (iterative, "--conf-level 0.9 --format json", "no intervals"),
+        ("predict m.json d.csv", "--conf-level 0.9", "--interval"),
+        // Solving.
+        (penalised, "--rank-tol 1e-8", "a penalty decides"),
+        (penalised, "--collinear drop", "a penalty decides"),
+        (penalised, "--no-escalate", "read once"),
+        (penalised, "--solver qr", "must be auto or cholesky"),
+        (iterative, "--rank-tol 1e-8", "sets no column aside"),
+        (iterative, "--collinear drop", "sets no column aside"),
+        (iterative, "--precision float", "works in float64"),
+        (iterative, "--precision exact", "works in float64"),
+        (iterative, "--no-escalate", "pass by pass"),
+        (groups, "--no-escalate", "read once"),
+        (groups, "--solver svd", "must be auto or cholesky"),
+        ("fit d.csv -t y --solver cholesky", "--no-escalate", "only the solver auto"),
+        ("fit d.csv -t y --solver qr", "--no-escalate", "only the solver auto"),
+        // Standard errors.
+        (direct, "--ssc none", "small-sample"),
+        ("fit d.csv -t y --vcov hc1", "--ssc nested", "small-sample"),
+        (penalised, "--vcov hc1", "no standard errors"),
+        (penalised, "--test x1=0", "no standard errors"),
+        (penalised, "--cluster store", "no standard errors"),
+        (iterative, "--vcov hc1", "no standard errors"),
+        (iterative, "--vcov-out v.csv", "no standard errors"),
+        (groups, "--vcov-out v.csv", "--by makes many"),
+        (groups, "--save-model n.json", "--by makes many"),
+        // Penalties.
+        (direct, "--cv 5", "need a penalty"),
+        (direct, "--lambdas 10", "need a penalty"),
+        (direct, "--penalty-scale glmnet", "need a penalty"),
+        (direct, "--l1-ratio 0.5", "--elastic-net"),
+        (penalised, "--cv-rule 1se", "--cv"),
+        (penalised, "--cv-group store", "--cv"),
+        (penalised, "--folds-out f.csv", "--cv"),
+        (penalised, "--cv 5", "say --lasso auto"),
+        (direct, "--seed 1", "--seed"),
+        // Iterative solvers.
+        (direct, "--epochs 5", "add --solver"),
+        (direct, "--tol 0.1", "add --solver"),
+        (direct, "--learning-rate adam", "add --solver"),
+        (direct, "--batch-size 10", "add --solver"),
+        (direct, "--held-out 0.1", "add --solver"),
+        (direct, "--warm-start m.json", "add --solver"),
+        (direct, "--trace t.jsonl", "add --solver"),
+        (direct, "--plot p.svg", "add --solver"),
+        (iterative, "--delta 1", "--loss huber"),
+        (iterative, "--quantile 0.9", "--loss quantile"),
+        (iterative, "--epsilon 1", "--loss epsilon-insensitive"),
+        (iterative, "--eta0 0.1", "--learning-rate"),
+        (iterative, "--power-t 0.5", "inverse-scaling"),
+        (iterative, "--momentum 0.5", "constant or inverse-scaling"),
+        (iterative, "--patience 3", "patience"),
+        ("fit d.csv -t y --solver cg", "--batch-size 10", "no batches"),
+        ("fit d.csv -t y --solver qr", "--epochs 5", "iterative solver"),
+        // Weights and progress.
+        (direct, "--weight-type analytic", "--weights"),
+        (direct, "--progress json --quiet", "contradict"),
+    ] {
+        let line = format!("{with} {option}");
+        let out = dir.streamreg(&line).run();
+        let refused = out.code.is_some_and(|code| code == 2 || code == 3);
+        out.check(refused && out.stderr.contains(why), &format!("{line}: refused, with {why:?}"));
+        // The rest of the line is sound.
+        dir.streamreg(with).run().code(0);
+    }
+    assert_eq!(dir.files(), ["d.csv", "d.parquet", "g.csv", "m.json"], "nothing was written");
+}
+
+#[test]
+fn the_ending_of_the_output_decides_its_form() {
+    let dir = dir();
+    for (file, format) in
+        [("r.json", "json"), ("r.csv", "tidy"), ("r.md", "markdown"), ("r.txt", "table"), ("r", "table")]
+    {
+        dir.streamreg(&format!("fit d.csv -t y -o {file}")).success();
+        let wanted = dir.streamreg(&format!("fit d.csv -t y --format {format}")).success().stdout;
+        let beginning = |text: &str| text.chars().take(200).collect::<String>();
+        assert_eq!(beginning(&dir.read(file)), beginning(&wanted), "{file}");
+    }
+    dir.streamreg("fit d.csv -t y -o r.csv --format glance").success();
+    assert!(dir.read("r.csv").starts_with("r.squared,"));
+    dir.streamreg("fit d.csv -t y -o r.parquet").fails(2, &["r.parquet", ".json"]);
+    dir.streamreg("fit d.csv -t y -f x1 --by store -o g.json").success();
+    assert!(dir.read("g.json").starts_with("{\n\"schema_version\""));
+}
+
+#[test]
+fn shells_and_man_are_served() {
+    let dir = dir();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = dir.streamreg(&format!("completions {shell}")).success().stdout;
+        assert!(script.contains("--save-model") || script.contains("save-model"), "{shell}");
+    }
+    let page = dir.streamreg("man fit").success().stdout;
+    assert!(
+        page.starts_with(".ie") && page.contains(".SH \"STANDARD ERRORS\"")
+            || page.contains("Standard errors")
+    );
+    dir.streamreg("man").success();
+}
+
+/// Reports of all kinds: least squares, robust, weighted, penalised, iterative, several responses.
+fn reports() -> Vec<FitReport> {
+    let columns = table(200, 3, 11);
+    let fit = |regression: Regression| regression.fit(&[batch(&columns)]).unwrap();
+    let lasso =
+        streamreg::Penalization::chosen(streamreg::Penalty::LASSO, streamreg::CrossValidation::new(4));
+    vec![
+        fit(Regression::new("y")),
+        fit(Regression::new("y").vcov(Vcov::Hc3).test("x1 = x2").filter("x1 > -0.5")),
+        fit(Regression::formula("y ~ poly(x1, 2) + x2:x3 - 1")),
+        fit(Regression::new("y").penalized(lasso)),
+        fit(Regression::new("y").solver(Solver::Sgd)),
+        fit(Regression::new("y").solver(Solver::Cg)),
+    ]
+}
+
+#[test]
+fn a_report_reads_back_from_json_and_prints_the_same() {
+    for report in reports() {
+        let text = serde_json::to_string(&report).unwrap();
+        let again: FitReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text);
+        for format in <Format as streamreg::Choice>::ALL {
+            let options = RenderOptions::new(*format).width(60);
+            assert_eq!(
+                render(std::slice::from_ref(&again), &options).unwrap(),
+                render(std::slice::from_ref(&report), &options).unwrap()
+            );
+        }
+        assert_eq!(again.to_string(), report.to_string());
+        assert!(report.model().is_ok());
+        let message = again.model().unwrap_err().to_string();
+        assert!(message.contains("read back from JSON"), "{message}");
+    }
+}
+
+#[test]
+fn tables_fit_a_narrow_terminal() {
+    let width = |line: &str| line.chars().count();
+    for report in reports() {
+        let text = format!("{report:60}");
+        for line in text.lines() {
+            assert!(width(line) <= 60, "{}: {line}", width(line));
+        }
+        // Nothing is lost: the same words, in the same order.
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(words(&text), words(&report.to_string()));
+    }
+}
+
+#[test]
+fn batches_in_memory_are_read_as_often_as_needed() {
+    let columns = table(150_000, 2, 3);
+    let whole = batch(&columns);
+    let store: ArrayRef = Arc::new(Int64Array::from_iter_values((0..150_000).map(|i| i % 97)));
+    let mut named: Vec<(&str, ArrayRef)> = columns
+        .iter()
+        .map(|(name, x)| (name.as_str(), Arc::new(Float64Array::from(x.clone())) as ArrayRef))
+        .collect();
+    named.push(("store", store));
+    let whole_with_store = arrays(named);
+    let cut = |rows: usize| -> Vec<_> {
+        (0..150_000)
+            .step_by(rows)
+            .map(|from| whole_with_store.slice(from, rows.min(150_000 - from)))
+            .collect()
+    };
+    let clustered = Regression::formula("y ~ x1 + x2").cluster(["store"]);
+    let wanted = clustered.fit(&cut(150_000)).unwrap();
+    assert_eq!(wanted.vcov.clusters[0].clusters, 97);
+    for (rows, threads) in [(1, 2), (999, 1), (70_000, 3)] {
+        let own = clustered.clone().threads(threads).fit(&cut(rows.max(500))).unwrap();
+        assert_eq!(numbers_only(&own), numbers_only(&wanted), "{rows} rows a batch");
+    }
+    // The same from a function, and from a stream that comes once.
+    let batches = cut(5_000);
+    let schema = batches[0].schema();
+    let again = batches.clone();
+    let source =
+        Batches::from_fn(schema, move || again.clone().into_iter().map(Ok::<_, arrow_schema::ArrowError>));
+    assert_eq!(numbers_only(&clustered.fit_source(&source).unwrap()), numbers_only(&wanted));
+    let once = Regression::new("y").fit_batches(whole.schema(), [Ok(whole.clone())]).unwrap();
+    let twice = Regression::new("y").execution(Execution::default().threads(2)).fit(&[whole]).unwrap();
+    let estimates = |report: &FitReport| {
+        report.coefficients.iter().map(|c| (c.estimate, c.std_error)).collect::<Vec<_>>()
+    };
+    assert_eq!(estimates(&once), estimates(&twice));
+    // Filters, groups and epochs work, too.
+    let filtered = Regression::formula("y ~ x1").filter("store < 10").fit(&batches).unwrap();
+    assert_eq!(filtered.ledger.rows_read, (0..150_000).filter(|i| i % 97 < 10).count() as u64);
+    assert!(
+        Regression::formula("y ~ x1 + x2")
+            .solver(Solver::Sgd)
+            .fit(&batches)
+            .unwrap()
+            .descent()
+            .unwrap()
+            .converged
+    );
+    let message = Regression::new("y").fit(&[]).unwrap_err().to_string();
+    assert!(message.contains("no record batch"), "{message}");
+}
+
+#[test]
+fn batches_that_do_not_fit_the_schema_are_errors() {
+    let float: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 2.0, 4.0]));
+    let int: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let good = arrays([("y", Arc::clone(&float)), ("x", Arc::clone(&float))]);
+    let message =
+        |batches: &[arrow_array::RecordBatch]| Regression::new("y").fit(batches).unwrap_err().to_string();
+    let other = message(&[good.clone(), arrays([("y", Arc::clone(&float)), ("x", int)])]);
+    assert!(other.contains("\"x\"") && other.contains("Int64") && other.contains("Float64"), "{other}");
+    let less = message(&[good, arrays([("y", float)])]);
+    assert!(less.contains("\"x\"") && less.contains("no such column"), "{less}");
+}
