@@ -81,7 +81,7 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-fn is_set(variable: &str) -> bool {
+pub(crate) fn is_set(variable: &str) -> bool {
     std::env::var(variable).is_ok_and(|value| value == "1")
 }
 
@@ -245,7 +245,7 @@ fn number_length(text: &str) -> usize {
 }
 
 /// Whether two lines are the same.
-fn same(a: &str, b: &str) -> bool {
+pub(crate) fn same(a: &str, b: &str) -> bool {
     a == b || (!is_set("STREAMREG_EXACT") && nearly(a, b))
 }
 

@@ -23,6 +23,7 @@
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
 //! | `hostile` | damaged and odd files |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
+//! | `guide` | README and guide: transcripts, commands, links, the reference |
 //! | `memory` | memory that does not grow with the rows |
 //! | `structure` | the shape of the house: circles of files, long functions, crowded roots |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
@@ -41,6 +42,7 @@ mod first_contact;
 mod fit;
 mod flights;
 mod formulas;
+mod guide;
 mod hostile;
 mod inspect;
 mod iterative;

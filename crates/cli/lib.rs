@@ -44,6 +44,15 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
     exit.report()
 }
 
+/// Whether a command line is valid, as far as that can be told without files; the message says why it is not. The first of
+/// `arguments` is the name of the program.
+///
+/// # Errors
+/// The message that the program would print.
+pub fn check<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<(), String> {
+    Args::try_parse_from(arguments).map(drop).map_err(|error| error.to_string())
+}
+
 /// All commands and their options in Markdown, for the reference in `docs/guide`.
 pub fn reference() -> String {
     reference::markdown()

@@ -266,7 +266,7 @@ mod tests {
             ("x1 = 0,", "a term or a number is missing"),
             ("x1 * x1 = 0", "a number is missing before \"x1 = 0\""),
             ("x1/0 = 1", "a number is missing"),
-            ("x9 = 0", "there is no term \"x9\"; the terms are \"(Intercept)\", \"x1\""),
+            ("x9 = 0", "there is no term \"x9\"; of 11 terms the nearest are \"x1\", "),
             ("\"x1 = 0", "a quote is not closed"),
             ("1.2.3 = x1", "a number is not one"),
             ("1e999 = x1", "a number is not one"),
