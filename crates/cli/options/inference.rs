@@ -13,32 +13,44 @@ use crate::text::{names, usage};
 #[command(next_help_heading = "Standard errors")]
 pub(crate) struct InferenceArgs {
     /// Robust standard errors: hc0 to hc3, hac:L
-    ///
-    /// How the covariance of the coefficients is estimated: iid; hc0, hc1, hc2 or hc3, robust to unequal variances; hac:L,
-    /// robust to correlation with the L rows before as well (rows must be in the order of time); cr0, cr1 or cr3 with
-    /// --cluster. All but iid read the data twice [default: iid; cr1 with --cluster; hc1 with probability weights]
-    #[arg(long, value_name = "KIND")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        long_help = "How the covariance of the coefficients is estimated: iid; hc0, hc1, hc2 or hc3, robust to unequal \
+        variances; hac:L, robust to correlation with the L rows before as well (rows must be in the order of \
+        time); cr0, cr1 or cr3 with --cluster. All but iid read the data twice [default: iid; cr1 with \
+        --cluster; hc1 with probability weights]"
+    )]
     vcov: Option<String>,
 
     /// Robust to correlation within groups of rows
-    ///
-    /// Rows with the same value of this column may be correlated; two columns, separated by a comma, cluster in two ways.
-    #[arg(long, value_name = "COLUMNS")]
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        long_help = "Rows with the same value of this column may be correlated; two columns, separated by a comma, cluster in \
+        two ways."
+    )]
     cluster: Vec<String>,
 
     /// Joint F test, such as 'x1 = x2, 2*x3 = 1'
-    ///
-    /// Test linear restrictions on the coefficients jointly, by F with the covariance of the fit: 'x1 = x2, 2*x3 + "a b" = 1'.
-    /// Terms are named as in the result. May be repeated.
-    #[arg(long = "test", value_name = "RESTRICTIONS", allow_hyphen_values = true)]
+    #[arg(
+        long = "test",
+        value_name = "RESTRICTIONS",
+        allow_hyphen_values = true,
+        long_help = "Test linear restrictions on the coefficients jointly, by F with the covariance of the fit: 'x1 = x2, \
+        2*x3 + \"a b\" = 1'. Terms are named as in the result. May be repeated."
+    )]
     tests: Vec<String>,
 
     /// Small-sample corrections, separated by commas
-    ///
-    /// Small-sample corrections of hac, cr1 and cr3, separated by commas: none (no factor at all), each (of two ways each with
-    /// its own factor, not that of the fewest clusters), nested (dummies nested in clusters do not count), jackknife-mean
-    /// (cr3 about the mean of the jackknife)
-    #[arg(long, value_name = "WORDS", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "WORDS",
+        hide_short_help = true,
+        long_help = "Small-sample corrections of hac, cr1 and cr3, separated by commas: none (no factor at all), each (of two \
+        ways each with its own factor, not that of the fewest clusters), nested (dummies nested in clusters do \
+        not count), jackknife-mean (cr3 about the mean of the jackknife)"
+    )]
     ssc: Option<String>,
 
     /// Write the covariance of the coefficients to a .csv or .parquet file

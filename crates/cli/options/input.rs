@@ -13,34 +13,50 @@ use crate::text::usage;
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
     /// Parquet, CSV, Arrow or NDJSON files, folders, globs
-    ///
-    /// Files, folders, or quoted glob patterns: Parquet, CSV (also compressed, .gz or .zst), Arrow IPC, NDJSON, libsvm
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(
+        required = true,
+        value_name = "FILE",
+        long_help = "Files, folders, or quoted glob patterns: Parquet, CSV (also compressed, .gz or .zst), Arrow IPC, NDJSON, \
+        libsvm"
+    )]
     pub(crate) files: Vec<PathBuf>,
 
     /// Delimiter of CSV files
-    ///
-    /// Delimiter of CSV files [default: comma; tab for .tsv; ; tab or | if the header has no comma]
-    #[arg(long, value_name = "CHAR", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "CHAR",
+        hide_short_help = true,
+        long_help = "Delimiter of CSV files [default: comma; tab for .tsv; ; tab or | if the header has no comma]"
+    )]
     pub(crate) delimiter: Option<String>,
 
     /// CSV files have no header line
-    ///
-    /// CSV files have no header line: columns are called column_1, column_2, ...
-    #[arg(long, hide_short_help = true)]
+    #[arg(
+        long,
+        hide_short_help = true,
+        long_help = "CSV files have no header line: columns are called column_1, column_2, ..."
+    )]
     pub(crate) no_header: bool,
 
     /// Spelling of a missing value in CSV files
-    ///
-    /// Spelling of a missing value in CSV files, instead of NA, NaN, nan, null and NULL; may be repeated. An empty field is
-    /// always missing.
-    #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true, hide_short_help = true)]
+    #[arg(
+        long = "null",
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        hide_short_help = true,
+        long_help = "Spelling of a missing value in CSV files, instead of NA, NaN, nan, null and NULL; may be repeated. An \
+        empty field is always missing."
+    )]
     pub(crate) nulls: Vec<String>,
 
     /// Type of a CSV column
-    ///
-    /// Type of a CSV column instead of the inferred one: number, boolean, date, timestamp or text; may be repeated
-    #[arg(long = "schema", value_name = "COLUMN=TYPE", hide_short_help = true)]
+    #[arg(
+        long = "schema",
+        value_name = "COLUMN=TYPE",
+        hide_short_help = true,
+        long_help = "Type of a CSV column instead of the inferred one: number, boolean, date, timestamp or text; may be \
+        repeated"
+    )]
     pub(crate) types: Vec<String>,
 }
 

@@ -15,11 +15,16 @@ use crate::text::{names, usage};
 #[command(next_help_heading = "Iterative solvers")]
 pub(crate) struct IterativeArgs {
     /// What residuals cost: squared, huber, quantile, epsilon-insensitive
-    ///
-    /// What residuals cost: their squares (squared); squares up to --delta and absolute values beyond (huber); the --quantile
-    /// (quantile); absolute values beyond --epsilon (epsilon-insensitive). All but squared are minimised by sgd or gd
-    /// [default: squared]
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "NAME",
+        hide_short_help = true,
+        long_help = "What residuals cost: their squares (squared); squares up to --delta and absolute values beyond (huber); \
+        the --quantile (quantile); absolute values beyond --epsilon (epsilon-insensitive). All but squared are \
+        minimised by sgd or gd [default: squared]"
+    )]
     loss: Option<LossArg>,
 
     /// Where the Huber loss becomes absolute, in units of the target [default: 1.35]
@@ -35,24 +40,37 @@ pub(crate) struct IterativeArgs {
     epsilon: Option<f64>,
 
     /// The most passes over the data [default: 20; gd 1000, cg 200]
-    ///
-    /// The most passes over the data; the first finds centres and scales of the columns [default: 20; gd 1000, cg 200]
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        hide_short_help = true,
+        long_help = "The most passes over the data; the first finds centres and scales of the columns [default: 20; gd 1000, \
+        cg 200]"
+    )]
     epochs: Option<usize>,
 
     /// When to stop: the share of the objective that may be left to gain
-    ///
-    /// When to stop: the share of the objective that may be left to gain, as gradient and curvature tell it; with a given
-    /// learning rate, the least share that an epoch gains [default: a hundredth of a standard error; 1e-5; cg: float64's
-    /// limit]
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_negative_numbers = true,
+        hide_short_help = true,
+        long_help = "When to stop: the share of the objective that may be left to gain, as gradient and curvature tell it; \
+        with a given learning rate, the least share that an epoch gains [default: a hundredth of a standard \
+        error; 1e-5; cg: float64's limit]"
+    )]
     tol: Option<f64>,
 
     /// Length of steps: auto, constant, inverse-scaling or adam
-    ///
-    /// How long steps are: from the curvature of a sample, without tuning (auto), or by --eta0 (constant, inverse-scaling,
-    /// adam) [default: auto]
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "NAME",
+        hide_short_help = true,
+        long_help = "How long steps are: from the curvature of a sample, without tuning (auto), or by --eta0 (constant, \
+        inverse-scaling, adam) [default: auto]"
+    )]
     learning_rate: Option<RateArg>,
 
     /// The first step of a learning rate that is not auto, in units of the standardised columns [default: 0.01]
@@ -72,10 +90,14 @@ pub(crate) struct IterativeArgs {
     batch_size: Option<usize>,
 
     /// The share of the rows that is held out to say when to stop
-    ///
-    /// The share of the rows that is held out: nothing is learnt from them, and they say when to stop. A hash of --seed and
-    /// the number of the row chooses them
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_negative_numbers = true,
+        hide_short_help = true,
+        long_help = "The share of the rows that is held out: nothing is learnt from them, and they say when to stop. A hash \
+        of --seed and the number of the row chooses them"
+    )]
     held_out: Option<f64>,
 
     /// How many epochs may pass without a gain [default: 5]
@@ -83,9 +105,14 @@ pub(crate) struct IterativeArgs {
     patience: Option<usize>,
 
     /// Where to begin: auto (at the fit to a sample), zero or random
-    ///
-    /// Where to begin: at the fit to a sample (auto), at zero (zero), or at random (random) [default: auto]
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "WHERE", hide_short_help = true)]
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        value_name = "WHERE",
+        hide_short_help = true,
+        long_help = "Where to begin: at the fit to a sample (auto), at zero (zero), or at random (random) [default: auto]"
+    )]
     start: Option<StartArg>,
 
     /// Begin at the coefficients of a model file
@@ -93,23 +120,34 @@ pub(crate) struct IterativeArgs {
     warm_start: Option<PathBuf>,
 
     /// Preconditioner: auto, diagonal or scale
-    ///
-    /// What steps are preconditioned with: the Hessian of a sample where it is affordable (auto), its diagonal (diagonal), or
-    /// nothing but the scales of the columns (scale) [default: auto]
-    #[arg(long, value_parser = choice::<Precondition>(), hide_possible_values = true, value_name = "WHAT", hide_short_help = true)]
+    #[arg(
+        long,
+        value_parser = choice::<Precondition>(),
+        hide_possible_values = true,
+        value_name = "WHAT",
+        hide_short_help = true,
+        long_help = "What steps are preconditioned with: the Hessian of a sample where it is affordable (auto), its diagonal \
+        (diagonal), or nothing but the scales of the columns (scale) [default: auto]"
+    )]
     precondition: Option<Precondition>,
 
     /// Features from a pair of list columns
-    ///
-    /// Features from a pair of list columns, the indices of those that are not zero and their values; libsvm files have
-    /// indices and values
-    #[arg(long, value_name = "INDICES,VALUES", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "INDICES,VALUES",
+        hide_short_help = true,
+        long_help = "Features from a pair of list columns, the indices of those that are not zero and their values; libsvm \
+        files have indices and values"
+    )]
     sparse: Option<String>,
 
     /// Hash categories into 2^N columns
-    ///
-    /// Hash categories, and terms with them, into 2^N columns, however many levels there are
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        hide_short_help = true,
+        long_help = "Hash categories, and terms with them, into 2^N columns, however many levels there are"
+    )]
     hash_bits: Option<u32>,
 
     /// Write the learning curve to a file, a JSON object a line

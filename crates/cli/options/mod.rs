@@ -112,19 +112,21 @@ pub(crate) enum Command {
     #[command(after_help = PREDICT_EXAMPLES)]
     Predict(PredictArgs),
     /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias
-    ///
-    /// Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias. Every row weighs the same, whatever the weights of
-    /// the fit.
+    #[command(
+        long_about = "Measure how well a saved model predicts: MSE, RMSE, MAE, R², bias. Every row weighs the same, \
+        whatever the weights of the fit."
+    )]
     Evaluate(EvaluateArgs),
     /// Show the columns, rows and predicted memory of files, or verify all of their bytes
     Inspect(InspectArgs),
     /// Print the completions for a shell
-    ///
-    /// Print the completions for a shell. For bash: streamreg completions bash > ~/.local/share/bash-completion/completions/streamreg
+    #[command(long_about = "Print the completions for a shell. For bash: streamreg completions bash > \
+        ~/.local/share/bash-completion/completions/streamreg")]
     Completions(CompletionsArgs),
     /// Print the manual page of the program, or of a command
-    ///
-    /// Print the manual page of the program, or of a command. To read it: streamreg man fit | man -l -
+    #[command(
+        long_about = "Print the manual page of the program, or of a command. To read it: streamreg man fit | man -l -"
+    )]
     Man(ManArgs),
 }
 

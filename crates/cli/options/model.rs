@@ -12,55 +12,80 @@ use crate::text::{names, pair};
 #[command(next_help_heading = "Model")]
 pub(crate) struct ModelArgs {
     /// The model as a formula, 'y ~ a*b + log(z)'
-    ///
-    /// The model as a formula, 'y ~ a*b + C(month) + poly(x, 3) + log(z) - 1', or its right side alone beside --target; `.`
-    /// stands for all other numeric and boolean columns. The same as a formula among the files.
-    #[arg(long, value_name = "FORMULA", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FORMULA",
+        hide_short_help = true,
+        long_help = "The model as a formula, 'y ~ a*b + C(month) + poly(x, 3) + log(z) - 1', or its right side alone beside \
+        --target; `.` stands for all other numeric and boolean columns. The same as a formula among the files."
+    )]
     pub(super) formula: Option<String>,
 
     /// Column to explain, instead of a formula
-    ///
-    /// The column to explain, instead of a formula; several, separated by commas, are fitted in one pass
-    #[arg(long, short, value_name = "COLUMNS")]
+    #[arg(
+        long,
+        short,
+        value_name = "COLUMNS",
+        long_help = "The column to explain, instead of a formula; several, separated by commas, are fitted in one pass"
+    )]
     target: Vec<String>,
 
     /// Columns that explain it [default: all numeric]
-    ///
-    /// The columns that explain the target, separated by commas. Globs are possible ('x*'); a name with a comma is quoted
-    /// ('"a, b"'). Text and booleans are categories [default: all numeric and boolean columns]
-    #[arg(long, short, value_name = "COLUMNS", conflicts_with = "formula")]
+    #[arg(
+        long,
+        short,
+        value_name = "COLUMNS",
+        conflicts_with = "formula",
+        long_help = "The columns that explain the target, separated by commas. Globs are possible ('x*'); a name with a comma \
+        is quoted ('\"a, b\"'). Text and booleans are categories [default: all numeric and boolean columns]"
+    )]
     features: Vec<String>,
 
     /// Columns to leave out; globs are possible
-    ///
-    /// Columns to leave out, separated by commas; globs are possible
-    #[arg(long, value_name = "COLUMNS")]
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        long_help = "Columns to leave out, separated by commas; globs are possible"
+    )]
     exclude: Vec<String>,
 
     /// Numeric columns that are categories
-    ///
-    /// Numeric columns that are categories, separated by commas; text and booleans are categories in any case
-    #[arg(long, value_name = "COLUMNS")]
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        long_help = "Numeric columns that are categories, separated by commas; text and booleans are categories in any case"
+    )]
     categorical: Vec<String>,
 
     /// The level that the others of a category are compared with
-    ///
-    /// The level that the others of a category are compared with [default: the first in order]; may be repeated
-    #[arg(long = "reference", value_name = "COLUMN=LEVEL", hide_short_help = true)]
+    #[arg(
+        long = "reference",
+        value_name = "COLUMN=LEVEL",
+        hide_short_help = true,
+        long_help = "The level that the others of a category are compared with [default: the first in order]; may be repeated"
+    )]
     references: Vec<String>,
 
     /// Coding of categories: treatment or sum
-    ///
-    /// Coding of categories: against the reference level (treatment), or against the mean of the levels (sum)
-    /// [default: treatment]
-    #[arg(long, value_parser = choice::<Contrasts>(), hide_possible_values = true, value_name = "NAME", hide_short_help = true)]
+    #[arg(
+        long,
+        value_parser = choice::<Contrasts>(),
+        hide_possible_values = true,
+        value_name = "NAME",
+        hide_short_help = true,
+        long_help = "Coding of categories: against the reference level (treatment), or against the mean of the levels (sum) \
+        [default: treatment]"
+    )]
     contrasts: Option<Contrasts>,
 
     /// Most levels that a category may have
-    ///
-    /// Most levels that a category may have; more are an error, since such a column is likely an identifier
-    /// [default: 100000]
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        hide_short_help = true,
+        long_help = "Most levels that a category may have; more are an error, since such a column is likely an identifier \
+        [default: 100000]"
+    )]
     max_levels: Option<usize>,
 
     /// Fit without a constant
@@ -68,11 +93,16 @@ pub(crate) struct ModelArgs {
     no_intercept: bool,
 
     /// Rows with missing values: drop, error, indicator
-    ///
-    /// Rows with a null or non-finite value in a used column: drop and count them (drop), stop (error), or keep them
-    /// (indicator): a missing category is a level of its own, a missing number the mean of the others with a 0/1 column
-    /// beside it [default: drop]
-    #[arg(long, value_parser = choice::<Missing>(), hide_possible_values = true, value_name = "HOW", hide_short_help = true)]
+    #[arg(
+        long,
+        value_parser = choice::<Missing>(),
+        hide_possible_values = true,
+        value_name = "HOW",
+        hide_short_help = true,
+        long_help = "Rows with a null or non-finite value in a used column: drop and count them (drop), stop (error), or keep \
+        them (indicator): a missing category is a level of its own, a missing number the mean of the others with \
+        a 0/1 column beside it [default: drop]"
+    )]
     missing: Option<Missing>,
 }
 

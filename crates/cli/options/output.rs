@@ -14,17 +14,25 @@ use crate::text::{terminal_width, usage};
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Write the result to a file
-    ///
-    /// Write the result to a file instead of stdout: whole or not at all, and never over an input. The ending decides the
-    /// form: .json, .csv (tidy), .md (markdown), .txt (table); --format overrules it.
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        long_help = "Write the result to a file instead of stdout: whole or not at all, and never over an input. The ending \
+        decides the form: .json, .csv (tidy), .md (markdown), .txt (table); --format overrules it."
+    )]
     pub(crate) output: Option<PathBuf>,
 
     /// Form: table, json, tidy, glance or markdown
-    ///
-    /// Form of the result. table is for people, json has everything, tidy (a line a coefficient) and glance (a line a fit)
-    /// are CSV with the column names of R's broom, markdown is for reports [default: by the ending of --output, else table]
-    #[arg(long, value_parser = choice::<Format>(), hide_possible_values = true, value_name = "FORM")]
+    #[arg(
+        long,
+        value_parser = choice::<Format>(),
+        hide_possible_values = true,
+        value_name = "FORM",
+        long_help = "Form of the result. table is for people, json has everything, tidy (a line a coefficient) and glance (a \
+        line a fit) are CSV with the column names of R's broom, markdown is for reports [default: by the ending \
+        of --output, else table]"
+    )]
     format: Option<Format>,
 
     /// Save the model for predict and evaluate

@@ -14,27 +14,28 @@ use crate::text::usage;
 #[command(next_help_heading = "Penalties")]
 pub(crate) struct PenaltyArgs {
     /// Penalty on squares, a number or auto
-    ///
-    /// Penalise squares: minimise the sum of w r² + L |b|², the constant free. auto leaves the size to --cv
-    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with_all = ["lasso", "elastic_net"])]
+    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with_all = ["lasso", "elastic_net"], long_help = "Penalise squares: minimise the sum of w r² + L |b|², the constant free. auto leaves the size to --cv")]
     ridge: Option<String>,
 
     /// Penalty on absolute values, a number or auto
-    ///
-    /// Penalise absolute values: minimise 1/(2n) times the sum of r², plus L |b|, with weights rescaled to sum n. auto leaves
-    /// the size to --cv
-    #[arg(long, allow_negative_numbers = true, value_name = "L|auto", conflicts_with = "elastic_net")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "L|auto",
+        conflicts_with = "elastic_net",
+        long_help = "Penalise absolute values: minimise 1/(2n) times the sum of r², plus L |b|, with weights rescaled to sum \
+        n. auto leaves the size to --cv"
+    )]
     lasso: Option<String>,
 
     /// Penalty on both
-    ///
-    /// Penalise both, with L (R |b| + (1-R)/2 |b|²) in place of L |b|, and R the --l1-ratio
     #[arg(
         long,
         allow_negative_numbers = true,
         value_name = "L|auto",
         requires = "l1_ratio",
-        hide_short_help = true
+        hide_short_help = true,
+        long_help = "Penalise both, with L (R |b| + (1-R)/2 |b|²) in place of L |b|, and R the --l1-ratio"
     )]
     elastic_net: Option<String>,
 
@@ -49,43 +50,67 @@ pub(crate) struct PenaltyArgs {
     l1_ratio: Option<f64>,
 
     /// Choose the penalty by cross-validation
-    ///
-    /// Choose the size of the penalty by cross-validation with so many folds, in the same pass
-    #[arg(long, value_name = "FOLDS")]
+    #[arg(
+        long,
+        value_name = "FOLDS",
+        long_help = "Choose the size of the penalty by cross-validation with so many folds, in the same pass"
+    )]
     cv: Option<usize>,
 
     /// Keep rows with equal values of a column in one fold
-    ///
-    /// Keep rows with equal values of a column in one fold [default: a row's number in the data set decides]
-    #[arg(long, value_name = "COLUMN", requires = "cv", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires = "cv",
+        hide_short_help = true,
+        long_help = "Keep rows with equal values of a column in one fold [default: a row's number in the data set decides]"
+    )]
     cv_group: Option<String>,
 
     /// The rule of the choice: min or 1se
-    ///
-    /// Which penalty to take: that of the smallest error (min), or the largest within one standard error of it (1se)
-    /// [default: min]
-    #[arg(long, value_parser = choice::<CvRule>(), hide_possible_values = true, value_name = "RULE", requires = "cv", hide_short_help = true)]
+    #[arg(
+        long,
+        value_parser = choice::<CvRule>(),
+        hide_possible_values = true,
+        value_name = "RULE",
+        requires = "cv",
+        hide_short_help = true,
+        long_help = "Which penalty to take: that of the smallest error (min), or the largest within one standard error of it \
+        (1se) [default: min]"
+    )]
     cv_rule: Option<CvRule>,
 
     /// Report a path of penalties: how many, or a list
-    ///
-    /// Report a whole path: so many penalties down from the one that leaves nothing (to a thousandth of it), or a list
-    /// 1,0.5,0.1 [default with --cv: 100]
-    #[arg(long, value_name = "N|LIST", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N|LIST",
+        hide_short_help = true,
+        long_help = "Report a whole path: so many penalties down from the one that leaves nothing (to a thousandth of it), or \
+        a list 1,0.5,0.1 [default with --cv: 100]"
+    )]
     lambdas: Option<String>,
 
     /// Units of the penalty: sklearn, glmnet, glmnet-raw
-    ///
-    /// Whose units a penalty is in: scikit-learn's, those of the data (sklearn); glmnet's, with columns in units of their
-    /// standard deviation (glmnet); or glmnet's with standardize = FALSE (glmnet-raw) [default: sklearn]
-    #[arg(long, value_parser = choice::<PenaltyScale>(), hide_possible_values = true, value_name = "WHOSE", hide_short_help = true)]
+    #[arg(
+        long,
+        value_parser = choice::<PenaltyScale>(),
+        hide_possible_values = true,
+        value_name = "WHOSE",
+        hide_short_help = true,
+        long_help = "Whose units a penalty is in: scikit-learn's, those of the data (sklearn); glmnet's, with columns in \
+        units of their standard deviation (glmnet); or glmnet's with standardize = FALSE (glmnet-raw) [default: \
+        sklearn]"
+    )]
     penalty_scale: Option<PenaltyScale>,
 
     /// Seed of folds and of iterative solvers
-    ///
-    /// Seed of the folds; with iterative solvers, of the order of rows, of the rows held out and of random starts
-    /// [default: 0]
-    #[arg(long, value_name = "N", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        hide_short_help = true,
+        long_help = "Seed of the folds; with iterative solvers, of the order of rows, of the rows held out and of random \
+        starts [default: 0]"
+    )]
     seed: Option<u64>,
 
     /// Write the number and the fold of every row to a .csv or .parquet file

@@ -23,22 +23,37 @@ pub(crate) struct PredictArgs {
     pub(crate) output: Option<PathBuf>,
 
     /// Input columns to copy to the output
-    ///
-    /// Input columns to copy to the output, in front of the predictions, separated by commas
-    #[arg(long, value_name = "COLUMNS", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        help_heading = "Output",
+        long_help = "Input columns to copy to the output, in front of the predictions, separated by commas"
+    )]
     pub(crate) keep: Vec<String>,
 
     /// Unknown levels: error, null or other
-    ///
-    /// Rows with a level that the model was not fitted to: stop (error), leave the prediction empty (null), or take them for
-    /// rows of the reference level (other) [default: error]
-    #[arg(long, value_parser = choice::<Unseen>(), default_value_t, hide_possible_values = true, hide_default_value = true, value_name = "HOW", help_heading = "Rows")]
+    #[arg(
+        long,
+        value_parser = choice::<Unseen>(),
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "HOW",
+        help_heading = "Rows",
+        long_help = "Rows with a level that the model was not fitted to: stop (error), leave the prediction empty (null), or \
+        take them for rows of the reference level (other) [default: error]"
+    )]
     pub(crate) unseen: Unseen,
 
     /// Add an interval: confidence or prediction
-    ///
-    /// Add the ends of an interval: of the mean response (confidence), or of a new observation (prediction)
-    #[arg(long, value_parser = choice::<Interval>(), hide_possible_values = true, value_name = "KIND", help_heading = "Output")]
+    #[arg(
+        long,
+        value_parser = choice::<Interval>(),
+        hide_possible_values = true,
+        value_name = "KIND",
+        help_heading = "Output",
+        long_help = "Add the ends of an interval: of the mean response (confidence), or of a new observation (prediction)"
+    )]
     pub(crate) interval: Option<Interval>,
 
     /// Level of the interval [default: 0.95]
@@ -58,10 +73,17 @@ pub(crate) struct EvaluateArgs {
     pub(crate) input: InputArgs,
 
     /// Unknown levels: error, null or other
-    ///
-    /// Rows with a level that the model was not fitted to: stop (error), drop and count them (null), or take them for rows of
-    /// the reference level (other) [default: error]
-    #[arg(long, value_parser = choice::<Unseen>(), default_value_t, hide_possible_values = true, hide_default_value = true, value_name = "HOW", help_heading = "Rows")]
+    #[arg(
+        long,
+        value_parser = choice::<Unseen>(),
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "HOW",
+        help_heading = "Rows",
+        long_help = "Rows with a level that the model was not fitted to: stop (error), drop and count them (null), or take \
+        them for rows of the reference level (other) [default: error]"
+    )]
     pub(crate) unseen: Unseen,
 
     /// Only rows for which an SQL condition is true
@@ -90,9 +112,11 @@ pub(crate) struct InspectArgs {
     pub(crate) input: InputArgs,
 
     /// Decode everything and check it
-    ///
-    /// Decode everything: checks page checksums, every field and the number of rows
-    #[arg(long, help_heading = "Input")]
+    #[arg(
+        long,
+        help_heading = "Input",
+        long_help = "Decode everything: checks page checksums, every field and the number of rows"
+    )]
     pub(crate) verify: bool,
 
     /// Form of the result: table or json

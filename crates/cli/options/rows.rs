@@ -12,15 +12,21 @@ use crate::text::{names, pair};
 #[command(next_help_heading = "Rows")]
 pub(crate) struct RowArgs {
     /// Only rows for which an SQL condition is true
-    ///
-    /// Use only the rows for which an SQL expression is true, such as "year >= 2000 and carrier <> 'UA'"
-    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true)]
+    #[arg(
+        long = "where",
+        value_name = "SQL",
+        allow_hyphen_values = true,
+        long_help = "Use only the rows for which an SQL expression is true, such as \"year >= 2000 and carrier <> 'UA'\""
+    )]
     filter: Option<String>,
 
     /// Add a column computed by an SQL expression
-    ///
-    /// Add a column computed by an SQL expression of a row, such as "speed = distance / air_time"; may be repeated
-    #[arg(long = "with", value_name = "NAME=SQL")]
+    #[arg(
+        long = "with",
+        value_name = "NAME=SQL",
+        long_help = "Add a column computed by an SQL expression of a row, such as \"speed = distance / air_time\"; may be \
+        repeated"
+    )]
     with: Vec<String>,
 
     /// Column of weights; needs --weight-type
@@ -28,24 +34,29 @@ pub(crate) struct RowArgs {
     weights: Option<String>,
 
     /// frequency, analytic or probability
-    ///
-    /// What a weight w means. frequency: the row counts as w identical rows. analytic: the variance of the row is proportional
-    /// to 1/w. probability: the row was drawn with a probability proportional to 1/w, and standard errors are robust, hc1
-    /// unless --vcov says otherwise
-    #[arg(long, value_parser = choice::<WeightType>(), hide_possible_values = true, value_name = "MEANING", requires = "weights")]
+    #[arg(
+        long,
+        value_parser = choice::<WeightType>(),
+        hide_possible_values = true,
+        value_name = "MEANING",
+        requires = "weights",
+        long_help = "What a weight w means. frequency: the row counts as w identical rows. analytic: the variance of the row \
+        is proportional to 1/w. probability: the row was drawn with a probability proportional to 1/w, and \
+        standard errors are robust, hc1 unless --vcov says otherwise"
+    )]
     weight_type: Option<WeightType>,
 
     /// One fit for every group of rows, in one pass
-    ///
-    /// Fit every group of rows that share the values of these columns, separated by commas, in one pass
-    #[arg(long, value_name = "COLUMNS")]
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        long_help = "Fit every group of rows that share the values of these columns, separated by commas, in one pass"
+    )]
     pub(crate) by: Vec<String>,
 
     /// Fit the result of an SQL query over the files
-    ///
-    /// Fit the result of an SQL query, in which every FILE is a table: named as the file is up to its first point, or by
-    /// NAME=FILE. Needs a program built with the cargo feature polars
-    #[arg(long, value_name = "SQL", hide_short_help = true, conflicts_with_all = ["delimiter", "no_header", "nulls", "types"])]
+    #[arg(long, value_name = "SQL", hide_short_help = true, conflicts_with_all = ["delimiter", "no_header", "nulls", "types"], long_help = "Fit the result of an SQL query, in which every FILE is a table: named as the file is up to its first \
+        point, or by NAME=FILE. Needs a program built with the cargo feature polars")]
     pub(crate) query: Option<String>,
 }
 

@@ -21,8 +21,6 @@ pub(crate) struct RunArgs {
     pub(crate) threads: Option<usize>,
 
     /// Progress on stderr: auto, json or none
-    ///
-    /// Progress on stderr: a bar if it is a terminal (auto), a JSON object a second (json), or none [default: auto]
     #[arg(
         long,
         value_enum,
@@ -30,14 +28,19 @@ pub(crate) struct RunArgs {
         hide_possible_values = true,
         hide_default_value = true,
         value_name = "HOW",
-        hide_short_help = true
+        hide_short_help = true,
+        long_help = "Progress on stderr: a bar if it is a terminal (auto), a JSON object a second (json), or none [default: \
+        auto]"
     )]
     pub(crate) progress: ProgressStyle,
 
     /// Neither progress nor notices
-    ///
-    /// Neither progress nor notices, such as that of rows without a prediction
-    #[arg(long, short, hide_short_help = true)]
+    #[arg(
+        long,
+        short,
+        hide_short_help = true,
+        long_help = "Neither progress nor notices, such as that of rows without a prediction"
+    )]
     pub(crate) quiet: bool,
 }
 

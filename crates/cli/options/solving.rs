@@ -10,19 +10,30 @@ use super::choice::choice;
 #[command(next_help_heading = "Solver")]
 pub(crate) struct SolvingArgs {
     /// auto, cholesky, qr, svd, sgd, gd or cg
-    ///
-    /// How to solve. auto: Cholesky on cross-products; in float64 only where that leaves 8 digits, else QR on a second pass.
-    /// cholesky, qr or svd (the singular value decomposition): that one. sgd, gd or cg: pass by pass, by stochastic gradient
-    /// descent, gradient descent or conjugate gradients
-    #[arg(long, value_parser = choice::<Solver>(), default_value_t, hide_possible_values = true, hide_default_value = true, value_name = "NAME")]
+    #[arg(
+        long,
+        value_parser = choice::<Solver>(),
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "NAME",
+        long_help = "How to solve. auto: Cholesky on cross-products; in float64 only where that leaves 8 digits, else QR on a \
+        second pass. cholesky, qr or svd (the singular value decomposition): that one. sgd, gd or cg: pass by \
+        pass, by stochastic gradient descent, gradient descent or conjugate gradients"
+    )]
     pub(crate) solver: Solver,
 
     /// How sums are carried: auto, exact or float
-    ///
-    /// How sums are carried. exact: the same rows give the same bits in any order (but for poly()), layout or number of
-    /// files. float: in float64, which is faster for wide designs. auto: exact up to 64 numbers, responses included
-    /// [default: auto]
-    #[arg(long, value_parser = choice::<Precision>(), hide_possible_values = true, value_name = "HOW", hide_short_help = true)]
+    #[arg(
+        long,
+        value_parser = choice::<Precision>(),
+        hide_possible_values = true,
+        value_name = "HOW",
+        hide_short_help = true,
+        long_help = "How sums are carried. exact: the same rows give the same bits in any order (but for poly()), layout or \
+        number of files. float: in float64, which is faster for wide designs. auto: exact up to 64 numbers, \
+        responses included [default: auto]"
+    )]
     precision: Option<Precision>,
 
     /// Never read the data a second time for QR
@@ -30,23 +41,34 @@ pub(crate) struct SolvingArgs {
     no_escalate: bool,
 
     /// Dependent columns: drop, error, min-norm
-    ///
-    /// Columns that depend on columns before them: set them aside (drop), stop (error), or give the solution of minimum norm
-    /// (min-norm) [default: drop]
-    #[arg(long, value_parser = choice::<Collinear>(), hide_possible_values = true, value_name = "HOW", hide_short_help = true)]
+    #[arg(
+        long,
+        value_parser = choice::<Collinear>(),
+        hide_possible_values = true,
+        value_name = "HOW",
+        hide_short_help = true,
+        long_help = "Columns that depend on columns before them: set them aside (drop), stop (error), or give the solution of \
+        minimum norm (min-norm) [default: drop]"
+    )]
     collinear: Option<Collinear>,
 
     /// When a column counts as dependent
-    ///
-    /// A column is dependent if less than this share of its norm is left beside the columns before it [default: 1e-11]
-    #[arg(long, value_name = "SHARE", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        hide_short_help = true,
+        long_help = "A column is dependent if less than this share of its norm is left beside the columns before it [default: \
+        1e-11]"
+    )]
     rank_tol: Option<f64>,
 
     /// Exit with code 4 if the result is doubtful
-    ///
-    /// Exit with code 4 if columns are dependent, fewer than 6 digits are reliable, the rank is undecided, or the fit is
-    /// perfect but for rounding
-    #[arg(long, hide_short_help = true)]
+    #[arg(
+        long,
+        hide_short_help = true,
+        long_help = "Exit with code 4 if columns are dependent, fewer than 6 digits are reliable, the rank is undecided, or \
+        the fit is perfect but for rounding"
+    )]
     pub(crate) strict: bool,
 }
 
