@@ -26,11 +26,14 @@
 //! | `guide` | README and guide: transcripts, commands, links, the reference |
 //! | `memory` | memory that does not grow with the rows |
 //! | `structure` | the shape of the house: circles of files, long functions, crowded roots |
+//!
+//! Transcripts have the words of Unix for what the system refuses, so `commands` and `guide` are not for Windows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod algebra;
 mod bits;
 mod categories;
+#[cfg(unix)]
 mod commands;
 mod datasets;
 
@@ -42,6 +45,7 @@ mod first_contact;
 mod fit;
 mod flights;
 mod formulas;
+#[cfg(unix)]
 mod guide;
 mod hostile;
 mod inspect;

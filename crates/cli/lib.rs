@@ -92,3 +92,13 @@ fn quiet_panics() {
         }));
     });
 }
+
+/// The Rust code of README and guide is compiled and run with the doc tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/guide/library.md")]
+    struct Library;
+}
