@@ -364,7 +364,7 @@ fn a_boolean_without_an_effect_is_read_nevertheless() {
     let rows = dir.streamreg("predict m.json new.csv --quiet").success().csv();
     close("both mean 2", rows[1][0].parse().unwrap(), 2.0, 1e-14);
     assert_eq!(rows[2][0], "");
-    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    let model = streamreg::Model::load(dir.path("m.json")).unwrap();
     assert_eq!(model.features().unwrap(), ["f"]);
 }
 

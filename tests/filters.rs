@@ -238,7 +238,7 @@ fn predictions_compute_what_they_need_and_no_more() {
     dir.write("less.csv", "y\n1\n2\n");
     dir.streamreg("predict m.json less.csv").fails(3, &["\"x\""]);
     dir.streamreg("evaluate m.json d.csv").success();
-    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    let model = streamreg::Model::load(dir.path("m.json")).unwrap();
     assert_eq!((model.with().len(), model.filter()), (4, Some("unused <> 'C'")));
 }
 

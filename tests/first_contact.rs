@@ -38,6 +38,10 @@ fn a_formula_stands_among_the_files() {
     dir.streamreg("fit 'old.csv~' -t y").fails(3, &["old.csv~"]);
     dir.streamreg("fit '~/old.csv' -t y").fails(3, &["~/old.csv"]);
     dir.streamreg("fit 'y ~ x2'").fails(2, &["no file"]);
+    // A formula without quotes, as the shell hands it on.
+    dir.streamreg("fit d.csv y /home/user x1").fails(2, &["no file y", "single quotes"]);
+    dir.streamreg("fit d.csv -t y -f x1 x2").fails(2, &["no file x2", "commas"]);
+    dir.streamreg("fit - -t y").fails(2, &["standard input"]);
     dir.streamreg("fit d.csv 'y ~ x2' 'y ~ x3'").fails(2, &["two formulas"]);
     dir.streamreg("fit d.csv 'y ~ x2' --formula 'y ~ x3'").fails(2, &["two formulas"]);
     dir.streamreg("fit d.csv 'y ~ x2' -f x3").fails(2, &["names the features"]);
@@ -127,6 +131,7 @@ fn options_without_effect_are_refused() {
         (direct, "--categorical zzz", "not in the data"),
         ("fit d.csv -t y -f x1", "--categorical store", "no term of the model"),
         (direct, "--reference x1=1", "not a category"),
+        ("fit d.csv 'y ~ x1'", "--with 'z = x2 + 1'", "does not use it"),
         // Intervals.
         (direct, "--conf-level 0.9", "shows no intervals"),
         (direct, "--conf-level 0.9 --format glance", "shows no intervals"),

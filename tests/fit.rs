@@ -357,7 +357,7 @@ fn output_and_model_files() {
     out.check(out.stdout.is_empty(), "nothing on stdout");
     assert_eq!(dir.read("fit.csv"), printed);
     assert_eq!(dir.files(), ["d.csv", "fit.csv", "m.json"]);
-    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    let model = streamreg::Model::load(dir.path("m.json")).unwrap();
     assert_eq!(
         (model.response().as_str(), model.features().unwrap()),
         ("y", vec!["x1".to_owned(), "x2".to_owned()])

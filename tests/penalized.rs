@@ -307,7 +307,7 @@ fn rows_of(batch: &RecordBatch, keep: &[bool]) -> RecordBatch {
 /// Row numbers and folds, as `--folds-out` writes them.
 fn folds(regression: &Regression, dir: &Dir, paths: &[std::path::PathBuf]) -> Vec<(u64, u32)> {
     let source = regression.open(paths).unwrap();
-    regression.write_folds(source.as_ref(), &dir.path("folds.csv")).unwrap();
+    regression.write_folds(source.as_ref(), dir.path("folds.csv")).unwrap();
     let records = csv(&dir.read("folds.csv"));
     assert_eq!(records[0], ["row", "fold"]);
     records[1..].iter().map(|r| (r[0].parse().unwrap(), r[1].parse().unwrap())).collect()
@@ -555,7 +555,7 @@ fn a_penalised_model_predicts() {
     let table = dir.streamreg("fit d.csv --target y --lasso 0.05 --save-model m.json").success().stdout;
     assert!(table.contains("Lasso penalty: 0.05") && !table.contains("Std. Error"), "{table}");
     dir.streamreg("predict m.json d.csv -o p.csv").success();
-    let model = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    let model = streamreg::Model::load(dir.path("m.json")).unwrap();
     assert_eq!(model.penalty().map(|p| (p.kind.as_str(), p.lambda)), Some(("lasso", 0.05)));
     let report = dir.fit("d.csv --target y --lasso 0.05");
     let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();

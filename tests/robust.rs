@@ -224,13 +224,7 @@ fn the_formulas_on_random_data() {
 fn the_jackknife_is_one() {
     let table = rows(200, 2);
     let report = fit(&model().cluster(["g"]).vcov(Vcov::Cr3), &table);
-    let mean = fit(
-        &model()
-            .cluster(["g"])
-            .vcov(Vcov::Cr3)
-            .ssc(SmallSample { jackknife_mean: true, ..SmallSample::default() }),
-        &table,
-    );
+    let mean = fit(&model().cluster(["g"]).vcov(Vcov::Cr3).ssc("jackknife-mean".parse().unwrap()), &table);
     let all: Vec<f64> = report.coefficients.iter().map(|c| c.estimate.unwrap()).collect();
     let without = |left: usize| -> Vec<f64> {
         let keep: Vec<usize> = (0..200).filter(|&i| column(&table, "g")[i] as usize != left).collect();
@@ -344,7 +338,7 @@ fn the_order_of_rows_matters_to_lags_alone() {
     let lagged = model().vcov(Vcov::Hac(3));
     let (a, b) = (errors(&fit(&lagged, &table)), errors(&fit(&lagged, &shuffled)));
     assert!((a[1] / b[1] - 1.0).abs() > 1e-6, "{a:?} {b:?}");
-    let none = SmallSample { factor: false, ..SmallSample::default() };
+    let none: SmallSample = "none".parse().unwrap();
     same_errors(
         &fit(&model().vcov(Vcov::Hac(0)).ssc(none), &table),
         &fit(&model().vcov(Vcov::Hc0), &table),
@@ -532,9 +526,7 @@ fn large_categories_get_columns() {
     same_errors(&eliminated, &complete, 1e-9);
     let robust = fit(&plain.cluster(["k"]), &table);
     assert_eq!(robust.vcov.clusters[0].clusters, 250);
-    let nested = Regression::formula("y ~ x1 + C(k)")
-        .cluster(["k"])
-        .ssc(SmallSample { nested: true, ..SmallSample::default() });
+    let nested = Regression::formula("y ~ x1 + C(k)").cluster(["k"]).ssc("nested".parse().unwrap());
     let ratio = ((2_000.0 - 2.0) / (2_000.0f64 - 251.0)).sqrt();
     close("nested", errors(&robust)[1], errors(&fit(&nested, &table))[1] * ratio, 1e-12);
 }
@@ -573,7 +565,7 @@ fn models_keep_the_covariance_for_intervals() {
         "fit d.parquet -t y -f x1,x2 --cluster g --save-model m.json --vcov-out v.parquet --format json";
     let report = dir.streamreg(line).success().json();
     assert!(dir.path("v.parquet").exists());
-    let saved = streamreg::Model::load(&dir.path("m.json")).unwrap();
+    let saved = streamreg::Model::load(dir.path("m.json")).unwrap();
     let fitted = model().cluster(["g"]).fit_paths(&[dir.path("d.parquet")]).unwrap();
     let v: &Covariance = fitted.covariance.as_ref().unwrap();
     let interval =

@@ -86,7 +86,10 @@ fn quiet_panics() {
             }
             let place =
                 panic.location().map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
-            let what = panic.payload_as_str().unwrap_or("no message");
+            let payload = panic.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let what =
+                text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
             // Nothing can be done about a closed stderr.
             let _ = writeln!(std::io::stderr(), "streamreg: panic{place}: {}", streamreg::printable(what));
         }));

@@ -3,16 +3,32 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
 use streamreg::{Progress, ProgressFn};
 
+/// Nothing is drawn of work that is done within this time.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Terminals narrower than this have no room for rows per second.
+const NARROW: u16 = 80;
+
 /// A bar with rows, rows per second and the time left; without a known total, a spinner.
 pub(crate) fn bar() -> ProgressFn {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let with_total = "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left{msg}";
-    let without = "{prefix}[{elapsed}] {spinner} {human_pos} rows, {rate}{msg}";
+    let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(NARROW, |(width, _)| width.0);
+    let [with_total, without] = if width < NARROW {
+        [
+            "{prefix}{percent}% {wide_bar} {eta} left{msg}",
+            "{prefix}[{elapsed}] {spinner} {human_pos} rows{msg}",
+        ]
+    } else {
+        [
+            "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left{msg}",
+            "{prefix}[{elapsed}] {spinner} {human_pos} rows, {rate}{msg}",
+        ]
+    };
     // The templates are constants; should one be wrong, the default style still shows progress.
     let style = |template: &str| {
         let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
@@ -22,8 +38,11 @@ pub(crate) fn bar() -> ProgressFn {
         })
     };
     let (with_total, without) = (style(with_total), style(without));
-    let pass = AtomicU64::new(0);
+    let (start, pass) = (Instant::now(), AtomicU64::new(0));
     Arc::new(move |progress: Progress| {
+        if start.elapsed() < PATIENCE {
+            return;
+        }
         if pass.swap(progress.pass as u64, Ordering::Relaxed) != progress.pass as u64 {
             bar.reset();
             bar.set_style(if progress.total.is_some() { with_total.clone() } else { without.clone() });

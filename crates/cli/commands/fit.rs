@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use streamreg::{
-    FitReport, Regression, Source, TracePoint, refuse_input_as_output, render, same_file, write_atomically,
-    write_groups, write_groups_file,
+    FitReport, Format, Regression, Source, TracePoint, refuse_input_as_output, render, same_file,
+    write_atomically, write_groups, write_groups_file,
 };
 
 use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
@@ -44,6 +44,10 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
         Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
         None => print(&text)?,
     }
+    if !args.run.quiet && matches!(args.output.render()?.format, Format::Tidy | Format::Glance) {
+        // These forms have no room for what the others say below the table.
+        fitted.first().into_iter().for_each(|fit| tell(&fit.notices()));
+    }
     if let (Some(path), [only]) = (&args.output.save_model, fitted.as_slice()) {
         only.model()?.save(path)?;
     }
@@ -55,6 +59,14 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     let verdicts = fitted.iter().map(|f| verdict(f, args.solving.strict));
     Ok(verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0)))
+}
+
+/// Lines on stderr; a closed one is no reason to fail.
+fn tell(notices: &[String]) {
+    for notice in notices {
+        let notice = notice.replacen("Warning: ", "warning: ", 1);
+        let _ = writeln!(std::io::stderr(), "streamreg: {notice}");
+    }
 }
 
 /// Refuses the outputs that are of one fit.
@@ -185,6 +197,9 @@ fn run_groups(args: &FitArgs, regression: &Regression, source: &dyn Source) -> R
             summary
         }
     };
+    if !args.run.quiet && matches!(options.format, Format::Tidy | Format::Glance) {
+        tell(&summary.notices());
+    }
     if args.solving.strict && summary.remarkable > 0 {
         let fits = if summary.remarkable == 1 { "fit has" } else { "fits have" };
         let message = format!("{} {fits} a status other than ok (--strict)", summary.remarkable);

@@ -85,7 +85,7 @@ pub(crate) struct IterativeArgs {
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, hide_short_help = true)]
     momentum: Option<f64>,
 
-    /// Rows of a batch [default: 512; more where rows are sparse, fewer where there are few]
+    /// Rows per batch [default: 512; more where rows are sparse, fewer where there are few]
     #[arg(long, value_name = "ROWS", hide_short_help = true)]
     batch_size: Option<usize>,
 
@@ -150,7 +150,7 @@ pub(crate) struct IterativeArgs {
     )]
     hash_bits: Option<u32>,
 
-    /// Write the learning curve to a file, a JSON object a line
+    /// Write the learning curve to a file, one JSON object per line
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) trace: Option<PathBuf>,
 

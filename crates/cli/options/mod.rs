@@ -35,14 +35,14 @@ use crate::text::usage;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
+  0    done; also when the reader of a pipe went away
   1    the result could not be written, or the system refused something
-  2    usage
-  3    the data cannot be read, or lack what the command needs
+  2    a mistake on the command line
+  3    the data cannot be read, are damaged, or lack what the command needs
   4    dependent columns or few reliable digits under --strict; dependent columns under
        --collinear error; fewer than 2 digits of the coefficients left in any case
-  5    an iteration did not converge
-  70   internal error
+  5    an iteration did not converge, or its steps diverge
+  70   internal error: a bug, please report it
   130  interrupted";
 
 const EXAMPLES: &str = "\
@@ -138,8 +138,20 @@ pub(crate) struct CompletionsArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ManArgs {
-    /// A command; the whole program where absent
+    /// A command [default: the whole program]
+    #[arg(value_parser = ["fit", "predict", "evaluate", "inspect", "completions", "man"], hide_possible_values = true)]
     pub(crate) command: Option<String>,
+}
+
+/// The error for a word among the files that is none, such as a part of a formula that stands in no quotes.
+fn no_such_file(word: &str) -> anyhow::Error {
+    usage(match word {
+        "-" => "standard input is not read: name a file".to_owned(),
+        word => format!(
+            "there is no file {word}; if it belongs to a formula, put that in single quotes: 'y ~ x1 + x2'; if it is a \
+             column, separate columns by commas, without blanks"
+        ),
+    })
 }
 
 /// What `fit` takes.
@@ -184,6 +196,13 @@ impl FitArgs {
         let (formulas, files): (Vec<PathBuf>, Vec<PathBuf>) =
             std::mem::take(&mut self.input.files).into_iter().partition(is_formula);
         self.input.files = files;
+        let hint = |path: &&PathBuf| {
+            let text = path.to_string_lossy();
+            !path.exists() && !text.contains(['.', '/', '\\', '*', '?', '[']) && self.rows.query.is_none()
+        };
+        if let Some(word) = self.input.files.iter().find(hint) {
+            return Err(no_such_file(&word.to_string_lossy()));
+        }
         match formulas.as_slice() {
             [] => Ok(()),
             [_] if self.model.formula.is_some() => {

@@ -30,7 +30,7 @@ pub(crate) struct ModelArgs {
     )]
     target: Vec<String>,
 
-    /// Columns that explain it [default: all numeric]
+    /// Columns that explain it [default: numeric]
     #[arg(
         long,
         short,

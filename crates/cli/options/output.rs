@@ -29,8 +29,8 @@ pub(crate) struct OutputArgs {
         value_parser = choice::<Format>(),
         hide_possible_values = true,
         value_name = "FORM",
-        long_help = "Form of the result. table is for people, json has everything, tidy (a line a coefficient) and glance (a \
-        line a fit) are CSV with the column names of R's broom, markdown is for reports [default: by the ending \
+        long_help = "Form of the result. table is for people, json has everything, tidy (one line per coefficient) and glance (one \
+        line per fit) are CSV with the column names of R's broom, markdown is for reports [default: by the ending \
         of --output, else table]"
     )]
     format: Option<Format>,
@@ -47,11 +47,14 @@ pub(crate) struct OutputArgs {
 impl OutputArgs {
     pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
         let Some(level) = self.conf_level else { return Ok(regression) };
+        if !(level > 0.0 && level < 1.0) {
+            return Err(usage(format!("the confidence level must lie between 0 and 1, not {level}")));
+        }
         let format = self.render()?.format;
         // A saved model keeps the level.
         if matches!(format, Format::Table | Format::Glance) && self.save_model.is_none() {
             return Err(usage(format!(
-                "--conf-level would have no effect: the form {format} shows no intervals; tidy, json and markdown do"
+                "the option conf-level would have no effect: the form {format} shows no intervals; tidy, json and markdown do"
             )));
         }
         Ok(regression.conf_level(level))

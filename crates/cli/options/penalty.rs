@@ -85,7 +85,7 @@ pub(crate) struct PenaltyArgs {
         long,
         value_name = "N|LIST",
         hide_short_help = true,
-        long_help = "Report a whole path: so many penalties down from the one that leaves nothing (to a thousandth of it), or \
+        long_help = "Report a whole path: N penalties down from the smallest one that sets all coefficients to zero (to a thousandth of it), or \
         a list 1,0.5,0.1 [default with --cv: 100]"
     )]
     lambdas: Option<String>,

@@ -29,7 +29,7 @@ pub(crate) struct RunArgs {
         hide_default_value = true,
         value_name = "HOW",
         hide_short_help = true,
-        long_help = "Progress on stderr: a bar if it is a terminal (auto), a JSON object a second (json), or none [default: \
+        long_help = "Progress on stderr: a bar if it is a terminal (auto), one JSON object per second (json), or none [default: \
         auto]"
     )]
     pub(crate) progress: ProgressStyle,

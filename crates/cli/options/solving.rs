@@ -31,8 +31,8 @@ pub(crate) struct SolvingArgs {
         value_name = "HOW",
         hide_short_help = true,
         long_help = "How sums are carried. exact: the same rows give the same bits in any order (but for poly()), layout or \
-        number of files. float: in float64, which is faster for wide designs. auto: exact up to 64 numbers, \
-        responses included [default: auto]"
+        number of files. float: in float64, which is faster for wide designs. auto: exact up to 64 columns, \
+        the target included [default: auto]"
     )]
     precision: Option<Precision>,
 

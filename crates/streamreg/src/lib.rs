@@ -1,31 +1,57 @@
-//! Linear regression on Parquet and CSV data larger than memory: `y = Xw + b` by least squares, with
-//! standard errors, in one streamed pass and bounded memory.
+//! Linear regression on Parquet and CSV data larger than memory: least squares with standard errors, in one streamed pass and
+//! bounded memory.
+//!
+//! # A first fit
+//!
+//! Say what explains what, name the files, print the report:
 //!
 //! ```no_run
 //! use streamreg::Regression;
 //!
-//! let report = Regression::new("arr_delay").features(["dep_delay", "distance"]).fit_paths(&["flights/*.parquet"])?;
-//! println!("R² = {:?} on {} rows", report.glance.r_squared, report.ledger.rows_used);
+//! let report = Regression::formula("arr_delay ~ dep_delay + distance + carrier").fit_paths(&["flights/*.parquet"])?;
+//! println!("{report}");
+//! # Ok::<(), streamreg::Error>(())
+//! ```
+//!
+//! The report prints as a table; everything in it is a public field. Save its [`Model`] to predict with:
+//!
+//! ```no_run
+//! # let report = streamreg::Regression::new("y").fit_paths(&["d.parquet"])?;
+//! println!("{:?} ± {:?}", report.estimate("dep_delay"), report.coefficients[1].std_error);
 //! report.model()?.save("model.json")?;
 //! # Ok::<(), streamreg::Error>(())
 //! ```
 //!
-//! The data flow one way: files become record batches (`streamreg-reader`), batches become sufficient
-//! statistics (`streamreg-core`), these become estimates (`streamreg-solve`); this crate joins the three.
+//! # Where are the data?
+//!
+//! | the data | call |
+//! |---|---|
+//! | paths, folders, glob patterns | [`Regression::fit_paths`] |
+//! | record batches in memory | [`Regression::fit`] |
+//! | record batches that a function can make again | [`Regression::fit_source`] with [`Batches::from_fn`] |
+//! | record batches that come once | [`Regression::fit_batches`] |
+//! | anything else | [`Regression::fit_source`] with a [`Source`] of your own |
+//!
+//! # What do you want?
 //!
 //! | to | start at |
 //! |---|---|
-//! | fit files, any source, or record batches | [`Regression`] |
-//! | robust standard errors, joint tests | [`Regression::vcov`], [`Regression::cluster`], [`Regression::test`] |
-//! | read the result | [`FitReport`] |
-//! | save, load, predict | [`Model`] |
-//! | measure prediction errors | [`Model::evaluate_paths`] |
-//! | penalise: ridge, lasso, elastic net, cross-validated | [`Penalization`] |
-//! | fit very wide designs, other losses, watch it converge | [`Descent`] |
-//! | look at files | [`inspect`](fn@inspect) |
-//! | filter rows, compute columns | [`Regression::filter`], [`Regression::with`] |
+//! | choose columns, or write a formula | [`Regression`], [`Regression::formula`] |
+//! | filter rows, compute columns, weigh rows | [`Regression::filter`], [`Regression::with`], [`Regression::weights`] |
+//! | robust and clustered standard errors, joint tests | [`Regression::vcov`], [`Regression::cluster`], [`Regression::test`] |
+//! | a fit for every group of rows | [`Regression::by`], [`Regression::fit_groups`], [`write_groups`] |
+//! | ridge, lasso, elastic net, cross-validated | [`Penalization`] |
+//! | gradient descent: very wide designs, other losses | [`Descent`]; by hand, [`iterative::Sgd`] |
+//! | read the result, or write it in another form | [`FitReport`], [`render()`] |
+//! | predict, evaluate | [`Model::predict`], [`Model::predict_paths`], [`Model::evaluate_paths`] |
+//! | look at files before a fit | [`inspect()`] |
+//! | threads, progress, interruption | [`Execution`] |
 //!
-//! Results have the same bits for any number of threads and any batch size, on one kind of processor.
+//! All errors are [`Error`]: one line that says what is wrong and what would be valid, with an [`ErrorKind`]. An option that would
+//! have no effect is an error, too.
+//!
+//! Results have the same bits for any number of threads and any batch size, on one kind of processor. Sums are exact up to
+//! [`EXACT_VARIABLES`] columns: then the same rows give the same bits in any order and in any files.
 
 mod error;
 mod fit;

@@ -113,6 +113,7 @@ pub struct Term {
 
 /// What is multiplied in a term.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Factor {
     /// A number or a category, by the type of the column.
     Column(String),

@@ -58,11 +58,19 @@ choices!(Precision { Auto => "auto", Exact => "exact", Float => "float" });
 
 /// The column with the weights, and their meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Weights {
     /// The column.
     pub column: String,
     /// What its values mean.
     pub kind: WeightType,
+}
+
+impl Weights {
+    /// The weights in `column`.
+    pub fn new(column: impl Into<String>, kind: WeightType) -> Self {
+        Self { column: column.into(), kind }
+    }
 }
 
 /// How sums are carried.
@@ -102,6 +110,7 @@ pub const DEFAULT_MAX_LEVELS: usize = 100_000;
 
 /// A linear model: responses, the terms that explain them, and what is done with the rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ModelSpec {
     /// What is explained: a column, or arithmetic on columns. More than one share all terms.
     #[serde(with = "as_text")]
@@ -139,11 +148,19 @@ pub struct ModelSpec {
 
 /// A pair of list columns: of every row the features that are not zero, and their values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SparseColumns {
     /// The column with lists of whole numbers from 0 on.
     pub indices: String,
     /// The column with as many numbers.
     pub values: String,
+}
+
+impl SparseColumns {
+    /// The indices in one column, the values in another.
+    pub fn new(indices: impl Into<String>, values: impl Into<String>) -> Self {
+        Self { indices: indices.into(), values: values.into() }
+    }
 }
 
 /// Largest index of a list column: a fit holds a dozen numbers for every index up to the largest, used or not.
@@ -198,11 +215,19 @@ mod as_text {
 
 /// A column that is not a feature although nobody excluded it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LeftOut {
     /// Its name.
     pub column: String,
     /// Its type, and what would make it a feature.
     pub reason: String,
+}
+
+impl LeftOut {
+    /// `column`, and why.
+    pub fn new(column: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { column: column.into(), reason: reason.into() }
+    }
 }
 
 impl ModelSpec {

@@ -70,6 +70,9 @@ impl FromStr for Vcov {
             let wrong = |_| format!("hac:L needs a whole number of lags, not {lags:?}");
             return lags.parse().map(Self::Hac).map_err(wrong);
         }
+        if text == "hac" {
+            return Err("hac needs the number of lags, such as hac:4".into());
+        }
         let all = [Self::Iid, Self::Hc0, Self::Hc1, Self::Hc2, Self::Hc3, Self::Cr0, Self::Cr1, Self::Cr3];
         all.into_iter().find(|v| v.to_string() == text).ok_or_else(|| {
             format!(

@@ -10,6 +10,7 @@ use super::Vcov;
 /// dummies. As text a list of `none`, `each`, `nested` and `jackknife-mean`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct SmallSample {
     /// Whether there is a factor at all: `n / (n - k)`, `G / (G - 1) (n - 1) / (n - k)`, or `(G - 1) / G` of the
     /// jackknife. It is a choice for HAC, CR1 and CR3; the others are what their name says.

@@ -7,6 +7,7 @@ use super::small_sample::SmallSample;
 
 /// A column of clusters, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ClusterCount {
     /// The column.
     pub column: String,
@@ -14,8 +15,16 @@ pub struct ClusterCount {
     pub clusters: u64,
 }
 
+impl ClusterCount {
+    /// So many clusters of `column`.
+    pub fn new(column: impl Into<String>, clusters: u64) -> Self {
+        Self { column: column.into(), clusters }
+    }
+}
+
 /// What standard errors, tests and intervals rest on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VcovSummary {
     /// The estimator.
     pub kind: Vcov,
@@ -29,6 +38,11 @@ pub struct VcovSummary {
 }
 
 impl VcovSummary {
+    /// Of an estimator that is robust to something.
+    pub fn robust(kind: Vcov, clusters: Vec<ClusterCount>, df: u64, small_sample: SmallSample) -> Self {
+        Self { kind, clusters, df: Some(df), small_sample }
+    }
+
     /// Of independent errors.
     pub(crate) fn iid(df: u64) -> Self {
         Self { df: Some(df), ..Self::default() }

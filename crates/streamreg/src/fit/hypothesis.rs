@@ -21,6 +21,8 @@ pub(crate) fn parse(text: &str, names: &[String]) -> Result<Vec<Restriction>> {
         let mut left = parser.sum()?;
         parser.expect('=', "an `=` is missing")?;
         loop {
+            // As in R, two do as well.
+            parser.take('=');
             let right = parser.sum()?;
             restrictions.push(left.equals(&right));
             left = right;

@@ -207,14 +207,14 @@ impl FitScores {
         let small_sample = inference.asked.small_sample;
         let sizes = Sizes { observations: fit.glance.nobs, coefficients: bread.width() - nested };
         let clusters: Vec<ClusterCount> = (self.columns.iter().zip(totals.clusters()))
-            .map(|(column, sums)| ClusterCount { column: column.clone(), clusters: sums.len() as u64 })
+            .map(|(column, sums)| ClusterCount::new(column, sums.len() as u64))
             .collect();
         let fewest = clusters.iter().map(|c| c.clusters).min();
         let df = fewest.map_or(fit.glance.df_residual, |g| g.saturating_sub(1));
         let kind = inference.vcov;
         if fit.glance.sigma.is_none() {
             // Without residual degrees of freedom there is no covariance of any kind.
-            fit.vcov = VcovSummary { kind, clusters, df: Some(df), small_sample };
+            fit.vcov = VcovSummary::robust(kind, clusters, df, small_sample);
             return Ok((fit, Meat::iid(bread, f64::NAN)));
         }
         let meat = Meat::new(totals, bread, (kind, small_sample), self.rotated, sizes)?;
@@ -227,7 +227,7 @@ impl FitScores {
             fit.warnings.push(Warning::new("full_leverage", message));
         }
         fit.warnings.extend(residuals_differ(totals.squares, fit.glance.deviance));
-        let vcov = VcovSummary { kind, clusters, df: Some(df), small_sample };
+        let vcov = VcovSummary::robust(kind, clusters, df, small_sample);
         Ok((fit.with_meat(bread, &meat, vcov, conf_level), meat))
     }
 }

@@ -131,8 +131,7 @@ impl<'a> Plan<'a> {
             let before = spec.terms.len();
             spec.terms.retain(|t| !t.columns().contains(&column.as_str()));
             if spec.terms.len() < before {
-                let reason = "no value in any row".into();
-                left_out.push(LeftOut { column: column.clone(), reason });
+                left_out.push(LeftOut::new(column, "no value in any row"));
             }
         }
         let empty = |column: &String| left_out.iter().any(|l| l.column == *column);

@@ -5,7 +5,7 @@ use streamreg_solve::Solver;
 
 use super::{Plan, Route};
 use crate::error::{Error, Result};
-use crate::request::regression::Said;
+use crate::request::regression::{Said, taken_columns};
 
 /// The ways to fit, as far as options go.
 #[derive(Clone, Copy)]
@@ -29,6 +29,9 @@ impl From<&Route<'_>> for Way {
 /// Refuses the first option that was set and has no effect on a fit of this way.
 pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
     let regression = plan.regression;
+    if !regression.selection.with.is_empty() {
+        refuse_unused_columns(plan)?;
+    }
     let of_levels = [Said::Contrasts, Said::MaxLevels, Said::HashBits];
     let has_categories = if regression.said.iter().any(|said| of_levels.contains(said)) {
         Design::new(&plan.spec(&[])?.0, &plan.schema)?.has_categories()
@@ -49,6 +52,24 @@ pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a computed column that neither the model nor the filter needs.
+fn refuse_unused_columns(plan: &Plan<'_>) -> Result<()> {
+    let (regression, selection) = (plan.regression, &plan.regression.selection);
+    let (spec, _) = regression.spec(&plan.schema)?;
+    let features = spec.terms.iter().flat_map(|term| term.columns()).map(str::to_owned);
+    let folds = regression.penalization.iter().filter_map(|p| p.cv.as_ref()?.group.clone());
+    let used = taken_columns(&spec).into_iter().chain(features).chain(folds);
+    let needed = selection.clone().for_columns(used)?.with;
+    match selection.with.iter().find(|column| !needed.contains(column)) {
+        Some((name, _)) => {
+            let message =
+                format!("the computed column {name:?} would have no effect: the model does not use it");
+            Err(Error::invalid_request(message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Why an option changes nothing, where it does not.

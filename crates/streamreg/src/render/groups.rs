@@ -9,6 +9,7 @@ use streamreg_reader::{ReadCounts, Source};
 use streamreg_solve::{Aliased, Glance, TermEstimate, Warning};
 
 use super::broom;
+use super::columns::wrapped;
 use super::format::{Format, RenderOptions};
 use super::lines::{dropped_rows, left_out};
 use super::markdown::{escape, row as markdown_row};
@@ -225,11 +226,12 @@ impl GroupForm {
             let sigma = own.glance.sigma.map_or("NA".into(), short);
             let r_squared = optional(own.glance.r_squared);
             let df = count(own.glance.df_residual);
-            writeln!(out, "R-squared: {r_squared},  residual standard error: {sigma} on {df} DF")?;
+            let line = format!("R-squared: {r_squared},  residual standard error: {sigma} on {df} DF");
+            writeln!(out, "{}", wrapped(&line, self.width))?;
         }
         match fit.status().as_str() {
             "ok" => Ok(()),
-            status => writeln!(out, "Status: {}", printable(status)),
+            status => writeln!(out, "{}", wrapped(&format!("Status: {}", printable(status)), self.width)),
         }
     }
 

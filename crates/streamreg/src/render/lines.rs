@@ -15,6 +15,12 @@ pub(super) fn is_bare(report: &FitReport) -> bool {
     report.details != Details::LeastSquares
 }
 
+/// What the data decided and what to beware of, a line each.
+pub(super) fn notices(report: &FitReport) -> Vec<String> {
+    let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
+    aliased.chain(ledger_lines(report)).collect()
+}
+
 /// What became of the rows, a line each.
 pub(super) fn ledger_lines(report: &FitReport) -> Vec<String> {
     let mut lines = dropped_rows(&report.ledger, &report.reading);

@@ -2,7 +2,7 @@
 
 use streamreg_solve::TermEstimate;
 
-use super::lines::{is_bare, ledger_lines};
+use super::lines::{is_bare, notices};
 use super::number::{optional, p_value, t_value};
 use super::penalized;
 use super::printable::printable;
@@ -23,8 +23,7 @@ pub(super) fn fit(report: &FitReport) -> String {
         out.push_str(&format!("| {} |\n", row(c)));
     }
     out.push('\n');
-    let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
-    for line in summary(report).into_iter().chain(aliased).chain(ledger_lines(report)) {
+    for line in summary(report).into_iter().chain(notices(report)) {
         out.push_str(&format!("- {}\n", escape(&line)));
     }
     out
@@ -37,7 +36,7 @@ fn fit_bare(report: &FitReport, cv: Option<&CvReport>) -> String {
         out.push_str(&format!("| {} | {} |\n", escape(&printable(&c.term)), optional(c.estimate)));
     }
     out.push('\n');
-    for line in summary(report).into_iter().chain(ledger_lines(report)) {
+    for line in summary(report).into_iter().chain(notices(report)) {
         out.push_str(&format!("- {}\n", escape(&line)));
     }
     for (index, row) in cv.map(penalized::curve).into_iter().flatten().enumerate() {

@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use self::format::{Format, RenderOptions};
 use crate::error::{Error, Result};
+use crate::fit::GroupSummary;
 use crate::inspect::Inspection;
 use crate::model::evaluate::Evaluation;
 use crate::report::FitReport;
@@ -67,6 +68,23 @@ pub fn render(reports: &[FitReport], options: &RenderOptions) -> Result<String> 
 pub fn json(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value);
     Ok(text.map_err(|e| Error::invalid_request(format!("not to be written as JSON: {e}")))? + "\n")
+}
+
+impl FitReport {
+    /// What became of the rows and columns, and what to beware of: the lines below the table.
+    pub fn notices(&self) -> Vec<String> {
+        lines::notices(self)
+    }
+}
+
+impl GroupSummary {
+    /// What became of the rows and columns.
+    pub fn notices(&self) -> Vec<String> {
+        lines::dropped_rows(&self.ledger, &self.reading)
+            .into_iter()
+            .chain(lines::left_out(&self.left_out))
+            .collect()
+    }
 }
 
 /// The table that `streamreg fit` prints; a width (`{:60}`) is that of the terminal.

@@ -71,6 +71,12 @@ pub fn count(value: u64) -> String {
     out
 }
 
+/// `1 row`, `2 rows`.
+pub(super) fn counted(value: u64, what: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(value))
+}
+
 /// Bytes in the unit that keeps three digits.
 pub(super) fn bytes(value: u64) -> String {
     let (mut size, mut unit) = (value as f64, "B");

@@ -38,7 +38,7 @@ pub(super) fn summary(report: &FitReport, penalized: &PenalizedReport) -> Vec<St
     let slopes = report.coefficients.len() - usize::from(report.spec.intercept);
     let mut name = penalized.kind.clone();
     name.replace_range(..1, &name[..1].to_uppercase());
-    vec![
+    let mut lines = vec![
         format!("{name} penalty: {}{ratio}{}", short(penalized.lambda), chosen.unwrap_or_default()),
         format!(
             "{} of {} coefficients are not zero (effective degrees of freedom {})",
@@ -53,7 +53,15 @@ pub(super) fn summary(report: &FitReport, penalized: &PenalizedReport) -> Vec<St
             count(report.ledger.rows_used)
         ),
         "A penalty biases estimates: standard errors and p-values have no meaning here".into(),
-    ]
+    ];
+    if let Some(path) = penalized.path.as_ref().filter(|_| penalized.cross_validation.is_none()) {
+        lines.push(format!("Path: {}, which the form json has", penalties(path.len())));
+    }
+    lines
+}
+
+fn penalties(count: usize) -> String {
+    if count == 1 { "1 penalty".into() } else { format!("{count} penalties") }
 }
 
 /// A few lines of the curve, with those of the two rules among them.

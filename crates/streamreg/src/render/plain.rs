@@ -31,7 +31,7 @@ pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {
     let mut facts = vec![
         vec!["Files".into(), count(i.inputs.len() as u64)],
         vec!["Size".into(), bytes(size)],
-        vec!["Rows".into(), i.rows.map_or_else(unknown, count)],
+        vec!["Rows".into(), i.rows.or(i.verified.map(|v| v.rows)).map_or_else(unknown, count)],
     ];
     if let Some(groups) = i.row_groups {
         let largest = i.largest_row_group.map_or_else(unknown, count);

@@ -4,8 +4,8 @@ use streamreg_core::{Factor, Precision, Term, WeightType};
 use streamreg_solve::{TermEstimate, Vcov, VcovSummary, WaldTest};
 
 use super::columns::{aligned, wrapped};
-use super::lines::{is_bare, ledger_lines};
-use super::number::{count, optional, p_value, short, stars, t_value};
+use super::lines::{is_bare, notices};
+use super::number::{count, counted, optional, p_value, short, stars, t_value};
 use super::printable::printable;
 use super::{iterative, penalized};
 use crate::report::FitReport;
@@ -32,8 +32,7 @@ pub(super) fn fit(report: &FitReport, width: Option<usize>) -> String {
             aligned(&penalized::curve(cv), width)
         ));
     }
-    let aliased = report.aliased.iter().map(|a| format!("Dependent: {}", printable(&a.to_string())));
-    let lines: Vec<String> = aliased.chain(ledger_lines(report)).map(|line| wrapped(&line, width)).collect();
+    let lines: Vec<String> = notices(report).iter().map(|line| wrapped(line, width)).collect();
     if !lines.is_empty() {
         out.push('\n');
         out.push_str(&lines.join("\n"));
@@ -102,9 +101,9 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     let mut lines = Vec::new();
     match g.sigma {
         Some(sigma) => lines.push(format!(
-            "Residual standard error: {} on {} degrees of freedom ({})",
+            "Residual standard error: {} on {} of freedom ({})",
             short(sigma),
-            count(g.df_residual),
+            counted(g.df_residual, "degree"),
             rows(report)
         )),
         None => lines.push(format!("No residual degrees of freedom ({})", rows(report))),
@@ -179,7 +178,7 @@ fn test(test: &WaldTest) -> String {
 fn rows(report: &FitReport) -> String {
     let used = count(report.ledger.rows_used);
     match &report.spec.weights {
-        None => format!("{used} rows"),
+        None => counted(report.ledger.rows_used, "row"),
         Some(weights) => {
             let column = printable(&weights.column);
             match weights.kind {

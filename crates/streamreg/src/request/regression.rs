@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use arrow_schema::Schema;
 use streamreg_core::{
-    Contrasts, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, Term, WeightType, Weights,
+    Contrasts, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, SparseColumns, Term, WeightType,
+    Weights,
 };
 use streamreg_reader::DatasetOptions;
 use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
@@ -188,7 +189,7 @@ impl Regression {
     /// The column with the weights of the rows, and what they mean.
     #[must_use]
     pub fn weights(mut self, column: impl Into<String>, kind: WeightType) -> Self {
-        self.base.weights = Some(Weights { column: column.into(), kind });
+        self.base.weights = Some(Weights::new(column, kind));
         self
     }
 
@@ -402,8 +403,7 @@ impl Regression {
     /// values. Such designs are fitted by iterative solvers.
     #[must_use]
     pub fn sparse(mut self, indices: impl Into<String>, values: impl Into<String>) -> Self {
-        self.base.sparse =
-            Some(streamreg_core::SparseColumns { indices: indices.into(), values: values.into() });
+        self.base.sparse = Some(SparseColumns::new(indices, values));
         self
     }
 
@@ -422,11 +422,9 @@ impl Regression {
     /// When a formula is not valid, an excluded column does not exist or is needed, or nothing is left to
     /// explain the response.
     pub fn spec(&self, schema: &Schema) -> Result<(ModelSpec, Vec<LeftOut>)> {
-        let base = ModelSpec {
-            responses: self.responses.iter().map(|r| Factor::Column(r.clone())).collect(),
-            clusters: self.inference.clusters.clone(),
-            ..self.base.clone()
-        };
+        let mut base = self.base.clone();
+        base.responses = self.responses.iter().map(|r| Factor::Column(r.clone())).collect();
+        base.clusters.clone_from(&self.inference.clusters);
         let excluded = self.excluded(schema)?;
         match (&self.formula, &self.features) {
             (Some(_), Some(_)) => {
@@ -536,7 +534,7 @@ impl Regression {
 }
 
 /// The columns that have another role than that of a feature.
-fn taken_columns(spec: &ModelSpec) -> Vec<String> {
+pub(crate) fn taken_columns(spec: &ModelSpec) -> Vec<String> {
     let responses = spec.responses.iter().flat_map(Factor::columns).map(str::to_owned);
     let weights = spec.weights.iter().map(|w| w.column.clone());
     let keys = spec.by.iter().chain(&spec.clusters).cloned();

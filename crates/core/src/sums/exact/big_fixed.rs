@@ -160,7 +160,8 @@ impl BigFixed {
         for (i, &a) in self.magnitude.iter().enumerate() {
             let mut carry = 0;
             for (j, &b) in other.magnitude.iter().enumerate() {
-                (product[i + j], carry) = a.carrying_mul_add(b, carry, product[i + j]);
+                let wide = u128::from(a) * u128::from(b) + u128::from(carry) + u128::from(product[i + j]);
+                (product[i + j], carry) = (wide as u64, (wide >> 64) as u64);
             }
             product[i + other.magnitude.len()] = carry;
         }

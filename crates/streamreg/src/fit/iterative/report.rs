@@ -123,10 +123,10 @@ fn warnings(
         let share = columns as f64 / 25.0;
         let cost =
             if share <= 2.0 { "about what an epoch does".into() } else { format!("about {share:.0} epochs") };
+        let what = if columns == 1 { "column" } else { "columns" };
         let message = format!(
-            "{columns} columns are few: without --solver {} one pass gives the exact solution, with standard errors, and \
-             costs {cost}",
-            solver
+            "the design is small ({columns} {what}): without --solver {solver}, one pass gives the exact solution with \
+             standard errors, and costs {cost}"
         );
         warnings.push(Warning::new("exact_affordable", message));
     }
