@@ -233,7 +233,7 @@ fn no_degrees_of_freedom_are_nulls() {
         }
         assert_eq!(report["glance"]["df_residual"], 0);
     }
-    let text = dir.streamreg("fit d.csv --target y --format tidy").success().stdout;
+    let text = dir.streamreg("fit d.csv --target y --format tidy -q").success().stdout;
     assert!(!text.to_lowercase().contains("nan") && !text.contains("inf"), "{text}");
 }
 

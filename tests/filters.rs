@@ -157,7 +157,7 @@ fn groups_weights_and_formulas_take_filters_and_computed_columns() {
     dir.write("all.csv", all);
     dir.write("some.csv", some);
     let common = ["--formula", "y ~ x + I(x^2)", "--weights", "w", "--weight-type", "frequency"];
-    for rest in ["--format json", "--format tidy --by g", "--format json --missing error"] {
+    for rest in ["--format json", "--format tidy -q --by g", "--format json --missing error"] {
         let run = |file: &str, more: &[&str]| {
             let mut command = dir.streamreg(&format!("fit {file} {rest}"));
             command.command.args(common).args(more);

@@ -37,6 +37,14 @@ fn a_formula_stands_among_the_files() {
     dir.streamreg("fit 'y ~ x1' -t y -f x1,x2").success();
     dir.streamreg("fit 'old.csv~' -t y").fails(3, &["old.csv~"]);
     dir.streamreg("fit '~/old.csv' -t y").fails(3, &["~/old.csv"]);
+    for path in ["nope~x.csv", "dir~x/nope.csv", "d*~.csv", "PROGRA~1.parquet"] {
+        let out = dir.streamreg(&format!("fit {path} 'y ~ x1'")).run().code(3);
+        out.check(out.stderr.contains(path), "it is a file, and not there");
+    }
+    let out = dir.streamreg("fit d.csv 'y ~'").run().code(2);
+    out.check(out.stderr.contains("expected a term after"), "an error of the formula");
+    dir.streamreg("fit d.csv y~x1+x2 --format glance").success();
+    dir.streamreg("fit d.csv --formula '-1 + x1' -t y").success();
     dir.streamreg("fit 'y ~ x2'").fails(2, &["no file"]);
     // A formula without quotes, as the shell hands it on.
     dir.streamreg("fit d.csv y /home/user x1").fails(2, &["no file y", "single quotes"]);
@@ -60,7 +68,7 @@ fn misspelt_names_get_the_nearest() {
         ("predit m.json g.csv", 2, "'predict'"),
         ("eval m.json g.csv", 2, "'evaluate'"),
         ("isnpect d.csv", 2, "'inspect'"),
-        ("man predcit", 2, "\"predict\""),
+        ("man predcit", 2, "'predict'"),
         // Options.
         ("fit d.csv --traget y", 2, "'--target'"),
         ("fit d.csv -t y --feature x1", 2, "'--features'"),
@@ -153,8 +161,13 @@ fn options_without_effect_are_refused() {
         (groups, "--solver svd", "must be auto or cholesky"),
         ("fit d.csv -t y --solver cholesky", "--no-escalate", "only the solver auto"),
         ("fit d.csv -t y --solver qr", "--no-escalate", "only the solver auto"),
+        ("fit d.csv -t y --precision exact", "--no-escalate", "never need a second pass"),
         // Standard errors.
         (direct, "--ssc none", "small-sample"),
+        (penalised, "--ssc none", "no standard errors"),
+        (iterative, "--ssc none", "no standard errors"),
+        (direct, "--test x1=0 --format tidy", "does not show it"),
+        (direct, "--test x1=0 -o t.csv", "does not show it"),
         ("fit d.csv -t y --vcov hc1", "--ssc nested", "small-sample"),
         (penalised, "--vcov hc1", "no standard errors"),
         (penalised, "--test x1=0", "no standard errors"),
@@ -168,6 +181,7 @@ fn options_without_effect_are_refused() {
         (direct, "--lambdas 10", "need a penalty"),
         (direct, "--penalty-scale glmnet", "need a penalty"),
         (direct, "--l1-ratio 0.5", "--elastic-net"),
+        (penalised, "--lambdas 1,0.5 --format tidy", "does not show it"),
         (penalised, "--cv-rule 1se", "--cv"),
         (penalised, "--cv-group store", "--cv"),
         (penalised, "--folds-out f.csv", "--cv"),
@@ -189,11 +203,16 @@ fn options_without_effect_are_refused() {
         (iterative, "--power-t 0.5", "inverse-scaling"),
         (iterative, "--momentum 0.5", "constant or inverse-scaling"),
         (iterative, "--patience 3", "patience"),
+        (iterative, "--held-out 0.2 --learning-rate constant --eta0 0.1 --tol 0.1", "rows held out"),
+        ("fit g.csv -t y -f region --hash-bits 4", "--max-levels 10", "hashed categories"),
+        ("fit g.csv -t y -f region --hash-bits 4", "--contrasts treatment", "hashed categories"),
         ("fit d.csv -t y --solver cg", "--batch-size 10", "no batches"),
         ("fit d.csv -t y --solver qr", "--epochs 5", "iterative solver"),
         // Weights and progress.
         (direct, "--weight-type analytic", "--weights"),
         (direct, "--progress json --quiet", "contradict"),
+        ("inspect d.csv", "--progress json", "only --verify"),
+        ("fit d.csv -t y --schema x1=number", "--schema x1=text", "two types"),
     ] {
         let line = format!("{with} {option}");
         let out = dir.streamreg(&line).run();
@@ -203,6 +222,53 @@ fn options_without_effect_are_refused() {
         dir.streamreg(with).run().code(0);
     }
     assert_eq!(dir.files(), ["d.csv", "d.parquet", "g.csv", "m.json"], "nothing was written");
+}
+
+/// `--loss squared` is what least squares minimise: it asks for no other solver.
+#[test]
+fn the_loss_of_least_squares_changes_nothing() {
+    let dir = dir();
+    let plain = dir.streamreg("fit d.csv -t y").success().stdout;
+    assert_eq!(dir.streamreg("fit d.csv -t y --loss squared").success().stdout, plain);
+}
+
+/// What a form has no room for stands on stderr.
+#[test]
+fn forms_without_room_for_notices_tell_them_on_stderr() {
+    let dir = dir();
+    dir.write("gaps.csv", "y,x,c\n1,1,2\n2,,2\n3.5,3,2\n4,4,2\n5.5,5,2\n");
+    for form in ["tidy", "glance"] {
+        let out = dir.streamreg(&format!("fit gaps.csv -t y -f x,c --format {form}")).run().code(0);
+        let told =
+            ["streamreg: 1 of 5 rows dropped: 1 for x null", "streamreg: Dependent: c is constant (2)"];
+        told.iter().for_each(|line| out.check(out.stderr.contains(line), line));
+        let quiet = dir.streamreg(&format!("fit gaps.csv -t y -f x,c --format {form} -q")).success();
+        quiet.check(quiet.stderr.is_empty(), "nothing on stderr");
+    }
+    let table = dir.streamreg("fit gaps.csv -t y -f x,c").success();
+    table.check(table.stderr.is_empty() && table.stdout.contains("1 of 5 rows dropped"), "all in the table");
+}
+
+/// A refused run leaves the learning curve of another one alone.
+#[test]
+fn what_learnt_nothing_writes_no_curve() {
+    let dir = dir();
+    dir.write("t.jsonl", "old");
+    dir.streamreg("fit d.csv -t nope --solver sgd --trace t.jsonl --plot p.svg").fails(3, &["nope"]);
+    assert_eq!(dir.read("t.jsonl"), "old");
+    assert!(!dir.files().contains(&"p.svg".to_owned()));
+}
+
+#[test]
+fn predictions_have_the_level_of_the_fit() {
+    let dir = dir();
+    let fit = "fit d.csv 'y ~ x1' -q --format tidy --save-model";
+    dir.streamreg(&format!("{fit} half.json --conf-level 0.5")).success();
+    dir.streamreg(&format!("{fit} m.json")).success();
+    let predict =
+        |line: &str| dir.streamreg(&format!("predict {line} d.csv --interval confidence")).success().stdout;
+    assert_eq!(predict("half.json"), predict("m.json --conf-level 0.5"));
+    assert_eq!(predict("m.json"), predict("half.json --conf-level 0.95"));
 }
 
 #[test]

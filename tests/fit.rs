@@ -122,13 +122,13 @@ fn floats_read_back_exactly() {
 #[test]
 fn tidy_and_glance_have_the_names_of_broom() {
     let dir = dir();
-    let tidy = dir.streamreg("fit d.csv --target y --format tidy").success();
+    let tidy = dir.streamreg("fit d.csv --target y --format tidy -q").success();
     assert_eq!(
         tidy.stdout.lines().next(),
         Some("term,estimate,std.error,statistic,p.value,conf.low,conf.high")
     );
     assert_eq!(tidy.csv().len(), 4);
-    let glance = dir.streamreg("fit d.csv --target y --format glance").success();
+    let glance = dir.streamreg("fit d.csv --target y --format glance -q").success();
     let header =
         "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
     assert_eq!(glance.stdout.lines().next(), Some(header));
@@ -152,7 +152,7 @@ fn markdown() {
 fn broom_leaves_missing_numbers_empty() {
     let dir = Dir::new();
     dir.write("d.csv", "a,b,y\n1,2,1\n2,4,3\n3,6,2\n5,10,4\n");
-    let rows = dir.streamreg("fit d.csv --target y --format tidy").success().csv();
+    let rows = dir.streamreg("fit d.csv --target y --format tidy -q").success().csv();
     assert_eq!(rows[3], ["b", "", "", "", "", "", ""]);
 }
 

@@ -156,7 +156,7 @@ fn several_targets_come_from_one_pass() {
         assert_eq!(found["response"], wanted["target"]);
         compare("two-targets", wanted, found, 1e-8);
     }
-    let line = "fit --target arr_delay,dep_delay --features distance,origin --format tidy";
+    let line = "fit --target arr_delay,dep_delay --features distance,origin --format tidy -q";
     let tidy = dir.streamreg(line).arg(golden("flights.parquet")).success().csv();
     assert_eq!(tidy[0][..2], ["response", "term"]);
     assert_eq!((tidy[1][0].as_str(), tidy[8][0].as_str()), ("arr_delay", "dep_delay"));

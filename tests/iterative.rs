@@ -620,3 +620,49 @@ fn libsvm_files_are_list_columns() {
             .fails(3, &["bad.svm", words[0], words[1]]);
     }
 }
+
+/// Hashed levels beside a constant, and columns that no row has: the design is singular, and the fit is still that of the
+/// levels.
+#[test]
+fn conjugate_gradients_stay_bounded_on_singular_designs() {
+    let dir = Dir::new();
+    let levels = ["a", "b", "c", "d"];
+    let rows = (0..600).map(|i| {
+        let x = f64::from(i % 37) / 7.0;
+        let level = levels[(i * 7 % 4) as usize];
+        format!("{},{x},{level}\n", 2.0 * x + f64::from(i * 7 % 4) + (f64::from(i) * 0.9).sin())
+    });
+    dir.write("d.csv", "y,x,g\n".to_owned() + &rows.collect::<String>());
+    let exact = dir.fit("d.csv -t y -f x,g");
+    for seed in 0..5 {
+        let hashed = dir.fit(&format!("d.csv -t y -f x,g --hash-bits 6 --seed {seed}"));
+        let r_squared = |report: &Value| number(report, "glance/r_squared");
+        crate::util::close("R²", r_squared(&hashed), r_squared(&exact), 1e-9);
+        let largest = crate::util::column(&hashed, "estimate")
+            .into_iter()
+            .flatten()
+            .fold(0.0, |m, b: f64| b.abs().max(m));
+        assert!(largest < 100.0, "seed {seed}: {largest:e}");
+    }
+}
+
+/// Squares that leave float64's range are an error of every estimator that cannot do without them.
+#[test]
+fn overflow_is_an_error_of_every_estimator() {
+    let dir = Dir::new();
+    let rows = (1..30).map(|i| format!("{},{i}e160\n", f64::from(i).sqrt()));
+    dir.write("huge.csv", "y,x\n".to_owned() + &rows.collect::<String>());
+    for option in
+        ["", "--lasso 0.1", "--ridge 1", "--ridge auto --cv 3", "--solver sgd", "--solver gd", "--solver cg"]
+    {
+        let out = dir.streamreg(&format!("fit huge.csv -t y {option} --save-model m.json")).run();
+        if option.starts_with("--solver") && out.code == Some(0) {
+            // Iterative solvers square standardised columns alone, so they may well get there.
+            out.check(out.stdout.contains("R-squared: 0.9"), "the right fit");
+            std::fs::remove_file(dir.path("m.json")).unwrap();
+            continue;
+        }
+        out.check(out.code.is_some_and(|code| code != 0), &format!("{option}: an error"));
+        assert_eq!(dir.files(), ["huge.csv"], "{option}");
+    }
+}

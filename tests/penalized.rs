@@ -589,3 +589,18 @@ fn the_command_line() {
     fit("--lasso auto --cv 5 --folds-out d.csv").fails(2, &["input"]);
     fit("--lasso auto --cv 5 --cv-group nobody").fails(3, &["nobody"]);
 }
+
+/// A penalty of 0 on dependent columns names the column that depends on those before it.
+#[test]
+fn the_dependent_column_is_named() {
+    let dir = Dir::new();
+    let rows = (0..40).map(|i| {
+        let (a, b) = (f64::from(i % 7), f64::from(i % 5));
+        format!("{},{a},{},{b}\n", a + b + f64::from(i).sin(), 2.0 * a)
+    });
+    dir.write("d.csv", "y,a,a2,b\n".to_owned() + &rows.collect::<String>());
+    for option in ["--ridge 0", "--lasso 0"] {
+        dir.streamreg(&format!("fit d.csv 'y ~ a + a2 + b' {option}")).fails(4, &["\"a2\""]);
+        dir.streamreg(&format!("fit d.csv 'y ~ b + a + a2' {option}")).fails(4, &["\"a2\""]);
+    }
+}

@@ -587,7 +587,7 @@ fn models_keep_the_covariance_for_intervals() {
 fn forms_name_the_covariance() {
     let dir = Dir::new();
     dir.write("d.csv", to_csv(&rows(100, 16)));
-    let tidy = dir.streamreg("fit d.csv -t y -f x1 --cluster g,h --format tidy").success().csv();
+    let tidy = dir.streamreg("fit d.csv -t y -f x1 --cluster g,h --format tidy -q").success().csv();
     assert_eq!(tidy[0][7..], ["vcov", "clusters", "df"]);
     assert_eq!(tidy[1][7..], ["cr1", "12 7", "6"]);
     let plain = dir.streamreg("fit d.csv -t y -f x1 --format tidy").success().csv();

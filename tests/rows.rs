@@ -368,7 +368,7 @@ fn a_group_without_a_usable_row_says_so() {
     assert_eq!(names, ["A", "B", "C"]);
     assert!(groups[1]["status"].as_str().unwrap().starts_with("error: no row"), "{}", groups[1]);
     assert_eq!((number(&groups[1], "rows"), number(&report, "failed")), (0.0, 1.0));
-    let rows = dir.streamreg("fit d.csv --target y --features x --by h,g --format glance").success().csv();
+    let rows = dir.streamreg("fit d.csv --target y --features x --by h,g --format glance -q").success().csv();
     let pairs: Vec<(&str, &str)> = rows[1..].iter().map(|r| (r[0].as_str(), r[1].as_str())).collect();
     assert_eq!(pairs, [("1", "A"), ("1", "B"), ("1", "C"), ("2", "B"), ("2", "C")]);
     let failed = |row: &Vec<String>| row.last().unwrap().starts_with("error: no row");

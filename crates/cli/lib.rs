@@ -31,9 +31,10 @@ pub fn main() -> ExitCode {
 /// name of the program.
 pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> u8 {
     quiet_panics();
-    let args = match Args::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let args = match Args::try_parse_from(&arguments) {
         Ok(args) => args,
-        Err(error) => return usage::report(&error),
+        Err(error) => return usage::report(&error, arguments.get(1).map(OsString::as_os_str)),
     };
     // A panic that nobody contained has printed its message; what remains is to say whose fault it is.
     let outcome = catch_unwind(AssertUnwindSafe(|| execute(args)));

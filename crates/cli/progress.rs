@@ -44,11 +44,11 @@ pub(crate) fn bar() -> ProgressFn {
             return;
         }
         if pass.swap(progress.pass as u64, Ordering::Relaxed) != progress.pass as u64 {
-            bar.reset();
             bar.set_style(if progress.total.is_some() { with_total.clone() } else { without.clone() });
             if let Some(total) = progress.total {
                 bar.set_length(total);
             }
+            bar.reset();
             if progress.pass > 1 {
                 bar.set_prefix(format!("pass {} ", progress.pass));
             }

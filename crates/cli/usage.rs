@@ -1,28 +1,53 @@
 //! Mistakes on the command line, as clap finds them, in the words of all other errors.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::exit::USAGE;
+use crate::exit::{Exit, USAGE};
 use crate::options::Args;
 
 /// Prints what is wrong, or the help that was asked for, and gives the exit code.
-pub(crate) fn report(error: &clap::Error) -> u8 {
+pub(crate) fn report(error: &clap::Error, command: Option<&OsStr>) -> u8 {
     let text = error.render().to_string();
     if !error.use_stderr() {
-        // The reader of a pipe may have gone away.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        return 0;
+        return match crate::text::print(&text) {
+            Ok(()) => 0,
+            Err(error) => Exit::from_error(&error).report(),
+        };
     }
     let own = match text.strip_prefix("error: ") {
-        Some(rest) => format!("streamreg: {}", with_tip(rest, error)),
+        Some(rest) => format!("streamreg: {}", with_tip(&with_options(rest, error, command), error)),
         None => text,
     };
     let _ = std::io::stderr().write_all(own.as_bytes());
     USAGE
+}
+
+/// The message with the options that may have been meant, where clap has no idea. What begins with a hyphen is never meant as
+/// the name of a file.
+fn with_options(text: &str, error: &clap::Error, command: Option<&OsStr>) -> String {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidArg) else { return text.to_owned() };
+    if error.kind() != ErrorKind::UnknownArgument || error.get(ContextKind::SuggestedArg).is_some() {
+        return text.to_owned();
+    }
+    let lines = text.lines().filter(|line| !line.contains("as a value, use '--"));
+    let text = lines.collect::<Vec<_>>().join("\n").replacen("\n\n\n", "\n\n", 1) + "\n";
+    let program = Args::command();
+    let command = command.and_then(|name| program.find_subcommand(name)).unwrap_or(&program);
+    let written = name.trim_start_matches('-');
+    let near = command.get_arguments().filter_map(|arg| arg.get_long());
+    let tip = match written {
+        "robust" => "robust standard errors are --vcov hc1, or --cluster COLUMN".to_owned(),
+        _ => streamreg::suggestion(written, near, "options"),
+    };
+    if !tip.starts_with("did you mean") && written != "robust" {
+        return text;
+    }
+    text.replacen("\n\n", &format!("\n\n  tip: {tip}\n\n"), 1)
 }
 
 /// The message with what may have been meant by an unknown command, where clap has no idea.

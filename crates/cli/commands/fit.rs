@@ -81,6 +81,10 @@ fn refuse_models(args: &FitArgs, why: &str) -> Result<()> {
 /// Writes the learning curve, as numbers and as a picture, where that was asked for.
 fn write_curve(args: &FitArgs, curve: &Curve, fitted: Option<&FitReport>) -> Result<()> {
     let steps = points(curve);
+    if fitted.is_none() && steps.is_empty() {
+        // Nothing was learnt: what stands in the files may be of another fit.
+        return Ok(());
+    }
     if let Some(path) = &args.iterative.trace {
         write_atomically(path, |file| write_trace(&steps, file))?;
     }
@@ -122,18 +126,19 @@ fn outputs(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
         ("--trace", &args.iterative.trace),
         ("--plot", &args.iterative.plot),
     ];
-    let ending = |path: &PathBuf| path.to_string_lossy().to_ascii_lowercase();
-    if args
-        .inference
-        .vcov_out
-        .as_ref()
-        .map(ending)
-        .is_some_and(|e| !e.ends_with(".csv") && !e.ends_with(".parquet"))
-    {
-        return Err(usage("--vcov-out takes a file that ends in .parquet or .csv"));
+    let endings: [(&str, &Option<PathBuf>, &[&str]); 3] = [
+        ("--vcov-out", &args.inference.vcov_out, &[".parquet", ".csv"]),
+        ("--folds-out", &args.penalty.folds_out, &[".parquet", ".csv"]),
+        ("--plot", &args.iterative.plot, &[".svg"]),
+    ];
+    for (flag, path, endings) in endings {
+        let name = path.as_ref().map(|path| path.to_string_lossy().to_ascii_lowercase());
+        if name.is_some_and(|name| !endings.iter().any(|ending| name.ends_with(ending))) {
+            return Err(usage(format!("{flag} takes a file that ends in {}", endings.join(" or "))));
+        }
     }
-    if args.iterative.plot.as_ref().map(ending).is_some_and(|e| !e.ends_with(".svg")) {
-        return Err(usage("--plot takes a file that ends in .svg"));
+    if args.output.output.as_ref().is_some_and(|path| path.as_os_str() == "-") {
+        return Err(usage("without --output the result goes to stdout: leave `-o -` away"));
     }
     let named: Vec<(&str, &PathBuf)> =
         flags.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))).collect();

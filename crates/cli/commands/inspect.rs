@@ -4,10 +4,13 @@ use anyhow::Result;
 use streamreg::InspectOptions;
 
 use crate::exit::Exit;
-use crate::options::{InspectArgs, PlainFormat};
-use crate::text::{fitted, print};
+use crate::options::{InspectArgs, PlainFormat, ProgressStyle};
+use crate::text::{fitted, print, usage};
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
+    if args.run.progress == ProgressStyle::Json && !args.verify {
+        return Err(usage("--progress json would have no effect: only --verify reads the data"));
+    }
     let options = InspectOptions::new().dataset(args.input.dataset()?).execution(args.run.execution()?);
     let options = if args.verify { options.verify() } else { options };
     let inspection = streamreg::inspect(&args.input.files, &options)?;

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         .unseen(args.unseen)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
-    options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(0.95)));
+    options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(model.conf_level())));
     let summary = match &args.output {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,

@@ -59,6 +59,11 @@ pub(crate) struct InferenceArgs {
 }
 
 impl InferenceArgs {
+    /// Whether restrictions are tested.
+    pub(super) fn has_tests(&self) -> bool {
+        !self.tests.is_empty()
+    }
+
     pub(super) fn apply(&self, mut regression: Regression) -> Result<Regression> {
         if let Some(text) = &self.vcov {
             let kind: Vcov = text.to_ascii_lowercase().parse().map_err(|e| usage(format!("--vcov: {e}")))?;

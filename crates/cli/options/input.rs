@@ -76,6 +76,9 @@ impl InputArgs {
             let (column, kind) =
                 pair.ok_or_else(|| usage(format!("--schema takes COLUMN=TYPE, not {text:?}")))?;
             let kind: ColumnType = kind.parse().map_err(|e| usage(format!("--schema {text}: {e}")))?;
+            if csv.types.iter().any(|(other, _)| other == column) {
+                return Err(usage(format!("--schema gives column {column:?} two types")));
+            }
             csv.types.push((column.to_owned(), kind));
         }
         Ok(DatasetOptions::default().csv(csv))

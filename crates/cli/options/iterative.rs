@@ -111,7 +111,8 @@ pub(crate) struct IterativeArgs {
         hide_possible_values = true,
         value_name = "WHERE",
         hide_short_help = true,
-        long_help = "Where to begin: at the fit to a sample (auto), at zero (zero), or at random (random) [default: auto]"
+        long_help = "Where to begin: at the fit to a sample (auto; at zero with gd, cg and given learning rates), at zero \
+        (zero), or at random (random) [default: auto]"
     )]
     start: Option<StartArg>,
 
@@ -122,7 +123,7 @@ pub(crate) struct IterativeArgs {
     /// Preconditioner: auto, diagonal or scale
     #[arg(
         long,
-        value_parser = choice::<Precondition>(),
+        value_parser = choice::<Precondition>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "WHAT",
         hide_short_help = true,
@@ -214,12 +215,13 @@ impl IterativeArgs {
 
     /// Whether the model needs an iterative solver, whichever is named.
     pub(super) fn needs_one(&self) -> bool {
-        self.loss.is_some() || self.sparse.is_some() || self.hash_bits.is_some()
+        self.has_loss() || self.sparse.is_some() || self.hash_bits.is_some()
     }
 
     /// Whether a loss or one of its parameters is named.
     pub(super) fn has_loss(&self) -> bool {
-        self.loss.is_some() || [self.delta, self.quantile, self.epsilon].iter().any(Option::is_some)
+        self.loss.is_some_and(|loss| loss != LossArg::Squared)
+            || [self.delta, self.quantile, self.epsilon].iter().any(Option::is_some)
     }
 
     /// The learning rate as it was typed.

@@ -12,12 +12,12 @@ mod rows;
 mod run;
 mod solving;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
-use streamreg::{Regression, Solver};
+use streamreg::{Format, Formula, Regression, Solver};
 
 use self::inference::InferenceArgs;
 use self::input::InputArgs;
@@ -29,6 +29,7 @@ pub(crate) use self::output::PlainFormat;
 use self::penalty::PenaltyArgs;
 pub(crate) use self::predict::{EvaluateArgs, InspectArgs, PredictArgs};
 use self::rows::RowArgs;
+pub(crate) use self::run::ProgressStyle;
 use self::run::RunArgs;
 use self::solving::SolvingArgs;
 use crate::text::usage;
@@ -143,6 +144,21 @@ pub(crate) struct ManArgs {
     pub(crate) command: Option<String>,
 }
 
+/// Whether what stands among the files is a formula and no file: it has a `~`, there is no file of this name, and it has blanks
+/// beside the `~`, or is a valid formula that ends as no data file does.
+fn is_formula(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    if !text.contains('~') || path.exists() {
+        return false;
+    }
+    let endings = [
+        ".parquet", ".csv", ".tsv", ".gz", ".zst", ".arrow", ".ipc", ".feather", ".ndjson", ".jsonl",
+        ".libsvm",
+    ];
+    let spaced = text.contains(" ~") || text.contains("~ ");
+    spaced || (!endings.iter().any(|ending| text.ends_with(ending)) && Formula::parse(&text).is_ok())
+}
+
 /// The error for a word among the files that is none, such as a part of a formula that stands in no quotes.
 fn no_such_file(word: &str) -> anyhow::Error {
     usage(match word {
@@ -186,15 +202,10 @@ pub(crate) struct FitArgs {
 }
 
 impl FitArgs {
-    /// Takes a formula that stands among the files: what has a `~` and names no file. A path that a shell has not expanded
-    /// (`~/a.csv`) and a backup copy (`a.csv~`) are files, found or not.
+    /// Takes a formula that stands among the files: see [`is_formula`].
     pub(crate) fn take_formula(&mut self) -> Result<()> {
-        let is_formula = |path: &PathBuf| {
-            let text = path.to_string_lossy();
-            text.contains('~') && !text.starts_with("~/") && !text.ends_with('~') && !path.exists()
-        };
         let (formulas, files): (Vec<PathBuf>, Vec<PathBuf>) =
-            std::mem::take(&mut self.input.files).into_iter().partition(is_formula);
+            std::mem::take(&mut self.input.files).into_iter().partition(|path| is_formula(path));
         self.input.files = files;
         let hint = |path: &&PathBuf| {
             let text = path.to_string_lossy();
@@ -205,6 +216,11 @@ impl FitArgs {
         }
         match formulas.as_slice() {
             [] => Ok(()),
+            [one, other, ..] => Err(usage(format!(
+                "there are two formulas, {} and {}: fit them one by one",
+                one.display(),
+                other.display()
+            ))),
             [_] if self.model.formula.is_some() => {
                 Err(usage("there are two formulas: give one, among the files or with --formula"))
             }
@@ -218,12 +234,28 @@ impl FitArgs {
                 self.model.formula = Some(only.to_string_lossy().into_owned());
                 Ok(())
             }
-            _ => Err(usage("there are two formulas: fit them one by one")),
+        }
+    }
+
+    /// Refuses what the form of the result has no place for.
+    fn refuse_unshown(&self) -> Result<()> {
+        let format = self.output.render()?.format;
+        let unshown = [
+            ("test", self.inference.has_tests(), "table, json and markdown do"),
+            ("lambdas", self.penalty.has_path_alone(), "json does"),
+        ];
+        let asked = unshown.into_iter().find(|(_, asked, _)| *asked);
+        match asked.filter(|_| matches!(format, Format::Tidy | Format::Glance)) {
+            Some((option, _, others)) => Err(usage(format!(
+                "the option {option} would have no effect: the form {format} does not show it; {others}"
+            ))),
+            None => Ok(()),
         }
     }
 
     /// The regression that they describe, and where its learning curve goes.
     pub(crate) fn regression(&self) -> Result<(Regression, Curve)> {
+        self.refuse_unshown()?;
         let regression = self.model.regression()?;
         let regression = regression.dataset_options(self.input.dataset()?).execution(self.run.execution()?);
         let regression = self.output.apply(self.rows.apply(self.solving.apply(regression))?)?;
@@ -235,8 +267,11 @@ impl FitArgs {
         {
             return Err(usage(format!("{flag} is that of an iterative solver: add --solver sgd, gd or cg")));
         }
-        let iterates = solver.is_iterative() || self.iterative.has_loss() || self.iterative.asked().is_some();
         let seed = self.penalty.seed_of_steps();
+        let iterates = solver.is_iterative()
+            || self.iterative.has_loss()
+            || self.iterative.asked().is_some()
+            || (seed.is_some() && self.iterative.needs_one());
         if seed.is_some() && !iterates {
             return Err(usage("--seed is that of --cv, or of an iterative --solver"));
         }

@@ -15,6 +15,7 @@ pub(crate) struct ModelArgs {
     #[arg(
         long,
         value_name = "FORMULA",
+        allow_hyphen_values = true,
         hide_short_help = true,
         long_help = "The model as a formula, 'y ~ a*b + C(month) + poly(x, 3) + log(z) - 1', or its right side alone beside \
         --target; `.` stands for all other numeric and boolean columns. The same as a formula among the files."
@@ -69,7 +70,7 @@ pub(crate) struct ModelArgs {
     /// Coding of categories: treatment or sum
     #[arg(
         long,
-        value_parser = choice::<Contrasts>(),
+        value_parser = choice::<Contrasts>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "NAME",
         hide_short_help = true,
@@ -95,7 +96,7 @@ pub(crate) struct ModelArgs {
     /// Rows with missing values: drop, error, indicator
     #[arg(
         long,
-        value_parser = choice::<Missing>(),
+        value_parser = choice::<Missing>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "HOW",
         hide_short_help = true,

@@ -26,7 +26,7 @@ pub(crate) struct OutputArgs {
     /// Form: table, json, tidy, glance or markdown
     #[arg(
         long,
-        value_parser = choice::<Format>(),
+        value_parser = choice::<Format>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "FORM",
         long_help = "Form of the result. table is for people, json has everything, tidy (one line per coefficient) and glance (one \

@@ -70,7 +70,7 @@ pub(crate) struct PenaltyArgs {
     /// The rule of the choice: min or 1se
     #[arg(
         long,
-        value_parser = choice::<CvRule>(),
+        value_parser = choice::<CvRule>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "RULE",
         requires = "cv",
@@ -93,7 +93,7 @@ pub(crate) struct PenaltyArgs {
     /// Units of the penalty: sklearn, glmnet, glmnet-raw
     #[arg(
         long,
-        value_parser = choice::<PenaltyScale>(),
+        value_parser = choice::<PenaltyScale>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "WHOSE",
         hide_short_help = true,
@@ -119,6 +119,11 @@ pub(crate) struct PenaltyArgs {
 }
 
 impl PenaltyArgs {
+    /// Whether a path is asked for that does not choose the penalty.
+    pub(super) fn has_path_alone(&self) -> bool {
+        self.lambdas.is_some() && self.cv.is_none()
+    }
+
     pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
         Ok(match penalization(self)? {
             Some(penalization) => regression.penalized(penalization),

@@ -34,7 +34,7 @@ pub(crate) struct PredictArgs {
     /// Unknown levels: error, null or other
     #[arg(
         long,
-        value_parser = choice::<Unseen>(),
+        value_parser = choice::<Unseen>(), ignore_case = true,
         default_value_t,
         hide_possible_values = true,
         hide_default_value = true,
@@ -48,7 +48,7 @@ pub(crate) struct PredictArgs {
     /// Add an interval: confidence or prediction
     #[arg(
         long,
-        value_parser = choice::<Interval>(),
+        value_parser = choice::<Interval>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "KIND",
         help_heading = "Output",
@@ -56,7 +56,7 @@ pub(crate) struct PredictArgs {
     )]
     pub(crate) interval: Option<Interval>,
 
-    /// Level of the interval [default: 0.95]
+    /// Level of the interval [default: that of the fit]
     #[arg(long, value_name = "LEVEL", requires = "interval", help_heading = "Output")]
     pub(crate) conf_level: Option<f64>,
 
@@ -75,7 +75,7 @@ pub(crate) struct EvaluateArgs {
     /// Unknown levels: error, null or other
     #[arg(
         long,
-        value_parser = choice::<Unseen>(),
+        value_parser = choice::<Unseen>(), ignore_case = true,
         default_value_t,
         hide_possible_values = true,
         hide_default_value = true,

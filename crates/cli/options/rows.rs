@@ -36,7 +36,7 @@ pub(crate) struct RowArgs {
     /// frequency, analytic or probability
     #[arg(
         long,
-        value_parser = choice::<WeightType>(),
+        value_parser = choice::<WeightType>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "MEANING",
         requires = "weights",

@@ -12,7 +12,7 @@ pub(crate) struct SolvingArgs {
     /// auto, cholesky, qr, svd, sgd, gd or cg
     #[arg(
         long,
-        value_parser = choice::<Solver>(),
+        value_parser = choice::<Solver>(), ignore_case = true,
         default_value_t,
         hide_possible_values = true,
         hide_default_value = true,
@@ -26,7 +26,7 @@ pub(crate) struct SolvingArgs {
     /// How sums are carried: auto, exact or float
     #[arg(
         long,
-        value_parser = choice::<Precision>(),
+        value_parser = choice::<Precision>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "HOW",
         hide_short_help = true,
@@ -43,7 +43,7 @@ pub(crate) struct SolvingArgs {
     /// Dependent columns: drop, error, min-norm
     #[arg(
         long,
-        value_parser = choice::<Collinear>(),
+        value_parser = choice::<Collinear>(), ignore_case = true,
         hide_possible_values = true,
         value_name = "HOW",
         hide_short_help = true,

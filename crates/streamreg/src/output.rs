@@ -80,9 +80,10 @@ pub(crate) struct AtomicFile {
 impl AtomicFile {
     fn create(path: &Path) -> Result<Self> {
         let failed = |e: io::Error| Error::output(path, e);
-        let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
+        // What `/dev/stdout` leads to may be a file that others write to as well: it is gone on with, not replaced.
+        let special = path.starts_with("/dev") || std::fs::metadata(path).is_ok_and(|m| !m.is_file());
         if special {
-            let file = File::options().write(true).open(path).map_err(failed)?;
+            let file = File::options().append(true).open(path).map_err(failed)?;
             return Ok(Self { path: path.to_path_buf(), temporary: None, writer: BufWriter::new(file) });
         }
         // A symbolic link stays one; what it points to is replaced.

@@ -36,6 +36,7 @@ pub struct Cg {
     /// The smallest gap so far, where it was, and passes since.
     best: Option<(f64, Vec<f64>)>,
     stale: usize,
+    converged: bool,
 }
 
 impl Cg {
@@ -53,6 +54,7 @@ impl Cg {
             certificate,
             best,
             stale: 0,
+            converged: false,
         }
     }
 
@@ -71,6 +73,11 @@ impl Cg {
         self.certificate.as_ref()
     }
 
+    /// Whether the last sums were those of a minimum, as far as was asked for or float64 allows.
+    pub fn converged(&self) -> bool {
+        self.converged
+    }
+
     /// Takes the sums of a pass. At the end the point is the best one, and the certificate is its own, or that of the last
     /// one where both are as good as float64 makes them.
     pub fn advance(&mut self, sums: &GradientSums) -> Next {
@@ -84,7 +91,8 @@ impl Cg {
         }
         let smallest = self.best.as_ref().map_or(gap, |(best, _)| *best);
         let perfect = sums.squares <= PERFECT * sums.response_squares;
-        if perfect || gap <= self.tolerance || (self.stale >= PATIENCE && smallest < FLOOR) {
+        self.converged = perfect || gap <= self.tolerance || (self.stale >= PATIENCE && smallest < FLOOR);
+        if self.converged {
             return Next::Done;
         }
         let mut gradient = sums.gradient.clone();

@@ -291,6 +291,10 @@ fn inverse(hessian: &[f64], n: usize) -> Vec<f64> {
     loop {
         let cell = |i: usize, j: usize| hessian[j * n + i] + if i == j { ridge } else { 0.0 };
         if let Ok(factor) = Mat::from_fn(n, n, cell).llt(Side::Lower) {
+            let singular = (0..n).any(|j| factor.L()[(j, j)].powi(2) < SINGULAR * mean);
+            if let Some(inverse) = singular.then(|| bounded_inverse(hessian, n, mean)).flatten() {
+                return inverse;
+            }
             let inverse = factor.solve(Mat::<f64>::identity(n, n));
             let cells = (0..n).flat_map(|j| (0..n).map(move |i| (i, j)));
             let cells: Vec<f64> = cells.map(|(i, j)| inverse[(i, j)]).collect();
@@ -304,6 +308,24 @@ fn inverse(hessian: &[f64], n: usize) -> Vec<f64> {
         }
         ridge *= 100.0;
     }
+}
+
+/// Pivots below this share of the mean of the diagonal make a matrix singular: a column that the sample has not seen, a
+/// constant beside all levels of a category.
+const SINGULAR: f64 = 1e-8;
+
+/// The inverse where the matrix is not singular; the reciprocal of the mean of the diagonal where it is. An inverse of next to
+/// nothing would turn the rounding of a gradient into steps without bounds.
+fn bounded_inverse(hessian: &[f64], n: usize, mean: f64) -> Option<Vec<f64>> {
+    let eigen = Mat::from_fn(n, n, |i, j| hessian[j * n + i]).self_adjoint_eigen(Side::Lower).ok()?;
+    let values = eigen.S().column_vector();
+    let weight = |k: usize| if values[k] < SINGULAR * mean { 1.0 / mean } else { 1.0 / values[k] };
+    let vectors = eigen.U();
+    let weighted = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * weight(k));
+    let inverse = &weighted * vectors.transpose();
+    let cells: Vec<f64> =
+        (0..n).flat_map(|j| (0..n).map(move |i| (i, j))).map(|(i, j)| inverse[(i, j)]).collect();
+    cells.iter().all(|c| c.is_finite()).then_some(cells)
 }
 
 /// The weights of all rows.

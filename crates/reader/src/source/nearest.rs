@@ -22,7 +22,8 @@ pub fn suggestion<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, what
     }
     // The sort is stable: names of one score stay in their order.
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    match scored.iter().take(3).filter(|(score, _)| *score >= NEAR).count() {
+    let best = scored[0].0;
+    match scored.iter().take(3).filter(|(score, _)| *score >= NEAR.max(best - 0.05)).count() {
         0 => format!("of {} {what} the nearest are {}", scored.len(), quoted(&scored[..MOST], ", ")),
         near => format!("did you mean {}?", quoted(&scored[..near], " or ")),
     }

@@ -31,8 +31,7 @@ impl<'a> System<'a> {
             (gram.column(active[b])[active[a]] + own) / scale[a] / scale[b]
         };
         let matrix = Mat::from_fn(active.len(), active.len(), entry);
-        let last = active.last().copied().unwrap_or(0);
-        let factor = matrix.llt(Side::Lower).map_err(|_| last)?;
+        let factor = matrix.llt(Side::Lower).map_err(|_| active[first_dependent(&matrix)])?;
         let pivots = (0..active.len()).map(|a| factor.L()[(a, a)]);
         match pivots.clone().position(|pivot| pivot.is_nan() || pivot < FLOOR) {
             Some(a) => Err(active[a]),
@@ -86,6 +85,20 @@ impl<'a> System<'a> {
         let share = |a: usize| self.l2[self.active[a]] * inverse[(a, a)] / self.scale[a] / self.scale[a];
         (0..k).map(share).sum()
     }
+}
+
+/// The first column of a matrix that is not positive definite for the columns before it: all leading parts without it have a
+/// factor, all with it have none.
+fn first_dependent(matrix: &Mat<f64>) -> usize {
+    let (mut good, mut bad) = (0, matrix.nrows());
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        match matrix.submatrix(0, 0, middle, middle).llt(Side::Lower) {
+            Ok(factor) if (0..middle).all(|a| factor.L()[(a, a)] >= FLOOR) => good = middle,
+            _ => bad = middle,
+        }
+    }
+    good
 }
 
 /// A sum and what rounding took from it (Ogita, Rump & Oishi 2005).

@@ -34,7 +34,7 @@ use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows, SourceRows, StreamRows};
 use crate::plan::{Plan, Route};
-use crate::report::{Common, FitReport, Found};
+use crate::report::{Common, Details, FitReport, Found};
 use crate::request::regression::Regression;
 use crate::request::selection::open;
 
@@ -72,6 +72,7 @@ fn conclude<R: Rows>(
     fitted: Fitted,
 ) -> Result<Vec<FitReport>> {
     let Fitted { spec, left_out, coding, ledger, found } = fitted;
+    found.iter().try_for_each(refuse_overflow)?;
     let common = Common {
         columns: model_columns(design, &passes.schema()),
         spec,
@@ -85,6 +86,34 @@ fn conclude<R: Rows>(
         selection: plan.regression.selection.clone(),
     };
     Ok(found.into_iter().enumerate().map(|(index, found)| FitReport::new(&common, index, found)).collect())
+}
+
+/// Refuses numbers that are none: squares of the data left the range of float64.
+fn refuse_overflow(found: &Found) -> Result<()> {
+    let overflow = |what: &str| {
+        let message = format!(
+            "{what} is no finite number: squares of such large or small values leave float64's range; rescale the columns \
+             (--with, or `Regression::with`)"
+        );
+        Err(Error::data(message))
+    };
+    let infinite = |value: Option<f64>| value.is_some_and(|value| !value.is_finite());
+    if let Some(row) = found.coefficients.iter().find(|row| infinite(row.estimate)) {
+        return overflow(&format!("the coefficient of {:?}", row.term));
+    }
+    if !found.glance.mse.is_finite() {
+        return overflow("the mean squared error");
+    }
+    match &found.details {
+        Details::Penalized(report) => {
+            let curve = report.cross_validation.iter().flat_map(|cv| &cv.curve);
+            match curve.into_iter().find(|point| !point.mean.is_finite()) {
+                Some(point) => overflow(&format!("the error for the penalty {}", point.lambda)),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Regression {

@@ -269,6 +269,11 @@ impl Model {
         self.0.penalty.as_ref()
     }
 
+    /// Level of the confidence intervals of the fit.
+    pub fn conf_level(&self) -> f64 {
+        self.0.conf_level
+    }
+
     /// Statistics of the fit.
     pub fn glance(&self) -> &Glance {
         &self.0.glance
@@ -361,7 +366,8 @@ impl Model {
     /// Checks that intervals of this level can be told.
     pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
         if self.0.covariance.is_none() {
-            let message = "the model has no covariance, so there are no intervals: the fit had a penalty, left no residual degrees of freedom, or a category has too many levels for it";
+            let message = "the model has no covariance, so there are no intervals: the fit had a penalty, came from an iterative solver, left no \
+                           residual degrees of freedom, or has a category with too many levels for it";
             return Err(Error::invalid_request(message));
         }
         if !(level > 0.0 && level < 1.0) {

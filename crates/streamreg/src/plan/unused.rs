@@ -1,6 +1,6 @@
 //! Options that would change nothing are refused: who sets one expects something of it.
 
-use streamreg_core::Design;
+use streamreg_core::{Design, Precision};
 use streamreg_solve::Solver;
 
 use super::{Plan, Route};
@@ -41,6 +41,12 @@ pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
     for &said in &regression.said {
         let why = match said {
             Said::Exclude => regression.names_all().then_some("the features are named one by one"),
+            Said::Contrasts | Said::MaxLevels if regression.base.hash_bits.is_some() => {
+                Some("hashed categories have neither contrasts nor a list of levels")
+            }
+            Said::NoEscalate if matches!(way, Way::Direct) && plan.precision == Precision::Exact => {
+                Some("exact sums never need a second pass")
+            }
             _ if of_levels.contains(&said) => (!has_categories).then_some("the model has no category"),
             _ => no_effect(said, way, plan.options().solver),
         };

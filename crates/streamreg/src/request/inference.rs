@@ -66,7 +66,7 @@ impl Inference {
             (vcov, clusters) if !self.small_sample.suits(vcov, clusters.len()) => {
                 return wrong(&format!(
                     "the small-sample choices are not for {vcov}: none is for hac, cr1 and cr3, each for two columns of \
-                     clusters, nested for cr1, jackknife-mean for cr3"
+                     clusters, nested for cr1, jackknife-mean for cr3; each and nested are factors, so none excludes them"
                 ));
             }
             (Vcov::Iid, _) if self.small_sample != SmallSample::default() => {
@@ -85,7 +85,11 @@ impl Inference {
 
     /// Whether anything was.
     pub(crate) fn is_asked(&self) -> bool {
-        self.vcov.is_some() || !self.clusters.is_empty() || !self.tests.is_empty() || self.complete
+        self.vcov.is_some()
+            || !self.clusters.is_empty()
+            || !self.tests.is_empty()
+            || self.complete
+            || self.small_sample != SmallSample::default()
     }
 
     /// Groups have none of it.

@@ -179,6 +179,11 @@ impl Descent {
         if !auto && self.options.precondition != Precondition::Auto {
             return refuse("steps of a given learning rate are not preconditioned: that is for auto".into());
         }
+        if !auto && self.held_out > 0.0 && self.options.tolerance.is_some() {
+            return refuse(
+                "the rows held out say when to stop, not a tolerance: leave one of them away".into(),
+            );
+        }
         if auto && self.options.patience.is_some() && self.held_out == 0.0 {
             return refuse(
                 "patience is for rows held out, and for learning rates that are given: auto ends by the tolerance".into(),

@@ -102,8 +102,8 @@ impl<R: Rows> Descending<'_, '_, R> {
             let sums = self.gradient(Loss::Squared.into(), &point, direction.as_deref())?;
             let next = cg.advance(&sums);
             self.curve.gradient(self.passes, &sums, cg.certificate(), 1.0);
-            let converged = next == Next::Done;
-            if converged || self.passes.count() >= most {
+            let (done, converged) = (next == Next::Done, cg.converged());
+            if done || self.passes.count() >= most {
                 let certificate = cg.certificate().cloned().ok_or_else(no_gradient)?;
                 let reached = certificate.gap <= tolerance;
                 let why = if reached { "the tolerance is reached" } else { "float64 allows nothing better" };
@@ -111,7 +111,7 @@ impl<R: Rows> Descending<'_, '_, R> {
                     known: Known { point, sums, certificate },
                     curvature: tuned.curvature.name(),
                     converged,
-                    ended: ended(converged.then_some(why), most),
+                    ended: ended(done.then_some(why), most),
                     steps,
                     batch_rows: None,
                     step: None,
