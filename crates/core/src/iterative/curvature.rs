@@ -314,17 +314,17 @@ fn inverse(hessian: &[f64], n: usize) -> Vec<f64> {
 /// constant beside all levels of a category.
 const SINGULAR: f64 = 1e-8;
 
-/// The inverse where the matrix is not singular; the reciprocal of the mean of the diagonal where it is. An inverse of next to
-/// nothing would turn the rounding of a gradient into steps without bounds.
+/// The inverse where the matrix `H` is not singular, and `1/m` where it is, with `m` the mean of its diagonal: an inverse of
+/// next to nothing would turn the rounding of a gradient into steps without bounds. With `P = (H + e I)^-1` it is
+/// `P (H + e²/m I) P`, which is `1/v` for eigenvalues `v` above `e`, and `1/m` for those of zero.
 fn bounded_inverse(hessian: &[f64], n: usize, mean: f64) -> Option<Vec<f64>> {
-    let eigen = Mat::from_fn(n, n, |i, j| hessian[j * n + i]).self_adjoint_eigen(Side::Lower).ok()?;
-    let values = eigen.S().column_vector();
-    let weight = |k: usize| if values[k] < SINGULAR * mean { 1.0 / mean } else { 1.0 / values[k] };
-    let vectors = eigen.U();
-    let weighted = Mat::from_fn(n, n, |i, k| vectors[(i, k)] * weight(k));
-    let inverse = &weighted * vectors.transpose();
-    let cells: Vec<f64> =
-        (0..n).flat_map(|j| (0..n).map(move |i| (i, j))).map(|(i, j)| inverse[(i, j)]).collect();
+    let floor = SINGULAR * mean;
+    let plus =
+        |diagonal: f64| Mat::from_fn(n, n, |i, j| hessian[j * n + i] + if i == j { diagonal } else { 0.0 });
+    let damped = plus(floor).llt(Side::Lower).ok()?.solve(Mat::<f64>::identity(n, n));
+    let product = damped.transpose() * plus(floor * SINGULAR) * &damped;
+    let cells = (0..n).flat_map(|j| (0..n).map(move |i| (i, j)));
+    let cells: Vec<f64> = cells.map(|(i, j)| 0.5 * (product[(i, j)] + product[(j, i)])).collect();
     cells.iter().all(|c| c.is_finite()).then_some(cells)
 }
 
