@@ -4,6 +4,8 @@ use std::io::Write;
 
 use streamreg::ErrorKind;
 
+use crate::text::stderr_width;
+
 /// The result could not be written, or the system refused something.
 pub(crate) const FAILED: u8 = 1;
 /// The command line is wrong.
@@ -18,6 +20,12 @@ pub(crate) const NOT_CONVERGED: u8 = 5;
 pub(crate) const INTERNAL: u8 = 70;
 /// Ended by the user, as shells count SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// A message as it stands on stderr: behind the name of the program, in lines that fit a terminal.
+pub(crate) fn told(message: &str) -> String {
+    let line = format!("streamreg: {}", streamreg::printable(message));
+    streamreg::wrapped(&line, stderr_width())
+}
 
 /// How the process ends.
 pub(crate) struct Exit {
@@ -71,7 +79,7 @@ impl Exit {
     pub(crate) fn report(self) -> u8 {
         if let Some(message) = self.message {
             // Nothing can be done about a closed stderr.
-            let _ = writeln!(std::io::stderr(), "streamreg: {}", streamreg::printable(&message));
+            let _ = writeln!(std::io::stderr(), "{}", told(&message));
         }
         if let Some(excerpt) = self.excerpt {
             let _ = writeln!(std::io::stderr(), "{excerpt}");

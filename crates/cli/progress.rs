@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
 use streamreg::{Progress, ProgressFn};
 
+use crate::text::stderr_width;
+
 /// Nothing is drawn of work that is done within this time.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Terminals narrower than this have no room for rows per second.
-const NARROW: u16 = 80;
+const NARROW: usize = 80;
 
 /// A bar with rows, rows per second and the time left; without a known total, a spinner.
 pub(crate) fn bar() -> ProgressFn {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(NARROW, |(width, _)| width.0);
+    let width = stderr_width().unwrap_or(NARROW);
     let [with_total, without] = if width < NARROW {
         [
             "{prefix}{percent}% {wide_bar} {eta} left{msg}",

@@ -1,7 +1,7 @@
 //! Text as the command line takes it and as a terminal may show it.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use anyhow::Result;
 
@@ -72,17 +72,20 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// A table that fits the terminal, if stdout is one.
 pub(crate) fn fitted(table: &impl Display) -> String {
-    match terminal_width() {
+    match stdout_width() {
         Some(width) => format!("{table:width$}"),
         None => table.to_string(),
     }
 }
 
 /// Columns of the terminal that stdout is.
-pub(crate) fn terminal_width() -> Option<usize> {
-    let stdout = std::io::stdout();
-    let (width, _) = stdout.is_terminal().then(|| terminal_size::terminal_size_of(stdout)).flatten()?;
-    Some(usize::from(width.0)).filter(|&width| width > 0)
+pub(crate) fn stdout_width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Columns of the terminal that stderr is.
+pub(crate) fn stderr_width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0))
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ fuzz_target!(|input: (bool, Option<u8>, &[u8])| {
     let mut name = std::env::temp_dir().to_string_lossy().into_owned();
     let _ = write!(name, "/streamreg-fuzz-{}.csv", std::process::id());
     std::fs::write(&name, text).unwrap();
-    let csv = CsvOptions { header, delimiter, ..CsvOptions::default() };
-    let Ok(source) = Dataset::open(&[&name], &DatasetOptions { csv }) else { return };
+    let mut csv = CsvOptions::default();
+    (csv.header, csv.delimiter) = (header, delimiter);
+    let Ok(source) = Dataset::open(&[&name], &DatasetOptions::default().csv(csv)) else { return };
     let columns: Vec<String> = source.schema().fields().iter().map(|f| f.name().clone()).collect();
     let Ok(scan) = source.scan(&ScanRequest::new(&columns)) else { return };
     while let Some(partition) = scan.next_partition() {

@@ -8,13 +8,9 @@ use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, UInt64Array,
 };
-use arrow_schema::SchemaRef;
 use libfuzzer_sys::fuzz_target;
 use streamreg_reader::rows::{Expressions, needed};
-use streamreg_reader::position;
-use streamreg_reader::{
-    InputFile, Partition, Result, RowNumbers, Scan, ScanRequest, Source, Summary,
-};
+use streamreg_reader::{Batches, ScanRequest, Source};
 
 /// A column of every type with the values that break things, by names of one letter.
 static TABLE: LazyLock<RecordBatch> = LazyLock::new(|| {
@@ -37,44 +33,8 @@ static TABLE: LazyLock<RecordBatch> = LazyLock::new(|| {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
 });
 
-struct Table(SchemaRef);
-
-impl Source for Table {
-    fn schema(&self) -> &SchemaRef {
-        &self.0
-    }
-
-    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
-        let columns = request.columns.iter().map(|name| position(&self.0, name)).collect::<Result<Vec<_>>>()?;
-        Ok(Box::new(Once(std::sync::Mutex::new(Some(TABLE.project(&columns).unwrap())))))
-    }
-
-    fn inputs(&self) -> Vec<InputFile> {
-        Vec::new()
-    }
-
-    fn summary(&self) -> Summary {
-        let columns = self.0.fields().len();
-        Summary { null_counts: vec![None; columns], decode_bytes: vec![0; columns], ..Summary::default() }
-    }
-
-    fn verify_unchanged(&self) -> Result<()> {
-        Ok(())
-    }
-}
-
-struct Once(std::sync::Mutex<Option<RecordBatch>>);
-
-impl Scan for Once {
-    fn next_partition(&self) -> Option<Result<Partition>> {
-        let batch = self.0.lock().unwrap().take()?;
-        let numbers = RowNumbers::Run(0..batch.num_rows() as u64);
-        Some(Ok(Partition { index: 0, path: "".into(), numbers, batches: Box::new(std::iter::once(Ok(batch))) }))
-    }
-}
-
 fuzz_target!(|text: &str| {
-    let table = || Box::new(Table(TABLE.schema()));
+    let table = || Box::new(Batches::new(TABLE.schema(), vec![TABLE.clone()]));
     let with = [("result".to_owned(), text.to_owned())];
     let named = needed(&with, None, ["result".to_owned()]);
     if let Ok(source) = Expressions::new(table(), &with, None) {

@@ -22,7 +22,7 @@ static SOUND: LazyLock<String> = LazyLock::new(|| {
     let name = std::env::temp_dir().join(format!("streamreg-fuzz-{}-sound.json", std::process::id()));
     let batch = ROWS.clone();
     let report = Regression::formula("y ~ g + poly(x, 2)").fit_batches(batch.schema(), [Ok(batch)]).unwrap();
-    report.model().save(&name).unwrap();
+    report.model().unwrap().save(&name).unwrap();
     std::fs::read_to_string(&name).unwrap()
 });
 

@@ -9,7 +9,7 @@ use streamreg::{
     write_atomically, write_groups, write_groups_file,
 };
 
-use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
+use crate::exit::{CONDITION, Exit, NOT_CONVERGED, told};
 use crate::learning_curve::learning_curve;
 use crate::options::{Curve, FitArgs, points};
 use crate::text::{print, usage};
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
 fn tell(notices: &[String]) {
     for notice in notices {
         let notice = notice.replacen("Warning: ", "warning: ", 1);
-        let _ = writeln!(std::io::stderr(), "streamreg: {notice}");
+        let _ = writeln!(std::io::stderr(), "{}", told(&notice));
     }
 }
 

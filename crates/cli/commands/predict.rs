@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use anyhow::Result;
 use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, told};
 use crate::options::PredictArgs;
 use crate::text::{names, usage};
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     };
     if let Some(notice) = notice(&summary, args.unseen).filter(|_| !args.run.quiet) {
         // A closed stderr is no reason to fail.
-        let _ = writeln!(std::io::stderr(), "streamreg: {notice}");
+        let _ = writeln!(std::io::stderr(), "{}", told(&notice));
     }
     Ok(Exit::code(0))
 }

@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{Format, Regression, RenderOptions};
 
 use super::choice::choice;
-use crate::text::{terminal_width, usage};
+use crate::text::{stdout_width, usage};
 
 /// Where the result goes.
 #[derive(Debug, ClapArgs)]
@@ -68,7 +68,7 @@ impl OutputArgs {
             (None, None) => Format::Table,
         };
         let options = RenderOptions::new(format);
-        Ok(match terminal_width().filter(|_| self.output.is_none()) {
+        Ok(match stdout_width().filter(|_| self.output.is_none()) {
             Some(width) => options.width(width),
             None => options,
         })

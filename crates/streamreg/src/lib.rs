@@ -73,6 +73,8 @@ pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
 pub use output::{refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
+#[doc(hidden)]
+pub use render::columns::wrapped;
 pub use render::format::{Format, RenderOptions};
 pub use render::groups::{write_groups, write_groups_file};
 #[doc(hidden)]

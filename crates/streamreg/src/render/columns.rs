@@ -43,7 +43,7 @@ pub(super) fn aligned(rows: &[Vec<String>], most: Option<usize>) -> String {
 }
 
 /// A line, continued on indented ones where it is longer than `most`; it breaks at blanks alone.
-pub(super) fn wrapped(line: &str, most: Option<usize>) -> String {
+pub fn wrapped(line: &str, most: Option<usize>) -> String {
     let Some(most) = most.filter(|&most| width(line) > most) else { return line.to_owned() };
     let (mut out, mut used) = (String::new(), 0);
     for word in line.split(' ') {

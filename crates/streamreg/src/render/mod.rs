@@ -4,7 +4,7 @@
 //! those of many groups.
 
 mod broom;
-mod columns;
+pub(crate) mod columns;
 pub(crate) mod format;
 pub(crate) mod groups;
 mod iterative;

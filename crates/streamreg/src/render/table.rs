@@ -18,8 +18,9 @@ pub(super) fn fit(report: &FitReport, width: Option<usize>) -> String {
         coefficients(&report.coefficients, width)
     });
     if report.coefficients.iter().any(|c| !stars(c.p_value).is_empty()) {
-        let stars = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1";
-        out.push_str(&format!("---\n{}\n", wrapped(stars, width)));
+        let narrow = width.is_some_and(|width| width < 62);
+        let what = if narrow { "Signif.:" } else { "Signif. codes: " };
+        out.push_str(&format!("---\n{what} 0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1\n"));
     }
     out.push('\n');
     for line in summary(report) {
