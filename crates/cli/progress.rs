@@ -16,44 +16,71 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Terminals narrower than this have no room for rows per second.
 const NARROW: usize = 80;
 
+/// When the work began, and the pass: milliseconds after that.
+struct Clock {
+    start: Instant,
+    pass: AtomicU64,
+}
+
+impl Clock {
+    /// Seconds of this pass.
+    fn seconds(&self) -> f64 {
+        let pass = Duration::from_millis(self.pass.load(Ordering::Relaxed));
+        self.start.elapsed().saturating_sub(pass).as_secs_f64().max(1e-3)
+    }
+}
+
 /// A bar with rows, rows per second and the time left; without a known total, a spinner.
 pub(crate) fn bar() -> ProgressFn {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let width = stderr_width().unwrap_or(NARROW);
-    let [with_total, without] = if width < NARROW {
+    let [with_total, without] = if stderr_width().unwrap_or(NARROW) < NARROW {
         [
-            "{prefix}{percent}% {wide_bar} {eta} left{msg}",
+            "{prefix}{percent}% {wide_bar} {left} left{msg}",
             "{prefix}[{elapsed}] {spinner} {human_pos} rows{msg}",
         ]
     } else {
         [
-            "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left{msg}",
+            "{prefix}[{elapsed}] {wide_bar} {human_pos}/{human_len} rows, {rate}, {left} left{msg}",
             "{prefix}[{elapsed}] {spinner} {human_pos} rows, {rate}{msg}",
         ]
     };
-    // The templates are constants; should one be wrong, the default style still shows progress.
+    let clock = Arc::new(Clock { start: Instant::now(), pass: AtomicU64::new(0) });
+    // The bar appears when a pass is under way, so that times are those of the clock. Writing to a string cannot fail.
     let style = |template: &str| {
+        // The templates are constants; should one be wrong, the default style still shows progress.
         let style = BarStyle::with_template(template).unwrap_or_else(|_| BarStyle::default_bar());
-        style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
-        })
+        let [rate, left, elapsed] = std::array::from_fn(|_| Arc::clone(&clock));
+        let rate = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{}/s", HumanCount((state.pos() as f64 / rate.seconds()) as u64));
+        };
+        let left = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let rest = state.len().unwrap_or(0).saturating_sub(state.pos()) as f64;
+            let _ = write!(out, "{:.0}s", rest * left.seconds() / (state.pos() as f64).max(1.0));
+        };
+        let elapsed = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{}s", elapsed.start.elapsed().as_secs());
+        };
+        style.with_key("rate", rate).with_key("left", left).with_key("elapsed", elapsed)
     };
     let (with_total, without) = (style(with_total), style(without));
-    let (start, pass) = (Instant::now(), AtomicU64::new(0));
+    let (pass, drawn) = (AtomicU64::new(0), AtomicU64::new(0));
     Arc::new(move |progress: Progress| {
-        if start.elapsed() < PATIENCE {
+        let number = progress.pass as u64;
+        if pass.swap(number, Ordering::Relaxed) != number {
+            clock.pass.store(clock.start.elapsed().as_millis() as u64, Ordering::Relaxed);
+        }
+        if clock.start.elapsed() < PATIENCE {
             return;
         }
-        if pass.swap(progress.pass as u64, Ordering::Relaxed) != progress.pass as u64 {
+        if drawn.swap(number, Ordering::Relaxed) != number {
             bar.set_style(if progress.total.is_some() { with_total.clone() } else { without.clone() });
             if let Some(total) = progress.total {
                 bar.set_length(total);
             }
-            bar.reset();
-            if progress.pass > 1 {
-                bar.set_prefix(format!("pass {} ", progress.pass));
+            if number > 1 {
+                bar.set_prefix(format!("pass {number} "));
             }
+            bar.reset();
         }
         if let Some(loss) = progress.loss {
             bar.set_message(format!(", loss {}", streamreg::short(loss)));
