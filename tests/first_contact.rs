@@ -157,6 +157,7 @@ fn options_without_effect_are_refused() {
         (iterative, "--precision float", "works in float64"),
         (iterative, "--precision exact", "works in float64"),
         (iterative, "--no-escalate", "pass by pass"),
+        (iterative, "--strict", "neither dependent columns nor digits"),
         (groups, "--no-escalate", "read once"),
         (groups, "--solver svd", "must be auto or cholesky"),
         ("fit d.csv -t y --solver cholesky", "--no-escalate", "only the solver auto"),
@@ -297,10 +298,9 @@ fn shells_and_man_are_served() {
         assert!(script.contains("--save-model") || script.contains("save-model"), "{shell}");
     }
     let page = dir.streamreg("man fit").success().stdout;
-    assert!(
-        page.starts_with(".ie") && page.contains(".SH \"STANDARD ERRORS\"")
-            || page.contains("Standard errors")
-    );
+    for words in [".TH", "STANDARD ERRORS", "Threads [default: all processors]", "EXIT CODES"] {
+        assert!(page.contains(words), "{words}");
+    }
     dir.streamreg("man").success();
 }
 

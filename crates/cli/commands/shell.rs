@@ -38,6 +38,11 @@ pub(crate) fn man(args: &ManArgs) -> Result<Exit> {
     };
     let mut text = Vec::new();
     let extra = page.get_after_long_help().map(ToString::to_string);
+    // A page shows long helps alone for options that `-h` leaves out.
+    let page = page.mut_args(|arg| match (arg.get_long_help(), arg.get_help().cloned()) {
+        (None, Some(help)) => arg.long_help(help),
+        _ => arg,
+    });
     let page = clap_mangen::Man::new(page);
     page.render_title(&mut text)?;
     page.render_name_section(&mut text)?;

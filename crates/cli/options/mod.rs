@@ -275,6 +275,12 @@ impl FitArgs {
         if seed.is_some() && !iterates {
             return Err(usage("--seed is that of --cv, or of an iterative --solver"));
         }
+        if self.solving.strict && (iterates || self.iterative.needs_one()) {
+            return Err(usage(
+                "the option strict would have no effect: an iterative solver tells neither dependent columns nor digits; \
+                 that it does not converge is exit code 5 in any case",
+            ));
+        }
         self.iterative.apply(regression, iterates.then_some(seed.unwrap_or(0)))
     }
 }

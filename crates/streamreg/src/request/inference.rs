@@ -96,7 +96,11 @@ impl Inference {
     pub(crate) fn refuse_groups(&self, spec: &ModelSpec) -> Result<()> {
         let resolved = self.resolve(spec, true)?;
         if resolved.needs_bread() {
-            let what = if resolved.vcov == Vcov::Iid { "joint tests are" } else { "robust covariances are" };
+            let what = match (resolved.vcov, self.vcov) {
+                (Vcov::Iid, _) => "joint tests are",
+                (Vcov::Hc1, None) => "probability weights bring robust covariances, which are",
+                _ => "robust covariances are",
+            };
             let message = format!("{what} not there for groups: fit each by itself, with a filter");
             return Err(Error::invalid_request(message));
         }
