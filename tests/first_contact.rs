@@ -260,6 +260,19 @@ fn what_learnt_nothing_writes_no_curve() {
     assert!(!dir.files().contains(&"p.svg".to_owned()));
 }
 
+/// One output that cannot be written loses neither the result nor the other files.
+#[test]
+fn outputs_do_not_depend_on_each_other() {
+    let dir = dir();
+    dir.write("two.csv", "y,x\n1,1\n2,2\n");
+    let out = dir.streamreg("fit two.csv -t y --vcov-out v.csv --save-model m.json").run().code(3);
+    out.check(
+        out.stdout.contains("y ~ x") && out.stderr.contains("no covariance"),
+        "the result, and the error",
+    );
+    assert!(dir.files().contains(&"m.json".to_owned()) && !dir.files().contains(&"v.csv".to_owned()));
+}
+
 #[test]
 fn predictions_have_the_level_of_the_fit() {
     let dir = dir();

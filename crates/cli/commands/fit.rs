@@ -39,26 +39,50 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     if fitted.len() > 1 {
         refuse_models(args, "takes one target; fit them one by one")?;
     }
-    let text = render(&fitted, &args.output.render()?)?;
-    match &args.output.output {
-        Some(path) => write_atomically(path, |file| file.write_all(text.as_bytes()))?,
-        None => print(&text)?,
-    }
-    if !args.run.quiet && matches!(args.output.render()?.format, Format::Tidy | Format::Glance) {
+    let options = args.output.render()?;
+    let text = render(&fitted, &options)?;
+    // One output that cannot be written takes none of the others along; who reads the pipe may be gone.
+    let written = write_files(args, &regression, source.as_ref(), &fitted, &text);
+    let printed = if args.output.output.is_none() { print(&text) } else { Ok(()) };
+    written?;
+    printed?;
+    if !args.run.quiet && matches!(options.format, Format::Tidy | Format::Glance) {
         // These forms have no room for what the others say below the table.
-        fitted.first().into_iter().for_each(|fit| tell(&fit.notices()));
-    }
-    if let (Some(path), [only]) = (&args.output.save_model, fitted.as_slice()) {
-        only.model()?.save(path)?;
-    }
-    if let Some(path) = &args.penalty.folds_out {
-        regression.write_folds(source.as_ref(), path)?;
-    }
-    if let (Some(path), [only]) = (&args.inference.vcov_out, fitted.as_slice()) {
-        only.save_covariance(path)?;
+        let mut notices: Vec<String> = Vec::new();
+        for notice in fitted.iter().flat_map(FitReport::notices) {
+            // Several targets share their rows and most of their columns.
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+        tell(&notices);
     }
     let verdicts = fitted.iter().map(|f| verdict(f, args.solving.strict));
     Ok(verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0)))
+}
+
+/// Writes every file that was asked for, and gives the first error.
+fn write_files(
+    args: &FitArgs,
+    regression: &Regression,
+    source: &dyn Source,
+    fitted: &[FitReport],
+    text: &str,
+) -> Result<()> {
+    let mut outcomes: Vec<Result<()>> = Vec::new();
+    if let Some(path) = &args.output.output {
+        outcomes.push(write_atomically(path, |file| file.write_all(text.as_bytes())).map_err(Into::into));
+    }
+    if let (Some(path), [only]) = (&args.output.save_model, fitted) {
+        outcomes.push(only.model().and_then(|model| model.save(path)).map_err(Into::into));
+    }
+    if let Some(path) = &args.penalty.folds_out {
+        outcomes.push(regression.write_folds(source, path).map_err(Into::into));
+    }
+    if let (Some(path), [only]) = (&args.inference.vcov_out, fitted) {
+        outcomes.push(only.save_covariance(path).map_err(Into::into));
+    }
+    outcomes.into_iter().collect()
 }
 
 /// Lines on stderr; a closed one is no reason to fail.
