@@ -178,7 +178,12 @@ fn commands_are_valid() {
     for page in pages() {
         for part in parts(&std::fs::read_to_string(&page).unwrap()) {
             let Part::Block(info, lines) = part else { continue };
-            for line in lines.iter().filter(|line| info == "sh" && line.starts_with("streamreg ")) {
+            let joined = lines.join("\n").replace("\\\n", " ");
+            for line in joined.lines().filter(|_| info == "sh") {
+                let line = line.trim_start_matches("time ");
+                if !line.starts_with("streamreg ") {
+                    continue;
+                }
                 let words = words(line);
                 let end = words.iter().position(|word| word == ">" || word == "|").unwrap_or(words.len());
                 let parsed = streamreg_cli::check(&words[..end]);

@@ -46,6 +46,11 @@ impl Exit {
         Self { code, message: Some(message.into()), excerpt: None }
     }
 
+    /// The line for stderr.
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
     /// Whether the code is 0.
     pub(crate) fn is_success(&self) -> bool {
         self.code == 0

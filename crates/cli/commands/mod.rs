@@ -3,5 +3,6 @@
 pub(crate) mod evaluate;
 pub(crate) mod fit;
 pub(crate) mod inspect;
+mod outputs;
 pub(crate) mod predict;
 pub(crate) mod shell;

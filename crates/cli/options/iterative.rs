@@ -85,7 +85,7 @@ pub(crate) struct IterativeArgs {
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true, hide_short_help = true)]
     momentum: Option<f64>,
 
-    /// Rows per batch [default: 512; more where rows are sparse, fewer where there are few]
+    /// Rows per batch [default: 512; more for sparse rows, fewer for small data]
     #[arg(long, value_name = "ROWS", hide_short_help = true)]
     batch_size: Option<usize>,
 
@@ -240,7 +240,7 @@ impl IterativeArgs {
         ];
         if let Some((flag, .., name)) = given.iter().find(|(_, value, of, _)| value.is_some() && *of != loss)
         {
-            return Err(usage(format!("{flag} is that of --loss {name}")));
+            return Err(usage(format!("{flag} needs --loss {name}")));
         }
         Ok(match loss {
             LossArg::Squared => Loss::Squared,
@@ -254,11 +254,11 @@ impl IterativeArgs {
         let rate = self.learning_rate.unwrap_or(RateArg::Auto);
         if rate == RateArg::Auto && self.eta0.is_some() {
             return Err(usage(
-                "--eta0 is the step of a --learning-rate: constant, inverse-scaling or adam; auto finds its own",
+                "--eta0 needs --learning-rate constant, inverse-scaling or adam; auto finds its own step",
             ));
         }
         if rate != RateArg::InverseScaling && self.power_t.is_some() {
-            return Err(usage("--power-t is that of --learning-rate inverse-scaling"));
+            return Err(usage("--power-t needs --learning-rate inverse-scaling"));
         }
         let eta0 = self.eta0.unwrap_or(0.01);
         Ok(match rate {

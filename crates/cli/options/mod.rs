@@ -151,23 +151,20 @@ fn is_formula(path: &Path) -> bool {
     if !text.contains('~') || path.exists() {
         return false;
     }
-    let endings = [
-        ".parquet", ".csv", ".tsv", ".gz", ".zst", ".arrow", ".ipc", ".feather", ".ndjson", ".jsonl",
-        ".libsvm",
-    ];
     let spaced = text.contains(" ~") || text.contains("~ ");
-    spaced || (!endings.iter().any(|ending| text.ends_with(ending)) && Formula::parse(&text).is_ok())
+    spaced || (!streamreg::is_data_name(path) && Formula::parse(&text).is_ok())
 }
 
 /// The error for a word among the files that is none, such as a part of a formula that stands in no quotes.
 fn no_such_file(word: &str) -> anyhow::Error {
-    usage(match word {
+    let message = match word {
         "-" => "standard input is not read: name a file".to_owned(),
         word => format!(
             "there is no file {word}; if it belongs to a formula, put that in single quotes: 'y ~ x1 + x2'; if it is a \
              column, separate columns by commas, without blanks"
         ),
-    })
+    };
+    anyhow::Error::new(streamreg::Error::invalid_data(message))
 }
 
 /// What `fit` takes.
@@ -225,7 +222,7 @@ impl FitArgs {
                 Err(usage("there are two formulas: give one, among the files or with --formula"))
             }
             [_] if self.model.has_features() => {
-                Err(usage("a formula names the features: leave --features away, or the formula"))
+                Err(usage("a formula names the features: give --features or a formula, not both"))
             }
             [_] if self.input.files.is_empty() => {
                 Err(usage("there is a formula and no file: streamreg fit FILE 'y ~ x1 + x2'"))
@@ -265,7 +262,7 @@ impl FitArgs {
         if let Some(flag) =
             self.iterative.asked().filter(|_| solver == Solver::Auto && !self.iterative.needs_one())
         {
-            return Err(usage(format!("{flag} is that of an iterative solver: add --solver sgd, gd or cg")));
+            return Err(usage(format!("{flag} needs an iterative solver: add --solver sgd, gd or cg")));
         }
         let seed = self.penalty.seed_of_steps();
         let iterates = solver.is_iterative()
@@ -273,7 +270,7 @@ impl FitArgs {
             || self.iterative.asked().is_some()
             || (seed.is_some() && self.iterative.needs_one());
         if seed.is_some() && !iterates {
-            return Err(usage("--seed is that of --cv, or of an iterative --solver"));
+            return Err(usage("--seed needs --cv or an iterative --solver"));
         }
         if self.solving.strict && (iterates || self.iterative.needs_one()) {
             return Err(usage(

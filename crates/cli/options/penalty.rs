@@ -85,7 +85,8 @@ pub(crate) struct PenaltyArgs {
         long,
         value_name = "N|LIST",
         hide_short_help = true,
-        long_help = "Report a whole path: N penalties down from the smallest one that sets all coefficients to zero (to a thousandth of it), or \
+        long_help = "Report a whole path: N penalties, from the smallest that sets all coefficients \
+        to zero down to a thousandth of it, or \
         a list 1,0.5,0.1 [default with --cv: 100]"
     )]
     lambdas: Option<String>,
@@ -144,7 +145,7 @@ const MAX_GRID: usize = 10_000;
 fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
     let ratio = args.l1_ratio.unwrap_or(1.0);
     if args.l1_ratio.is_some() && args.elastic_net.is_none() {
-        return Err(usage("--l1-ratio is that of --elastic-net"));
+        return Err(usage("--l1-ratio needs --elastic-net"));
     }
     let asked = [
         ("--ridge", &args.ridge, Penalty::Ridge),

@@ -67,7 +67,7 @@ pub(crate) struct SolvingArgs {
         long,
         hide_short_help = true,
         long_help = "Exit with code 4 if columns are dependent, fewer than 6 digits are reliable, the rank is undecided, or \
-        the fit is perfect but for rounding"
+        the fit is perfect but for rounding; with a penalty, if fewer than 6 digits are reliable"
     )]
     pub(crate) strict: bool,
 }

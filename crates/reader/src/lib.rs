@@ -36,6 +36,8 @@ pub mod rows;
 mod source;
 mod storage;
 
+#[doc(hidden)]
+pub use dataset::is_data_name;
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use predicate::{Bounds, Comparison, Predicate, Value};

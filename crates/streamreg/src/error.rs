@@ -52,6 +52,11 @@ impl Error {
         Self::new(ErrorKind::Request, message)
     }
 
+    /// An error of a program that found data missing or unfit before the library saw them.
+    pub fn invalid_data(message: impl Into<String>) -> Self {
+        Self::data(message)
+    }
+
     pub(crate) fn data(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Data, message)
     }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::pass::{Execution, Pass};
 use crate::plan::limits::state_bytes;
 use crate::report::InputRecord;
+use crate::setters::setters;
 
 /// A column of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,18 +88,11 @@ impl InspectOptions {
         self
     }
 
-    /// Says how files are read.
-    #[must_use]
-    pub fn dataset(mut self, options: DatasetOptions) -> Self {
-        self.dataset = options;
-        self
-    }
-
-    /// Threads, progress, interruption.
-    #[must_use]
-    pub fn execution(mut self, execution: Execution) -> Self {
-        self.execution = execution;
-        self
+    setters! {
+        /// Sets how files are read.
+        dataset: DatasetOptions,
+        /// Threads, progress, interruption.
+        execution: Execution,
     }
 }
 

@@ -63,6 +63,7 @@ mod plan;
 mod render;
 mod report;
 mod request;
+mod setters;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
@@ -99,9 +100,9 @@ pub use streamreg_core::{
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;
 pub use streamreg_reader::csv::{ColumnType, CsvOptions};
-#[doc(hidden)]
-pub use streamreg_reader::suggestion;
 pub use streamreg_reader::{Batches, Dataset, DatasetOptions, ReadCounts, Source};
+#[doc(hidden)]
+pub use streamreg_reader::{is_data_name, suggestion};
 
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{

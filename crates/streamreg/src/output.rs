@@ -69,6 +69,14 @@ pub fn refuse_input_as_output(source: &dyn Source, output: &Path) -> Result<()> 
     Ok(())
 }
 
+/// Whether a path is that of an open stream, such as `/dev/stdout`. It may lead to a file that others write to as well, which is
+/// gone on with, not replaced.
+fn is_stream(path: &Path) -> bool {
+    let folders = ["/dev/fd", "/proc/self/fd"];
+    let names = ["/dev/stdout", "/dev/stderr"];
+    names.iter().any(|name| path == Path::new(name)) || folders.iter().any(|folder| path.starts_with(folder))
+}
+
 /// A file that appears under its name only when it is complete. What is no regular file (a device, a
 /// pipe) is written to directly: nothing can be renamed over it without destroying it.
 pub(crate) struct AtomicFile {
@@ -80,8 +88,7 @@ pub(crate) struct AtomicFile {
 impl AtomicFile {
     fn create(path: &Path) -> Result<Self> {
         let failed = |e: io::Error| Error::output(path, e);
-        // What `/dev/stdout` leads to may be a file that others write to as well: it is gone on with, not replaced.
-        let special = path.starts_with("/dev") || std::fs::metadata(path).is_ok_and(|m| !m.is_file());
+        let special = is_stream(path) || std::fs::metadata(path).is_ok_and(|m| !m.is_file());
         if special {
             let file = File::options().append(true).open(path).map_err(failed)?;
             return Ok(Self { path: path.to_path_buf(), temporary: None, writer: BufWriter::new(file) });

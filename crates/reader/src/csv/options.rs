@@ -46,28 +46,28 @@ impl Default for CsvOptions {
 }
 
 impl CsvOptions {
-    /// Says the byte between fields.
+    /// Sets the byte between fields.
     #[must_use]
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = Some(delimiter);
         self
     }
 
-    /// Says that the first record is data.
+    /// Takes the first record as data.
     #[must_use]
     pub fn no_header(mut self) -> Self {
         self.header = false;
         self
     }
 
-    /// Says how missing values are spelt, in place of the default.
+    /// Sets how missing values are spelt, in place of the default.
     #[must_use]
     pub fn nulls<S: Into<String>>(mut self, spellings: impl IntoIterator<Item = S>) -> Self {
         self.nulls = spellings.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Says the type of a column.
+    /// Sets the type of a column.
     #[must_use]
     pub fn column_type(mut self, column: impl Into<String>, kind: ColumnType) -> Self {
         self.types.push((column.into(), kind));

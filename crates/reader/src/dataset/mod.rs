@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::hive::{hive_bounds, hive_keys};
+pub use self::paths::is_data_name;
 use self::paths::{IPC, LIBSVM, NDJSON, PARQUET, ends_with_any, expand};
 use crate::csv::{ColumnType, CsvFile, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -40,7 +41,7 @@ pub struct DatasetOptions {
 }
 
 impl DatasetOptions {
-    /// Says how CSV files are read. It is an error if there is none among the files.
+    /// Sets how CSV files are read. It is an error if there is none among the files.
     #[must_use]
     pub fn csv(mut self, csv: CsvOptions) -> Self {
         self.csv = csv;

@@ -107,7 +107,8 @@ pub(super) fn ends_with_any(name: &str, endings: &[&str]) -> bool {
     endings.iter().any(|ending| name.ends_with(ending))
 }
 
-fn is_data_name(path: &Path) -> bool {
+/// Whether a path ends as those of data files do.
+pub fn is_data_name(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let stem = COMPRESSED.iter().find_map(|c| name.strip_suffix(c));
     // Only text is compressed as a whole.

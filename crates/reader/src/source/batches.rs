@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{Partition, PartitionOrder, RowNumbers, Scan, ScanRequest, Source, Summary, position};
+use super::{InputFile, Partition, PartitionOrder, RowNumbers, Scan, ScanRequest, Source, Summary, position};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Rows of a partition that is cut from batches: a constant, so that results do not depend on how they were cut.
@@ -30,10 +30,10 @@ type Iter<'a> = Box<dyn Iterator<Item = Batch> + Send + 'a>;
 /// ```
 pub struct Batches {
     schema: SchemaRef,
-    from: From,
+    origin: Origin,
 }
 
-enum From {
+enum Origin {
     Memory(Arc<[RecordBatch]>),
     Function(Box<dyn Fn() -> Iter<'static> + Send + Sync>),
 }
@@ -41,11 +41,11 @@ enum From {
 impl Batches {
     /// Batches in memory. They may be of any length; all have the columns of the schema.
     pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Self { schema, from: From::Memory(batches.into()) }
+        Self { schema, origin: Origin::Memory(batches.into()) }
     }
 
     /// Batches that `make` makes, the same ones whenever it is called: once for every pass over the data. Nothing is kept
-    /// of them.
+    /// of them, so every pass has them in the same order, those of stochastic gradient descent too: mix sorted rows beforehand.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -67,16 +67,20 @@ impl Batches {
         I::IntoIter: Send + 'static,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let failed = |e: E| Error::new(ErrorKind::Io, e.to_string()).caused_by(e);
+        let failed =
+            |e: E| match (Box::new(e) as Box<dyn std::error::Error + Send + Sync>).downcast::<Error>() {
+                Ok(own) => *own,
+                Err(other) => Error::new(ErrorKind::Io, other.to_string()).caused_by(other),
+            };
         let make =
             move || -> Iter<'static> { Box::new(make().into_iter().map(move |batch| batch.map_err(failed))) };
-        Self { schema, from: From::Function(Box::new(make)) }
+        Self { schema, origin: Origin::Function(Box::new(make)) }
     }
 
     fn iter(&self) -> Iter<'_> {
-        match &self.from {
-            From::Memory(batches) => Box::new(batches.iter().cloned().map(Ok)),
-            From::Function(make) => make(),
+        match &self.origin {
+            Origin::Memory(batches) => Box::new(batches.iter().cloned().map(Ok)),
+            Origin::Function(make) => make(),
         }
     }
 }
@@ -95,16 +99,20 @@ impl Source for Batches {
             batch_rows: request.batch_rows.max(1),
             cutter: Mutex::new(Cutter::new(self.iter())),
         });
-        match &self.from {
-            From::Memory(_) => request.order.of(scan),
+        match &self.origin {
+            Origin::Memory(_) => request.order.of(scan),
             // To mix them all would have to be held.
-            From::Function(_) => PartitionOrder::Stored.of(scan),
+            Origin::Function(_) => PartitionOrder::Stored.of(scan),
         }
+    }
+
+    fn inputs(&self) -> Vec<InputFile> {
+        Vec::new()
     }
 
     fn summary(&self) -> Summary {
         let unknown = Summary::unknown(self.schema.fields().len());
-        let From::Memory(batches) = &self.from else { return unknown };
+        let Origin::Memory(batches) = &self.origin else { return unknown };
         let nulls = |name: &str| -> Option<u64> {
             let own = |batch: &RecordBatch| Some(batch.column_by_name(name)?.logical_null_count() as u64);
             batches.iter().map(own).sum()

@@ -31,10 +31,8 @@ pub trait Source: Send + Sync {
     /// [`ErrorKind::Column`] when a requested column does not exist.
     fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>>;
 
-    /// The files behind the source, in the order they are read; none unless it says so.
-    fn inputs(&self) -> Vec<InputFile> {
-        Vec::new()
-    }
+    /// The files behind the source, in the order they are read. They are watched for changes, and no output goes over them.
+    fn inputs(&self) -> Vec<InputFile>;
 
     /// The type in which [`ScanRequest::verbatim`] delivers column `index` of the schema.
     fn verbatim_type(&self, index: usize) -> DataType {
@@ -229,7 +227,7 @@ impl ScanRequest {
         self
     }
 
-    /// Says what rows must fulfil: [`ScanRequest::prune`].
+    /// Sets what rows must fulfil: [`ScanRequest::prune`].
     #[must_use]
     pub fn prune(mut self, predicate: Predicate) -> Self {
         self.prune = Some(Arc::new(predicate));
@@ -307,17 +305,10 @@ impl Partition {
         Self { index, path: "".into(), numbers: RowNumbers::Unknown, batches: Box::new(batches) }
     }
 
-    /// Says the numbers of its rows.
+    /// Sets the numbers of its rows.
     #[must_use]
     pub fn numbered(mut self, numbers: RowNumbers) -> Self {
         self.numbers = numbers;
-        self
-    }
-
-    /// Makes other batches of its batches.
-    #[must_use]
-    pub fn map(mut self, mut make: impl FnMut(RecordBatch) -> Result<RecordBatch> + Send + 'static) -> Self {
-        self.batches = Box::new(self.batches.map(move |batch| batch.and_then(&mut make)));
         self
     }
 }

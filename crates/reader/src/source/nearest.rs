@@ -5,14 +5,21 @@ use strsim::{damerau_levenshtein, jaro_winkler};
 /// Names that a message lists at most.
 const MOST: usize = 10;
 
+/// Characters of a name that are looked at and shown; levels may be texts of any length.
+const LONGEST: usize = 64;
+
 /// What may have been meant by `name`, which is none of `known`: `did you mean "a" or "b"?`. Where nothing is near,
 /// `the WHAT are "a", "b"`, at most ten of them and those first that come closest.
 pub fn suggestion<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, what: &str) -> String {
-    let wanted = name.to_lowercase();
-    let mut scored: Vec<(f64, &str)> =
-        known.into_iter().map(|known| (likeness(&wanted, known), known)).collect();
+    let wanted = beginning(name).to_lowercase();
+    let score = |known: &'k str| (likeness(&wanted, &beginning(known).to_lowercase()), known);
+    let mut scored: Vec<(f64, &str)> = known.into_iter().map(score).collect();
     let quoted = |names: &[(f64, &str)], by: &str| {
-        names.iter().map(|(_, name)| format!("{name:?}")).collect::<Vec<_>>().join(by)
+        let quoted = |name: &str| match beginning(name) {
+            short if short.len() < name.len() => format!("{:?}", format!("{short}…")),
+            whole => format!("{whole:?}"),
+        };
+        names.iter().map(|(_, name)| quoted(name)).collect::<Vec<_>>().join(by)
     };
     if scored.is_empty() {
         return format!("there are no {what}");
@@ -29,22 +36,25 @@ pub fn suggestion<'k>(name: &str, known: impl IntoIterator<Item = &'k str>, what
     }
 }
 
+/// The first characters of a name.
+fn beginning(name: &str) -> &str {
+    name.char_indices().nth(LONGEST).map_or(name, |(end, _)| &name[..end])
+}
+
 /// A likeness from which on a name may have been meant.
 const NEAR: f64 = 0.8;
 
-/// How much a name is like the (lower-case) one that was written, from 0 to 1.
+/// How much two names in lower case are alike, from 0 to 1.
 fn likeness(wanted: &str, known: &str) -> f64 {
-    let known = known.to_lowercase();
-    let (shorter, longer) = (
-        wanted.chars().count().min(known.chars().count()),
-        known.chars().count().max(wanted.chars().count()),
-    );
-    // One slip in four characters, or a part of the name that says most of it.
-    let slips = damerau_levenshtein(wanted, &known);
-    let slipped =
-        if shorter > 1 && longer > 2 && slips <= 1 + longer / 5 { 1.0 - 0.02 * slips as f64 } else { 0.0 };
-    let part = if shorter >= 4 && (known.contains(wanted) || wanted.contains(&known)) { 0.85 } else { 0.0 };
-    let alike = jaro_winkler(wanted, &known);
+    let lengths = [wanted, known].map(|name| name.chars().count());
+    let [shorter, longer] = [lengths[0].min(lengths[1]), lengths[0].max(lengths[1])];
+    // One slip, and another one for every five characters; or a part of the name that says most of it.
+    let allowed = 1 + longer / 5;
+    let slips = if longer - shorter > allowed { usize::MAX } else { damerau_levenshtein(wanted, known) };
+    let slipped = shorter > 1 && longer > 2 && slips <= allowed;
+    let slipped = if slipped { 1.0 - 0.02 * slips as f64 } else { 0.0 };
+    let part = if shorter >= 4 && (known.contains(wanted) || wanted.contains(known)) { 0.85 } else { 0.0 };
+    let alike = jaro_winkler(wanted, known);
     // Long common beginnings alone are no likeness: x1 to x300 are all alike.
     let alike = if shorter > 3 && alike > 0.9 { alike - 0.08 } else { alike.min(0.79) };
     slipped.max(part).max(alike)

@@ -63,7 +63,7 @@ pub struct GroupSummary {
     /// Fits that failed.
     pub failed: u64,
     /// Fits with another status than `ok`, those that failed among them.
-    pub remarkable: u64,
+    pub not_ok: u64,
     /// What became of the rows.
     pub ledger: RowLedger,
     /// Columns that are not features although nobody excluded them.
@@ -103,11 +103,11 @@ pub(super) fn fit<R: Rows, T: Send>(
         let made = fits.map(|fit| ([fit.result.is_err(), fit.status() != "ok"], make(fit)));
         Ok::<_, Error>(made.collect::<Vec<_>>())
     };
-    let [mut failed, mut remarkable] = [0; 2];
+    let [mut failed, mut not_ok] = [0; 2];
     in_order(regression.execution.resolved_threads()?, take, work, |made: Vec<([bool; 2], T)>| {
-        for ([has_failed, is_remarkable], made) in made {
+        for ([has_failed, is_not_ok], made) in made {
             failed += u64::from(has_failed);
-            remarkable += u64::from(is_remarkable);
+            not_ok += u64::from(is_not_ok);
             each(made)?;
         }
         Ok(())
@@ -119,7 +119,7 @@ pub(super) fn fit<R: Rows, T: Send>(
         formula: formula_of(&state.spec),
         groups: groups.len() as u64,
         failed,
-        remarkable,
+        not_ok,
         left_out: state.left_out.clone(),
         inputs: passes.inputs().into_iter().map(InputRecord::from).collect(),
         timings,

@@ -88,7 +88,7 @@ fn conclude<R: Rows>(
     Ok(found.into_iter().enumerate().map(|(index, found)| FitReport::new(&common, index, found)).collect())
 }
 
-/// Refuses numbers that are none: squares of the data left the range of float64.
+/// Refuses results that are not finite: squares of the data left the range of float64.
 fn refuse_overflow(found: &Found) -> Result<()> {
     let overflow = |what: &str| {
         let message = format!(

@@ -12,6 +12,7 @@ use crate::model::Model;
 use crate::model::predictor::Predictor;
 use crate::pass::{Execution, Pass, Rows, Scope, SourceRows};
 use crate::request::selection::open;
+use crate::setters::setters;
 
 /// How a model is evaluated.
 #[derive(Clone, Default)]
@@ -40,25 +41,13 @@ impl EvaluateOptions {
         self
     }
 
-    /// Says what happens to rows with a level that the model does not know.
-    #[must_use]
-    pub fn unseen(mut self, unseen: Unseen) -> Self {
-        self.unseen = unseen;
-        self
-    }
-
-    /// Says how files are read.
-    #[must_use]
-    pub fn dataset(mut self, options: DatasetOptions) -> Self {
-        self.dataset = options;
-        self
-    }
-
-    /// Threads, progress, interruption.
-    #[must_use]
-    pub fn execution(mut self, execution: Execution) -> Self {
-        self.execution = execution;
-        self
+    setters! {
+        /// Sets what happens to rows with a level that the model does not know.
+        unseen: Unseen,
+        /// Sets how files are read.
+        dataset: DatasetOptions,
+        /// Threads, progress, interruption.
+        execution: Execution,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::{Execution, Pass, SourceRows};
 use crate::request::selection::open;
+use crate::setters::setters;
 
 /// Name of the column with the predictions.
 pub const PREDICTION: &str = "prediction";
@@ -55,25 +56,13 @@ impl PredictOptions {
         self
     }
 
-    /// Says what happens to rows with a level that the model does not know.
-    #[must_use]
-    pub fn unseen(mut self, unseen: Unseen) -> Self {
-        self.unseen = unseen;
-        self
-    }
-
-    /// Says how files are read.
-    #[must_use]
-    pub fn dataset(mut self, options: DatasetOptions) -> Self {
-        self.dataset = options;
-        self
-    }
-
-    /// Threads, progress, interruption.
-    #[must_use]
-    pub fn execution(mut self, execution: Execution) -> Self {
-        self.execution = execution;
-        self
+    setters! {
+        /// Sets what happens to rows with a level that the model does not know.
+        unseen: Unseen,
+        /// Sets how files are read.
+        dataset: DatasetOptions,
+        /// Threads, progress, interruption.
+        execution: Execution,
     }
 }
 

@@ -74,21 +74,21 @@ impl LastLoss {
 }
 
 impl Execution {
-    /// Says the number of threads.
+    /// Sets the number of threads.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
     }
 
-    /// Says the rows of a record batch.
+    /// Sets the maximum rows of a record batch.
     #[must_use]
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = Some(rows);
         self
     }
 
-    /// Is told how far the work has come.
+    /// Sets a callback that reports progress.
     #[must_use]
     pub fn progress(mut self, progress: ProgressFn) -> Self {
         self.progress = Some(progress);

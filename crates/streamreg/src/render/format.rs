@@ -40,7 +40,8 @@ impl Format {
     ///
     /// # Errors
     /// When the ending stands for none.
-    pub fn of_path(path: &Path) -> Result<Self> {
+    pub fn of_path(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let Some(ending) = path.extension() else { return Ok(Self::Table) };
         let ending = ending.to_string_lossy().to_ascii_lowercase();
         let known = ENDINGS.into_iter().find(|(known, _)| *known == ending);

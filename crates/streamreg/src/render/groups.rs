@@ -13,13 +13,13 @@ use super::columns::wrapped;
 use super::format::{Format, RenderOptions};
 use super::lines::{dropped_rows, left_out};
 use super::markdown::{escape, row as markdown_row};
-use super::number::{count, optional, short};
+use super::number::{count, counted, optional, short};
 use super::printable::printable;
 use super::table::coefficients;
 use crate::error::{Error, Result};
 use crate::fit::{GroupFit, GroupSummary};
-use crate::output::{csv_field, write_whole};
-use crate::report::{InputRecord, Timings};
+use crate::output::{csv_field, refuse_input_as_output, write_whole};
+use crate::report::{InputRecord, REPORT_SCHEMA_VERSION, Timings};
 use crate::request::regression::Regression;
 
 /// Fits every group of rows that [`Regression::by`] splits off and writes the fits to `out` as they come, in the order of
@@ -33,10 +33,10 @@ pub fn write_groups(
     options: &RenderOptions,
     out: &mut (dyn Write + Send),
 ) -> Result<GroupSummary> {
-    write_to(regression, source, options, (Path::new("standard output"), out))
+    write_to(regression, source, options, (Path::new("the output"), out))
 }
 
-/// [`write_groups`] to a file, whole or not at all.
+/// [`write_groups`] to a file, whole or not at all, and never over an input.
 ///
 /// # Errors
 /// As [`write_groups`].
@@ -44,8 +44,10 @@ pub fn write_groups_file(
     regression: &Regression,
     source: &dyn Source,
     options: &RenderOptions,
-    path: &Path,
+    path: impl AsRef<Path>,
 ) -> Result<GroupSummary> {
+    let path = path.as_ref();
+    refuse_input_as_output(source, path)?;
     write_whole(path, |file| write_to(regression, source, options, (path, file)))
 }
 
@@ -138,7 +140,7 @@ impl GroupForm {
     fn begin(&self, out: &mut dyn Write) -> io::Result<()> {
         match self.format {
             Format::Table => Ok(()),
-            Format::Json => writeln!(out, "{{\n\"schema_version\": 1,\n\"groups\": ["),
+            Format::Json => writeln!(out, "{{\n\"schema_version\": {REPORT_SCHEMA_VERSION},\n\"groups\": ["),
             Format::Tidy => writeln!(out, "{}", broom::header(broom::TIDY, &self.prefix(), true)),
             Format::Glance => writeln!(out, "{}", broom::header(broom::GLANCE, &self.prefix(), true)),
             Format::Markdown => {
@@ -220,7 +222,7 @@ impl GroupForm {
         let names = self.prefix();
         let pairs = names.iter().zip(&cells).map(|(n, c)| format!("{} = {}", printable(n), printable(c)));
         let title = pairs.collect::<Vec<_>>().join(", ");
-        writeln!(out, "{title}  ({} rows)", count(fit.rows))?;
+        writeln!(out, "{}", wrapped(&format!("{title}  ({})", counted(fit.rows, "row")), self.width))?;
         if let Ok(own) = &fit.result {
             write!(out, "{}", coefficients(&own.coefficients, self.width))?;
             let sigma = own.glance.sigma.map_or("NA".into(), short);
@@ -294,17 +296,19 @@ impl<'w> GroupWriter<'w> {
                 writeln!(self.out, "\n],\n{}", text.trim_start_matches('{'))
             }
             Format::Table | Format::Markdown => {
-                let mut lines = vec![format!("{} of {} fits failed", summary.failed, self.written)];
-                lines.splice(0..usize::from(summary.failed == 0), []);
-                lines.insert(
-                    0,
-                    format!("{} in {} groups", printable(&summary.formula), count(summary.groups)),
-                );
+                let formula = printable(&summary.formula);
+                let mut lines = vec![format!("{formula} in {} groups", count(summary.groups))];
+                if summary.failed > 0 {
+                    lines.push(format!("{} of {} fits failed", summary.failed, self.written));
+                }
                 lines.extend(dropped_rows(&summary.ledger, &summary.reading));
                 lines.extend(left_out(&summary.left_out));
-                let bullet = if self.form.format == Format::Markdown { "- " } else { "" };
                 writeln!(self.out)?;
-                lines.iter().try_for_each(|line| writeln!(self.out, "{bullet}{line}"))
+                let shown = |line: &String| match self.form.format {
+                    Format::Markdown => format!("- {}", escape(line)),
+                    _ => wrapped(line, self.form.width),
+                };
+                lines.iter().try_for_each(|line| writeln!(self.out, "{}", shown(line)))
             }
         }
     }

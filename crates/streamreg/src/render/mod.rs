@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::fit::GroupSummary;
 use crate::inspect::Inspection;
 use crate::model::evaluate::Evaluation;
-use crate::report::FitReport;
+use crate::report::{FitReport, REPORT_SCHEMA_VERSION};
 
 /// Fits of several responses in JSON.
 #[derive(Serialize)]
@@ -55,7 +55,7 @@ pub fn render(reports: &[FitReport], options: &RenderOptions) -> Result<String> 
         (Format::Table, _) => tables().join("\n"),
         (Format::Markdown, _) => reports.iter().map(markdown::fit).collect::<Vec<_>>().join("\n"),
         (Format::Json, [only]) => json(only)?,
-        (Format::Json, _) => json(&Targets { schema_version: 1, targets: reports })?,
+        (Format::Json, _) => json(&Targets { schema_version: REPORT_SCHEMA_VERSION, targets: reports })?,
         (Format::Tidy, _) => broom::tidy(reports),
         (Format::Glance, _) => broom::glance(reports),
     })

@@ -36,8 +36,9 @@ pub(super) fn summary(report: &FitReport, penalized: &PenalizedReport) -> Vec<St
         _ => String::new(),
     };
     let slopes = report.coefficients.len() - usize::from(report.spec.intercept);
-    let mut name = penalized.kind.clone();
-    name.replace_range(..1, &name[..1].to_uppercase());
+    let mut letters = penalized.kind.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let name = first + letters.as_str();
     let mut lines = vec![
         format!("{name} penalty: {}{ratio}{}", short(penalized.lambda), chosen.unwrap_or_default()),
         format!(
@@ -47,7 +48,7 @@ pub(super) fn summary(report: &FitReport, penalized: &PenalizedReport) -> Vec<St
             short(penalized.effective_df)
         ),
         format!(
-            "R-squared: {},  RMSE: {} ({} rows), both of the rows that were fitted",
+            "R-squared: {},  RMSE: {} ({} rows, in-sample)",
             optional(report.glance.r_squared),
             short(report.glance.rmse),
             count(report.ledger.rows_used)
@@ -55,7 +56,7 @@ pub(super) fn summary(report: &FitReport, penalized: &PenalizedReport) -> Vec<St
         "A penalty biases estimates: standard errors and p-values have no meaning here".into(),
     ];
     if let Some(path) = penalized.path.as_ref().filter(|_| penalized.cross_validation.is_none()) {
-        lines.push(format!("Path: {}, which the form json has", penalties(path.len())));
+        lines.push(format!("The path of {} is in the JSON report", penalties(path.len())));
     }
     lines
 }

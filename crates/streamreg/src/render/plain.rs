@@ -1,7 +1,7 @@
 //! Screens of `evaluate` and `inspect`.
 
-use super::columns::aligned;
-use super::number::{bytes, count, optional, short};
+use super::columns::{aligned, wrapped};
+use super::number::{bytes, count, counted, optional, short};
 use super::printable::printable;
 use crate::inspect::Inspection;
 use crate::model::evaluate::Evaluation;
@@ -21,7 +21,8 @@ pub(super) fn evaluation(e: &Evaluation, width: Option<usize>) -> String {
     if e.ledger.rows_filtered > 0 {
         rows.push(vec!["Rows filtered".into(), count(e.ledger.rows_filtered)]);
     }
-    let warnings = e.warnings.iter().map(|w| format!("Warning: {}\n", printable(&w.message)));
+    let warning = |message: &str| wrapped(&format!("Warning: {}", printable(message)), width) + "\n";
+    let warnings = e.warnings.iter().map(|w| warning(&w.message));
     aligned(&rows, width) + &warnings.collect::<String>()
 }
 
@@ -40,7 +41,7 @@ pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {
     }
     facts.push(vec![
         "Memory of a fit".into(),
-        format!("about {} ({} threads)", bytes(i.predicted_memory), i.threads),
+        format!("about {} ({})", bytes(i.predicted_memory), counted(i.threads as u64, "thread")),
     ]);
     if let Some(v) = i.verified {
         facts.push(vec!["Verified".into(), format!("{} rows decoded, no damage found", count(v.rows))]);

@@ -130,6 +130,7 @@ impl From<InputFile> for InputRecord {
 #[non_exhaustive]
 pub struct FitReport {
     /// [`REPORT_SCHEMA_VERSION`].
+    #[serde(deserialize_with = "known_version")]
     pub schema_version: u32,
     /// What is explained.
     pub response: String,
@@ -194,6 +195,16 @@ pub(crate) struct Coded {
     pub(crate) coding: Coding,
     /// Coefficients of list columns and hashes.
     pub(crate) wide: Option<WideCoefficients>,
+}
+
+/// The version of a report that is read back, if it is one that this program knows.
+fn known_version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<u32, D::Error> {
+    let version = u32::deserialize(deserializer)?;
+    if version == REPORT_SCHEMA_VERSION {
+        return Ok(version);
+    }
+    let message = format!("a report of version {version}; this program reads {REPORT_SCHEMA_VERSION}");
+    Err(serde::de::Error::custom(message))
 }
 
 /// What all fits of one pass share.

@@ -132,7 +132,7 @@ impl Descent {
         self
     }
 
-    /// Is told every point of the learning curve.
+    /// Sets a callback that gets every point of the learning curve.
     #[must_use]
     pub fn trace(mut self, trace: TraceFn) -> Self {
         self.trace = Some(trace);
@@ -157,8 +157,7 @@ impl Descent {
         let passes = self.most_passes(solver);
         if passes < LEAST_PASSES {
             return refuse(format!(
-                "{passes} epochs are too few: one looks where the columns lie, one learns, one tells what came of it; say \
-                 {LEAST_PASSES} or more"
+                "{passes} epochs are too few: one takes means and scales, one fits, one checks; give at least {LEAST_PASSES}"
             ));
         }
         if !(0.0..=0.9).contains(&self.held_out) {
@@ -181,7 +180,7 @@ impl Descent {
         }
         if !auto && self.held_out > 0.0 && self.options.tolerance.is_some() {
             return refuse(
-                "the rows held out say when to stop, not a tolerance: leave one of them away".into(),
+                "the rows held out say when to stop, not a tolerance: give one or the other".into(),
             );
         }
         if auto && self.options.patience.is_some() && self.held_out == 0.0 {

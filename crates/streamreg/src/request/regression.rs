@@ -132,6 +132,14 @@ impl Regression {
         }
     }
 
+    /// Keeps in mind whether an option is set.
+    fn say(&mut self, said: Said, set: bool) {
+        self.said.retain(|other| *other != said);
+        if set {
+            self.said.push(said);
+        }
+    }
+
     /// Further responses, explained by the same terms in the same pass. A row must have all of them.
     #[must_use]
     pub fn targets<S: Into<String>>(mut self, responses: impl IntoIterator<Item = S>) -> Self {
@@ -152,7 +160,7 @@ impl Regression {
     #[must_use]
     pub fn exclude<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.exclude.extend(columns.into_iter().map(Into::into));
-        self.said.push(Said::Exclude);
+        self.say(Said::Exclude, !self.exclude.is_empty());
         self
     }
 
@@ -174,7 +182,7 @@ impl Regression {
     #[must_use]
     pub fn contrasts(mut self, contrasts: Contrasts) -> Self {
         self.base.contrasts = contrasts;
-        self.said.push(Said::Contrasts);
+        self.say(Said::Contrasts, true);
         self
     }
 
@@ -182,7 +190,7 @@ impl Regression {
     #[must_use]
     pub fn max_levels(mut self, levels: usize) -> Self {
         self.base.max_levels = levels;
-        self.said.push(Said::MaxLevels);
+        self.say(Said::MaxLevels, true);
         self
     }
 
@@ -276,7 +284,7 @@ impl Regression {
     #[must_use]
     pub fn collinear(mut self, collinear: Collinear) -> Self {
         self.options.collinear = collinear;
-        self.said.push(Said::Collinear);
+        self.say(Said::Collinear, true);
         self
     }
 
@@ -284,7 +292,7 @@ impl Regression {
     #[must_use]
     pub fn rank_tol(mut self, rank_tol: f64) -> Self {
         self.options.rank_tol = rank_tol;
-        self.said.push(Said::RankTol);
+        self.say(Said::RankTol, true);
         self
     }
 
@@ -292,7 +300,7 @@ impl Regression {
     #[must_use]
     pub fn conf_level(mut self, level: f64) -> Self {
         self.options.conf_level = level;
-        self.said.push(Said::ConfLevel);
+        self.say(Said::ConfLevel, true);
         self
     }
 
@@ -301,7 +309,7 @@ impl Regression {
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
-        self.said.push(Said::Precision);
+        self.say(Said::Precision, true);
         self
     }
 
@@ -309,9 +317,7 @@ impl Regression {
     #[must_use]
     pub fn escalate(mut self, escalate: bool) -> Self {
         self.escalate = escalate;
-        if !escalate {
-            self.said.push(Said::NoEscalate);
-        }
+        self.say(Said::NoEscalate, !escalate);
         self
     }
 
@@ -336,7 +342,7 @@ impl Regression {
         self
     }
 
-    /// Is told how far the work has come.
+    /// Sets a callback that reports progress.
     #[must_use]
     pub fn progress(mut self, progress: ProgressFn) -> Self {
         self.execution.progress = Some(progress);
@@ -412,7 +418,7 @@ impl Regression {
     #[must_use]
     pub fn hash_bits(mut self, bits: u32) -> Self {
         self.base.hash_bits = Some(bits);
-        self.said.push(Said::HashBits);
+        self.say(Said::HashBits, true);
         self
     }
 
@@ -543,22 +549,28 @@ pub(crate) fn taken_columns(spec: &ModelSpec) -> Vec<String> {
 }
 
 fn no_target(schema: &Schema) -> Error {
-    let mut names: Vec<String> = schema.fields().iter().map(|f| format!("{:?}", f.name())).collect();
-    if names.len() > 10 {
-        names.splice(9.., [format!("and {} more", schema.fields().len() - 9)]);
-    }
+    let names = schema.fields().iter().map(|f| format!("{:?}", f.name()));
     Error::invalid_request(format!(
         "there is no target to explain: name one, or write a formula such as `y ~ x1 + x2`; the columns are {}",
-        names.join(", ")
+        first_ten(names.collect())
     ))
 }
 
 fn nothing_left(response: &str, left_out: &[LeftOut]) -> Error {
-    let others: Vec<String> = left_out.iter().map(|l| format!("{:?} ({})", l.column, l.reason)).collect();
-    let others = if others.is_empty() { "none".into() } else { others.join(", ") };
+    let others = left_out.iter().map(|l| format!("{:?} ({})", l.column, l.reason));
+    let others = if left_out.is_empty() { "none".into() } else { first_ten(others.collect()) };
     let message =
         format!("no numeric or boolean column is left to explain {response:?}; other columns: {others}");
     Error::data(message)
+}
+
+/// A list, of more than ten the first and how many there are more.
+fn first_ten(mut names: Vec<String>) -> String {
+    let all = names.len();
+    if all > 10 {
+        names.splice(9.., [format!("and {} more", all - 9)]);
+    }
+    names.join(", ")
 }
 
 /// Whether a name that is no column's may be a glob.
