@@ -541,7 +541,7 @@ fn requests_that_contradict_themselves() {
         ("--solver sgd --epochs 0", "0 epochs are too few"),
         ("--solver sgd --epochs 2", "give at least 3"),
         ("--solver sgd --batch-size 0", "at least one row"),
-        ("--solver sgd --eta0 0.1", "--eta0 is the step of a --learning-rate"),
+        ("--solver sgd --eta0 0.1", "--eta0 needs --learning-rate"),
         ("--solver sgd --learning-rate constant --eta0 -1", "must be positive"),
         ("--solver sgd --learning-rate constant --power-t 0.5", "inverse-scaling"),
         ("--solver sgd --momentum 0.9", "constant or inverse-scaling"),
@@ -562,7 +562,7 @@ fn requests_that_contradict_themselves() {
         ("--solver sgd --ridge 1 --penalty-scale glmnet", "must be sklearn"),
         ("--solver sgd --missing indicator", "no indicators"),
         ("--solver qr --loss huber", "need an iterative solver, not qr"),
-        ("--seed 3", "--seed is that of"),
+        ("--seed 3", "--seed needs --cv"),
         ("--hash-bits 40", "a hash has 1 to 26 bits"),
     ];
     for (extra, words) in cases {
