@@ -384,6 +384,11 @@ fn shells_and_man_are_served() {
         assert!(page.contains(words), "{words}");
     }
     dir.streamreg("man").success();
+    let commands = streamreg_cli::reference();
+    let commands: Vec<&str> =
+        commands.lines().filter_map(|line| line.strip_prefix("## streamreg ")).collect();
+    assert!(commands.len() >= 6);
+    commands.iter().for_each(|command| drop(dir.streamreg(&format!("man {command}")).success()));
 }
 
 /// Reports of all kinds: least squares, robust, weighted, penalised, iterative, several responses.

@@ -40,8 +40,10 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
         Ok(fitted) => fitted,
         Err(error) => {
             if error.kind() == ErrorKind::NotConverged {
-                // What led to a divergence is worth seeing, too.
-                outputs::write_curve(args, &curve, None)?;
+                // What led to a divergence is worth seeing, too; the error to report is the divergence.
+                if let Err(unwritten) = outputs::write_curve(args, &curve, None) {
+                    Exit::from_error(&unwritten).report();
+                }
             }
             return Err(error.into());
         }

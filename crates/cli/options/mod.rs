@@ -92,8 +92,7 @@ Examples:
     version,
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
-    arg_required_else_help = true,
-    disable_help_subcommand = false
+    arg_required_else_help = true
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
