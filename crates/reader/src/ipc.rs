@@ -158,10 +158,6 @@ fn delivered(stored: &Schema) -> Result<Schema> {
         let message = format!("{} columns are beyond the limit of {MAX_COLUMNS}", fields.len());
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    let mut names = std::collections::HashSet::new();
-    if let Some(twice) = fields.iter().find(|field| !names.insert(field.name().as_str())) {
-        return Err(Error::new(ErrorKind::Column, "two columns have this name").in_column(twice.name()));
-    }
     let plain = |field: &Arc<Field>| {
         let kind = match field.data_type() {
             kind if is_text(kind) => DataType::Utf8,

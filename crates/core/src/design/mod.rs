@@ -269,6 +269,11 @@ impl Design {
         self.categories.iter().any(|c| !c.by) || self.terms.iter().any(|t| t.factors.iter().any(boolean))
     }
 
+    /// The columns of the categories of the terms, in the order of [`Coding::levels`](crate::Coding::levels).
+    pub fn category_columns(&self) -> Vec<&str> {
+        self.categories.iter().filter(|c| !c.by).map(|c| self.columns[c.column].as_str()).collect()
+    }
+
     /// Whether there are features that are mostly zero: list columns, or hashed ones.
     pub fn is_sparse(&self) -> bool {
         self.lists.is_some() || self.spec.hash_bits.is_some()

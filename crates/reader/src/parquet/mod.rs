@@ -36,7 +36,7 @@ use self::types::{arrow_metadata, with_dictionaries};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, names::Names,
 };
 use crate::storage;
 
@@ -53,7 +53,7 @@ struct Shared {
     reader: ArrowReaderMetadata,
     located: Arc<LocatedPages>,
     seen: Arc<Seen>,
-    positions: HashMap<String, usize>,
+    positions: Names,
 }
 
 impl ParquetFile {
@@ -125,7 +125,7 @@ impl ParquetFile {
         let shared = &self.shared;
         // A column that is also wanted as the file has it is decoded once, as text.
         let names = request.dictionaries.iter().filter(|name| !request.verbatim.contains(name));
-        let fields: Vec<usize> = names.filter_map(|name| shared.positions.get(name)).copied().collect();
+        let fields: Vec<usize> = names.filter_map(|name| shared.positions.get(name)).collect();
         contain(|| {
             with_dictionaries(&shared.reader, parquet_roots, &fields)
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
@@ -143,8 +143,7 @@ impl Source for ParquetFile {
         let shared = Arc::clone(&self.shared);
         let schema = shared.reader.schema();
         let wanted = request.columns.iter().chain(&request.verbatim);
-        let find =
-            |name: &String| shared.positions.get(name).map_or_else(|| position(schema, name), |&i| Ok(i));
+        let find = |name: &String| shared.positions.find(schema, name);
         let wanted: Vec<usize> =
             wanted.map(find).collect::<Result<_>>().map_err(|e| e.at_path(&shared.path))?;
         let mut roots = wanted.clone();
@@ -286,7 +285,7 @@ impl Shared {
     /// children have no field.
     fn parquet_roots(&self) -> Vec<usize> {
         let roots = self.reader.parquet_schema().root_schema().get_fields().iter().enumerate();
-        let with_field = roots.filter(|(_, root)| self.positions.contains_key(root.name()));
+        let with_field = roots.filter(|(_, root)| self.positions.contains(root.name()));
         with_field.map(|(index, _)| index).collect()
     }
 
