@@ -204,7 +204,7 @@ impl<'s> Binder<'s> {
         categories.iter().position(|c| c.column == column && c.by == by).unwrap_or_else(|| {
             let reference =
                 self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
-            categories.push(Category { column, reference, by });
+            categories.push(Category { column, reference, by, order: Vec::new() });
             categories.len() - 1
         })
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use arrow_schema::DataType;
 
 use super::DatasetOptions;
+use super::nested::flat;
 use super::paths::{IPC, LIBSVM, NDJSON, PARQUET, ends_with_any, first_bytes};
 use crate::csv::{ColumnType, CsvFile};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,7 +52,7 @@ pub(super) fn open_as(
 ) -> Result<Opened> {
     match format {
         FileFormat::Parquet => {
-            Ok(Opened { source: Box::new(ParquetFile::open(path)?), blank: Vec::new(), format })
+            Ok(Opened { source: flat(Box::new(ParquetFile::open(path)?)), blank: Vec::new(), format })
         }
         FileFormat::Csv => {
             let mut csv = options.csv.clone();
@@ -60,7 +61,9 @@ pub(super) fn open_as(
             let blank = file.blank_columns().map(str::to_owned).collect();
             Ok(Opened { source: Box::new(file), blank, format })
         }
-        FileFormat::Ipc => Ok(Opened { source: Box::new(IpcFile::open(path)?), blank: Vec::new(), format }),
+        FileFormat::Ipc => {
+            Ok(Opened { source: flat(Box::new(IpcFile::open(path)?)), blank: Vec::new(), format })
+        }
         FileFormat::Libsvm => {
             Ok(Opened { source: Box::new(LibsvmFile::open(path)?), blank: Vec::new(), format })
         }

@@ -2,6 +2,7 @@
 
 mod format;
 mod hive;
+mod nested;
 mod paths;
 mod unify;
 
@@ -238,6 +239,12 @@ impl Source for Dataset {
     fn doubt(&self, column: &str) -> Option<Doubt> {
         let files = self.files.iter().filter(|file| !file.constants.contains_key(column));
         files.map(|file| file.source.doubt(column)).find_map(|doubt| doubt)
+    }
+
+    /// That of the first file that has one: levels of other files come behind it.
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        let mut files = self.files.iter().filter(|file| !file.constants.contains_key(column));
+        files.find_map(|file| file.source.level_order(column).transpose()).transpose()
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -6,6 +6,7 @@
 //! offset index in the file.
 
 mod footer;
+mod ordered;
 mod page_header;
 mod pages;
 mod pieces;
@@ -29,6 +30,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use self::footer::{check_ends, check_metadata, check_names};
+use self::ordered::is_ordered;
 use self::pages::{LocatedPages, PageFile, Seen, Walk, decode_bytes, locate_pages};
 use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
@@ -36,7 +38,8 @@ use self::types::{arrow_metadata, with_dictionaries};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, names::Names,
+    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
+    first_dictionary, names::Names,
 };
 use crate::storage;
 
@@ -215,6 +218,13 @@ impl Source for ParquetFile {
             }
         }
         summary
+    }
+
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        match is_ordered(self.metadata().file_metadata(), column) {
+            true => first_dictionary(self, column),
+            false => Ok(None),
+        }
     }
 
     fn checksums(&self) -> Checksums {

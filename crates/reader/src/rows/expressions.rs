@@ -194,6 +194,13 @@ impl Source for Expressions<'_> {
         self.inner.doubt(column)
     }
 
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        match self.inner.schema().field_with_name(column) {
+            Ok(_) => self.inner.level_order(column),
+            Err(_) => Ok(None),
+        }
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.inner.warnings()
     }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,15 @@ pub trait Source: Send + Sync {
     /// What speaks against taking a column of text for one of categories. Nothing unless it says so.
     fn doubt(&self, _column: &str) -> Option<Doubt> {
         None
+    }
+
+    /// The levels of a column of text in the order that its writer gave them: those of an ordered category. `None` where
+    /// nobody gave one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn level_order(&self, _column: &str) -> Result<Option<Vec<String>>> {
+        Ok(None)
     }
 
     /// What is to be known of the data set as a whole, such as files that were passed over: a sentence each.
@@ -118,6 +128,10 @@ impl<S: Source + ?Sized> Source for &S {
         (**self).doubt(column)
     }
 
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        (**self).level_order(column)
+    }
+
     fn warnings(&self) -> Vec<String> {
         (**self).warnings()
     }
@@ -133,6 +147,18 @@ impl<S: Source + ?Sized> Source for &S {
     fn verify_unchanged(&self) -> Result<()> {
         (**self).verify_unchanged()
     }
+}
+
+/// The dictionary of a column in its first batch, if it has one of text.
+pub(crate) fn first_dictionary(source: &dyn Source, column: &str) -> Result<Option<Vec<String>>> {
+    // A batch of several row groups has a dictionary of its own.
+    let scan = source.scan(&ScanRequest::new([column]).dictionaries([column]).batch_rows(1))?;
+    let Some(partition) = scan.next_partition() else { return Ok(None) };
+    let Some(batch) = partition?.batches.next() else { return Ok(None) };
+    let batch = batch?;
+    let dictionary = batch.column(0).as_any_dictionary_opt().map(|array| array.values());
+    let values = dictionary.and_then(|values| values.as_string_opt::<i32>());
+    Ok(values.map(|values| values.iter().flatten().map(str::to_owned).collect()))
 }
 
 /// Why a column is text although most of its cells are numbers, or dates and times: some cell is neither.

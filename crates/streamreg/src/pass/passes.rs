@@ -97,6 +97,18 @@ impl<'a, R: Rows> Passes<'a, R> {
         self.source.and_then(|source| source.summary().rows).filter(|_| !self.filters())
     }
 
+    /// Gives categories the order of levels that their files have.
+    pub(crate) fn order_levels(&self, design: &mut Design) -> Result<()> {
+        let Some(source) = self.source.filter(|source| source.reopens()) else { return Ok(()) };
+        let columns: Vec<String> = design.category_columns().into_iter().map(str::to_owned).collect();
+        for column in columns {
+            if let Some(levels) = source.level_order(&column)? {
+                design.order_levels(&column, &levels);
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be said of the data set as a whole.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         self.source.map(data_set_warnings).unwrap_or_default()

@@ -162,6 +162,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn design<R: Rows>(&self, spec: &ModelSpec, passes: &Passes<'_, R>) -> Result<Design> {
         let mut design = Design::new(spec, &self.schema)?.with_precision(self.precision);
         check_width(design.variables())?;
+        passes.order_levels(&mut design)?;
         if design.needs_centre()
             && let Some(first) = passes.rows.first(&design, passes.execution)?
         {
