@@ -461,7 +461,7 @@ impl Regression {
     }
 
     /// The columns that `exclude` means.
-    fn excluded(&self, schema: &Schema) -> Result<Vec<String>> {
+    pub(crate) fn excluded(&self, schema: &Schema) -> Result<Vec<String>> {
         let names = matching(&self.exclude, schema)?;
         for name in &names {
             let literally = self.exclude.contains(name);
