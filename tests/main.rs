@@ -55,6 +55,7 @@ mod memory;
 mod nist;
 mod penalized;
 mod predict;
+mod real_life;
 mod reference;
 mod robust;
 mod rows;
