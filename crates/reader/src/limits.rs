@@ -25,3 +25,9 @@ pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// Most columns of one file.
 pub(crate) const MAX_COLUMNS: usize = 200_000;
+
+/// Deepest schema of a Parquet file: groups in groups.
+pub(crate) const MAX_SCHEMA_DEPTH: usize = 64;
+
+/// Most pairs of keys and values in a Parquet footer.
+pub(crate) const MAX_KEY_VALUES: usize = 1 << 16;

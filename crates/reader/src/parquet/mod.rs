@@ -5,11 +5,18 @@
 //! group. Ranges inside a row group start at pages found by walking the page headers, with or without an
 //! offset index in the file.
 
+mod codec;
+mod content;
+mod declared;
+mod delta;
 mod footer;
+mod located;
 mod page_header;
 mod pages;
 mod pieces;
 mod prune;
+mod runs;
+mod thrift;
 mod types;
 
 use std::collections::HashMap;
@@ -26,10 +33,13 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelectionPolicy, RowSelector,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::basic::Compression;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
-use self::footer::{check_ends, check_metadata, check_names};
-use self::pages::{LocatedPages, PageFile, Seen, Walk, decode_bytes, locate_pages};
+use self::declared::check_declared;
+use self::footer::{check_metadata, check_names, read_footer, without_codecs};
+use self::located::{LocatedPages, decode_bytes, locate_pages};
+use self::pages::{Chunk, PageFile, Reading, Seen, Walk};
 use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
 use self::types::{arrow_metadata, with_dictionaries};
@@ -51,6 +61,8 @@ struct Shared {
     bytes: u64,
     modified: Option<SystemTime>,
     reader: ArrowReaderMetadata,
+    /// How the pages of each column chunk are compressed, by row group.
+    codecs: Vec<Vec<Compression>>,
     located: Arc<LocatedPages>,
     seen: Arc<Seen>,
     positions: HashMap<String, usize>,
@@ -69,14 +81,15 @@ impl ParquetFile {
     fn open_inner(path: &Path) -> Result<Self> {
         let file = storage::open(path)?;
         let meta = file.metadata().map_err(|e| Error::io(path, e))?;
-        check_ends(&file, meta.len()).map_err(|e| e.at_path(path))?;
+        let footer = read_footer(&file, meta.len())?;
+        check_declared(&footer)?;
         let metadata = contain(|| {
-            ParquetMetaDataReader::new()
-                .with_page_index_policy(PageIndexPolicy::Skip)
-                .parse_and_finish(&file)
+            ParquetMetaDataReader::decode_metadata(&footer)
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a readable Parquet footer: {e}")))
         })?;
+        drop(footer);
         check_metadata(&metadata, meta.len())?;
+        let (metadata, codecs) = without_codecs(metadata)?;
         let located = Arc::new(LocatedPages::new(&metadata, |rows| {
             ranges(rows.unsigned_abs(), LEAST_RANGE_ROWS).len() > 1
         }));
@@ -92,6 +105,7 @@ impl ParquetFile {
             bytes: meta.len(),
             modified: meta.modified().ok(),
             reader,
+            codecs,
             located,
             seen: Arc::default(),
             positions,
@@ -260,6 +274,7 @@ impl Scan for ParquetScan {
             left: piece.count,
             piece,
             state: State::Closed,
+            reading: None,
         };
         let path = Arc::clone(&self.shared.name);
         Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
@@ -273,6 +288,7 @@ struct PieceBatches {
     piece: Piece,
     left: u64,
     state: State,
+    reading: Option<Arc<Reading>>,
 }
 
 enum State {
@@ -303,7 +319,7 @@ impl Shared {
 }
 
 impl PieceBatches {
-    fn open(&self) -> Result<Box<ParquetRecordBatchReader>> {
+    fn open(&mut self) -> Result<Box<ParquetRecordBatchReader>> {
         let shared = &self.shared;
         let file = Arc::new(shared.open_unchanged()?);
         let walk = if self.piece.rows.is_some() { Walk::Located } else { Walk::Sequential };
@@ -314,7 +330,9 @@ impl PieceBatches {
         if self.piece.rows.as_ref().is_none_or(|rows| rows.start == 0) {
             shared.seen.count_row_groups(self.piece.row_groups.len());
         }
-        let pages = PageFile::new(file, shared.bytes, walk, Arc::clone(&shared.seen));
+        let seen = Arc::clone(&shared.seen);
+        let (pages, reading) = PageFile::new(file, shared.bytes, walk, seen, self.chunks());
+        self.reading = Some(reading);
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
             .with_projection(self.plan.mask.clone())
             .with_row_groups(self.piece.row_groups.clone().collect())
@@ -329,6 +347,22 @@ impl PieceBatches {
         let reader =
             builder.build().map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
         Ok(Box::new(reader))
+    }
+
+    /// The column chunks that are read.
+    fn chunks(&self) -> Vec<Chunk> {
+        let groups = self.piece.row_groups.clone().map(|index| {
+            (index, self.shared.reader.metadata().row_group(index), self.shared.codecs.get(index))
+        });
+        let chunk = |index, group: &RowGroupMetaData, codecs: Option<&Vec<Compression>>, leaf| {
+            let codec = codecs.and_then(|codecs| codecs.get(leaf)).copied();
+            Chunk::new(index, group.column(leaf), codec.unwrap_or(Compression::UNCOMPRESSED))
+        };
+        groups
+            .flat_map(|(index, group, codecs)| {
+                self.plan.leaves.iter().map(move |&leaf| chunk(index, group, codecs, leaf))
+            })
+            .collect()
     }
 
     fn locate(&self, file: &File) -> Result<()> {
@@ -356,6 +390,7 @@ impl PieceBatches {
                 let message = format!("{} of {} rows are missing", self.left, self.piece.count);
                 return Err(Error::new(ErrorKind::Malformed, message));
             }
+            self.reading.as_ref().map_or(Ok(()), |reading| reading.finish())?;
             return Ok(None);
         };
         let batch = batch.map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
@@ -376,6 +411,11 @@ impl Iterator for PieceBatches {
             self.state = State::Done;
         }
         let place = Place::RowGroup(self.piece.row_groups.start);
-        outcome.map_err(|e| e.at_path(&self.shared.path).at(place)).transpose()
+        // What was found in a page says more than what the decoder makes of it.
+        let found = |e| {
+            let reading = self.reading.as_ref();
+            reading.and_then(|reading| reading.failure().or_else(|| reading.finish().err())).unwrap_or(e)
+        };
+        outcome.map_err(found).map_err(|e| e.at_path(&self.shared.path).at(place)).transpose()
     }
 }
