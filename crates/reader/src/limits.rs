@@ -2,6 +2,8 @@
 //! hurt the machine; a file beyond one is refused with [`crate::ErrorKind::Limit`] before anything is
 //! allocated for it.
 
+use crate::error::{Error, ErrorKind, Result};
+
 /// Largest Parquet footer, in bytes.
 pub(crate) const MAX_FOOTER_BYTES: u64 = 256 << 20;
 
@@ -31,3 +33,41 @@ pub(crate) const MAX_SCHEMA_DEPTH: usize = 64;
 
 /// Most pairs of keys and values in a Parquet footer.
 pub(crate) const MAX_KEY_VALUES: usize = 1 << 16;
+
+/// Deepest nesting of arrays and objects in a line of NDJSON.
+pub(crate) const MAX_JSON_DEPTH: usize = 100;
+
+/// Bytes that may be held without a look at how much memory there is.
+const UNASKED_BYTES: u64 = 1 << 30;
+
+/// Checks that `more` bytes fit into memory, beside `held` that came from the same file. A small file can decompress to
+/// more than any machine has; only a reader that would hold gigabytes asks the system.
+pub(crate) fn check_memory(held: u64, more: u64) -> Result<()> {
+    if held.saturating_add(more) <= UNASKED_BYTES {
+        return Ok(());
+    }
+    match available_memory() {
+        Some(available) if more > available / 10 * 9 => {
+            let message = format!(
+                "{more} bytes beside {held} do not fit into memory, of which {available} bytes are available"
+            );
+            Err(Error::new(ErrorKind::Limit, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of memory that could be had, where the system tells: what is free or can be freed, and what a control group
+/// leaves of its limit.
+fn available_memory() -> Option<u64> {
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let free = line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)?;
+    let groups = [
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ];
+    let left = groups.iter().filter_map(|(limit, used)| Some(number(limit)?.saturating_sub(number(used)?)));
+    Some(left.fold(free, u64::min))
+}

@@ -9,7 +9,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::delta::{check_lengths, check_numbers, check_prefixes};
 use super::page_header::{DataPage, Version};
-use super::runs::{Bytes, Fault, Numbers, count_packed_backwards, count_runs, is_padding};
+use super::runs::{Bytes, Fault, Numbers, count_packed_backwards, count_runs};
 
 const PLAIN: i32 = 0;
 const PLAIN_DICTIONARY: i32 = 2;
@@ -85,7 +85,14 @@ impl Shape {
                 present
             }
         };
-        self.check_values(page.encoding, present, input.bytes)
+        let outcome = self.check_values(page.encoding, present, input.bytes);
+        // fastparquet puts eight zeros behind the values of its pages.
+        match (page.version, page.encoding, input.bytes.strip_suffix(&[0; 8])) {
+            (Version::V1 { .. }, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY, Some(values)) => {
+                outcome.or_else(|fault| self.check_values(page.encoding, present, values).map_err(|_| fault))
+            }
+            _ => outcome,
+        }
     }
 
     /// Passes over levels of version 1; the number of those that are the highest.
@@ -133,8 +140,7 @@ impl Shape {
             DELTA_LENGTH_BYTE_ARRAY => check_lengths(bytes, present),
             DELTA_BYTE_ARRAY => check_prefixes(bytes, present),
             // The decoder takes the size of the page for that of its values.
-            BYTE_STREAM_SPLIT if present.checked_mul(self.width) == Some(bytes.len()) => Ok(()),
-            BYTE_STREAM_SPLIT => Err(SIZE),
+            BYTE_STREAM_SPLIT => exactly(present, self.width, bytes),
             // The decoder knows which others there are.
             _ => Ok(()),
         }
@@ -162,12 +168,11 @@ impl Shape {
 const SIZE: Fault = "the page does not have the size that its values take";
 
 fn all_read(rest: &[u8]) -> Result<(), Fault> {
-    if is_padding(rest) { Ok(()) } else { Err("there are bytes behind the last value") }
+    if rest.is_empty() { Ok(()) } else { Err("there are bytes behind the last value") }
 }
 
 fn exactly(count: usize, width: usize, bytes: &[u8]) -> Result<(), Fault> {
-    let rest = count.checked_mul(width).and_then(|size| bytes.get(size..));
-    if rest.is_some_and(is_padding) { Ok(()) } else { Err(SIZE) }
+    if count.checked_mul(width) == Some(bytes.len()) { Ok(()) } else { Err(SIZE) }
 }
 
 /// How often `wanted` stands among `count` levels of version 2. A column without such levels has no bytes of them;

@@ -21,10 +21,9 @@ mod types;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -56,10 +55,8 @@ pub struct ParquetFile {
 }
 
 struct Shared {
-    path: PathBuf,
+    file: InputFile,
     name: Arc<str>,
-    bytes: u64,
-    modified: Option<SystemTime>,
     reader: ArrowReaderMetadata,
     /// How the pages of each column chunk are compressed, by row group.
     codecs: Vec<Vec<Compression>>,
@@ -99,11 +96,10 @@ impl ParquetFile {
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
         })?;
         let positions = check_names(reader.schema())?;
+        let rows = reader.metadata().file_metadata().num_rows();
         let shared = Shared {
-            path: path.to_path_buf(),
+            file: InputFile::found(path, &meta).with_rows(rows.unsigned_abs()),
             name: path.to_string_lossy().into(),
-            bytes: meta.len(),
-            modified: meta.modified().ok(),
             reader,
             codecs,
             located,
@@ -144,7 +140,7 @@ impl ParquetFile {
             with_dictionaries(&shared.reader, parquet_roots, &fields)
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
         })
-        .map_err(|e| e.at_path(&shared.path))
+        .map_err(|e| e.at_path(&shared.file.path))
     }
 }
 
@@ -160,7 +156,7 @@ impl Source for ParquetFile {
         let find =
             |name: &String| shared.positions.get(name).map_or_else(|| position(schema, name), |&i| Ok(i));
         let wanted: Vec<usize> =
-            wanted.map(find).collect::<Result<_>>().map_err(|e| e.at_path(&shared.path))?;
+            wanted.map(find).collect::<Result<_>>().map_err(|e| e.at_path(&shared.file.path))?;
         let mut roots = wanted.clone();
         roots.sort_unstable();
         roots.dedup();
@@ -192,13 +188,7 @@ impl Source for ParquetFile {
     }
 
     fn inputs(&self) -> Vec<InputFile> {
-        let s = &self.shared;
-        vec![InputFile {
-            path: s.path.clone(),
-            bytes: s.bytes,
-            modified: s.modified,
-            rows: Some(self.rows()),
-        }]
+        vec![self.shared.file.clone()]
     }
 
     fn summary(&self) -> Summary {
@@ -214,7 +204,7 @@ impl Source for ParquetFile {
             partition_bytes: 0,
         };
         let largest = groups.iter().max_by_key(|g| g.num_rows());
-        let file = self.shared.open_unchanged();
+        let file = self.shared.file.open_unchanged();
         let descr = self.shared.reader.parquet_schema();
         let fields: HashMap<usize, usize> =
             self.shared.parquet_roots().into_iter().enumerate().map(|(field, root)| (root, field)).collect();
@@ -241,7 +231,7 @@ impl Source for ParquetFile {
     }
 
     fn verify_unchanged(&self) -> Result<()> {
-        self.shared.open_unchanged().map(drop)
+        self.shared.file.verify_unchanged()
     }
 }
 
@@ -305,23 +295,12 @@ impl Shared {
         let with_field = roots.filter(|(_, root)| self.positions.contains_key(root.name()));
         with_field.map(|(index, _)| index).collect()
     }
-
-    /// Opens the file again; it must still be the one that was opened first.
-    fn open_unchanged(&self) -> Result<File> {
-        let file = storage::open(&self.path)?;
-        let now = file.metadata().map_err(|e| Error::io(&self.path, e))?;
-        if now.len() != self.bytes || now.modified().ok() != self.modified {
-            let message = "the file changed while it was read";
-            return Err(Error::new(ErrorKind::Changed, message).at_path(&self.path));
-        }
-        Ok(file)
-    }
 }
 
 impl PieceBatches {
     fn open(&mut self) -> Result<Box<ParquetRecordBatchReader>> {
         let shared = &self.shared;
-        let file = Arc::new(shared.open_unchanged()?);
+        let file = Arc::new(shared.file.open_unchanged()?);
         let walk = if self.piece.rows.is_some() { Walk::Located } else { Walk::Sequential };
         if walk == Walk::Located {
             self.locate(&file)?;
@@ -331,7 +310,7 @@ impl PieceBatches {
             shared.seen.count_row_groups(self.piece.row_groups.len());
         }
         let seen = Arc::clone(&shared.seen);
-        let (pages, reading) = PageFile::new(file, shared.bytes, walk, seen, self.chunks());
+        let (pages, reading) = PageFile::new(file, shared.file.bytes, walk, seen, self.chunks());
         self.reading = Some(reading);
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
             .with_projection(self.plan.mask.clone())
@@ -416,6 +395,6 @@ impl Iterator for PieceBatches {
             let reading = self.reading.as_ref();
             reading.and_then(|reading| reading.failure().or_else(|| reading.finish().err())).unwrap_or(e)
         };
-        outcome.map_err(found).map_err(|e| e.at_path(&self.shared.path).at(place)).transpose()
+        outcome.map_err(found).map_err(|e| e.at_path(&self.shared.file.path).at(place)).transpose()
     }
 }

@@ -21,7 +21,7 @@ use super::content::Shape;
 use super::located::{NOT_A_HEADER, check_limit, header_at};
 use super::page_header::{DataPage, PageHeader, PageKind, Version};
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
+use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES, check_memory};
 use crate::source::{Checksums, ReadCounts};
 
 /// How the decoder walks through a column chunk.
@@ -91,6 +91,8 @@ pub(super) struct Chunk {
     met: i64,
     /// Where the page behind these begins.
     next: u64,
+    /// Bytes of its dictionary and of its last page, decompressed, which the decoder holds.
+    held: [u64; 2],
     /// Pages whose headers the decoder has read and whose content it may ask for.
     announced: Vec<Announced>,
 }
@@ -119,6 +121,7 @@ impl Chunk {
             values: chunk.num_values(),
             met: 0,
             next: start,
+            held: [0; 2],
             announced: Vec::new(),
         }
     }
@@ -169,6 +172,8 @@ struct Progress {
     /// In the order of their places.
     chunks: Vec<Chunk>,
     decompressor: Decompressor,
+    /// Bytes that the decoder holds, of all chunks.
+    held: u64,
     failure: Option<Error>,
 }
 
@@ -182,7 +187,7 @@ impl PageFile {
         mut chunks: Vec<Chunk>,
     ) -> (Self, Arc<Reading>) {
         chunks.sort_by_key(|chunk| chunk.start);
-        let progress = Progress { chunks, decompressor: Decompressor::default(), failure: None };
+        let progress = Progress { chunks, decompressor: Decompressor::default(), held: 0, failure: None };
         let reading = Arc::new(Reading { file, bytes, walk, seen, progress: Mutex::new(progress) });
         (Self(Arc::clone(&reading)), reading)
     }
@@ -248,7 +253,7 @@ impl Reading {
 
     /// The content of a page whose header the decoder has read.
     fn announced_page(&self, progress: &mut Progress, content_at: u64) -> Result<Vec<u8>> {
-        let (chunk, decompressor) = progress.chunk_and_decompressor(content_at)?;
+        let (chunk, _) = progress.chunk_and_decompressor(content_at)?;
         let is_this = |page: &&Announced| page.content_at == content_at;
         let Some(&Announced { header, at, .. }) = chunk.announced.iter().find(is_this) else {
             return Err(outside(content_at));
@@ -256,13 +261,12 @@ impl Reading {
         let page =
             self.read(at + header.header_bytes as u64, header.compressed_bytes.unsigned_abs() as usize)?;
         self.seen.count(&header);
-        check_page(chunk, decompressor, &header, page, Vec::new())
-            .map_err(|fault| chunk.place(damaged(at, &fault)))
+        progress.decode(content_at, at, &header, Stored { bytes: page, from: 0 }, Vec::new())
     }
 
     /// A header and the content behind it: what stands in `length` bytes from `at` on.
     fn located_page(&self, progress: &mut Progress, at: u64, length: usize) -> Result<Vec<u8>> {
-        let (chunk, decompressor) = progress.chunk_and_decompressor(at)?;
+        let (chunk, _) = progress.chunk_and_decompressor(at)?;
         if at.checked_add(length as u64).is_none_or(|end| end > chunk.end) {
             return Err(outside(at));
         }
@@ -275,9 +279,7 @@ impl Reading {
         }
         self.seen.count(&header);
         bytes.truncate(header.stored_bytes() as usize);
-        bytes.drain(..header.header_bytes);
-        check_page(chunk, decompressor, &header, bytes, header.for_decoder())
-            .map_err(|fault| chunk.place(damaged(at, &fault)))
+        progress.decode(at, at, &header, Stored { bytes, from: header.header_bytes }, header.for_decoder())
     }
 
     fn read(&self, at: u64, length: usize) -> Result<Vec<u8>> {
@@ -307,7 +309,7 @@ impl Reading {
         if self.walk == Walk::Located {
             return Ok(());
         }
-        for chunk in self.progress().chunks.iter_mut().filter(|chunk| chunk.met > 0) {
+        for chunk in self.progress().chunks.iter_mut().filter(|chunk| chunk.next > chunk.start) {
             while chunk.next < chunk.end {
                 let at = chunk.next;
                 let after = header_at(&self.file, at, chunk.end).map_err(|e| e.to_string());
@@ -346,6 +348,36 @@ impl Progress {
     }
 }
 
+/// A page as it stands in the file, from some byte on.
+struct Stored {
+    bytes: Vec<u8>,
+    from: usize,
+}
+
+impl Progress {
+    /// Appends the content of the page at `at`, decompressed and checked, to `output`. `place` is in its chunk.
+    fn decode(
+        &mut self,
+        place: u64,
+        at: u64,
+        header: &PageHeader,
+        stored: Stored,
+        output: Vec<u8>,
+    ) -> Result<Vec<u8>> {
+        let held = self.held;
+        let (chunk, decompressor) = self.chunk_and_decompressor(place)?;
+        let kept = usize::from(!matches!(header.page, PageKind::Dictionary { .. }));
+        let bytes = u64::from(header.uncompressed_bytes.unsigned_abs());
+        let others = held.saturating_sub(chunk.held[kept]);
+        check_memory(others, bytes).map_err(|e| chunk.place(e))?;
+        chunk.held[kept] = bytes;
+        let content = check_page(chunk, decompressor, header, stored, output)
+            .map_err(|fault| chunk.place(damaged(at, &fault)));
+        self.held = others + bytes;
+        content
+    }
+}
+
 fn outside(at: u64) -> Error {
     Error::new(ErrorKind::Malformed, format!("there is no page at byte {at}, where one should be"))
 }
@@ -359,10 +391,11 @@ fn check_page(
     chunk: &Chunk,
     decompressor: &mut Decompressor,
     header: &PageHeader,
-    stored: Vec<u8>,
+    page: Stored,
     mut output: Vec<u8>,
 ) -> std::result::Result<Vec<u8>, String> {
-    if header.checksum.is_some_and(|checksum| checksum != crc32fast::hash(&stored)) {
+    let stored = &page.bytes[page.from..];
+    if header.checksum.is_some_and(|checksum| checksum != crc32fast::hash(stored)) {
         return Err("its checksum is not the one in its header".into());
     }
     let (levels, compressed) = match header.page {
@@ -385,10 +418,10 @@ fn check_page(
         if stored.len() != size {
             return Err(format!("it has {} bytes, its header declares {size}", stored.len()));
         }
-        if start == 0 {
-            output = stored;
+        if start == 0 && page.from == 0 {
+            output = page.bytes;
         } else {
-            output.extend_from_slice(&stored);
+            output.extend_from_slice(stored);
         }
     } else {
         output.reserve_exact(size);

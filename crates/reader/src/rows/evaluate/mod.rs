@@ -9,15 +9,25 @@ mod logic;
 mod text;
 mod times;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use arrow_buffer::NullBuffer;
 
-use super::column::{Column, Constant};
+use super::column::{Column, Constant, Values};
 use super::node::{Node, Op};
 
 pub(super) use self::cast::cast;
 use self::choice::null_if;
+
+/// Most bytes of text that an expression may make of a batch, all its parts together: each of a thousand operands may be
+/// as long as one.
+const MAX_TEXT_BYTES: usize = 1 << 30;
+
+thread_local! {
+    /// How deep the evaluation is, and the bytes of text it has made so far.
+    static MADE: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
 
 /// What cannot be computed, and the first row of which that is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +69,39 @@ impl Node {
     /// # Errors
     /// The first row of which a part cannot be computed.
     pub(super) fn evaluate(&self, rows: &Rows) -> Outcome<Column> {
+        let outermost = MADE.with(|made| {
+            let (depth, bytes) = made.get();
+            made.set((depth + 1, if depth == 0 { 0 } else { bytes }));
+            depth == 0
+        });
+        let outcome = self.evaluate_parts(rows).and_then(|column| self.count_text(column));
+        MADE.with(|made| {
+            let (depth, bytes) = made.get();
+            made.set((depth.saturating_sub(1), if outermost { 0 } else { bytes }));
+        });
+        outcome
+    }
+
+    /// Counts the bytes of text that was made; what came with the rows costs nothing more.
+    fn count_text(&self, column: Column) -> Outcome<Column> {
+        let Values::Text(texts) = &column.values else { return Ok(column) };
+        if matches!(self.op, Op::Column(_) | Op::Constant(_)) {
+            return Ok(column);
+        }
+        let bytes = MADE.with(|made| {
+            let (depth, bytes) = made.get();
+            let bytes = bytes.saturating_add(texts.values().len());
+            made.set((depth, bytes));
+            bytes
+        });
+        if bytes > MAX_TEXT_BYTES {
+            let message = "the texts that the expression makes of a batch become longer than 1 GiB";
+            return Err(Failure { row: 0, message: message.into() });
+        }
+        Ok(column)
+    }
+
+    fn evaluate_parts(&self, rows: &Rows) -> Outcome<Column> {
         match &self.op {
             Op::Column(name) => Ok(rows.columns.get(name).cloned().unwrap_or_else(|| self.null_column())),
             Op::Constant(value) => Ok(Column::constant(&self.kind, value)),
