@@ -5,7 +5,7 @@ use super::relaid::{footer_range, header_ranges};
 use super::{SOUND, golden};
 use crate::util::Folder;
 
-/// Bits whose change no reader can see, for nothing in the file contradicts it: the file's places.
+/// Flips the bits at these places of a file, one at a time: it is refused, or has the same values.
 fn flip_all(name: &str, places: impl IntoIterator<Item = usize>) {
     let folder = Folder::new();
     let sound = std::fs::read(golden(name)).unwrap();
@@ -42,9 +42,15 @@ fn flip_all(name: &str, places: impl IntoIterator<Item = usize>) {
     assert!(other.is_empty(), "{name}: other numbers:\n{}", other.join("\n"));
 }
 
+/// A file of each writer; all where there is time.
+fn files() -> Vec<&'static str> {
+    let all = std::env::var_os("STREAMREG_MUTANTS").is_some();
+    SOUND.into_iter().filter(|name| all || ["pyarrow_v2.parquet", "duckdb.parquet"].contains(name)).collect()
+}
+
 #[test]
 fn a_bit_of_a_footer_is_seen_or_changes_nothing() {
-    for name in SOUND {
+    for name in files() {
         let bytes = std::fs::read(golden(name)).unwrap();
         flip_all(name, footer_range(&bytes).start..bytes.len());
     }
@@ -52,7 +58,7 @@ fn a_bit_of_a_footer_is_seen_or_changes_nothing() {
 
 #[test]
 fn a_bit_of_a_page_header_is_seen_or_changes_nothing() {
-    for name in SOUND {
+    for name in files() {
         let bytes = std::fs::read(golden(name)).unwrap();
         flip_all(name, header_ranges(&bytes).into_iter().flatten());
     }
