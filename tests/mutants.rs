@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use serde_json::Value;
 use streamreg::{Interval, Model, Regression, Solver};
 
@@ -23,18 +23,13 @@ fn rows() -> RecordBatch {
 /// Model files: of an exact fit, and of a hashed one.
 fn models(dir: &Dir) -> [Value; 2] {
     let fit = |name: &str, request: Regression| {
-        let batch = rows();
-        let report = request.fit_batches(batch.schema(), [Ok(batch)]).unwrap();
+        let report = request.fit(&[rows()]).unwrap();
         report.model().unwrap().save(dir.path(name)).unwrap();
         serde_json::from_str(&dir.read(name)).unwrap()
     };
     let plain = fit("plain.json", Regression::formula("y ~ g + poly(x, 2)"));
-    // Hashes need several passes, which batches in memory offer.
-    let batches = streamreg::source::Batches::new(rows().schema(), vec![rows()]);
-    let request = Regression::formula("y ~ x + g").hash_bits(4).solver(Solver::Cg);
-    let report = request.fit_source(&batches).unwrap();
-    report.model().unwrap().save(dir.path("hashed.json")).unwrap();
-    [plain, serde_json::from_str(&dir.read("hashed.json")).unwrap()]
+    let hashed = Regression::formula("y ~ x + g").hash_bits(4).solver(Solver::Cg);
+    [plain, fit("hashed.json", hashed)]
 }
 
 /// SplitMix64 (Steele, Lea & Flood 2014).

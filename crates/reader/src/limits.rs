@@ -71,3 +71,18 @@ fn available_memory() -> Option<u64> {
     let left = groups.iter().filter_map(|(limit, used)| Some(number(limit)?.saturating_sub(number(used)?)));
     Some(left.fold(free, u64::min))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_asked_for_only_where_it_matters() {
+        check_memory(0, 0).unwrap();
+        check_memory(1 << 29, 1 << 29).unwrap();
+        let all = check_memory(1 << 30, u64::MAX);
+        if available_memory().is_some() {
+            assert_eq!(all.unwrap_err().kind(), ErrorKind::Limit);
+        }
+    }
+}

@@ -247,17 +247,23 @@ fn read_block(file: &mut File, block: &Block, fields: Option<&Schema>) -> Result
     Ok(bytes.into())
 }
 
+/// Bytes among which the first message begins: writers align it to up to 64.
+const MOST_FILLED: u64 = 128;
+
 /// The schema that stands at the front of a file, where there is one.
 fn front_schema(file: &mut File, bytes: u64) -> Result<Option<Schema>> {
-    // Behind the magic bytes, filled up to eight: a marker, the length of the message, the message.
-    let mut start = [0; 8];
-    read_at(file, 8, &mut start)?;
-    let length = u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]]));
-    if start[..4] != [0xff; 4] || length > MAX_FOOTER_BYTES || length + 16 > bytes {
-        return Ok(None);
+    // Behind the magic bytes, filled up with zeros: a marker, the length of the message, the message.
+    let mut start = vec![0; bytes.min(MOST_FILLED) as usize];
+    read_at(file, 0, &mut start)?;
+    let filled = start[MAGIC.len()..].iter().take_while(|&&byte| byte == 0).count();
+    let at = MAGIC.len() + filled;
+    let Some(&[0xff, 0xff, 0xff, 0xff, a, b, c, d]) = start[at..].first_chunk::<8>() else { return Ok(None) };
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if length > MAX_FOOTER_BYTES || at as u64 + 8 + length > bytes {
+        return Err(malformed("the schema at the front is longer than the file"));
     }
     let mut header = vec![0; length as usize];
-    read_at(file, 16, &mut header)?;
+    read_at(file, at as u64 + 8, &mut header)?;
     let message = arrow_ipc::root_as_message(&header);
     let message = message.map_err(|e| malformed(format!("the schema at the front is damaged: {e}")))?;
     let schema = message.header_as_schema().ok_or_else(|| malformed("there is no schema at the front"))?;

@@ -79,11 +79,14 @@ fn lz4_block(input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), Stri
     Ok(())
 }
 
+/// A way to append what an input decompresses to.
+type Way = fn(&[u8], usize, &mut Vec<u8>) -> Result<(), String>;
+
 /// The codec that the format calls LZ4. Hadoop puts lengths before every block; old writers of other families
 /// wrote frames, or a bare block.
 fn lz4(input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), String> {
     let start = output.len();
-    let ways: [fn(&[u8], usize, &mut Vec<u8>) -> Result<(), String>; 3] = [
+    let ways: [Way; 3] = [
         lz4_hadoop,
         |input, size, output| read_all(lz4_flex::frame::FrameDecoder::new(input), size, output),
         lz4_block,

@@ -1,6 +1,7 @@
 //! Damaged files: each is an error that names the file, or gives the numbers of the sound one.
 
 mod bits;
+mod ipc;
 mod mutants;
 mod numbers;
 mod parquet;

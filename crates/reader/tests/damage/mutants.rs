@@ -113,7 +113,7 @@ fn change_number(value: &mut Value, chance: &mut Chance) {
 }
 
 /// A table in a format, as bytes.
-fn ipc(folder: &Folder, compression: Option<CompressionType>) -> Vec<u8> {
+pub(super) fn ipc(folder: &Folder, compression: Option<CompressionType>) -> Vec<u8> {
     let rows = 40;
     let table = batch(&[
         ("y", Arc::new((0..rows).map(|i| Some(i as f64 / 4.0)).collect::<Float64Array>()) as ArrayRef),

@@ -12,6 +12,7 @@ mod times;
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use arrow_array::Array;
 use arrow_buffer::NullBuffer;
 
 use super::column::{Column, Constant, Values};
@@ -20,13 +21,27 @@ use super::node::{Node, Op};
 pub(super) use self::cast::cast;
 use self::choice::null_if;
 
-/// Most bytes of text that an expression may make of a batch, all its parts together: each of a thousand operands may be
-/// as long as one.
+/// Most bytes of text that expressions may make of a batch, all their parts together: a function bounds what it makes,
+/// but each of a thousand operands may be as long.
 const MAX_TEXT_BYTES: usize = 1 << 30;
 
 thread_local! {
-    /// How deep the evaluation is, and the bytes of text it has made so far.
+    /// How many evaluations are within one another, and the bytes of text that they have made so far.
     static MADE: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Does `work`, all of which shares what text may be made: the expressions of a batch, the parts of an expression.
+pub(super) fn one_budget<T>(work: impl FnOnce() -> T) -> T {
+    MADE.with(|made| {
+        let (depth, bytes) = made.get();
+        made.set((depth + 1, if depth == 0 { 0 } else { bytes }));
+    });
+    let outcome = work();
+    MADE.with(|made| {
+        let (depth, bytes) = made.get();
+        made.set((depth.saturating_sub(1), bytes));
+    });
+    outcome
 }
 
 /// What cannot be computed, and the first row of which that is so.
@@ -69,33 +84,26 @@ impl Node {
     /// # Errors
     /// The first row of which a part cannot be computed.
     pub(super) fn evaluate(&self, rows: &Rows) -> Outcome<Column> {
-        let outermost = MADE.with(|made| {
-            let (depth, bytes) = made.get();
-            made.set((depth + 1, if depth == 0 { 0 } else { bytes }));
-            depth == 0
-        });
-        let outcome = self.evaluate_parts(rows).and_then(|column| self.count_text(column));
-        MADE.with(|made| {
-            let (depth, bytes) = made.get();
-            made.set((depth.saturating_sub(1), if outermost { 0 } else { bytes }));
-        });
-        outcome
+        one_budget(|| self.evaluate_parts(rows).and_then(|column| self.count_text(column, rows.count)))
     }
 
-    /// Counts the bytes of text that was made; what came with the rows costs nothing more.
-    fn count_text(&self, column: Column) -> Outcome<Column> {
+    /// Counts the bytes of text that was made. What came with the rows costs nothing more; a single value may be
+    /// repeated for every row.
+    fn count_text(&self, column: Column, rows: usize) -> Outcome<Column> {
         let Values::Text(texts) = &column.values else { return Ok(column) };
-        if matches!(self.op, Op::Column(_) | Op::Constant(_)) {
-            return Ok(column);
-        }
-        let bytes = MADE.with(|made| {
-            let (depth, bytes) = made.get();
-            let bytes = bytes.saturating_add(texts.values().len());
-            made.set((depth, bytes));
-            bytes
+        let single = texts.len() == 1 && rows > 1;
+        let bytes = match self.op {
+            Op::Column(_) if !single => 0,
+            _ if single => texts.values().len().saturating_mul(rows),
+            _ => texts.values().len(),
+        };
+        let made = MADE.with(|made| {
+            let (depth, before) = made.get();
+            made.set((depth, before.saturating_add(bytes)));
+            before.saturating_add(bytes)
         });
-        if bytes > MAX_TEXT_BYTES {
-            let message = "the texts that the expression makes of a batch become longer than 1 GiB";
+        if made > MAX_TEXT_BYTES {
+            let message = "the texts that expressions make of a batch become longer than 1 GiB";
             return Err(Failure { row: 0, message: message.into() });
         }
         Ok(column)
