@@ -40,16 +40,18 @@ pub(crate) const MAX_JSON_DEPTH: usize = 100;
 /// Bytes that may be held without a look at how much memory there is.
 const UNASKED_BYTES: u64 = 1 << 30;
 
-/// Checks that `more` bytes fit into memory, beside `held` that came from the same file. A small file can decompress to
+/// Checks that `more` bytes fit into memory, beside `held` that the same thread holds of the file. A small file can decompress to
 /// more than any machine has; only a reader that would hold gigabytes asks the system.
 pub(crate) fn check_memory(held: u64, more: u64) -> Result<()> {
     if held.saturating_add(more) <= UNASKED_BYTES {
         return Ok(());
     }
+    // Every thread may hold half of what the others leave, so that they never hold all of it together.
     match available_memory() {
-        Some(available) if more > available / 10 * 9 => {
+        Some(available) if held.saturating_add(more) > available / 2 => {
             let message = format!(
-                "{more} bytes beside {held} do not fit into memory, of which {available} bytes are available"
+                "it decompresses to {more} bytes, to be held beside {held}: more than half of the memory that is left, \
+                 {available} bytes"
             );
             Err(Error::new(ErrorKind::Limit, message))
         }
