@@ -503,7 +503,7 @@ fn texts_that_grow_have_an_end() {
         with
     };
     let mut many = doubled(23);
-    many.push(("n".into(), vec!["length(w22 || 'x')"; 8].join(" + ")));
+    many.push(("n".into(), ["length(w22 || 'x')"; 8].join(" + ")));
     let constant = vec![("c".to_owned(), format!("case when year > 0 then '{}' end", "x".repeat(200_000)))];
     for (with, column, rows) in [(many, "n", 10), (constant, "c", 10_000)] {
         let source = Expressions::new(Box::new(file(&folder, &[flights(0..rows)])), &with, None).unwrap();
