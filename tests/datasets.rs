@@ -156,7 +156,13 @@ fn hive_keys_must_agree() {
     dir.write("d/month=1/a.csv", "x,y\n1,2\n");
     dir.streamreg("fit d --target y").fails(3, &["year=1", "month=1"]);
     dir.write("e/x=1/a.csv", "x,y\n1,2\n");
-    dir.streamreg("fit e --target y").fails(3, &["\"x\"", "x=1"]);
+    dir.write("e/x=3/a.csv", "x,y\n1,4\n");
+    dir.write("e/x=5/a.csv", "x,y\n7,7\n");
+    // The folders' value is taken, and that is said.
+    let report = dir.fit("e --target y");
+    dir.write("whole.csv", "x,y\n1,2\n3,4\n5,7\n");
+    same_estimates(&report, &dir.fit("whole.csv --target y"));
+    assert!(report["warnings"][0]["message"].as_str().unwrap().contains("\"x\" stands in the files"));
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn csv_types_can_be_said() {
     assert_eq!(report["left_out"][0]["column"], "id");
     assert_eq!(report["ledger"]["rows_used"], 12_001);
     dir.streamreg("fit d.csv --target y --schema id=colour")
-        .fails(2, &["colour", "number, boolean, date, timestamp, text"]);
+        .fails(2, &["colour", "number, boolean, date, timestamp, time, text"]);
     dir.streamreg("fit d.csv --target y --schema id").fails(2, &["COLUMN=TYPE"]);
     dir.streamreg("fit d.csv --target y --schema zzz=text").fails(3, &["\"zzz\"", "\"id\", \"x\", \"y\""]);
 }

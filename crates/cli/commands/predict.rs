@@ -24,7 +24,8 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,
     };
-    if let Some(notice) = notice(&summary, args.unseen).filter(|_| !args.run.quiet) {
+    let warnings = summary.warnings.iter().map(|warning| format!("Warning: {}", warning.message));
+    for notice in warnings.chain(notice(&summary, args.unseen)).filter(|_| !args.run.quiet) {
         // A closed stderr is no reason to fail.
         let _ = writeln!(std::io::stderr(), "{}", told(&notice));
     }

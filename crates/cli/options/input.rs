@@ -44,20 +44,59 @@ pub(crate) struct InputArgs {
         value_name = "TEXT",
         allow_hyphen_values = true,
         hide_short_help = true,
-        long_help = "Spelling of a missing value in CSV files, instead of NA, NaN, nan, null and NULL; may be repeated. An \
-        empty field is always missing."
+        long_help = "Spelling of a missing value in CSV files, instead of NA, NaN, nan, null and NULL, and in columns that \
+        are not text N/A, n/a, #N/A, #NA, <NA>, \\N, None, - and . (a point); may be repeated. An empty field is always \
+        missing."
     )]
     pub(crate) nulls: Vec<String>,
+
+    /// Decimal mark of numbers in CSV files
+    #[arg(
+        long,
+        value_name = "MARK",
+        hide_short_help = true,
+        long_help = "Decimal mark of numbers in CSV files: . (a point) or a comma [default: .]"
+    )]
+    pub(crate) decimal: Option<String>,
+
+    /// Mark between groups of digits in CSV files
+    #[arg(
+        long,
+        value_name = "MARK",
+        hide_short_help = true,
+        long_help = "Mark between groups of three digits in CSV files, as in 1,234.5: a comma, a point, a space, ' or _ \
+        [default: none]"
+    )]
+    pub(crate) thousands: Option<String>,
+
+    /// How CSV files write dates and times
+    #[arg(
+        long = "date-format",
+        value_name = "FORMAT",
+        hide_short_help = true,
+        long_help = "How CSV files write dates, or timestamps, or times of day, in the notation of strftime: %d.%m.%Y, \
+        '%m/%d/%Y %I:%M %p', %Y-%m (the first of the month) [default: ISO 8601]; once for each of the three"
+    )]
+    pub(crate) date_formats: Vec<String>,
 
     /// Type of a CSV column
     #[arg(
         long = "schema",
         value_name = "COLUMN=TYPE",
         hide_short_help = true,
-        long_help = "Type of a CSV column instead of the inferred one: number, boolean, date, timestamp or text; may be \
-        repeated"
+        long_help = "Type of a CSV column instead of the inferred one: number, boolean, date, timestamp, time or text; also of a key in the \
+        names of folders (key=value); may be repeated"
     )]
     pub(crate) types: Vec<String>,
+
+    /// Files may lack columns that others have
+    #[arg(
+        long,
+        hide_short_help = true,
+        long_help = "Files may lack columns that others have: their values are missing. Without it every file must have all \
+        columns."
+    )]
+    pub(crate) union_by_name: bool,
 }
 
 impl InputArgs {
@@ -69,8 +108,15 @@ impl InputArgs {
             csv.delimiter = Some(delimiter(text)?);
         }
         if !self.nulls.is_empty() {
-            csv.nulls.clone_from(&self.nulls);
+            csv = csv.nulls(self.nulls.iter().cloned());
         }
+        if let Some(text) = &self.decimal {
+            csv.decimal = mark("decimal", text)?;
+        }
+        if let Some(text) = &self.thousands {
+            csv.thousands = Some(mark("thousands", text)?);
+        }
+        csv.date_formats.clone_from(&self.date_formats);
         for text in &self.types {
             let pair = text.rsplit_once('=');
             let (column, kind) =
@@ -81,7 +127,15 @@ impl InputArgs {
             }
             csv.types.push((column.to_owned(), kind));
         }
-        Ok(DatasetOptions::default().csv(csv))
+        let options = DatasetOptions::default().csv(csv);
+        Ok(if self.union_by_name { options.union_by_name() } else { options })
+    }
+}
+
+fn mark(option: &str, text: &str) -> Result<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err(usage(format!("--{option} takes one ASCII character, not {text:?}"))),
     }
 }
 

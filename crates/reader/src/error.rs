@@ -109,7 +109,7 @@ impl Error {
 
     /// Says more of what would be valid.
     #[must_use]
-    pub(crate) fn and_help(mut self, more: String) -> Self {
+    pub fn and_help(mut self, more: String) -> Self {
         self.0.help = Some(self.0.help.map_or(more.clone(), |help| format!("{help}; {more}")));
         self
     }

@@ -47,6 +47,6 @@ pub use source::batches::{BATCH_PARTITION_ROWS, Cutter};
 #[doc(hidden)]
 pub use source::nearest::suggestion;
 pub use source::{
-    Checksums, DEFAULT_BATCH_ROWS, InputFile, NoPartitions, Partition, PartitionOrder, ReadCounts,
+    Checksums, DEFAULT_BATCH_ROWS, Doubt, InputFile, NoPartitions, Partition, PartitionOrder, ReadCounts,
     RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };

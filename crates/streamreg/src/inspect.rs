@@ -8,8 +8,10 @@ use serde::Serialize;
 use streamreg_core::{ModelSpec, Precision, in_order};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 
+use streamreg_solve::Warning;
+
 use crate::error::{Error, Result};
-use crate::pass::{Execution, Pass};
+use crate::pass::{Execution, Pass, data_set_warnings};
 use crate::plan::limits::state_bytes;
 use crate::report::InputRecord;
 use crate::setters::setters;
@@ -30,7 +32,7 @@ pub struct ColumnSummary {
 }
 
 /// What is known of a data set from its metadata, or from reading all of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// The files.
@@ -47,6 +49,8 @@ pub struct Inspection {
     pub threads: usize,
     /// Predicted anonymous memory of a fit of one numeric column on all others, in bytes.
     pub predicted_memory: u64,
+    /// What the reader should know.
+    pub warnings: Vec<Warning>,
     /// What reading everything showed, if that was asked for.
     pub verified: Option<Verified>,
 }
@@ -130,6 +134,7 @@ pub fn inspect<P: AsRef<Path>>(paths: &[P], options: &InspectOptions) -> Result<
         largest_row_group: summary.largest_row_group,
         threads,
         predicted_memory,
+        warnings: data_set_warnings(&dataset),
         verified,
         inputs: dataset.inputs().into_iter().map(InputRecord::from).collect(),
     })

@@ -84,7 +84,7 @@ impl SortedSet {
     fn new(set: &LevelSet) -> Self {
         let levels = set.levels();
         let mut codes: Vec<u32> = (0..levels.len() as u32).collect();
-        codes.sort_by(|&a, &b| levels[a as usize].cmp(&levels[b as usize]));
+        codes.sort_by(|&a, &b| set.compare(&levels[a as usize], &levels[b as usize]));
         let mut ranks = vec![0; levels.len()];
         for (rank, &code) in codes.iter().enumerate() {
             ranks[code as usize] = rank as u32;

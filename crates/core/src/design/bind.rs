@@ -131,9 +131,6 @@ impl<'s> Binder<'s> {
                             "the name belongs to the constant; rename the column or fit without an intercept";
                         return error(name, message);
                     }
-                    if self.spec.weights.as_ref().is_some_and(|w| w.column == *name) {
-                        return error(name, "the weight is also a feature");
-                    }
                     if self.spec.by.contains(name) {
                         return error(
                             name,
@@ -143,6 +140,10 @@ impl<'s> Binder<'s> {
                 }
             }
             if !seen.insert(term.to_string()) {
+                for column in term.columns() {
+                    // Two columns of one name are two features unless they are named.
+                    self.schema.kind(column, "feature")?;
+                }
                 return error(&term_name(term), "the feature is named twice");
             }
         }
@@ -203,7 +204,7 @@ impl<'s> Binder<'s> {
         categories.iter().position(|c| c.column == column && c.by == by).unwrap_or_else(|| {
             let reference =
                 self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
-            categories.push(Category { column, reference, by });
+            categories.push(Category { column, reference, by, order: Vec::new() });
             categories.len() - 1
         })
     }

@@ -63,6 +63,8 @@ pub(crate) struct Category {
     pub(crate) reference: Option<String>,
     /// Whether it only splits the rows into groups or clusters.
     pub(crate) by: bool,
+    /// The order of its levels, where one was given.
+    pub(crate) order: Vec<Level>,
 }
 
 /// One factor of a term.
@@ -269,6 +271,19 @@ impl Design {
         self.categories.iter().any(|c| !c.by) || self.terms.iter().any(|t| t.factors.iter().any(boolean))
     }
 
+    /// The columns of the categories of the terms, in the order of [`Coding::levels`](crate::Coding::levels).
+    pub fn category_columns(&self) -> Vec<&str> {
+        self.categories.iter().filter(|c| !c.by).map(|c| self.columns[c.column].as_str()).collect()
+    }
+
+    /// Gives the levels of a column an order: the first is the reference, and levels that are not named come last.
+    pub fn order_levels(&mut self, column: &str, levels: &[String]) {
+        let order: Vec<Level> = levels.iter().cloned().map(Level::Text).collect();
+        let columns = &self.columns;
+        let of_column = self.categories.iter_mut().filter(|c| columns[c.column] == column);
+        of_column.for_each(|category| category.order.clone_from(&order));
+    }
+
     /// Whether there are features that are mostly zero: list columns, or hashed ones.
     pub fn is_sparse(&self) -> bool {
         self.lists.is_some() || self.spec.hash_bits.is_some()
@@ -287,7 +302,7 @@ impl Design {
                 return Arc::new(LevelSet::hashed(&self.columns[c.column]));
             }
             let max = if c.by { MAX_GROUPS } else { self.spec.max_levels };
-            Arc::new(LevelSet::new(&self.columns[c.column], max, indicator && !c.by))
+            Arc::new(LevelSet::new(&self.columns[c.column], max, indicator && !c.by).ordered(&c.order))
         };
         self.categories.iter().map(set).collect()
     }

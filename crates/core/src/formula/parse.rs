@@ -225,7 +225,8 @@ impl<'t> Parser<'t> {
             lex::Kind::Number(_) => {
                 let number = quoted(text);
                 let message = format!(
-                    "a term cannot be the number {number}, only 0 or 1; write I({number} * x) for arithmetic"
+                    "a term cannot be the number {number}, only 0 or 1; if it is a column, its name goes in backticks: \
+                     `{number}`; write I({number} * x) for arithmetic"
                 );
                 return Err(self.error(message));
             }

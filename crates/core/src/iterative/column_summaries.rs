@@ -152,7 +152,7 @@ impl ColumnSummaries {
             let all = set.levels();
             let mut own: Vec<Level> =
                 all.into_iter().zip(seen).filter(|(_, seen)| **seen).map(|(l, _)| l).collect();
-            own.sort();
+            own.sort_by(|a, b| set.compare(a, b));
             own
         });
         Coding { levels: levels.collect(), ..Coding::default() }
@@ -182,7 +182,9 @@ impl ColumnSummaries {
         let columns: Vec<Vec<f64>> = (0..self.means.len()).map(column).collect();
         let ranks: Vec<Vec<u32>> = (sets.iter().zip(&coding.levels))
             .map(|(set, sorted)| {
-                let rank = |level: &Level| sorted.binary_search(level).unwrap_or(0) as u32;
+                let rank = |level: &Level| {
+                    sorted.binary_search_by(|other| set.compare(other, level)).unwrap_or(0) as u32
+                };
                 set.levels().iter().map(rank).collect()
             })
             .collect();

@@ -89,9 +89,11 @@ impl Encoder {
             DataType::UInt8 => self.integers::<UInt8Type>(array, from, out, i64::from)?,
             DataType::UInt16 => self.integers::<UInt16Type>(array, from, out, i64::from)?,
             DataType::UInt32 => self.integers::<UInt32Type>(array, from, out, i64::from)?,
-            DataType::UInt64 if array.as_primitive::<UInt64Type>().values().iter().all(|v| v >> 63 == 0) => {
-                self.integers::<UInt64Type>(array, from, out, |v| v as i64)?;
+            DataType::UInt64 => self.unsigned(array, from, out)?,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+                self.bytes(array, from, out)?;
             }
+            DataType::FixedSizeBinary(_) => self.fixed_bytes(array, from, out)?,
             kind if kind.is_floating() => self.numbers(array, from, out)?,
             DataType::Null => out.fill(self.set.code(None)?),
             kind if kind.is_nested() => {
@@ -182,6 +184,69 @@ impl Encoder {
         Ok(())
     }
 
+    /// Whole numbers of 64 bits without a sign. Those beyond the integers of a level are told apart by their digits.
+    fn unsigned(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
+        let array = array.as_primitive::<UInt64Type>();
+        if array.values()[from..from + out.len()].iter().all(|v| i64::try_from(*v).is_ok()) {
+            return self.integers::<UInt64Type>(array, from, out, |v| v as i64);
+        }
+        let null = self.null_code(array)?;
+        for (row, code) in out.iter_mut().enumerate() {
+            *code = match array.is_valid(from + row).then(|| array.value(from + row)) {
+                None => null,
+                Some(value) => match i64::try_from(value) {
+                    Ok(value) => self.integer_code(value)?,
+                    Err(_) => self.text_code(&value.to_string())?,
+                },
+            };
+        }
+        Ok(())
+    }
+
+    /// Text whose writer did not say that it is text.
+    fn bytes(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
+        for (row, code) in out.iter_mut().enumerate() {
+            let row = from + row;
+            if array.is_null(row) {
+                *code = self.set.code(None)?;
+                continue;
+            }
+            let bytes = match array.data_type() {
+                DataType::Binary => array.as_binary::<i32>().value(row),
+                DataType::LargeBinary => array.as_binary::<i64>().value(row),
+                _ => array.as_binary_view().value(row),
+            };
+            let text = std::str::from_utf8(bytes).map_err(|_| {
+                let message = format!(
+                    "the column is binary, and {:?} is no text in UTF-8: it cannot be a category",
+                    String::from_utf8_lossy(&bytes[..bytes.len().min(40)])
+                );
+                Error::new(ErrorKind::Batch, message)
+            })?;
+            *code = self.text_code(text)?;
+        }
+        Ok(())
+    }
+
+    /// Text of one length, or else what identifies something, which is shown as hexadecimal digits: these are longer than
+    /// any text here, so the two are never the same.
+    fn fixed_bytes(&mut self, array: &dyn Array, from: usize, out: &mut [u32]) -> Result<()> {
+        let array = array.as_fixed_size_binary();
+        for (row, code) in out.iter_mut().enumerate() {
+            let row = from + row;
+            *code = if array.is_null(row) {
+                self.set.code(None)?
+            } else {
+                let text = std::str::from_utf8(array.value(row)).ok();
+                match text.filter(|text| !text.contains(char::is_control)) {
+                    Some(text) => self.text_code(text)?,
+                    None => self.text_code(&format!("0x{}", cell_text(array, row)?))?,
+                }
+            };
+        }
+        Ok(())
+    }
+
     fn integer_code(&mut self, value: i64) -> Result<u32> {
         let small = usize::try_from(value).ok().filter(|&value| value < MAX_REMEMBERED);
         let known = match small {
@@ -267,9 +332,8 @@ impl Encoder {
                 self.set.code(None)?
             } else {
                 let text = cell_text(array, from + row)?;
-                // Beyond 2^53 different numbers are one float64: their text tells them apart.
-                let number = text.parse().ok().filter(|n: &f64| n.abs() < 9.0e15);
-                match number.and_then(Level::number) {
+                match number_level(&text) {
+                    Some(Level::Integer(whole)) => self.integer_code(whole)?,
                     Some(number) => self.set.code(Some(number))?,
                     None => self.text_code(&text)?,
                 }
@@ -277,6 +341,20 @@ impl Encoder {
         }
         Ok(())
     }
+}
+
+/// The number that a text spells, if it is one that a level can be.
+fn number_level(text: &str) -> Option<Level> {
+    let whole = match text.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|b| b == b'0') => whole,
+        _ => text,
+    };
+    if let Ok(whole) = whole.parse() {
+        return Some(Level::Integer(whole));
+    }
+    // Beyond 2^53 different numbers are one float64: their text tells them apart.
+    let number = text.parse().ok().filter(|n: &f64| n.abs() < 9.0e15);
+    number.and_then(Level::number)
 }
 
 /// The bytes of a short text, and their number.
@@ -331,6 +409,37 @@ mod tests {
         Encoder::new(Arc::clone(&set)).encode(&Int64Array::from(vec![7, 8]), 0, &mut a).unwrap();
         Encoder::new(Arc::clone(&set)).encode(&Float64Array::from(vec![7.0, 8.0]), 0, &mut b).unwrap();
         assert_eq!(a, b);
+    }
+
+    #[test]
+    fn large_numbers_are_one_level_whatever_stands_beside_them() {
+        let set = Arc::new(LevelSet::new("c", 10, false));
+        let (small, large) = (1_u64 << 62, u64::MAX - 1);
+        let mut codes = [[0; 2]; 3];
+        let alone = arrow_array::UInt64Array::from(vec![small, small]);
+        let mixed = arrow_array::UInt64Array::from(vec![small, large]);
+        let decimals = arrow_array::Decimal128Array::from(vec![i128::from(small) * 100, i128::from(large)]);
+        let decimals = decimals.with_precision_and_scale(38, 2).unwrap();
+        for (array, codes) in [&alone as &dyn Array, &mixed, &decimals].into_iter().zip(&mut codes) {
+            Encoder::new(Arc::clone(&set)).encode(array, 0, codes).unwrap();
+        }
+        assert_eq!((codes[0][0], codes[0][0], codes[0][0]), (codes[0][1], codes[1][0], codes[2][0]));
+        assert_ne!(codes[1][0], codes[1][1]);
+        assert_eq!(set.level(codes[1][1]).to_string(), "18446744073709551614");
+    }
+
+    #[test]
+    fn bytes_are_text_if_they_can_be() {
+        let text = arrow_array::BinaryArray::from(vec![Some(&b"b"[..]), None, Some(&b"b"[..])]);
+        assert_eq!(encode(&text), (["b", "-", "b"].map(str::to_owned).to_vec(), true));
+        let fixed =
+            arrow_array::FixedSizeBinaryArray::try_from_iter(["ab".as_bytes(), b"\x01\xff"].into_iter())
+                .unwrap();
+        assert_eq!(encode(&fixed), (["ab", "0x01ff"].map(str::to_owned).to_vec(), false));
+        let set = Arc::new(LevelSet::new("c", 10, false));
+        let bytes = arrow_array::BinaryArray::from(vec![&b"\xff"[..]]);
+        let error = Encoder::new(set).encode(&bytes, 0, &mut [0]).unwrap_err();
+        assert!(error.to_string().contains("is no text in UTF-8"), "{error}");
     }
 
     #[test]

@@ -40,6 +40,14 @@ impl Level {
         }
     }
 
+    /// The text of a level of text.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// A hash of 31 bits that depends on the level alone: of booleans and whole numbers the value, of other numbers the
     /// bits, of texts the bytes.
     pub(super) fn hash_code(&self) -> u32 {

@@ -1,5 +1,6 @@
 //! The levels of a column.
 
+use std::cmp::Ordering;
 use std::sync::{PoisonError, RwLock};
 
 use hashbrown::HashMap;
@@ -18,6 +19,8 @@ pub struct LevelSet {
     limit: Limit,
     /// Whether a missing value is a level.
     missing: bool,
+    /// Positions of levels in an order that was given to them.
+    order: HashMap<Level, usize>,
     known: RwLock<Known>,
 }
 
@@ -43,7 +46,13 @@ enum Limit {
 impl LevelSet {
     /// An empty set that grows up to `max` levels.
     pub fn new(column: &str, max: usize, missing: bool) -> Self {
-        Self { column: column.into(), limit: Limit::Grows(max), missing, known: RwLock::default() }
+        Self {
+            column: column.into(),
+            limit: Limit::Grows(max),
+            missing,
+            order: HashMap::new(),
+            known: RwLock::default(),
+        }
     }
 
     /// The levels of a model, numbered in this order; no others come in.
@@ -51,12 +60,37 @@ impl LevelSet {
         let codes = levels.iter().cloned().zip(0..).collect();
         let known = Known { codes, levels: levels.to_vec(), unseen: Vec::new() };
         let missing = levels.contains(&Level::Missing);
-        Self { column: column.into(), limit: Limit::Fixed, missing, known: RwLock::new(known) }
+        Self {
+            column: column.into(),
+            limit: Limit::Fixed,
+            missing,
+            order: HashMap::new(),
+            known: RwLock::new(known),
+        }
     }
 
     /// Numbers levels by hashes of 31 bits, and remembers none.
     pub fn hashed(column: &str) -> Self {
-        Self { column: column.into(), limit: Limit::Hashed, missing: false, known: RwLock::default() }
+        Self {
+            column: column.into(),
+            limit: Limit::Hashed,
+            missing: false,
+            order: HashMap::new(),
+            known: RwLock::default(),
+        }
+    }
+
+    /// The same set, whose levels have this order; others come behind them.
+    pub(crate) fn ordered(mut self, levels: &[Level]) -> Self {
+        self.order = levels.iter().cloned().zip(0..).collect();
+        self
+    }
+
+    /// The order in which levels are read: that which was given to them, then their own.
+    pub(crate) fn compare(&self, a: &Level, b: &Level) -> Ordering {
+        let place = |level: &Level| self.order.get(level).copied().unwrap_or(usize::MAX);
+        let given = if self.order.is_empty() { Ordering::Equal } else { place(a).cmp(&place(b)) };
+        given.then_with(|| a.cmp(b))
     }
 
     /// All levels, by number.

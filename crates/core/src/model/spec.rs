@@ -308,11 +308,12 @@ fn is_feature_by_default(kind: &DataType) -> bool {
 
 /// Dates and times count as numbers only where they are named.
 fn is_time(kind: &DataType) -> bool {
-    matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+    use DataType::{Date32, Date64, Duration, Time32, Time64, Timestamp};
+    matches!(kind, Date32 | Date64 | Timestamp(..) | Time32(_) | Time64(_) | Duration(_))
 }
 
-/// Whether the cells of a column can be numbers: numbers, booleans, dates, timestamps, and columns without
-/// a value.
+/// Whether the cells of a column can be numbers: numbers, booleans, dates, timestamps, times of day, durations, and
+/// columns without a value.
 pub fn usable_as_number(kind: &DataType) -> bool {
     is_feature_by_default(kind) || is_time(kind) || *kind == DataType::Null
 }
@@ -328,7 +329,13 @@ pub(crate) fn is_text(kind: &DataType) -> bool {
 
 /// Whether a column is a category wherever it is named: text, dictionaries and booleans.
 pub(crate) fn is_category(kind: &DataType) -> bool {
-    is_text(kind) || *kind == DataType::Boolean || matches!(kind, DataType::Dictionary(..))
+    is_text(kind) || is_binary(kind) || *kind == DataType::Boolean || matches!(kind, DataType::Dictionary(..))
+}
+
+/// Bytes: text whose writer did not say so, or numbers that identify something.
+fn is_binary(kind: &DataType) -> bool {
+    use DataType::{Binary, BinaryView, FixedSizeBinary, LargeBinary};
+    matches!(kind, Binary | LargeBinary | BinaryView | FixedSizeBinary(_))
 }
 
 /// Whether the cells of a column can be levels.
@@ -343,11 +350,12 @@ pub(crate) fn is_list_of_numbers(kind: &DataType) -> bool {
 }
 
 fn type_name(kind: &DataType) -> String {
-    use DataType::{Binary, BinaryView, LargeBinary};
     match kind {
         kind if is_text(kind) => "text".into(),
-        Binary | LargeBinary | BinaryView | DataType::FixedSizeBinary(_) => "binary".into(),
+        kind if is_binary(kind) => "binary".into(),
         DataType::Timestamp(..) => "timestamp".into(),
+        DataType::Time32(_) | DataType::Time64(_) => "time of day".into(),
+        DataType::Duration(_) => "duration".into(),
         DataType::Null => "no value to tell its type from".into(),
         kind if is_time(kind) => "date".into(),
         kind if kind.is_nested() => "nested".into(),
@@ -359,7 +367,9 @@ fn why_left_out(kind: &DataType) -> String {
     let name = type_name(kind);
     match kind {
         kind if is_time(kind) => format!("{name}; name it as a feature to use it as a number"),
-        kind if is_text(kind) => format!("{name}; name it as a feature to use it as a category"),
+        kind if is_text(kind) || is_binary(kind) => {
+            format!("{name}; name it as a feature to use it as a category")
+        }
         kind if is_list_of_numbers(kind) => {
             "a list of numbers; --sparse INDICES,VALUES makes features of a pair of list columns".into()
         }

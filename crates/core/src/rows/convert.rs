@@ -1,11 +1,11 @@
 //! Arrow arrays to float64: every cell becomes the float64 nearest to its value.
 
 use arrow_array::cast::AsArray;
+use arrow_array::types as arrow;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
@@ -30,7 +30,7 @@ pub(crate) fn plain(array: &dyn Array) -> Option<&[f64]> {
 /// All cells of `array` as float64; a null becomes a NaN.
 ///
 /// # Errors
-/// [`ErrorKind::Batch`] when the array does not hold numbers, booleans, dates or timestamps.
+/// [`ErrorKind::Batch`] when the array does not hold numbers, booleans, dates or times.
 pub fn to_float64(array: &dyn Array) -> Result<Vec<f64>> {
     let mut cells = vec![0.0; array.len()];
     fill(array, 0, &mut cells)?;
@@ -40,8 +40,8 @@ pub fn to_float64(array: &dyn Array) -> Result<Vec<f64>> {
 /// Writes `out.len()` cells of `array` from position `from` on; nulls become [`NULL`]. Returns how many
 /// integers were beyond 2^53 and so were rounded.
 ///
-/// Booleans are 0 and 1, dates days since 1970-01-01, timestamps seconds since then (UTC). Decimals and
-/// timestamps are rounded once, to nearest, from their exact value.
+/// Booleans are 0 and 1, dates days since 1970-01-01, timestamps seconds since then (UTC), times of day seconds since
+/// midnight, durations seconds. Decimals and what is in parts of seconds are rounded once, to nearest, from their exact value.
 pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u64> {
     match array.data_type() {
         DataType::Float64 => fill_with::<Float64Type>(array, from, out, |v| v),
@@ -66,18 +66,9 @@ pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u6
         DataType::Boolean => fill_boolean(array, from, out),
         DataType::Date32 => fill_with::<Date32Type>(array, from, out, f64::from),
         DataType::Date64 => fill_with::<Date64Type>(array, from, out, |v| v as f64 / 86_400_000.0),
-        DataType::Timestamp(unit, _) => match unit {
-            TimeUnit::Second => fill_with::<TimestampSecondType>(array, from, out, |v| v as f64),
-            TimeUnit::Millisecond => {
-                fill_with::<TimestampMillisecondType>(array, from, out, |v| scaled(v.into(), 3))
-            }
-            TimeUnit::Microsecond => {
-                fill_with::<TimestampMicrosecondType>(array, from, out, |v| scaled(v.into(), 6))
-            }
-            TimeUnit::Nanosecond => {
-                fill_with::<TimestampNanosecondType>(array, from, out, |v| scaled(v.into(), 9))
-            }
-        },
+        DataType::Timestamp(..) | DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_) => {
+            fill_times(array, from, out)
+        }
         &DataType::Decimal32(_, s) => fill_with::<Decimal32Type>(array, from, out, |v| scaled(v.into(), s)),
         &DataType::Decimal64(_, s) => fill_with::<Decimal64Type>(array, from, out, |v| scaled(v.into(), s)),
         &DataType::Decimal128(_, s) => {
@@ -101,6 +92,30 @@ pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u6
         }
     }?;
     Ok(0)
+}
+
+/// Timestamps, times of day and durations, in seconds.
+fn fill_times(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<()> {
+    use DataType::{Duration, Time32, Time64, Timestamp};
+    macro_rules! fill_scaled {
+        ($kind:ident, $places:expr) => {
+            fill_with::<arrow::$kind>(array, from, out, |v| scaled(v.into(), $places))
+        };
+    }
+    match array.data_type() {
+        Timestamp(TimeUnit::Second, _) => fill_scaled!(TimestampSecondType, 0),
+        Timestamp(TimeUnit::Millisecond, _) => fill_scaled!(TimestampMillisecondType, 3),
+        Timestamp(TimeUnit::Microsecond, _) => fill_scaled!(TimestampMicrosecondType, 6),
+        Timestamp(TimeUnit::Nanosecond, _) => fill_scaled!(TimestampNanosecondType, 9),
+        Time32(TimeUnit::Second) => fill_scaled!(Time32SecondType, 0),
+        Time32(_) => fill_scaled!(Time32MillisecondType, 3),
+        Time64(TimeUnit::Microsecond) => fill_scaled!(Time64MicrosecondType, 6),
+        Time64(_) => fill_scaled!(Time64NanosecondType, 9),
+        Duration(TimeUnit::Second) => fill_scaled!(DurationSecondType, 0),
+        Duration(TimeUnit::Millisecond) => fill_scaled!(DurationMillisecondType, 3),
+        Duration(TimeUnit::Microsecond) => fill_scaled!(DurationMicrosecondType, 6),
+        _ => fill_scaled!(DurationNanosecondType, 9),
+    }
 }
 
 /// The largest magnitude up to which every integer is a float64.

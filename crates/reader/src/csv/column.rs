@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Float64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Date32Builder, Float64Builder, StringBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder,
 };
 use memchr::memchr;
 
+use super::cells::Cells;
+use super::doubt::{misfit, shown};
 use super::field::{Edge, Field, Text, trim};
-use super::options::{ColumnType, Nulls};
+use super::options::ColumnType;
 use super::{number, value};
 use crate::error::{Error, ErrorKind, Place, Result};
-
-/// Characters of an offending field that an error shows.
-const SHOWN_CHARS: usize = 40;
 
 /// A field to read.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) enum Column {
     Boolean(BooleanBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
+    Time(Time64MicrosecondBuilder),
     Text(StringBuilder),
     /// Text as it stands in the file: only an empty field is null.
     Verbatim(StringBuilder),
@@ -47,6 +48,7 @@ impl Column {
             ColumnType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(rows)),
             ColumnType::Date => Self::Date(Date32Builder::with_capacity(rows)),
             ColumnType::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(rows)),
+            ColumnType::Time => Self::Time(Time64MicrosecondBuilder::with_capacity(rows)),
             ColumnType::Text => Self::Text(StringBuilder::with_capacity(rows, 8 * rows)),
         }
     }
@@ -63,49 +65,52 @@ impl Column {
             Self::Boolean(values) => Arc::new(values.finish()),
             Self::Date(values) => Arc::new(values.finish()),
             Self::Timestamp(values) => Arc::new(values.finish()),
+            Self::Time(values) => Arc::new(values.finish()),
             Self::Text(values) | Self::Verbatim(values) => Arc::new(values.finish()),
         }
     }
 
     /// Appends the field at `at`.
     #[inline]
-    pub(super) fn read(&mut self, text: Text<'_>, at: usize, step: &Step, nulls: &Nulls) -> Result<Edge> {
+    pub(super) fn read(&mut self, text: Text<'_>, at: usize, step: &Step, cells: &Cells) -> Result<Edge> {
         if let Self::Number(values) = self
-            && !nulls.numeric
+            && cells.plain_decimals
             && let Some((value, edge)) = decimal(text, at)
         {
             values.append_value(value);
             return Ok(edge);
         }
-        self.read_any(text, at, step, nulls)
+        self.read_any(text, at, step, cells)
     }
 
     /// Appends the field at `at`, whatever it looks like.
-    fn read_any(&mut self, text: Text<'_>, at: usize, step: &Step, nulls: &Nulls) -> Result<Edge> {
+    fn read_any(&mut self, text: Text<'_>, at: usize, step: &Step, cells: &Cells) -> Result<Edge> {
         let (field, edge) = text.field(at)?;
         let appended = match self {
-            Self::Text(values) => append_text(values, field, |content| nulls.contains(content)),
+            Self::Text(values) => append_text(values, field, |content| cells.is_null(content)),
             Self::Verbatim(values) => append_text(values, field, <[u8]>::is_empty),
-            typed => typed.append(&field.trimmed(), nulls),
+            typed => typed.append(trim(&field.content()), cells),
         };
         match appended {
             Some(()) => Ok(edge),
-            None => Err(misfit(field, step).at(Place::Line(text.line(at)))),
+            None => Err(unreadable(field, step, cells).at(Place::Line(text.line(at)))),
         }
     }
 
-    /// Appends a trimmed field that is not text; `None` if it does not fit.
-    fn append(&mut self, content: &[u8], nulls: &Nulls) -> Option<()> {
-        let null = nulls.contains(content);
+    /// Appends a trimmed cell that is not text; `None` if it does not fit.
+    fn append(&mut self, cell: &[u8], cells: &Cells) -> Option<()> {
+        let null = cells.is_typed_null(cell);
         match self {
             Self::Number(values) if null => values.append_null(),
-            Self::Number(values) => values.append_value(number::parse(content)?),
+            Self::Number(values) => values.append_value(cells.number(cell)?),
             Self::Boolean(values) if null => values.append_null(),
-            Self::Boolean(values) => values.append_value(value::boolean(content)?),
+            Self::Boolean(values) => values.append_value(value::boolean(cell)?),
             Self::Date(values) if null => values.append_null(),
-            Self::Date(values) => values.append_value(value::date(content)?),
+            Self::Date(values) => values.append_value(cells.date(cell)?),
             Self::Timestamp(values) if null => values.append_null(),
-            Self::Timestamp(values) => values.append_value(value::timestamp(content)?),
+            Self::Timestamp(values) => values.append_value(cells.timestamp(cell)?),
+            Self::Time(values) if null => values.append_null(),
+            Self::Time(values) => values.append_value(cells.time(cell)?),
             Self::Text(_) | Self::Verbatim(_) => return None,
         }
         Some(())
@@ -137,21 +142,15 @@ fn append_text(values: &mut StringBuilder, field: Field<'_>, is_null: impl Fn(&[
 
 /// The error for a field that is not what its column should be.
 #[cold]
-fn misfit(field: Field<'_>, step: &Step) -> Error {
+fn unreadable(field: Field<'_>, step: &Step, cells: &Cells) -> Error {
     let content = field.content();
-    let text = String::from_utf8_lossy(&content);
-    let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
     let error = |message: String| Error::new(ErrorKind::Malformed, message).in_column(&step.name);
     match step.column_type.unwrap_or(ColumnType::Text) {
         ColumnType::Text if std::str::from_utf8(&content).is_err() => {
-            error(format!("{shown:?} is not valid UTF-8"))
+            error(format!("{:?} is not valid UTF-8", shown(&content)))
                 .with_help("convert the file, for example with iconv")
         }
-        ColumnType::Text => error(format!("{shown:?} has a NUL byte")),
-        other => error(format!("{shown:?} is not {}", other.described()))
-            .with_help(format!("--schema {}=text reads it as text", step.name)),
+        ColumnType::Text => error(format!("{:?} has a NUL byte", shown(&content))),
+        other => misfit(&content, &step.name, other, cells),
     }
 }

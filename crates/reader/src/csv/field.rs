@@ -77,6 +77,11 @@ impl<'a> Text<'a> {
         self.first_line + memchr_iter(b'\n', before).count() as u64
     }
 
+    /// Line ends between two positions.
+    pub(super) fn lines_between(&self, start: usize, end: usize) -> u64 {
+        memchr_iter(b'\n', self.bytes.get(start..end).unwrap_or_default()).count() as u64
+    }
+
     /// The start of the next record: `at`, or behind the empty lines there.
     #[inline]
     pub(super) fn skip_empty_lines(&self, mut at: usize) -> usize {
@@ -176,13 +181,18 @@ impl<'a> Text<'a> {
 
     /// The number of fields of the record that starts at `at`.
     pub(super) fn count_fields(&self, at: usize) -> Result<usize> {
+        Ok(self.record(at)?.0)
+    }
+
+    /// The number of fields of the record that starts at `at`, and where it ends.
+    pub(super) fn record(&self, at: usize) -> Result<(usize, usize)> {
         let mut edge = self.skip(at)?;
         let mut fields = 1;
         while !edge.last {
             edge = self.skip(edge.next)?;
             fields += 1;
         }
-        Ok(fields)
+        Ok((fields, edge.next))
     }
 
     fn quoted(&self, at: usize) -> Result<(Field<'a>, Edge)> {
@@ -214,11 +224,17 @@ impl<'a> Text<'a> {
     pub(super) fn ragged(&self, at: usize, expected: usize) -> Error {
         match self.count_fields(at) {
             Err(e) => e,
-            Ok(found) => Error::new(
-                ErrorKind::Malformed,
-                format!("expected {expected} fields like the first record, found {found}"),
-            )
-            .at(Place::Line(self.line(at))),
+            Ok(found) => {
+                let message = format!("expected {expected} fields like the first record, found {found}");
+                let error = Error::new(ErrorKind::Malformed, message).at(Place::Line(self.line(at)));
+                let delimiter = char::from(self.delimiter);
+                match expected.min(found) {
+                    1 => error.with_help(format!(
+                        "fields are taken to end at {delimiter:?}; --delimiter sets another delimiter"
+                    )),
+                    _ => error,
+                }
+            }
         }
     }
 

@@ -1,33 +1,28 @@
 //! The beginning of a file: delimiter, header, and the types that a sample suggests.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use memchr::memchr;
 
+use super::cells::Cells;
 use super::chunk::{Chunk, Chunker};
 use super::field::{Field, Text};
 use super::input::Input;
-use super::options::{ColumnType, CsvOptions, Nulls};
-use super::{number, value};
+use super::options::CsvOptions;
+use super::sample::{Guess, SAMPLE_BYTES, guesses};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::MAX_COLUMNS;
-
-/// Text looked at for types, at most; at least one record is.
-const SAMPLE_BYTES: usize = 1 << 20;
-
-/// Records looked at for types, at most.
-const SAMPLE_RECORDS: usize = 10_000;
 
 /// What must be known before the rows can be read.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) delimiter: u8,
     pub(super) names: Vec<String>,
-    pub(super) types: Vec<ColumnType>,
-    /// Columns whose type is a guess, because the sample has no value of theirs.
-    pub(super) blank: Vec<bool>,
+    /// What each column is.
+    pub(super) guesses: Vec<Guess>,
+    /// Whether there is no record behind the header.
+    pub(super) empty: bool,
     /// Where the first record behind the header starts, in bytes of text.
     pub(super) data_start: u64,
     /// The line it starts on.
@@ -35,25 +30,44 @@ pub(super) struct Layout {
 }
 
 /// Reads the header and the sample.
-pub(super) fn read(input: &Input, options: &CsvOptions, nulls: &Nulls) -> Result<Layout> {
+pub(super) fn read(input: &Input, options: &CsvOptions, cells: &Cells) -> Result<Layout> {
     // The sample is not part of a scan, so what it reads does not count.
     let mut reader = input.reader(0, &Arc::default())?;
     let mut prefix = Vec::new();
     reader.read(&mut prefix, SAMPLE_BYTES)?;
     let mark = byte_order_mark(&prefix)?;
     prefix.drain(..mark);
-    let delimiter = options.delimiter.unwrap_or_else(|| sniff_delimiter(input.path(), &prefix));
+    let (declared, length) = declared_delimiter(&prefix);
+    prefix.drain(..length);
+    let first_line = 1 + u64::from(length > 0);
+    let sniffed = || declared.unwrap_or_else(|| sniff_delimiter(input.path(), &prefix));
+    let delimiter = options.delimiter.unwrap_or_else(sniffed);
 
-    let mut chunker = Chunker::new(reader, prefix, delimiter, SAMPLE_BYTES, 1);
+    let mut chunker = Chunker::new(reader, prefix, delimiter, SAMPLE_BYTES, first_line);
     let Some((chunk, start, skipped)) = first_record(&mut chunker, delimiter)? else {
         return Err(Error::new(ErrorKind::Malformed, "no header: the file is empty"));
     };
     let text = chunk.text(delimiter);
     let (names, end) = if options.header { header(text, start)? } else { (numbered(text, start)?, start) };
-    let data_start = mark as u64 + skipped + end as u64;
+    let data_start = (mark + length) as u64 + skipped + end as u64;
     let data_line = text.line(end);
-    let (types, blank) = sampled_types(chunk, end, &mut chunker, &names, nulls, delimiter)?;
-    Ok(Layout { delimiter, names, types, blank, data_start, data_line })
+    let (guesses, empty) = guesses(chunk, end, &mut chunker, names.len(), cells, delimiter)?;
+    Ok(Layout { delimiter, names, guesses, empty, data_start, data_line })
+}
+
+/// The delimiter that a first line `sep=;` names, which spreadsheets write and read, and the length of that line.
+fn declared_delimiter(prefix: &[u8]) -> (Option<u8>, usize) {
+    let line = memchr(b'\n', prefix).map_or(prefix.len(), |end| end + 1);
+    let text = prefix[..line].trim_ascii_end();
+    let text = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+    match text.split_at_checked(4) {
+        Some((name, [delimiter])) if name.eq_ignore_ascii_case(b"sep=") => (Some(*delimiter), line),
+        // A tab is a blank, which was trimmed.
+        Some((name, [])) if name.eq_ignore_ascii_case(b"sep=") && prefix.get(4) == Some(&b'\t') => {
+            (Some(b'\t'), line)
+        }
+        _ => (None, 0),
+    }
 }
 
 /// The length of the byte-order mark of UTF-8, or 0.
@@ -69,33 +83,53 @@ fn byte_order_mark(prefix: &[u8]) -> Result<usize> {
     }
 }
 
-/// A tab by the name of the file; else a comma unless the first line has none and something else instead.
+/// Records that settle the delimiter.
+const SNIFFED_RECORDS: usize = 50;
+
+/// A tab by the name of the file; else the one that gives the first records most fields, all the same number. If none
+/// does, a comma, unless the first line has none and another instead.
 fn sniff_delimiter(path: &Path, text: &[u8]) -> u8 {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
     if name.ends_with(".tsv") || name.ends_with(".tab") {
         return b'\t';
     }
-    let others = [b';', b'\t', b'|'];
-    let mut counts = [0; 3];
-    let mut in_quotes = false;
-    let first_line = text.iter().skip_while(|b| matches!(b, b'\r' | b'\n'));
-    for &byte in first_line {
-        match byte {
-            b'"' => in_quotes = !in_quotes,
-            _ if in_quotes => {}
-            b',' => return b',',
-            b'\n' => break,
-            _ => {
-                if let Some(i) = others.iter().position(|&o| o == byte) {
-                    counts[i] += 1;
-                }
-            }
-        }
+    let candidates = [b',', b';', b'\t', b'|'];
+    let fields = candidates.map(|delimiter| same_fields(text, delimiter));
+    let most = fields.iter().copied().max().unwrap_or(0);
+    if most > 1 {
+        // The first of several is the likeliest.
+        return fields.iter().position(|&n| n == most).map_or(b',', |i| candidates[i]);
     }
-    let most = counts.iter().copied().max().unwrap_or(0);
-    let winner = counts.iter().position(|&n| n == most && n > 0);
-    winner.map_or(b',', |i| others[i])
+    let first_line =
+        text.split(|b| matches!(b, b'\r' | b'\n')).find(|line| !line.is_empty()).unwrap_or_default();
+    let unquoted = first_line.split(|&b| b == b'"').step_by(2).flatten();
+    let counts = candidates.map(|delimiter| unquoted.clone().filter(|&&b| b == delimiter).count());
+    let most = counts[1..].iter().copied().max().unwrap_or(0);
+    match counts.iter().position(|&n| n == most) {
+        Some(i) if counts[0] == 0 && most > 0 => candidates[i],
+        _ => b',',
+    }
+}
+
+/// How many fields the first records have, if all have as many; 0 if not.
+fn same_fields(text: &[u8], delimiter: u8) -> usize {
+    let text = Text { bytes: text, first_line: 1, delimiter };
+    let mut at = text.skip_empty_lines(0);
+    let mut fields = 0;
+    for record in 0..SNIFFED_RECORDS {
+        let Ok((count, end)) = text.record(at) else { return 0 };
+        // The sample may end in the middle of a record.
+        if at == text.bytes.len() || (end == text.bytes.len() && record > 0) {
+            break;
+        }
+        if record > 0 && count != fields {
+            return 0;
+        }
+        fields = count;
+        at = text.skip_empty_lines(end);
+    }
+    fields
 }
 
 /// The first chunk with a record in it, where that starts, and the length of the chunks before.
@@ -139,14 +173,6 @@ fn header(text: Text<'_>, start: usize) -> Result<(Vec<String>, usize)> {
             break;
         }
     }
-    let mut seen = HashMap::with_capacity(names.len());
-    for (i, name) in names.iter().enumerate() {
-        if let Some(first) = seen.insert(name.as_str(), i) {
-            let message =
-                format!("ambiguous column: it is both field {} and field {} of the header", first + 1, i + 1);
-            return Err(Error::new(ErrorKind::Column, message).in_column(name).at(line));
-        }
-    }
     Ok((names, at))
 }
 
@@ -167,89 +193,4 @@ fn name(field: Field<'_>, number: usize) -> Result<String> {
         return Err(Error::new(ErrorKind::Malformed, format!("column name {number} has a NUL byte")));
     }
     Ok(if name.is_empty() { format!("column_{number}") } else { name })
-}
-
-/// The types that fit the first records from `from` on, be they in this chunk or in a later one; and
-/// which columns have no value in them.
-fn sampled_types(
-    mut chunk: Chunk,
-    mut from: usize,
-    chunker: &mut Chunker,
-    names: &[String],
-    nulls: &Nulls,
-    delimiter: u8,
-) -> Result<(Vec<ColumnType>, Vec<bool>)> {
-    let mut sample = vec![Candidates::default(); names.len()];
-    while chunk.text(delimiter).skip_empty_lines(from) == chunk.len() {
-        match chunker.next()? {
-            Some(next) => (chunk, from) = (next, 0),
-            None => break,
-        }
-    }
-    let text = chunk.text(delimiter);
-    let mut at = text.skip_empty_lines(from);
-    for _ in 0..SAMPLE_RECORDS {
-        if at == chunk.len() {
-            break;
-        }
-        at = text.skip_empty_lines(sample_record(text, at, &mut sample, nulls)?);
-    }
-    let blank = sample.iter().map(|c| !c.seen).collect();
-    Ok((sample.iter().map(Candidates::winner).collect(), blank))
-}
-
-/// Takes note of the record at `start`; where it ends.
-fn sample_record(text: Text<'_>, start: usize, sample: &mut [Candidates], nulls: &Nulls) -> Result<usize> {
-    let columns = sample.len();
-    let mut at = start;
-    for (i, column) in sample.iter_mut().enumerate() {
-        let (field, edge) = text.field(at)?;
-        let content = field.trimmed();
-        if !nulls.contains(&content) {
-            column.note(&content);
-        }
-        at = edge.next;
-        if edge.last != (i + 1 == columns) {
-            return Err(text.ragged(start, columns));
-        }
-    }
-    Ok(at)
-}
-
-/// The types that fit all fields of a column so far.
-#[derive(Clone)]
-struct Candidates {
-    seen: bool,
-    fits: [bool; 4],
-}
-
-impl Default for Candidates {
-    fn default() -> Self {
-        Self { seen: false, fits: [true; 4] }
-    }
-}
-
-impl Candidates {
-    /// In order of preference. `Timestamp` comes behind `Date`, whose fields it takes too.
-    const TYPES: [ColumnType; 4] =
-        [ColumnType::Number, ColumnType::Boolean, ColumnType::Date, ColumnType::Timestamp];
-
-    fn note(&mut self, content: &[u8]) {
-        self.seen = true;
-        for (fits, column_type) in self.fits.iter_mut().zip(Self::TYPES) {
-            *fits = *fits
-                && match column_type {
-                    ColumnType::Number => number::parse(content).is_some(),
-                    ColumnType::Boolean => value::boolean(content).is_some(),
-                    ColumnType::Date => value::date(content).is_some(),
-                    ColumnType::Timestamp => value::timestamp(content).is_some(),
-                    ColumnType::Text => true,
-                };
-        }
-    }
-
-    fn winner(&self) -> ColumnType {
-        let fitting = self.fits.iter().zip(Self::TYPES).find(|(fits, _)| **fits);
-        fitting.filter(|_| self.seen).map_or(ColumnType::Text, |(_, column_type)| column_type)
-    }
 }

@@ -11,8 +11,10 @@
 //! | `input` | files, compression (told by magic bytes) |
 //! | `chunk` | where records end |
 //! | `field` | where fields end, quotes, line numbers |
-//! | `number`, `value` | text to values |
-//! | `layout` | delimiter, header, types |
+//! | `number`, `value` | text to values, as this module has them |
+//! | `cells` | the same, as the options say |
+//! | `doubt` | cells that do not fit, and the way out |
+//! | `layout`, `sample` | delimiter and header; types |
 //! | `column` | fields to Arrow arrays |
 //! | `rows` | chunks to record batches |
 //! | `scan` | the lock, one chunk after the other |
@@ -23,36 +25,46 @@
 //! - A field is quoted if its first byte is `"`; in it `""` is one quote, and delimiters and line ends are
 //!   text. Behind the closing quote only a delimiter or the end of the record may follow. A quote further
 //!   on in an unquoted field is an ordinary character.
-//! - Every record has as many fields as the header. Blanks (spaces, tabs) around names and around
-//!   values other than text do not count, unless they are quoted.
+//! - Every record has as many fields as the header. Blanks (spaces, tabs) around names and around text do
+//!   not count unless they are quoted; around other values they never count.
+//! - A first line `sep=;` names the delimiter. Without one, and without [`CsvOptions::delimiter`], it is the
+//!   one of comma, semicolon, tab and bar that gives the first 50 records most fields, all the same number.
 //! - A UTF-8 byte-order mark is skipped. UTF-16 is refused. A NUL byte is never part of a value.
 //!
 //! # Values
 //! - A number is always a float64, the one nearest to the decimal text: `12`, `-1.5`, `+.5`, `5.`,
 //!   `1e-3`. `inf` and `infinity` in any case are infinities, as is `1e400`; `nan` in any case is a NaN
-//!   unless it is a null. Hexadecimal, `1_000` and `1,000` are not numbers.
+//!   unless it is a null. Hexadecimal is none. [`CsvOptions::decimal`] and [`CsvOptions::thousands`] read
+//!   `1.234,5` and `1,234.5`.
 //! - A boolean is `true` or `false` in any case; a date is `2024-02-29`; a timestamp is a date, a blank or
-//!   `T`, `HH:MM`, then optionally `:SS`, a fraction of 1 to 9 digits (kept to microseconds), and `Z`.
-//!   A date in a column of timestamps is its midnight.
-//! - An empty field is null, and so is one spelled like one of [`CsvOptions::nulls`].
-//! - The type of a column is the first of number, boolean, date, timestamp and text that fits all of the
+//!   `T`, `HH:MM`, then optionally `:SS`, a fraction of 1 to 9 digits (kept to microseconds), and `Z` or an
+//!   offset such as `+02:00`, with which the time is taken to UTC. A date in a column of timestamps is its
+//!   midnight. A time of day is `HH:MM`, then optionally `:SS` and a fraction.
+//!   [`CsvOptions::date_formats`] reads others.
+//! - An empty field is null, and so is one spelled like one of [`CsvOptions::nulls`]; in columns that are not
+//!   text also one of [`CsvOptions::typed_nulls`].
+//! - The type of a column is the first of number, boolean, date, timestamp, time and text that fits all of the
 //!   sample (the first megabyte, at most 10,000 records). A later field that does not fit is an error
 //!   that names its line; [`CsvOptions::types`] then says what the column is.
+//! - A column of text that is mostly numbers, or mostly dates and times, also as other conventions write them, is one of
+//!   text [in doubt](Source::doubt).
 
+mod cells;
 pub(crate) mod chunk;
 mod column;
+mod doubt;
 mod field;
 pub(crate) mod input;
 mod layout;
 pub(crate) mod number;
 mod options;
 mod rows;
+mod sample;
 mod scan;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,14 +72,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::source::{InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, position};
+use crate::source::{
+    Doubt, InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, names::Names,
+};
 
 pub use self::options::{ColumnType, CsvOptions, DEFAULT_CHUNK_BYTES};
 
+use self::cells::Cells;
 use self::input::Input;
 use self::layout::Layout;
-use self::options::Nulls;
 use self::rows::{Plan, Wanted};
+use self::sample::Guess;
 use self::scan::CsvScan;
 
 /// One CSV file, plain or compressed with gzip or Zstandard.
@@ -76,9 +91,8 @@ pub struct CsvFile {
     input: Input,
     layout: Layout,
     schema: SchemaRef,
-    /// Positions of the columns: a request for all of 100,000 must not search a list for each.
-    positions: HashMap<String, usize>,
-    nulls: Nulls,
+    positions: Names,
+    cells: Arc<Cells>,
     chunk_bytes: usize,
     /// Bytes that scans have read.
     bytes_read: Arc<AtomicU64>,
@@ -90,8 +104,8 @@ impl CsvFile {
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io); [`Request`](crate::ErrorKind::Request) for a directory, a pipe or an
     /// option that makes no sense; [`Malformed`](crate::ErrorKind::Malformed) if there is no header or
-    /// the sample breaks the rules of the module; [`Column`](crate::ErrorKind::Column) if two columns
-    /// share a name or [`CsvOptions::types`] names one that is not there;
+    /// the sample breaks the rules of the module; [`Column`](crate::ErrorKind::Column) if
+    /// [`CsvOptions::types`] names a column that is not there;
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for UTF-16; [`Limit`](crate::ErrorKind::Limit).
     pub fn open(path: &Path, options: &CsvOptions) -> Result<Self> {
         Self::open_at(path, options).map_err(|e| e.at_path(path))
@@ -100,18 +114,12 @@ impl CsvFile {
     fn open_at(path: &Path, options: &CsvOptions) -> Result<Self> {
         options.validate()?;
         let input = Input::open(path)?;
-        let nulls = Nulls::new(&options.nulls);
-        let mut layout = layout::read(&input, options, &nulls)?;
-        let positions: HashMap<String, usize> =
-            layout.names.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
+        let cells = Arc::new(Cells::new(options)?);
+        let mut layout = layout::read(&input, options, &cells)?;
+        let positions = Names::new(&layout.schema());
         for (name, column_type) in &options.types {
-            match positions.get(name) {
-                Some(&i) => {
-                    layout.types[i] = *column_type;
-                    layout.blank[i] = false;
-                }
-                None => return Err(no_such_column(&layout.schema(), name)),
-            }
+            let i = positions.find(&layout.schema(), name)?;
+            layout.guesses[i] = Guess { column_type: *column_type, blank: false, misfit: None };
         }
         let schema = Arc::new(layout.schema());
         Ok(Self {
@@ -119,7 +127,7 @@ impl CsvFile {
             layout,
             schema,
             positions,
-            nulls,
+            cells,
             chunk_bytes: options.chunk_bytes,
             bytes_read: Arc::default(),
         })
@@ -127,15 +135,13 @@ impl CsvFile {
 
     /// Columns whose type is a guess, because the sample has no value of theirs.
     pub fn blank_columns(&self) -> impl Iterator<Item = &str> {
-        let columns = self.layout.names.iter().zip(&self.layout.blank);
-        columns.filter(|(_, blank)| **blank).map(|(name, _)| name.as_str())
+        let columns = self.layout.names.iter().zip(&self.layout.guesses);
+        columns.filter(|(_, guess)| guess.blank).map(|(name, _)| name.as_str())
     }
 
     /// Positions of the named columns.
     fn find(&self, names: &[String]) -> Result<Vec<usize>> {
-        let find = |name: &String| {
-            self.positions.get(name).copied().ok_or_else(|| no_such_column(&self.schema, name))
-        };
+        let find = |name: &String| self.positions.find(&self.schema, name);
         names.iter().map(find).collect()
     }
 }
@@ -153,7 +159,7 @@ impl Source for CsvFile {
             if request.wants_nothing() {
                 return Ok(None);
             }
-            let plan = Plan::new(&self.layout, &self.nulls, &wanted, self.input.path());
+            let plan = Plan::new(&self.layout, &self.cells, &wanted, self.input.path());
             self.input.verify_unchanged()?;
             let numbered = request.row_numbers;
             CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, &self.bytes_read, numbered)
@@ -177,6 +183,7 @@ impl Source for CsvFile {
             decode_bytes: vec![0; columns],
             // A buffer may grow to twice what it holds.
             partition_bytes: 2 * self.chunk_bytes as u64,
+            rows: self.layout.empty.then_some(0),
             ..Summary::default()
         }
     }
@@ -189,23 +196,21 @@ impl Source for CsvFile {
         ReadCounts { bytes: self.bytes_read.load(Ordering::Relaxed), ..ReadCounts::default() }
     }
 
+    fn doubt(&self, column: &str) -> Option<Doubt> {
+        let guess = &self.layout.guesses[self.positions.get(column)?];
+        let misfit = guess.misfit.as_ref()?;
+        let error = misfit.error(column, &self.cells).at_path(self.input.path());
+        Some(Doubt { error, number: misfit.most == ColumnType::Number })
+    }
+
     fn verify_unchanged(&self) -> Result<()> {
         self.input.verify_unchanged()
     }
 }
 
-/// The error for a column that is not in the file; it says which may be meant.
-fn no_such_column(schema: &Schema, name: &str) -> crate::Error {
-    match position(schema, name) {
-        Err(e) => e,
-        // Not reached: the positions were made from the same names.
-        Ok(_) => crate::Error::new(crate::ErrorKind::Column, "no such column").in_column(name),
-    }
-}
-
 impl Layout {
     fn schema(&self) -> Schema {
-        let field = |(name, t): (&String, &ColumnType)| Field::new(name, t.data_type(), true);
-        Schema::new(self.names.iter().zip(&self.types).map(field).collect::<Vec<_>>())
+        let field = |(name, guess): (&String, &Guess)| Field::new(name, guess.column_type.data_type(), true);
+        Schema::new(self.names.iter().zip(&self.guesses).map(field).collect::<Vec<_>>())
     }
 }

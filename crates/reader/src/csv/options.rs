@@ -4,8 +4,6 @@ use std::str::FromStr;
 
 use arrow_schema::{DataType, TimeUnit};
 
-use super::field::trim;
-use super::number;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_RECORD_BYTES;
 
@@ -25,6 +23,17 @@ pub struct CsvOptions {
     /// Spellings of a missing value besides the empty field, which is always one. Compared exactly, after
     /// trimming blanks. By default `NA`, `NaN`, `nan`, `null` and `NULL`.
     pub nulls: Vec<String>,
+    /// Spellings that are missing values in columns that are not text: in text nobody can tell them from a level.
+    /// By default those of spreadsheets, databases and statistics programs: `N/A`, `n/a`, `#N/A`, `#N/A N/A`, `#NA`,
+    /// `<NA>`, `\N`, `None`, `-`, `.`.
+    pub typed_nulls: Vec<String>,
+    /// The decimal mark of numbers: a point, or a comma.
+    pub decimal: u8,
+    /// What stands between groups of three digits: a comma, a point, a space, an apostrophe or an underscore.
+    pub thousands: Option<u8>,
+    /// How dates, timestamps and times of day are written, where it is not as ISO 8601 has them: formats in the
+    /// notation of `strftime`, at most one of each. Without a day the first of the month is meant.
+    pub date_formats: Vec<String>,
     /// Types of columns, in place of those the sample suggests; the last one counts if a name repeats.
     pub types: Vec<(String, ColumnType)>,
     /// Partitions end at the last record edge within this many bytes of (decompressed) text. They are the
@@ -33,12 +42,19 @@ pub struct CsvOptions {
     pub chunk_bytes: usize,
 }
 
+/// [`CsvOptions::typed_nulls`] unless asked otherwise.
+const TYPED_NULLS: [&str; 10] = ["N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "\\N", "None", "-", "."];
+
 impl Default for CsvOptions {
     fn default() -> Self {
         Self {
             delimiter: None,
             header: true,
             nulls: ["NA", "NaN", "nan", "null", "NULL"].map(String::from).to_vec(),
+            typed_nulls: TYPED_NULLS.map(String::from).to_vec(),
+            decimal: b'.',
+            thousands: None,
+            date_formats: Vec::new(),
             types: Vec::new(),
             chunk_bytes: DEFAULT_CHUNK_BYTES,
         }
@@ -60,10 +76,32 @@ impl CsvOptions {
         self
     }
 
-    /// Sets how missing values are spelt, in place of the default.
+    /// Sets how missing values are spelt, in columns of all types, in place of both defaults.
     #[must_use]
     pub fn nulls<S: Into<String>>(mut self, spellings: impl IntoIterator<Item = S>) -> Self {
         self.nulls = spellings.into_iter().map(Into::into).collect();
+        self.typed_nulls.clear();
+        self
+    }
+
+    /// Sets the decimal mark of numbers.
+    #[must_use]
+    pub fn decimal(mut self, mark: u8) -> Self {
+        self.decimal = mark;
+        self
+    }
+
+    /// Sets what stands between groups of three digits.
+    #[must_use]
+    pub fn thousands(mut self, mark: u8) -> Self {
+        self.thousands = Some(mark);
+        self
+    }
+
+    /// Sets how dates, timestamps or times of day are written; once for each of them.
+    #[must_use]
+    pub fn date_format(mut self, format: impl Into<String>) -> Self {
+        self.date_formats.push(format.into());
         self
     }
 
@@ -114,6 +152,8 @@ pub enum ColumnType {
     Date,
     /// A point in time: `Timestamp` in microseconds, without a zone.
     Timestamp,
+    /// A time of day: `Time64` in microseconds.
+    Time,
     /// Anything: `Utf8`.
     Text,
 }
@@ -126,17 +166,19 @@ impl ColumnType {
             Self::Boolean => DataType::Boolean,
             Self::Date => DataType::Date32,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Time => DataType::Time64(TimeUnit::Microsecond),
             Self::Text => DataType::Utf8,
         }
     }
 
     /// For messages: `"x1" is not …`.
-    pub(super) fn described(self) -> &'static str {
+    pub(crate) fn described(self) -> &'static str {
         match self {
             Self::Number => "a number",
             Self::Boolean => "true or false",
             Self::Date => "a date (YYYY-MM-DD)",
             Self::Timestamp => "a timestamp (YYYY-MM-DD HH:MM:SS)",
+            Self::Time => "a time of day (HH:MM:SS)",
             Self::Text => "text",
         }
     }
@@ -149,6 +191,7 @@ impl ColumnType {
             DataType::Boolean => Self::Boolean,
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Timestamp(..) => Self::Timestamp,
+            DataType::Time32(_) | DataType::Time64(_) => Self::Time,
             kind if kind.is_numeric() => Self::Number,
             _ => Self::Text,
         }
@@ -164,35 +207,12 @@ impl FromStr for ColumnType {
             "boolean" | "bool" => Self::Boolean,
             "date" => Self::Date,
             "timestamp" | "datetime" => Self::Timestamp,
+            "time" => Self::Time,
             "text" | "string" => Self::Text,
             _ => {
                 return Err(Error::new(ErrorKind::Request, format!("no such column type: {name:?}"))
-                    .with_help("the types are number, boolean, date, timestamp, text"));
+                    .with_help("the types are number, boolean, date, timestamp, time, text"));
             }
         })
-    }
-}
-
-/// The spellings of a missing value.
-#[derive(Clone, Debug)]
-pub(super) struct Nulls {
-    spellings: Vec<Vec<u8>>,
-    longest: usize,
-    /// Whether one of them would pass for a number, such as `-999`: numbers cannot then be read without
-    /// looking for it first.
-    pub(super) numeric: bool,
-}
-
-impl Nulls {
-    pub(super) fn new(spellings: &[String]) -> Self {
-        let spellings: Vec<Vec<u8>> = spellings.iter().map(|s| trim(s.as_bytes()).to_vec()).collect();
-        let longest = spellings.iter().map(Vec::len).max().unwrap_or(0);
-        let numeric = spellings.iter().any(|s| number::leading_decimal(s).is_some());
-        Self { spellings, longest, numeric }
-    }
-
-    /// Whether `field`, trimmed, is a missing value.
-    pub(super) fn contains(&self, field: &[u8]) -> bool {
-        field.is_empty() || (field.len() <= self.longest && self.spellings.iter().any(|s| s == field))
     }
 }

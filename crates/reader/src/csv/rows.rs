@@ -7,18 +7,19 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
+use super::cells::Cells;
 use super::chunk::Chunk;
 use super::column::{Column, Step};
 use super::field::{Edge, Text};
 use super::layout::Layout;
-use super::options::{ColumnType, Nulls};
+use super::options::ColumnType;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a scan reads from each record.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) delimiter: u8,
-    pub(super) nulls: Nulls,
+    cells: Arc<Cells>,
     batch_rows: usize,
     /// Fields of every record.
     fields: usize,
@@ -42,8 +43,8 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Plan {
-    pub(super) fn new(layout: &Layout, nulls: &Nulls, request: &Wanted<'_>, path: &Path) -> Self {
-        let typed = request.columns.iter().map(|&i| (i, Some(layout.types[i])));
+    pub(super) fn new(layout: &Layout, cells: &Arc<Cells>, request: &Wanted<'_>, path: &Path) -> Self {
+        let typed = request.columns.iter().map(|&i| (i, Some(layout.guesses[i].column_type)));
         let wanted: Vec<_> = typed.chain(request.verbatim.iter().map(|&i| (i, None))).collect();
         let arrow_field = |&(i, t): &(usize, Option<ColumnType>)| {
             let kind = t.map_or(DataType::Utf8, ColumnType::data_type);
@@ -74,7 +75,7 @@ impl Plan {
         let fields = layout.names.len();
         Self {
             delimiter: layout.delimiter,
-            nulls: nulls.clone(),
+            cells: Arc::clone(cells),
             batch_rows: request.batch_rows.max(1),
             fields,
             steps,
@@ -100,7 +101,7 @@ impl Plan {
                 }
                 field = edge.next;
             }
-            edge = column.read(text, field, step, &self.nulls)?;
+            edge = column.read(text, field, step, &self.cells)?;
         }
         if self.trailing > 0 {
             edge = self.skip(text, start, edge, self.trailing)?;

@@ -131,7 +131,7 @@ fn quotes_blanks_and_nulls() {
     assert_eq!(read("a,b\n \"1\",x\n"), ["\" \\\"1\\\"\"|\"x\""], "a quote further on is a character");
     assert_eq!(read("a,b\n\"1\",\"x\"\"y\"\n"), ["1|\"x\\\"y\""]);
     assert_eq!(read("a,b\n 1\t, x \n  ,NA\n"), ["1|\" x \"", "null|null"]);
-    assert_eq!(read("a,b\n\"\",2\n\"NA\",\" NA \"\n"), ["null|\"2\"", "null|\" NA \""]);
+    assert_eq!(read("a,b\n\"\",2\n\"NA\",\" NA \"\n"), ["null|2", "null|null"]);
     assert_eq!(read("\" a\", b\n1,2\n"), ["1|2"]);
     assert_eq!(read("a,b\n1,2\r\n\r\n3,4\r"), ["1|2", "3|4"]);
     assert_eq!(read("\n\na\n\n1\n\n\"\"\n2"), ["1", "null", "2"]);
@@ -279,7 +279,7 @@ fn errors_say_where_and_what() {
     // Behind the sample, which says that both columns are numbers.
     let late = |field: &str| format!("y,x\n{}1,{field}\n", "1,2\n".repeat(20_000));
     let x = Some("x");
-    fails(late("oops"), Malformed, Some(20_002), x, "\"oops\" is not a number; --schema x=text");
+    fails(late("oops"), Malformed, Some(20_002), x, "\"oops\" is not a number; --null oops makes it");
     fails(late("1_0"), Malformed, Some(20_002), x, "\"1_0\" is not a number");
     fails(late(&"z".repeat(99)), Malformed, Some(20_002), x, "zzz…\" is not");
     fails(late("2,3"), Malformed, Some(20_002), None, "expected 2 fields like the first record, found 3");
@@ -291,7 +291,7 @@ fn errors_say_where_and_what() {
     fails(b"a,b\n1,\"\n\"\n2,\xff\n", Malformed, Some(4), Some("b"), "not valid UTF-8");
     fails("a,b\n1,x\0y\n", Malformed, Some(2), Some("b"), "NUL");
     fails(b"a,\xff\n1,2\n", Malformed, Some(1), None, "column name 2 is not valid UTF-8");
-    fails("\n\na,b,a\n", Column, Some(3), Some("a"), "ambiguous column");
+    fails("\n\na,b,a\n", Column, None, Some("a"), "ambiguous: columns 1 and 3");
     fails("a,b\r1,2\r", Unsupported, Some(1), None, "CR alone");
     fails(b"\xff\xfea\0,\0", Unsupported, None, None, "UTF-16");
     fails(b"\0a\0,", Unsupported, None, None, "UTF-16");

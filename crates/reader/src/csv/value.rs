@@ -1,7 +1,7 @@
 //! Text to booleans and to ISO 8601 dates and timestamps.
 
 /// `true` or `false` in any case.
-pub(super) fn boolean(text: &[u8]) -> Option<bool> {
+pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
     if text.eq_ignore_ascii_case(b"true") {
         Some(true)
     } else if text.eq_ignore_ascii_case(b"false") {
@@ -17,15 +17,49 @@ pub(crate) fn date(text: &[u8]) -> Option<i32> {
     rest.is_empty().then_some(days)
 }
 
-/// `YYYY-MM-DD[( |T)HH:MM[:SS[.f…]][Z]]` in microseconds since 1970-01-01; further digits are dropped.
-pub(super) fn timestamp(text: &[u8]) -> Option<i64> {
+/// `YYYY-MM-DD[( |T)HH:MM[:SS[.f…]][offset]]` in microseconds since 1970-01-01; further digits are dropped. With an
+/// offset from UTC (`Z`, `+02`, `+0200`, `+02:00`) the time in UTC.
+pub(crate) fn timestamp(text: &[u8]) -> Option<i64> {
     let (days, rest) = leading_date(text)?;
     let midnight = i64::from(days) * 86_400_000_000;
     match rest.split_first() {
         None => Some(midnight),
-        Some((b' ' | b'T', time)) => Some(midnight + time_of_day(time.strip_suffix(b"Z").unwrap_or(time))?),
+        Some((b' ' | b'T', time)) => {
+            let (micros, zone) = leading_time(time)?;
+            Some(midnight + micros - offset(zone)?)
+        }
         Some(_) => None,
     }
+}
+
+/// `HH:MM[:SS[.f…]]` in microseconds since midnight; the first hours may have one digit.
+pub(crate) fn time(text: &[u8]) -> Option<i64> {
+    let padded;
+    let text = match text {
+        [hour, b':', ..] if hour.is_ascii_digit() => {
+            padded = [b"0", text].concat();
+            &padded
+        }
+        text => text,
+    };
+    let (micros, rest) = leading_time(text)?;
+    rest.is_empty().then_some(micros)
+}
+
+/// An offset from UTC in microseconds; 0 where there is none.
+fn offset(text: &[u8]) -> Option<i64> {
+    let (sign, digits) = match text {
+        [] | [b'Z'] => return Some(0),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = match *digits {
+        [h1, h2] => (two_digits(h1, h2)?, 0),
+        [h1, h2, m1, m2] | [h1, h2, b':', m1, m2] => (two_digits(h1, h2)?, two_digits(m1, m2)?),
+        _ => return None,
+    };
+    Some(sign * minutes_of_day(hours, minutes)?)
 }
 
 fn leading_date(text: &[u8]) -> Option<(i32, &[u8])> {
@@ -54,23 +88,19 @@ fn days_from_civil(year: i32, month: i32, day: i32) -> i32 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// `HH:MM[:SS[.f…]]` in microseconds.
-fn time_of_day(text: &[u8]) -> Option<i64> {
+/// `HH:MM[:SS[.f…]]` in microseconds, and what follows it.
+fn leading_time(text: &[u8]) -> Option<(i64, &[u8])> {
     let (&[h1, h2, b':', m1, m2], rest) = text.split_first_chunk()? else { return None };
-    let (hour, minute) = (two_digits(h1, h2)?, two_digits(m1, m2)?);
-    let (second, rest) = match rest.split_first_chunk() {
-        Some((&[b':', s1, s2], rest)) => (two_digits(s1, s2)?, rest),
-        _ => return minutes(hour, minute).filter(|_| rest.is_empty()),
-    };
-    let micros = match rest.split_first() {
-        None => 0,
-        Some((b'.', fraction)) => microseconds(fraction)?,
-        Some(_) => return None,
-    };
-    (second < 60).then_some(minutes(hour, minute)? + i64::from(second) * 1_000_000 + micros)
+    let minutes = minutes_of_day(two_digits(h1, h2)?, two_digits(m1, m2)?)?;
+    let Some((&[b':', s1, s2], rest)) = rest.split_first_chunk() else { return Some((minutes, rest)) };
+    let second = two_digits(s1, s2).filter(|&second| second < 60)?;
+    let micros = minutes + i64::from(second) * 1_000_000;
+    let Some(fraction) = rest.strip_prefix(b".") else { return Some((micros, rest)) };
+    let length = fraction.iter().position(|b| !b.is_ascii_digit()).unwrap_or(fraction.len());
+    Some((micros + microseconds(&fraction[..length])?, &fraction[length..]))
 }
 
-fn minutes(hour: i32, minute: i32) -> Option<i64> {
+fn minutes_of_day(hour: i32, minute: i32) -> Option<i64> {
     (hour < 24 && minute < 60).then_some(i64::from(60 * hour + minute) * 60_000_000)
 }
 
@@ -122,6 +152,10 @@ mod tests {
             ("1970-01-01 00:00:00.123456789", 123_456),
             ("1969-12-31 23:59:59.999999", -1),
             ("1970-01-02T00:00Z", 86_400_000_000),
+            ("1970-01-01 02:00+02:00", 0),
+            ("1970-01-01T02:00:00.5+0200", 500_000),
+            ("1969-12-31 22:30:00-01:30", 0),
+            ("1970-01-01 02:00+02", 0),
         ] {
             assert_eq!(timestamp(text.as_bytes()), Some(micros), "{text}");
         }
@@ -131,12 +165,27 @@ mod tests {
             "1970-01-01 00:60",
             "1970-01-01 00:00:60",
             "1970-01-01 00:00:00.",
-            "1970-01-01 00:00+02:00",
+            "1970-01-01 00:00+2",
+            "1970-01-01 00:00+25:00",
+            "1970-01-01 00:00+0:200",
+            "1970-01-01 00:00 UTC",
+            "1970-01-01 00:00ZZ",
             "1970-01-01 00:00:00.1234567890",
             "1970-01-01Z",
             "1970-01-01 00:00:",
         ] {
             assert_eq!(timestamp(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_of_day() {
+        for (text, seconds) in [("00:00", 0), ("9:30", 34_200), ("09:30:05", 34_205), ("23:59:59", 86_399)] {
+            assert_eq!(time(text.as_bytes()), Some(seconds * 1_000_000), "{text}");
+        }
+        assert_eq!(time(b"00:00:00.25"), Some(250_000));
+        for text in ["24:00", "9:3", "123:00", "09:30Z", "09", "-9:30", "9:30 PM", ":30"] {
+            assert_eq!(time(text.as_bytes()), None, "{text}");
         }
     }
 }

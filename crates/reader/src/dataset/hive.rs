@@ -1,12 +1,17 @@
 //! Hive's partitioning: components `key=value` of a path are columns.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, Int64Array, StringArray};
-use arrow_schema::{DataType, Field};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray,
+};
+use arrow_schema::{DataType, Field, TimeUnit};
 
-use crate::csv::value::date;
+use crate::csv::ColumnType;
+use crate::csv::value::{boolean, date, time, timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::{Bounds, Value};
 
@@ -46,8 +51,8 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The keys of all paths, which must have the same.
-pub(super) fn hive_keys(paths: &[PathBuf]) -> Result<Vec<HiveKey>> {
+/// The keys of all paths, which must have the same; of the types that `types` says, if it does.
+pub(super) fn hive_keys(paths: &[PathBuf], types: &[(String, ColumnType)]) -> Result<Vec<HiveKey>> {
     let parts: Vec<_> = paths.iter().map(|p| hive_parts(p)).collect();
     let names = |i: usize| parts[i].iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>();
     let first = names(0);
@@ -61,32 +66,113 @@ pub(super) fn hive_keys(paths: &[PathBuf]) -> Result<Vec<HiveKey>> {
             return Err(Error::new(ErrorKind::Schema, message).at_path(path));
         }
     }
-    let column = |k: usize| parts.iter().map(|p| p[k].1.as_deref()).collect::<Vec<_>>();
-    Ok(first.iter().enumerate().map(|(k, name)| hive_column(name, &column(k))).collect())
-}
-
-/// A key as whole numbers if all values are, else as numbers, else as days, else as text.
-fn hive_column(name: &str, values: &[Option<&str>]) -> HiveKey {
-    fn parsed<T: std::str::FromStr>(values: &[Option<&str>]) -> Option<Vec<Option<T>>> {
-        values.iter().map(|v| v.map(|v| v.parse().ok()).map_or(Some(None), |p| p.map(Some))).collect()
-    }
-    let one = |array: ArrayRef| array;
-    let (kind, values): (DataType, Vec<ArrayRef>) = if let Some(whole) = parsed::<i64>(values) {
-        (DataType::Int64, whole.into_iter().map(|v| one(Arc::new(Int64Array::from(vec![v])))).collect())
-    } else if let Some(numbers) = parsed::<f64>(values).filter(|n| n.iter().flatten().all(|v| v.is_finite()))
-    {
-        (DataType::Float64, numbers.into_iter().map(|v| one(Arc::new(Float64Array::from(vec![v])))).collect())
-    } else if let Some(days) = values.iter().map(day).collect::<Option<Vec<_>>>() {
-        (DataType::Date32, days.into_iter().map(|v| one(Arc::new(Date32Array::from(vec![v])))).collect())
-    } else {
-        (DataType::Utf8, values.iter().map(|&v| one(Arc::new(StringArray::from(vec![v])))).collect())
+    let key = |(k, name): (usize, &&str)| {
+        let values: Vec<Option<&str>> = parts.iter().map(|p| p[k].1.as_deref()).collect();
+        // The last one counts, as in files.
+        let declared = types.iter().rfind(|(column, _)| column == name).map(|(_, t)| *t);
+        let (kind, values) = match declared {
+            Some(declared) => declared_values(name, declared, &values, paths)?,
+            None => inferred_values(&values),
+        };
+        Ok(HiveKey { field: Field::new(*name, kind, true), values })
     };
-    HiveKey { field: Field::new(name, kind, true), values }
+    first.iter().enumerate().map(key).collect()
 }
 
-/// A key that is null, or a day as ISO writes it; `None` for another.
-fn day(value: &Option<&str>) -> Option<Option<i32>> {
-    value.map_or(Some(None), |text| date(text.as_bytes()).map(Some))
+/// A type, and an array of one row a file.
+type Values = (DataType, Vec<ArrayRef>);
+
+/// An array a value.
+fn arrays<T, A: Array + From<Vec<Option<T>>> + 'static>(kind: DataType, values: Vec<Option<T>>) -> Values {
+    (kind, values.into_iter().map(|value| Arc::new(A::from(vec![value])) as ArrayRef).collect())
+}
+
+/// All values by `parse`; the position of the first that is none.
+fn all<T>(
+    values: &[Option<&str>],
+    parse: impl Fn(&str) -> Option<T>,
+) -> std::result::Result<Vec<Option<T>>, usize> {
+    let parsed = |(i, value): (usize, &Option<&str>)| match value {
+        Some(text) => parse(text).map(Some).ok_or(i),
+        None => Ok(None),
+    };
+    values.iter().enumerate().map(parsed).collect()
+}
+
+fn whole(text: &str) -> Option<i64> {
+    text.parse().ok()
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+const MICROSECONDS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+/// Whole numbers if all values are, else numbers, else days, else timestamps, else text: numbers only where different
+/// texts are different numbers, as `0501` and `501` are not.
+fn inferred_values(values: &[Option<&str>]) -> Values {
+    if let Ok(numbers) = all(values, whole)
+        && one_to_one(values, numbers.iter().map(|value| value.map(i128::from)))
+    {
+        return arrays::<_, Int64Array>(DataType::Int64, numbers);
+    }
+    if let Ok(numbers) = all(values, finite)
+        && one_to_one(values, numbers.iter().map(|value| value.map(|v| i128::from((v + 0.0).to_bits()))))
+    {
+        return arrays::<_, Float64Array>(DataType::Float64, numbers);
+    }
+    if let Ok(days) = all(values, |text| date(text.as_bytes())) {
+        return arrays::<_, Date32Array>(DataType::Date32, days);
+    }
+    if let Ok(times) = all(values, |text| timestamp(text.as_bytes())) {
+        return arrays::<_, TimestampMicrosecondArray>(MICROSECONDS, times);
+    }
+    arrays::<_, StringArray>(DataType::Utf8, texts(values))
+}
+
+fn texts(values: &[Option<&str>]) -> Vec<Option<String>> {
+    values.iter().map(|value| value.map(str::to_owned)).collect()
+}
+
+/// Whether no two texts have one number.
+fn one_to_one(texts: &[Option<&str>], numbers: impl Iterator<Item = Option<i128>>) -> bool {
+    let mut of_number = HashMap::new();
+    let mut pairs = texts.iter().zip(numbers);
+    pairs.all(|(text, number)| *of_number.entry(number).or_insert(*text) == *text)
+}
+
+/// The values of a type that was asked for.
+fn declared_values(
+    name: &str,
+    declared: ColumnType,
+    values: &[Option<&str>],
+    paths: &[PathBuf],
+) -> Result<Values> {
+    let kind = declared.data_type();
+    let found = match declared {
+        ColumnType::Number => all(values, whole)
+            .map(|numbers| arrays::<_, Int64Array>(DataType::Int64, numbers))
+            .or_else(|_| all(values, finite).map(|numbers| arrays::<_, Float64Array>(kind, numbers))),
+        ColumnType::Boolean => {
+            all(values, |text| boolean(text.as_bytes())).map(|values| arrays::<_, BooleanArray>(kind, values))
+        }
+        ColumnType::Date => {
+            all(values, |text| date(text.as_bytes())).map(|days| arrays::<_, Date32Array>(kind, days))
+        }
+        ColumnType::Timestamp => all(values, |text| timestamp(text.as_bytes()))
+            .map(|times| arrays::<_, TimestampMicrosecondArray>(kind, times)),
+        ColumnType::Time => all(values, |text| time(text.as_bytes()))
+            .map(|times| arrays::<_, Time64MicrosecondArray>(kind, times)),
+        ColumnType::Text => Ok(arrays::<_, StringArray>(kind, texts(values))),
+    };
+    found.map_err(|i| {
+        let message = format!("{:?} is not {}", values[i].unwrap_or_default(), declared.described());
+        Error::new(ErrorKind::Schema, message)
+            .in_column(name)
+            .at_path(&paths[i])
+            .with_help(format!("--schema {name}=text takes it as text"))
+    })
 }
 
 /// A file's value of a key, for predicates.
@@ -109,6 +195,7 @@ pub(super) fn hive_bounds(value: &ArrayRef) -> Bounds {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 mod tests {
     use super::*;
 
@@ -120,5 +207,30 @@ mod tests {
         let expected = [("year", Some("2024")), ("city", Some("São Paulo")), ("x", None)]
             .map(|(k, v)| (k.into(), v.map(str::to_owned)));
         assert_eq!(parts, expected);
+    }
+
+    fn kind(values: &[&str]) -> DataType {
+        inferred_values(&values.iter().map(|&v| Some(v)).collect::<Vec<_>>()).0
+    }
+
+    #[test]
+    fn keys_have_the_first_type_that_keeps_them_apart() {
+        assert_eq!(kind(&["01", "12"]), DataType::Int64);
+        assert_eq!(kind(&["0501", "501"]), DataType::Utf8);
+        assert_eq!(kind(&["0.5", "1"]), DataType::Float64);
+        assert_eq!(kind(&["0.5", "0.50"]), DataType::Utf8);
+        assert_eq!(kind(&["2024-01-03"]), DataType::Date32);
+        assert_eq!(kind(&["2024-01-03 10:00:00", "2024-01-03"]), MICROSECONDS);
+        assert_eq!(kind(&["x", "1"]), DataType::Utf8);
+    }
+
+    #[test]
+    fn declared_keys_say_which_value_does_not_fit() {
+        let paths = [PathBuf::from("k=1/a.csv"), PathBuf::from("k=x/a.csv")];
+        let types = |t| [("k".to_owned(), t)];
+        let keys = hive_keys(&paths, &types(ColumnType::Text)).unwrap();
+        assert_eq!(keys[0].field.data_type(), &DataType::Utf8);
+        let error = hive_keys(&paths, &types(ColumnType::Number)).map(drop).unwrap_err();
+        assert!(error.to_string().contains("k=x/a.csv: column \"k\": \"x\" is not a number"), "{error}");
     }
 }

@@ -1,28 +1,30 @@
 //! Data sets: one path or many, directories, globs, hive keys; one schema for all files.
 
+mod format;
 mod hive;
+mod nested;
 mod paths;
+mod unify;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use self::hive::{hive_bounds, hive_keys};
-pub use self::paths::is_data_name;
-use self::paths::{IPC, LIBSVM, NDJSON, PARQUET, ends_with_any, expand};
-use crate::csv::{ColumnType, CsvFile, CsvOptions};
-use crate::error::{Error, ErrorKind, Result};
-use crate::ipc::IpcFile;
-use crate::libsvm::LibsvmFile;
-use crate::ndjson::NdJsonFile;
-use crate::parquet::ParquetFile;
-use crate::source::{
-    Checksums, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest, Source,
-    Summary, position,
-};
-use crate::storage;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+use self::format::{FileFormat, Opened, open_file};
+use self::hive::{HiveKey, hive_bounds, hive_keys};
+use self::paths::expand;
+pub use self::paths::is_data_name;
+use self::unify::{settle_blanks, unify};
+use crate::csv::CsvOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::source::names::Names;
+use crate::source::{
+    Checksums, Doubt, InputFile, Partition, PartitionOrder, ReadCounts, RowNumbers, Scan, ScanRequest,
+    Source, Summary,
+};
 
 /// How the files of a data set are read.
 ///
@@ -36,8 +38,10 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DatasetOptions {
-    /// For the CSV files among them.
+    /// For the CSV files among them; its types also for keys in the names of folders.
     pub csv: CsvOptions,
+    /// Whether files may lack columns that others have: their values are missing.
+    pub union_by_name: bool,
 }
 
 impl DatasetOptions {
@@ -47,25 +51,34 @@ impl DatasetOptions {
         self.csv = csv;
         self
     }
+
+    /// Lets files lack columns that others have.
+    #[must_use]
+    pub fn union_by_name(mut self) -> Self {
+        self.union_by_name = true;
+        self
+    }
 }
 
 /// One table in one or many files.
 ///
 /// Files are read in the order given, those of a directory or glob in the order of their paths.
 /// Components `key=value` of a path (Hive's partitioning) are columns: whole numbers where all are,
-/// else numbers, else days, else text. Every file must have the same column names, in any order; numeric types may
-/// differ, and the schema then says the type that holds them all.
+/// else numbers, else days, else timestamps, else text. A column of that name in the files is not read. Every file must
+/// have the same column names, in any order, unless it is [`DatasetOptions::union_by_name`]; numeric types may differ, and
+/// the schema then says the type that holds them all.
 pub struct Dataset {
     files: Vec<DatasetFile>,
     schema: SchemaRef,
-    /// Positions of the columns: a request for all of 100,000 must not search a list for each.
-    positions: HashMap<String, usize>,
+    names: Names,
+    warnings: Vec<String>,
 }
 
 struct DatasetFile {
     source: Box<dyn Source>,
-    /// A value for each hive key, in the order of the keys.
-    hive: Vec<(Field, ArrayRef)>,
+    /// Columns with one value in all rows, each an array of one row: the keys of the path, and nulls where the file lacks a
+    /// column or has no type for it.
+    constants: HashMap<String, (Field, ArrayRef)>,
 }
 
 impl Dataset {
@@ -75,37 +88,88 @@ impl Dataset {
     /// When nothing matches, a file cannot be opened, or the files do not form one table; the error
     /// names the files.
     pub fn open<P: AsRef<Path>>(paths: &[P], options: &DatasetOptions) -> Result<Self> {
-        let mut found = Vec::new();
+        let (mut found, mut passed_over) = (Vec::new(), Vec::new());
         for path in paths {
-            expand(path.as_ref(), &mut found)?;
+            expand(path.as_ref(), &mut found, &mut passed_over)?;
         }
         if found.is_empty() {
             return Err(Error::new(ErrorKind::Request, "no input file was named"));
         }
         refuse_repeats(&found)?;
-        let keys = hive_keys(&found)?;
-        let opened = found.iter().map(|path| open_file(path, options)).collect::<Result<Vec<_>>>()?;
-        if options.csv != CsvOptions::default() && !opened.iter().any(|file| file.format == FileFormat::Csv) {
-            let message = "options of CSV files would have no effect: none of the files is CSV";
-            return Err(Error::new(ErrorKind::Request, message));
-        }
-        let opened = settle_blanks(&found, opened, options)?;
-        let blanks: Vec<HashSet<String>> =
-            opened.iter().map(|file| file.blank.iter().cloned().collect()).collect();
-        let blanks: Vec<HashSet<String>> = blanks.into_iter().reduce(|a, b| &a & &b).into_iter().collect();
-        let files = opened.into_iter().enumerate().map(|(index, file)| DatasetFile {
-            source: file.source,
-            hive: keys.iter().map(|k| (k.field.clone(), k.values[index].clone())).collect(),
-        });
-        let files: Vec<DatasetFile> = files.collect();
-        let mut schema = unify(&found, &files)?;
-        if let [blank] = blanks.as_slice() {
-            schema = mark_blanks(&schema, blank);
-        }
-        let schema = Arc::new(schema);
-        let positions = positions(&schema);
-        Ok(Self { files, schema, positions })
+        let keys = hive_keys(&found, &options.csv.types)?;
+        let key_names: Vec<&str> = keys.iter().map(|key| key.field.name().as_str()).collect();
+        let mut of_files = options.clone();
+        of_files.csv.types.retain(|(column, _)| !key_names.contains(&column.as_str()));
+        let opened = found.iter().map(|path| open_file(path, &of_files)).collect::<Result<Vec<_>>>()?;
+        refuse_unused(&of_files.csv, &opened)?;
+        let opened = settle_blanks(&found, opened, &of_files)?;
+        let schema = unify(&found, &opened, &key_names, options.union_by_name)?;
+        let schema = mark_blanks(&schema, &opened);
+        let warnings = warnings(&passed_over, &key_names, &opened);
+        let file = |(index, opened): (usize, Opened)| DatasetFile::new(opened, &schema, &keys, index);
+        let files = opened.into_iter().enumerate().map(file).collect();
+        let own = schema.fields().iter().cloned();
+        let all = own.chain(keys.iter().map(|key| Arc::new(key.field.clone())));
+        let schema = Arc::new(Schema::new(all.collect::<Vec<_>>()));
+        Ok(Self { files, names: Names::new(&schema), schema, warnings })
     }
+}
+
+/// Refuses options of CSV files where there is none.
+fn refuse_unused(csv: &CsvOptions, opened: &[Opened]) -> Result<()> {
+    let unset = CsvOptions::default();
+    if *csv == unset || opened.iter().any(|file| file.format == FileFormat::Csv) {
+        return Ok(());
+    }
+    let options = [
+        ("--delimiter", csv.delimiter != unset.delimiter),
+        ("--no-header", csv.header != unset.header),
+        ("--null", csv.nulls != unset.nulls || csv.typed_nulls != unset.typed_nulls),
+        ("--decimal", csv.decimal != unset.decimal),
+        ("--thousands", csv.thousands != unset.thousands),
+        ("--date-format", csv.date_formats != unset.date_formats),
+        ("--schema", csv.types != unset.types),
+    ];
+    let names: Vec<&str> = options.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
+    let message = match names.as_slice() {
+        [] => "options of CSV files would have no effect: none of the files is CSV".to_owned(),
+        names => format!("{} would have no effect: none of the files is CSV", names.join(", ")),
+    };
+    let error = Error::new(ErrorKind::Request, message);
+    Err(match names.as_slice() {
+        ["--null"] => error.with_help("--with \"NAME = nullif(COLUMN, VALUE)\" makes a value missing"),
+        ["--schema"] => {
+            error.with_help("--with \"NAME = CAST(COLUMN AS TYPE)\" makes a column of another type")
+        }
+        _ => error,
+    })
+}
+
+/// Files of a folder that are named in a warning.
+const MOST_NAMED: usize = 5;
+
+/// What the owner of the files may not expect.
+fn warnings(passed_over: &[PathBuf], keys: &[&str], opened: &[Opened]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !passed_over.is_empty() {
+        let names = passed_over.iter().take(MOST_NAMED).map(|path| path.display().to_string());
+        let more = match passed_over.len().saturating_sub(MOST_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        warnings.push(format!(
+            "files were passed over, as their names do not say what they are: {}{more}; name a file to read it",
+            names.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    for key in keys {
+        if opened.iter().any(|file| file.source.schema().field_with_name(key).is_ok()) {
+            warnings.push(format!(
+                "column {key:?} stands in the files and in the names of their folders: the folders' value is taken"
+            ));
+        }
+    }
+    warnings
 }
 
 /// Overlapping paths and patterns would count rows twice.
@@ -121,56 +185,10 @@ fn refuse_repeats(paths: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-fn positions(schema: &Schema) -> HashMap<String, usize> {
-    schema.fields().iter().enumerate().map(|(i, f)| (f.name().clone(), i)).collect()
-}
-
-/// A file, and its columns whose type is open.
-struct Opened {
-    source: Box<dyn Source>,
-    blank: Vec<String>,
-    format: FileFormat,
-}
-
-/// How a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FileFormat {
-    Parquet,
-    Csv,
-    NdJson,
-    Ipc,
-    Libsvm,
-}
-
-/// Gives columns of text files that begin without a value the type that another file has for them.
-fn settle_blanks(
-    paths: &[PathBuf],
-    mut opened: Vec<Opened>,
-    options: &DatasetOptions,
-) -> Result<Vec<Opened>> {
-    for index in 0..opened.len() {
-        let mut types = Vec::new();
-        for name in &opened[index].blank {
-            let others = opened.iter().filter(|other| !other.blank.contains(name));
-            let mut fields = others.filter_map(|other| other.source.schema().field_with_name(name).ok());
-            types.extend(fields.next().map(|field| (name.clone(), field.data_type().clone())));
-        }
-        if !types.is_empty() {
-            opened[index].source = open_as(&paths[index], opened[index].format, options, &types)?.source;
-        }
-    }
-    Ok(opened)
-}
-
-impl Dataset {
-    /// The first file, to stand for all in a message.
-    fn path(&self) -> PathBuf {
-        self.files[0].source.inputs().first().map(|f| f.path.clone()).unwrap_or_default()
-    }
-}
-
 /// Columns without a value in the sample of any file have no type yet.
-fn mark_blanks(schema: &Schema, blank: &HashSet<String>) -> Schema {
+fn mark_blanks(schema: &Schema, opened: &[Opened]) -> Schema {
+    let of_file = |file: &Opened| file.blank.iter().cloned().collect::<HashSet<String>>();
+    let blank = opened.iter().map(of_file).reduce(|a, b| &a & &b).unwrap_or_default();
     let fields = schema.fields().iter().map(|field| match blank.contains(field.name()) {
         true => Arc::new(Field::new(field.name(), DataType::Null, true)),
         false => Arc::clone(field),
@@ -178,147 +196,10 @@ fn mark_blanks(schema: &Schema, blank: &HashSet<String>) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// Opens one file by what it is.
-fn open_file(path: &Path, options: &DatasetOptions) -> Result<Opened> {
-    // Opening a pipe could wait forever, and a pipe cannot be read twice.
-    if !std::fs::metadata(path).map_err(|e| Error::io(path, e))?.is_file() {
-        let message = "not a regular file; pipes, devices and standard input are not read";
-        return Err(Error::new(ErrorKind::Request, message).at_path(path));
-    }
-    let mut magic = [0u8; 6];
-    let mut file = storage::open(path)?;
-    let read = std::io::Read::read(&mut file, &mut magic).map_err(|e| Error::io(path, e))?;
-    let format = format_of(path, &magic, read)?;
-    open_as(path, format, options, &[])
-}
-
-/// Opens a file of a known format; `types` are those of columns without a value in its sample.
-fn open_as(
-    path: &Path,
-    format: FileFormat,
-    options: &DatasetOptions,
-    types: &[(String, DataType)],
-) -> Result<Opened> {
-    match format {
-        FileFormat::Parquet => {
-            Ok(Opened { source: Box::new(ParquetFile::open(path)?), blank: Vec::new(), format })
-        }
-        FileFormat::Csv => {
-            let mut csv = options.csv.clone();
-            csv.types.extend(types.iter().map(|(name, kind)| (name.clone(), ColumnType::of(kind))));
-            let file = CsvFile::open(path, &csv)?;
-            let blank = file.blank_columns().map(str::to_owned).collect();
-            Ok(Opened { source: Box::new(file), blank, format })
-        }
-        FileFormat::Ipc => Ok(Opened { source: Box::new(IpcFile::open(path)?), blank: Vec::new(), format }),
-        FileFormat::Libsvm => {
-            Ok(Opened { source: Box::new(LibsvmFile::open(path)?), blank: Vec::new(), format })
-        }
-        FileFormat::NdJson => {
-            let file = NdJsonFile::open(path, types)?;
-            let blank = file.blank_columns().map(str::to_owned).collect();
-            Ok(Opened { source: Box::new(file), blank, format })
-        }
-    }
-}
-
-/// Tells a file's format by its first bytes, then by its name.
-fn format_of(path: &Path, magic: &[u8; 6], read: usize) -> Result<FileFormat> {
-    let name = path.to_string_lossy().to_ascii_lowercase();
-    let unsupported = |what: &str| {
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{what} files are not read; convert it to Parquet or CSV"),
-        )
-        .at_path(path))
-    };
-    if magic.starts_with(b"PAR1") || magic.starts_with(b"PARE") || ends_with_any(&name, PARQUET) {
-        return Ok(FileFormat::Parquet);
-    }
-    if magic == b"ARROW1" || ends_with_any(&name, IPC) {
-        return Ok(FileFormat::Ipc);
-    }
-    if magic[..read].starts_with(b"ORC") && name.ends_with(".orc") {
-        return unsupported("ORC");
-    }
-    let stem = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
-    if ends_with_any(stem.unwrap_or(&name), LIBSVM) {
-        return Ok(FileFormat::Libsvm);
-    }
-    if ends_with_any(stem.unwrap_or(&name), NDJSON) {
-        return Ok(FileFormat::NdJson);
-    }
-    if ends_with_any(&name, &[".json", ".xlsx"]) {
-        return unsupported("JSON and spreadsheet");
-    }
-    Ok(FileFormat::Csv)
-}
-
-/// One schema for all files, or an error that names two that disagree.
-fn unify(paths: &[PathBuf], files: &[DatasetFile]) -> Result<Schema> {
-    let mut fields: Vec<Field> =
-        files[0].source.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
-    let known: HashSet<String> = fields.iter().map(|f| f.name().clone()).collect();
-    for (path, file) in paths.iter().zip(files).skip(1) {
-        let disagree = |column: &str, message: String| {
-            Error::new(ErrorKind::Schema, message).at_path(path).in_column(column)
-        };
-        let schema = file.source.schema();
-        if let Some(extra) = schema.fields().iter().find(|f| !known.contains(f.name())) {
-            let first = paths[0].display();
-            let message = format!("the column is not in {first}; all files must have the same columns");
-            return Err(disagree(extra.name(), message));
-        }
-        let found = positions(schema);
-        for field in &mut fields {
-            let Some(found) = found.get(field.name()).map(|&i| schema.field(i)) else {
-                let message = format!("the column is missing here; {} has it", paths[0].display());
-                return Err(disagree(field.name(), message));
-            };
-            let (theirs, ours) = (found.data_type(), field.data_type());
-            let Some(kind) = widest(ours, theirs) else {
-                let error =
-                    disagree(field.name(), format!("{theirs} here, {ours} in {}", paths[0].display()));
-                let text = [ours, theirs].contains(&&DataType::Utf8);
-                let help = "--schema COLUMN=TYPE sets the type of a CSV column";
-                return Err(if text { error.with_help(help) } else { error });
-            };
-            *field = Field::new(field.name(), kind, field.is_nullable() || found.is_nullable());
-        }
-    }
-    for (field, _) in &files[0].hive {
-        if fields.iter().any(|f| f.name() == field.name()) {
-            let message = "the column stands in the file and in its path";
-            return Err(Error::new(ErrorKind::Schema, message).in_column(field.name()).at_path(&paths[0]));
-        }
-        fields.push(field.clone());
-    }
-    Ok(Schema::new(fields))
-}
-
-/// The type that holds the values of both: equal types, or the wider of two numeric ones.
-fn widest(a: &DataType, b: &DataType) -> Option<DataType> {
-    use DataType::{Float64, Int64};
-    let decimal = |t: &DataType| {
-        matches!(
-            t,
-            DataType::Decimal32(..)
-                | DataType::Decimal64(..)
-                | DataType::Decimal128(..)
-                | DataType::Decimal256(..)
-        )
-    };
-    let number = |t: &DataType| t.is_numeric() || decimal(t);
-    match (a, b) {
-        _ if a == b => Some(a.clone()),
-        _ if a.is_signed_integer() && b.is_signed_integer() => {
-            Some(if a.primitive_width() > b.primitive_width() { a.clone() } else { b.clone() })
-        }
-        _ if a.is_integer() && b.is_integer() && *a != DataType::UInt64 && *b != DataType::UInt64 => {
-            Some(Int64)
-        }
-        _ if number(a) && number(b) => Some(Float64),
-        _ => None,
+impl Dataset {
+    /// The first file, to stand for all in a message.
+    fn path(&self) -> PathBuf {
+        self.files[0].source.inputs().first().map(|f| f.path.clone()).unwrap_or_default()
     }
 }
 
@@ -329,9 +210,7 @@ impl Source for Dataset {
 
     fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan + '_>> {
         for name in request.columns.iter().chain(&request.verbatim) {
-            if !self.positions.contains_key(name) {
-                position(&self.schema, name).map_err(|e| e.at_path(&self.path()))?;
-            }
+            self.names.find(&self.schema, name).map_err(|e| e.at_path(&self.path()))?;
         }
         let place = Mutex::new(Place { file: 0, current: None, next_index: 0, rows_before: 0, end: 0 });
         // Files that know their rows can be entered anywhere.
@@ -357,9 +236,25 @@ impl Source for Dataset {
         self.files.iter().fold(ReadCounts::default(), |sum, file| sum + file.source.counts())
     }
 
+    fn doubt(&self, column: &str) -> Option<Doubt> {
+        let files = self.files.iter().filter(|file| !file.constants.contains_key(column));
+        files.map(|file| file.source.doubt(column)).find_map(|doubt| doubt)
+    }
+
+    /// That of the first file that has one: levels of other files come behind it.
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        let mut files = self.files.iter().filter(|file| !file.constants.contains_key(column));
+        files.find_map(|file| file.source.level_order(column).transpose()).transpose()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
     fn verbatim_type(&self, index: usize) -> DataType {
         let field = self.schema.field(index);
-        let types = self.files.iter().filter_map(|file| {
+        let files = self.files.iter().filter(|file| !file.constants.contains_key(field.name()));
+        let types = files.filter_map(|file| {
             let index = file.source.schema().index_of(field.name()).ok()?;
             Some(file.source.verbatim_type(index))
         });
@@ -374,18 +269,20 @@ impl Source for Dataset {
     }
 
     fn summary(&self) -> Summary {
-        let own = self.schema.fields().len() - self.files[0].hive.len();
-        let mut summary = self.files[0].source.summary();
-        for file in &self.files[1..] {
-            let schema = file.source.schema();
-            let order: Vec<usize> =
-                self.schema.fields()[..own].iter().filter_map(|f| schema.index_of(f.name()).ok()).collect();
-            summary.add(&file.source.summary(), &order);
-        }
-        for key in 0..self.files[0].hive.len() {
-            let complete = self.files.iter().all(|file| file.hive[key].1.null_count() == 0);
-            summary.null_counts.push(complete.then_some(0));
-            summary.decode_bytes.push(0);
+        let mut summary = Summary::of_no_file(self.schema.fields().len());
+        for file in &self.files {
+            let names = Names::new(file.source.schema());
+            let own = |name: &String| names.get(name).filter(|_| !file.constants.contains_key(name));
+            let order: Vec<Option<usize>> = self.schema.fields().iter().map(|f| own(f.name())).collect();
+            let of_file = file.source.summary();
+            summary.add(&of_file, &order);
+            for (nulls, field) in summary.null_counts.iter_mut().zip(self.schema.fields()) {
+                let constant = file.constants.get(field.name());
+                // The file's rows were added as nulls.
+                if constant.is_some_and(|(_, value)| value.null_count() == 0) {
+                    *nulls = nulls.zip(of_file.rows).map(|(nulls, rows)| nulls - rows);
+                }
+            }
         }
         summary
     }
@@ -457,14 +354,30 @@ impl DatasetFile {
         self.source.inputs().iter().map(|input| input.rows).sum()
     }
 
-    fn hive_value(&self, name: &str) -> Option<&(Field, ArrayRef)> {
-        self.hive.iter().find(|(field, _)| field.name() == name)
+    /// The file at position `index`, as part of a data set whose files have the columns `schema` beside the keys.
+    fn new(opened: Opened, schema: &Schema, keys: &[HiveKey], index: usize) -> Self {
+        let keys = keys.iter().map(|key| (key.field.clone(), Arc::clone(&key.values[index])));
+        let mut constants: HashMap<String, (Field, ArrayRef)> =
+            keys.map(|(field, value)| (field.name().clone(), (field, value))).collect();
+        let found = opened.source.schema();
+        let names = Names::new(found);
+        for field in schema.fields() {
+            let untyped = |i: usize| found.field(i).data_type() == &DataType::Null;
+            let lacks = !names.contains(field.name());
+            let is_null = names.get(field.name()).is_some_and(untyped);
+            if lacks || (is_null && field.data_type() != &DataType::Null) {
+                let nulls = new_null_array(field.data_type(), 1);
+                constants.insert(field.name().clone(), (field.as_ref().clone(), nulls));
+            }
+        }
+        Self { source: opened.source, constants }
     }
 
     /// The part of a request that the file itself answers.
     fn request(&self, request: &ScanRequest) -> ScanRequest {
-        let own = |names: &[String]| names.iter().filter(|n| self.hive_value(n).is_none()).cloned().collect();
-        let key = |name: &str| self.hive_value(name).map(|(_, value)| hive_bounds(value));
+        let own =
+            |names: &[String]| names.iter().filter(|n| !self.constants.contains_key(*n)).cloned().collect();
+        let key = |name: &str| self.constants.get(name).map(|(_, value)| hive_bounds(value));
         // A file that is passed over must still be counted.
         let prune = request.prune.as_ref().filter(|_| !request.row_numbers || self.rows().is_some());
         ScanRequest {
@@ -476,15 +389,15 @@ impl DatasetFile {
         }
     }
 
-    /// Puts the hive columns where the request wants them.
+    /// Puts the columns that are constant where the request wants them.
     fn complete(&self, request: &ScanRequest, partition: Partition) -> Partition {
         let names: Vec<&String> = request.columns.iter().chain(&request.verbatim).collect();
-        let hive: Vec<Option<(Field, ArrayRef)>> =
-            names.iter().map(|n| self.hive_value(n).cloned()).collect();
-        if hive.iter().all(Option::is_none) {
+        let constants: Vec<Option<(Field, ArrayRef)>> =
+            names.iter().map(|n| self.constants.get(*n).cloned()).collect();
+        if constants.iter().all(Option::is_none) {
             return partition;
         }
-        let batches = partition.batches.map(move |batch| batch.and_then(|b| with_constants(&b, &hive)));
+        let batches = partition.batches.map(move |batch| batch.and_then(|b| with_constants(&b, &constants)));
         Partition { batches: Box::new(batches), ..partition }
     }
 }
@@ -511,21 +424,4 @@ fn with_constants(batch: &RecordBatch, constants: &[Option<(Field, ArrayRef)>]) 
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn widening_keeps_every_value() {
-        use DataType::{Boolean, Float32, Float64, Int16, Int32, Int64, UInt8, UInt64, Utf8};
-        assert_eq!(widest(&Int16, &Int32), Some(Int32));
-        assert_eq!(widest(&UInt8, &Int32), Some(Int64));
-        assert_eq!(widest(&UInt64, &Int32), Some(Float64));
-        assert_eq!(widest(&Int32, &Float32), Some(Float64));
-        assert_eq!(widest(&DataType::Decimal128(10, 2), &Int64), Some(Float64));
-        assert_eq!(widest(&Utf8, &Int64), None);
-        assert_eq!(widest(&Boolean, &Int64), None);
-    }
 }

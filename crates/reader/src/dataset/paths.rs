@@ -1,11 +1,13 @@
 //! From what a user names to files: paths, directories, globs.
 
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use globset::GlobBuilder;
 use walkdir::WalkDir;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage;
 
 /// Endings of Parquet files.
 pub(super) const PARQUET: &[&str] = &[".parquet", ".parq", ".pq"];
@@ -28,17 +30,32 @@ const EXTENSIONS: &[&[&str]] = &[PARQUET, CSV, IPC, LIBSVM, NDJSON];
 /// Endings of compressed text, behind one of the above.
 const COMPRESSED: [&str; 2] = [".gz", ".zst"];
 
-/// Appends the files that one argument names.
-pub(super) fn expand(argument: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+/// Appends the files that one argument names. Files of a folder that are not read go to `passed_over`.
+pub(super) fn expand(
+    argument: &Path,
+    found: &mut Vec<PathBuf>,
+    passed_over: &mut Vec<PathBuf>,
+) -> Result<()> {
     let text = argument.to_string_lossy();
     if argument.is_dir() {
         let before = found.len();
-        walk(argument, usize::MAX, found, is_data_name)?;
+        let mut others = Vec::new();
+        walk(argument, usize::MAX, found, |path| {
+            // Hive, Impala and Trino give their files no ending.
+            let wanted = is_data_name(path) || is_data(path);
+            others.extend((!wanted).then(|| path.to_path_buf()));
+            wanted
+        })?;
         if found.len() == before {
             let message =
                 format!("the directory has no file that ends in {}", EXTENSIONS.concat().join(", "));
-            return Err(Error::new(ErrorKind::Io, message).at_path(argument));
+            let error = Error::new(ErrorKind::Io, message).at_path(argument);
+            return Err(match others.first() {
+                Some(other) => error.with_help(format!("{} is none", other.display())),
+                None => error,
+            });
         }
+        passed_over.append(&mut others);
     } else if argument.exists() || !text.contains(['*', '?', '[', '{']) {
         found.push(argument.to_path_buf());
     } else {
@@ -74,11 +91,17 @@ fn glob_depth(pattern: &Path) -> usize {
 }
 
 /// Appends the matching files below `base` in the order of their paths. Hidden files and folders, and
-/// those that begin with an underscore (`_SUCCESS`), are passed over.
-fn walk(base: &Path, depth: usize, found: &mut Vec<PathBuf>, wanted: impl Fn(&Path) -> bool) -> Result<()> {
+/// those that begin with an underscore (`_SUCCESS`), are passed over, but not the folders of keys (`_year=2024`).
+fn walk(
+    base: &Path,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+    mut wanted: impl FnMut(&Path) -> bool,
+) -> Result<()> {
     let visible = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
-        entry.depth() == 0 || !(name.starts_with('.') || name.starts_with('_'))
+        let is_key = entry.file_type().is_dir() && name.contains('=');
+        entry.depth() == 0 || !(name.starts_with('.') || (name.starts_with('_') && !is_key))
     };
     for entry in WalkDir::new(base)
         .max_depth(depth)
@@ -100,6 +123,18 @@ fn walk(base: &Path, depth: usize, found: &mut Vec<PathBuf>, wanted: impl Fn(&Pa
         }
     }
     Ok(())
+}
+
+/// The first bytes of a file, which tell formats apart.
+pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    storage::open(path)?.take(16).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    Ok(bytes)
+}
+
+/// Whether a file without an ending that says so is one of Parquet or Arrow.
+fn is_data(path: &Path) -> bool {
+    first_bytes(path).is_ok_and(|bytes| bytes.starts_with(b"PAR1") || bytes.starts_with(b"ARROW1"))
 }
 
 /// Whether a name in lower case has one of these endings.

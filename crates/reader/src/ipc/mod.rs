@@ -17,7 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type};
+use arrow_array::{
+    Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
+};
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, MetadataVersion};
@@ -28,7 +31,8 @@ use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_IPC_BATCH_BYTES, MAX_ROWS};
 use crate::source::{
-    InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+    InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
+    first_dictionary, position,
 };
 use crate::storage;
 
@@ -164,10 +168,6 @@ fn delivered(stored: &Schema) -> Result<Schema> {
     if fields.len() > MAX_COLUMNS {
         let message = format!("{} columns are beyond the limit of {MAX_COLUMNS}", fields.len());
         return Err(Error::new(ErrorKind::Limit, message));
-    }
-    let mut names = std::collections::HashSet::new();
-    if let Some(twice) = fields.iter().find(|field| !names.insert(field.name().as_str())) {
-        return Err(Error::new(ErrorKind::Column, "two columns have this name").in_column(twice.name()));
     }
     let plain = |field: &Arc<Field>| {
         let kind = match field.data_type() {
@@ -324,6 +324,14 @@ impl Source for IpcFile {
         ReadCounts { bytes: self.bytes_read.load(Ordering::Relaxed), ..ReadCounts::default() }
     }
 
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        let field = self.stored.field(position(&self.schema, column)?);
+        match field.dict_is_ordered() {
+            Some(true) => first_dictionary(self, column),
+            _ => Ok(None),
+        }
+    }
+
     fn verify_unchanged(&self) -> Result<()> {
         self.file.verify_unchanged()
     }
@@ -471,6 +479,22 @@ impl Plan {
     }
 }
 
+/// Narrow keys of a dictionary, as pandas writes them, as those that were promised.
+fn wide_keys(keys: &dyn Array) -> Option<Int32Array> {
+    macro_rules! from {
+        ($kind:ident) => {
+            Some(keys.as_primitive::<$kind>().unary(i32::from))
+        };
+    }
+    match keys.data_type() {
+        DataType::Int8 => from!(Int8Type),
+        DataType::Int16 => from!(Int16Type),
+        DataType::UInt8 => from!(UInt8Type),
+        DataType::UInt16 => from!(UInt16Type),
+        _ => None,
+    }
+}
+
 /// A column without its dictionary, unless that is kept and of the type that was promised; text as `Utf8`.
 fn plain(column: &ArrayRef, keep_dictionary: bool) -> Result<ArrayRef> {
     match column.data_type() {
@@ -478,6 +502,16 @@ fn plain(column: &ArrayRef, keep_dictionary: bool) -> Result<ArrayRef> {
             if keep_dictionary && **keys == DataType::Int32 && **values == DataType::Utf8 =>
         {
             Ok(Arc::clone(column))
+        }
+        DataType::Dictionary(_, values) if keep_dictionary && **values == DataType::Utf8 => {
+            match wide_keys(column.as_any_dictionary().keys()) {
+                Some(keys) => {
+                    let values = Arc::clone(column.as_any_dictionary().values());
+                    let wide = DictionaryArray::<Int32Type>::try_new(keys, values);
+                    Ok(Arc::new(wide.map_err(|e| of_arrow(&e))?))
+                }
+                None => plain(column, false),
+            }
         }
         DataType::Dictionary(..) => {
             let dictionary = column.as_any_dictionary();

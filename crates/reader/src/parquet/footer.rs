@@ -1,6 +1,5 @@
 //! What must hold of a footer before anything is decoded.
 
-use std::collections::HashMap;
 use std::fs::File;
 
 use arrow_schema::Schema;
@@ -9,6 +8,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_ROWS};
+use crate::source::names::Names;
 use crate::storage::read_exact_at;
 
 /// Reads the footer, after a look at the magic bytes at both ends and at its length between them.
@@ -135,16 +135,10 @@ fn check_row_group(group: &RowGroupMetaData, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// Positions of the columns by name; there must be columns, and no two with one name.
-pub(super) fn check_names(schema: &Schema) -> Result<HashMap<String, usize>> {
+/// Positions of the columns by name; there must be columns.
+pub(super) fn check_names(schema: &Schema) -> Result<Names> {
     if schema.fields().is_empty() {
         return Err(Error::new(ErrorKind::Malformed, "the file has no columns"));
     }
-    let mut positions = HashMap::new();
-    for (index, field) in schema.fields().iter().enumerate() {
-        if positions.insert(field.name().clone(), index).is_some() {
-            return Err(Error::new(ErrorKind::Column, "two columns have this name").in_column(field.name()));
-        }
-    }
-    Ok(positions)
+    Ok(Names::new(schema))
 }

@@ -11,6 +11,7 @@ mod declared;
 mod delta;
 mod footer;
 mod located;
+mod ordered;
 mod page_header;
 mod pages;
 mod pieces;
@@ -38,6 +39,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use self::declared::check_declared;
 use self::footer::{check_metadata, check_names, read_footer, without_codecs};
 use self::located::{LocatedPages, decode_bytes, locate_pages};
+use self::ordered::is_ordered;
 use self::pages::{Chunk, PageFile, Reading, Seen, Walk};
 use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
@@ -45,7 +47,8 @@ use self::types::{arrow_metadata, with_dictionaries};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
+    first_dictionary, names::Names,
 };
 use crate::storage;
 
@@ -62,7 +65,7 @@ struct Shared {
     codecs: Vec<Vec<Compression>>,
     located: Arc<LocatedPages>,
     seen: Arc<Seen>,
-    positions: HashMap<String, usize>,
+    positions: Names,
 }
 
 impl ParquetFile {
@@ -135,7 +138,7 @@ impl ParquetFile {
         let shared = &self.shared;
         // A column that is also wanted as the file has it is decoded once, as text.
         let names = request.dictionaries.iter().filter(|name| !request.verbatim.contains(name));
-        let fields: Vec<usize> = names.filter_map(|name| shared.positions.get(name)).copied().collect();
+        let fields: Vec<usize> = names.filter_map(|name| shared.positions.get(name)).collect();
         contain(|| {
             with_dictionaries(&shared.reader, parquet_roots, &fields)
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
@@ -153,8 +156,7 @@ impl Source for ParquetFile {
         let shared = Arc::clone(&self.shared);
         let schema = shared.reader.schema();
         let wanted = request.columns.iter().chain(&request.verbatim);
-        let find =
-            |name: &String| shared.positions.get(name).map_or_else(|| position(schema, name), |&i| Ok(i));
+        let find = |name: &String| shared.positions.find(schema, name);
         let wanted: Vec<usize> =
             wanted.map(find).collect::<Result<_>>().map_err(|e| e.at_path(&shared.file.path))?;
         let mut roots = wanted.clone();
@@ -220,6 +222,13 @@ impl Source for ParquetFile {
             }
         }
         summary
+    }
+
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        match is_ordered(self.metadata().file_metadata(), column) {
+            true => first_dictionary(self, column),
+            false => Ok(None),
+        }
     }
 
     fn checksums(&self) -> Checksums {
@@ -292,7 +301,7 @@ impl Shared {
     /// children have no field.
     fn parquet_roots(&self) -> Vec<usize> {
         let roots = self.reader.parquet_schema().root_schema().get_fields().iter().enumerate();
-        let with_field = roots.filter(|(_, root)| self.positions.contains_key(root.name()));
+        let with_field = roots.filter(|(_, root)| self.positions.contains(root.name()));
         with_field.map(|(index, _)| index).collect()
     }
 }

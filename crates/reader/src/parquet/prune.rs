@@ -8,12 +8,13 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::predicate::{Bounds, Predicate, Value};
+use crate::source::names::Names;
 
 /// For each row group whether some row of it may pass `predicate`. `positions` finds the fields of the Arrow
 /// schema by name, `parquet_roots` their columns at the root of the Parquet schema.
 pub(super) fn may_pass(
     reader: &ArrowReaderMetadata,
-    positions: &HashMap<String, usize>,
+    positions: &Names,
     parquet_roots: &[usize],
     predicate: &Predicate,
 ) -> Vec<bool> {
@@ -22,7 +23,7 @@ pub(super) fn may_pass(
     let mut leaves: HashMap<&str, Option<(usize, &DataType)>> = HashMap::new();
     predicate.for_each_column(&mut |name| {
         leaves.entry(name).or_insert_with(|| {
-            let &field = positions.get(name)?;
+            let field = positions.get(name)?;
             let &root = parquet_roots.get(field)?;
             let first = (0..descr.num_columns()).find(|&leaf| descr.get_column_root_idx(leaf) == root)?;
             let flat =

@@ -20,7 +20,8 @@ use super::syntax::{Text, with_room};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::predicate::Predicate;
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
+    Checksums, Doubt, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
+    position,
 };
 
 /// Any source, with further columns computed from its own, and without the rows that fail a condition.
@@ -187,6 +188,21 @@ impl Source for Expressions<'_> {
         let filtered = self.program.rows_filtered.load(Ordering::Relaxed);
         let inner = self.inner.counts();
         ReadCounts { rows_filtered: inner.rows_filtered + filtered, ..inner }
+    }
+
+    fn doubt(&self, column: &str) -> Option<Doubt> {
+        self.inner.doubt(column)
+    }
+
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        match self.inner.schema().field_with_name(column) {
+            Ok(_) => self.inner.level_order(column),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.inner.warnings()
     }
 
     fn reopens(&self) -> bool {

@@ -2,6 +2,7 @@
 //! [`Partition`]s in order, a partition is an iterator of Arrow record batches.
 
 pub(crate) mod batches;
+pub(crate) mod names;
 pub(crate) mod nearest;
 
 use std::fs::{File, Metadata};
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,25 @@ pub trait Source: Send + Sync {
     /// once they are done.
     fn counts(&self) -> ReadCounts {
         ReadCounts::default()
+    }
+
+    /// What speaks against taking a column of text for one of categories. Nothing unless it says so.
+    fn doubt(&self, _column: &str) -> Option<Doubt> {
+        None
+    }
+
+    /// The levels of a column of text in the order that its writer gave them: those of an ordered category. `None` where
+    /// nobody gave one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    fn level_order(&self, _column: &str) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
+    /// What is to be known of the data set as a whole, such as files that were passed over: a sentence each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Whether [`Source::scan`] can be called again; false for a pipe.
@@ -105,6 +126,18 @@ impl<S: Source + ?Sized> Source for &S {
         (**self).counts()
     }
 
+    fn doubt(&self, column: &str) -> Option<Doubt> {
+        (**self).doubt(column)
+    }
+
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        (**self).level_order(column)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        (**self).warnings()
+    }
+
     fn reopens(&self) -> bool {
         (**self).reopens()
     }
@@ -116,6 +149,28 @@ impl<S: Source + ?Sized> Source for &S {
     fn verify_unchanged(&self) -> Result<()> {
         (**self).verify_unchanged()
     }
+}
+
+/// The dictionary of a column in its first batch, if it has one of text.
+pub(crate) fn first_dictionary(source: &dyn Source, column: &str) -> Result<Option<Vec<String>>> {
+    // A batch of several row groups has a dictionary of its own.
+    let scan = source.scan(&ScanRequest::new([column]).dictionaries([column]).batch_rows(1))?;
+    let Some(partition) = scan.next_partition() else { return Ok(None) };
+    let Some(batch) = partition?.batches.next() else { return Ok(None) };
+    let batch = batch?;
+    let dictionary = batch.column(0).as_any_dictionary_opt().map(|array| array.values());
+    let values = dictionary.and_then(|values| values.as_string_opt::<i32>());
+    Ok(values.map(|values| values.iter().flatten().map(str::to_owned).collect()))
+}
+
+/// Why a column is text although most of its cells are numbers, or dates and times: some cell is neither.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Doubt {
+    /// The error for making a feature or a response of the column: it shows the cell, its line and the way out.
+    pub error: Error,
+    /// Whether most cells are numbers.
+    pub number: bool,
 }
 
 /// What one pass reads.
@@ -269,14 +324,22 @@ impl Scan for NoPartitions {
 /// Position of the column `name` in `schema`.
 ///
 /// # Errors
-/// [`ErrorKind::Column`] that names the missing column, and those that may be meant.
+/// [`ErrorKind::Column`] that names the missing column, and those that may be meant; also where two have the name.
 pub fn position(schema: &arrow_schema::Schema, name: &str) -> Result<usize> {
-    schema.fields().iter().position(|f| f.name() == name).ok_or_else(|| {
-        let known = schema.fields().iter().map(|f| f.name().as_str());
-        Error::new(ErrorKind::Column, "no such column")
-            .in_column(name)
-            .with_help(suggestion(name, known, "columns"))
-    })
+    let mut found = schema.fields().iter().enumerate().filter(|(_, f)| f.name() == name);
+    match (found.next(), found.next()) {
+        (Some((index, _)), None) => Ok(index),
+        (Some((first, _)), Some((second, _))) => {
+            let message = format!("ambiguous: columns {} and {} have this name", first + 1, second + 1);
+            Err(Error::new(ErrorKind::Column, message).in_column(name))
+        }
+        (None, _) => {
+            let known = schema.fields().iter().map(|f| f.name().as_str());
+            Err(Error::new(ErrorKind::Column, "no such column")
+                .in_column(name)
+                .with_help(suggestion(name, known, "columns")))
+        }
+    }
 }
 
 /// One pass over a source: a queue of partitions, shared by all threads that work on it.
@@ -506,16 +569,29 @@ impl Summary {
         Self { null_counts: vec![None; columns], decode_bytes: vec![0; columns], ..Self::default() }
     }
 
-    /// Adds a further file, whose columns `order` finds for each column of this one.
-    pub(crate) fn add(&mut self, other: &Self, order: &[usize]) {
+    /// No file yet, of `columns` columns.
+    pub(crate) fn of_no_file(columns: usize) -> Self {
+        Self {
+            rows: Some(0),
+            row_groups: Some(0),
+            null_counts: vec![Some(0); columns],
+            decode_bytes: vec![0; columns],
+            ..Self::default()
+        }
+    }
+
+    /// Adds a file, whose columns `order` finds for each column of this one; one that it lacks is null in all rows.
+    pub(crate) fn add(&mut self, other: &Self, order: &[Option<usize>]) {
         let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
         self.rows = sum(self.rows, other.rows);
         self.row_groups = self.row_groups.zip(other.row_groups).map(|(a, b)| a + b);
         self.largest_row_group = self.largest_row_group.max(other.largest_row_group);
         self.partition_bytes = self.partition_bytes.max(other.partition_bytes);
         for (column, &theirs) in order.iter().enumerate() {
-            self.null_counts[column] = sum(self.null_counts[column], other.null_counts[theirs]);
-            self.decode_bytes[column] = self.decode_bytes[column].max(other.decode_bytes[theirs]);
+            let nulls = theirs.map_or(other.rows, |theirs| other.null_counts[theirs]);
+            self.null_counts[column] = sum(self.null_counts[column], nulls);
+            let bytes = theirs.map_or(0, |theirs| other.decode_bytes[theirs]);
+            self.decode_bytes[column] = self.decode_bytes[column].max(bytes);
         }
     }
 }

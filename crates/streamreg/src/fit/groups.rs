@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use streamreg_core::{Group, Groups, LeftOut, Level, RowLedger, in_order};
 use streamreg_reader::{ReadCounts, Source};
-use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions};
+use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions, Warning};
 
 use super::attempt::{Attempts, attempts};
 use super::state::State;
@@ -68,6 +68,8 @@ pub struct GroupSummary {
     pub ledger: RowLedger,
     /// Columns that are not features although nobody excluded them.
     pub left_out: Vec<LeftOut>,
+    /// What the reader should know.
+    pub warnings: Vec<Warning>,
     /// The files.
     pub inputs: Vec<InputRecord>,
     /// What was read of them.
@@ -121,6 +123,7 @@ pub(super) fn fit<R: Rows, T: Send>(
         failed,
         not_ok,
         left_out: state.left_out.clone(),
+        warnings: passes.warnings(),
         inputs: passes.inputs().into_iter().map(InputRecord::from).collect(),
         timings,
         conf_level: options.conf_level,

@@ -33,7 +33,7 @@ use crate::model::columns::model_columns;
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows, SourceRows, StreamRows};
-use crate::plan::{Plan, Route};
+use crate::plan::{Plan, Route, doubtful_categories};
 use crate::report::{Common, Details, FitReport, Found};
 use crate::request::regression::Regression;
 use crate::request::selection::open;
@@ -73,7 +73,10 @@ fn conclude<R: Rows>(
 ) -> Result<Vec<FitReport>> {
     let Fitted { spec, left_out, coding, ledger, found } = fitted;
     found.iter().try_for_each(refuse_overflow)?;
+    let mut warnings = passes.warnings();
+    warnings.extend(doubtful_categories(plan.regression, design, &coding.levels, ledger.rows_used));
     let common = Common {
+        warnings,
         columns: model_columns(design, &passes.schema()),
         spec,
         coding,
@@ -125,12 +128,20 @@ impl Regression {
         Ok(Box::new(open(paths, &self.dataset)?))
     }
 
+    /// The source with computed columns and without filtered rows; it must have a row before that.
+    fn rows_of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
+        if source.summary().rows == Some(0) {
+            return Err(Error::data("there are no rows to fit"));
+        }
+        self.selection.of(source)
+    }
+
     /// The columns that the model may name: those of the source, and those that are computed.
     ///
     /// # Errors
-    /// When an expression is not valid for the columns of the source.
+    /// When an expression is not valid for the columns of the source, or there is no row.
     pub fn schema(&self, source: &dyn Source) -> Result<SchemaRef> {
-        Ok(Arc::clone(self.selection.of(source)?.schema()))
+        Ok(Arc::clone(self.rows_of(source)?.schema()))
     }
 
     /// Fits to files: paths, directories, glob patterns.
@@ -147,7 +158,7 @@ impl Regression {
     /// # Errors
     /// As [`Regression::fit_paths`].
     pub fn fit_source(&self, source: &dyn Source) -> Result<FitReport> {
-        self.refuse_several_targets(self.selection.of(source)?.schema())?;
+        self.refuse_several_targets(self.rows_of(source)?.schema())?;
         only(self.fit_targets(source)?)
     }
 
@@ -156,7 +167,7 @@ impl Regression {
     /// # Errors
     /// As [`Regression::fit_paths`].
     pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
-        let source = self.selection.of(source)?;
+        let source = self.rows_of(source)?;
         let source = source.as_ref();
         reports(self, &SourceRows(source), Some(source))
     }
@@ -187,7 +198,7 @@ impl Regression {
         make: impl Fn(GroupFit) -> T + Sync,
         each: impl FnMut(T) -> Result<()> + Send,
     ) -> Result<GroupSummary> {
-        let source = self.selection.of(source)?;
+        let source = self.rows_of(source)?;
         let source = source.as_ref();
         groups::fit(self, &SourceRows(source), source, make, each)
     }

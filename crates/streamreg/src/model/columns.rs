@@ -16,6 +16,8 @@ pub(crate) enum ColumnKind {
     Boolean,
     Date,
     Timestamp,
+    Time,
+    Duration,
     Text,
     List,
 }
@@ -27,6 +29,8 @@ impl std::fmt::Display for ColumnKind {
             Self::Boolean => "a boolean",
             Self::Date => "a date",
             Self::Timestamp => "a timestamp",
+            Self::Time => "a time of day",
+            Self::Duration => "a duration",
             Self::Text => "a text",
             Self::List => "a list",
         })
@@ -38,6 +42,8 @@ impl ColumnKind {
         match kind {
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Timestamp(..) => Self::Timestamp,
+            DataType::Time32(_) | DataType::Time64(_) => Self::Time,
+            DataType::Duration(_) => Self::Duration,
             DataType::Boolean => Self::Boolean,
             DataType::List(_) | DataType::LargeList(_) => Self::List,
             kind if usable_as_number(kind) => Self::Number,
@@ -52,6 +58,8 @@ impl ColumnKind {
             Self::Boolean => DataType::Boolean,
             Self::Date => DataType::Date32,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Second, None),
+            Self::Time => DataType::Time32(TimeUnit::Second),
+            Self::Duration => DataType::Duration(TimeUnit::Second),
             Self::Text => DataType::Utf8,
             Self::List => DataType::List(Arc::new(Field::new("item", DataType::Int64, true))),
         }

@@ -10,7 +10,7 @@ use streamreg_solve::Warning;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predictor::Predictor;
-use crate::pass::{Execution, Pass, Rows, Scope, SourceRows};
+use crate::pass::{Execution, Pass, Rows, Scope, SourceRows, data_set_warnings};
 use crate::request::selection::open;
 use crate::setters::setters;
 
@@ -88,7 +88,7 @@ impl Model {
         let columns = predictor.design.columns();
         let selection = self.selection(options.filter.clone(), columns.iter().cloned())?;
         let source = selection.of(&files)?;
-        self.check_columns(columns, source.schema())?;
+        self.check_columns(columns, source.schema(), Some(source.as_ref()))?;
         let make = || PredictionErrors::new(&predictor);
         let rows = SourceRows(source.as_ref());
         let Predictor { design, levels, .. } = &predictor;
@@ -101,7 +101,9 @@ impl Model {
             };
             return Err(Error::data(format!("no row can be used: {what}")));
         }
-        Ok(errors.into_evaluation(self.evaluation_warnings(), ledger))
+        let mut warnings = self.evaluation_warnings();
+        warnings.extend(data_set_warnings(source.as_ref()));
+        Ok(errors.into_evaluation(warnings, ledger))
     }
 
     fn evaluation_warnings(&self) -> Vec<Warning> {

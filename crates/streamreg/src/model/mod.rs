@@ -16,12 +16,12 @@ use streamreg_core::{
     Coding, Design, DesignBlock, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
     RowReader, Unseen, choices, factor_name,
 };
-use streamreg_reader::position;
+use streamreg_reader::{Source, position};
 use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
 use crate::error::{Error, Failure, Result};
-use crate::model::columns::{ModelColumn, WideCoefficients};
+use crate::model::columns::{ColumnKind, ModelColumn, WideCoefficients};
 use crate::model::predictor::Predictor;
 use crate::output::write_atomically;
 use crate::pass::project;
@@ -226,12 +226,21 @@ impl Model {
         Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)
     }
 
-    /// Checks that a schema has the columns, with values of the kinds they had in the fit.
-    pub(crate) fn check_columns(&self, columns: &[String], schema: &Schema) -> Result<()> {
+    /// Checks that the data have the columns, with values of the kinds they had in the fit.
+    pub(crate) fn check_columns(
+        &self,
+        columns: &[String],
+        schema: &Schema,
+        source: Option<&dyn Source>,
+    ) -> Result<()> {
         for name in columns {
             let found = schema.field(position(schema, name)?).data_type();
             let fitted = self.0.columns.iter().find(|c| c.name == *name).map(|c| c.kind);
             if let Some(fitted) = fitted.filter(|kind| !kind.accepts(found)) {
+                let numeric = fitted != ColumnKind::Text;
+                if let Some(doubt) = source.filter(|_| numeric).and_then(|source| source.doubt(name)) {
+                    return Err(doubt.error.into());
+                }
                 let message =
                     format!("column {name:?}: {found} here, but the model was fitted to {fitted} column");
                 return Err(Error::data(message));
@@ -324,7 +333,7 @@ impl Model {
         interval: Option<(Interval, f64)>,
     ) -> Result<Prediction> {
         let predictor = self.predictor(Unseen::Error)?;
-        self.check_columns(predictor.design.columns(), batch.schema_ref())?;
+        self.check_columns(predictor.design.columns(), batch.schema_ref(), None)?;
         let batch = project(batch, predictor.design.columns())?;
         Ok(self.predict_with(&predictor, &mut predictor.reader(), &batch, interval)?)
     }

@@ -9,11 +9,13 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use streamreg_core::{MissingReason, RowLedger, RowReader, Unseen, in_order, widened};
 use streamreg_reader::{DatasetOptions, Source};
 
+use streamreg_solve::Warning;
+
 use crate::error::{Error, Failure, Result};
 use crate::model::predictor::Predictor;
 use crate::model::{Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
-use crate::pass::{Execution, Pass, SourceRows};
+use crate::pass::{Execution, Pass, SourceRows, data_set_warnings};
 use crate::request::selection::open;
 use crate::setters::setters;
 
@@ -67,7 +69,7 @@ impl PredictOptions {
 }
 
 /// What a prediction run did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PredictSummary {
     /// Rows read, and written.
@@ -76,6 +78,8 @@ pub struct PredictSummary {
     pub nulls: u64,
     /// Cells with a level that the model does not know.
     pub unseen: u64,
+    /// What the reader should know.
+    pub warnings: Vec<Warning>,
 }
 
 impl Model {
@@ -135,7 +139,7 @@ impl Model {
         source: &dyn Source,
         options: &PredictOptions,
     ) -> Result<SchemaRef> {
-        self.check_columns(predictor.design.columns(), source.schema())?;
+        self.check_columns(predictor.design.columns(), source.schema(), Some(source))?;
         let mut fields = Vec::new();
         for name in &options.keep {
             let index = streamreg_reader::position(source.schema(), name)?;
@@ -173,7 +177,7 @@ impl Model {
         let scan = source.scan(&request)?;
         let mut writer = open()?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
-        let mut summary = PredictSummary::default();
+        let mut summary = PredictSummary { warnings: data_set_warnings(source), ..PredictSummary::default() };
         let total = source.inputs().iter().map(|input| input.rows).sum();
         options.execution.control(Pass::only(), total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {

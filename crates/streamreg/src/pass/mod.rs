@@ -6,15 +6,17 @@ pub(crate) mod row_ids;
 mod source_rows;
 mod stream_rows;
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use streamreg_core::iterative::{RowBlock, Standardizer};
-use streamreg_core::{Accumulator, Design, Levels, RowLedger};
+use streamreg_core::{Accumulator, Design, Levels, RowLedger, usable_as_number, widened};
 use streamreg_reader::ScanRequest;
 
 pub use self::execution::{Execution, Progress, ProgressFn};
 pub(crate) use self::execution::{LastLoss, Pass};
-pub(crate) use self::passes::Passes;
+pub(crate) use self::passes::{Passes, data_set_warnings};
 use self::row_ids::RowIdPlan;
 pub(crate) use self::source_rows::SourceRows;
 pub(crate) use self::stream_rows::StreamRows;
@@ -104,7 +106,27 @@ impl Taken {
 
     fn join(self) -> Result<Option<RecordBatch>> {
         let Some(first) = self.batches.first() else { return Ok(None) };
-        let schema = first.schema();
-        Ok(Some(arrow_select::concat::concat_batches(&schema, &self.batches)?))
+        let types = |column: usize| self.batches.iter().map(move |batch| batch.column(column).data_type());
+        // The files of a data set may have different types of numbers, or of text.
+        let field = |(column, field): (usize, &FieldRef)| {
+            let same = types(column).all(|kind| kind == field.data_type());
+            let text = types(column).any(|kind| !usable_as_number(kind));
+            let kind = match (same, text) {
+                (true, _) => field.data_type().clone(),
+                (false, true) => DataType::Utf8,
+                (false, false) => DataType::Float64,
+            };
+            Field::new(field.name(), kind, true)
+        };
+        let fields = first.schema_ref().fields().iter().enumerate().map(field);
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let joined = |batch: &RecordBatch| {
+            let columns = batch.columns().iter().zip(schema.fields());
+            let columns = columns.map(|(array, field)| widened(array, field.data_type()));
+            let columns = columns.collect::<streamreg_core::Result<Vec<_>>>()?;
+            Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
+        };
+        let batches = self.batches.iter().map(joined).collect::<Result<Vec<_>>>()?;
+        Ok(Some(arrow_select::concat::concat_batches(&schema, &batches)?))
     }
 }

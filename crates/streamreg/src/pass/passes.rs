@@ -6,11 +6,17 @@ use arrow_schema::SchemaRef;
 use streamreg_core::iterative::RowBlock;
 use streamreg_core::{Accumulator, Design, Levels, RowLedger};
 use streamreg_reader::{InputFile, ReadCounts, Source};
+use streamreg_solve::Warning;
 
 use crate::error::Result;
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Execution, LastLoss, Pass, Rows, Scope, Shuffled};
 use crate::report::Timings;
+
+/// What is to be said of a data set as a whole.
+pub(crate) fn data_set_warnings(source: &dyn Source) -> Vec<Warning> {
+    source.warnings().into_iter().map(|message| Warning::new("data_set", message)).collect()
+}
 
 /// The rows of a fit, and how long the passes over them took.
 pub(crate) struct Passes<'a, R> {
@@ -89,6 +95,23 @@ impl<'a, R: Rows> Passes<'a, R> {
     /// The number of rows, where it is known beforehand.
     pub(crate) fn known_rows(&self) -> Option<u64> {
         self.source.and_then(|source| source.summary().rows).filter(|_| !self.filters())
+    }
+
+    /// Gives categories the order of levels that their files have.
+    pub(crate) fn order_levels(&self, design: &mut Design) -> Result<()> {
+        let Some(source) = self.source.filter(|source| source.reopens()) else { return Ok(()) };
+        let columns: Vec<String> = design.category_columns().into_iter().map(str::to_owned).collect();
+        for column in columns {
+            if let Some(levels) = source.level_order(&column)? {
+                design.order_levels(&column, &levels);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be said of the data set as a whole.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        self.source.map(data_set_warnings).unwrap_or_default()
     }
 
     pub(crate) fn inputs(&self) -> Vec<InputFile> {

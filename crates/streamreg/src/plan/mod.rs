@@ -1,9 +1,11 @@
 //! What was asked for becomes what is done: decided once, before rows are read.
 //!
 //! A [`Plan`] knows with which precision sums are carried, and the [`Route`] that a fit takes. What does not go together is
-//! refused here, and so is what would have no effect ([`unused`]); what only the data can tell (their levels, their rank) is left to the routes in `fit`. [`limits`] has what
+//! refused here, and so is what would have no effect ([`unused`]), and text that its owner hardly means as a category
+//! ([`doubtful`]); what only the data can tell (their levels, their rank) is left to the routes in `fit`. [`limits`] has what
 //! a fit may ask of memory.
 
+mod doubtful;
 pub(crate) mod limits;
 mod unused;
 
@@ -15,6 +17,8 @@ use streamreg_core::{Design, LeftOut, Missing, ModelSpec, Precision, RowLedger};
 use streamreg_reader::Source;
 use streamreg_solve::{Collinear, SolveOptions, Solver};
 
+pub(crate) use self::doubtful::doubtful_categories;
+use self::doubtful::refuse_doubtful;
 use self::limits::{MAX_COLUMNS, check_folds, check_width};
 use self::unused::{Way, refuse_unused};
 use crate::error::{Error, Result};
@@ -56,7 +60,7 @@ impl<'a> Plan<'a> {
         rows: &R,
         source: Option<&dyn Source>,
     ) -> Result<(Self, Route<'a>)> {
-        let mut plan = Self::any(regression, rows, source);
+        let mut plan = Self::any(regression, rows, source)?;
         let route = if let Some(solver) = plan.iterative_solver()? {
             plan.iterative(solver)?
         } else if let Some(asked) = &regression.penalization {
@@ -82,7 +86,7 @@ impl<'a> Plan<'a> {
         rows: &R,
         source: Option<&dyn Source>,
     ) -> Result<Self> {
-        let plan = Self::any(regression, rows, source);
+        let plan = Self::any(regression, rows, source)?;
         let refuse = |message: &str| Err(Error::invalid_request(message));
         plan.options().validate()?;
         if regression.penalization.is_some() {
@@ -106,10 +110,13 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    fn any<R: Rows>(regression: &'a Regression, rows: &R, source: Option<&dyn Source>) -> Self {
+    fn any<R: Rows>(regression: &'a Regression, rows: &R, source: Option<&dyn Source>) -> Result<Self> {
         let empty = source.map(empty_columns).unwrap_or_default();
         let (schema, reopens) = (rows.schema(), rows.reopens());
-        Self { regression, precision: regression.precision, schema, reopens, empty }
+        if let Some(source) = source {
+            refuse_doubtful(regression, &schema, source)?;
+        }
+        Ok(Self { regression, precision: regression.precision, schema, reopens, empty })
     }
 
     pub(crate) fn options(&self) -> &'a SolveOptions {
@@ -155,6 +162,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn design<R: Rows>(&self, spec: &ModelSpec, passes: &Passes<'_, R>) -> Result<Design> {
         let mut design = Design::new(spec, &self.schema)?.with_precision(self.precision);
         check_width(design.variables())?;
+        passes.order_levels(&mut design)?;
         if design.needs_centre()
             && let Some(first) = passes.rows.first(&design, passes.execution)?
         {

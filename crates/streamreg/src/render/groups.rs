@@ -11,11 +11,11 @@ use streamreg_solve::{Aliased, Glance, TermEstimate, Warning};
 use super::broom;
 use super::columns::wrapped;
 use super::format::{Format, RenderOptions};
-use super::lines::{dropped_rows, left_out};
 use super::markdown::{escape, row as markdown_row};
 use super::number::{count, counted, optional, short};
 use super::printable::printable;
 use super::table::coefficients;
+
 use crate::error::{Error, Result};
 use crate::fit::{GroupFit, GroupSummary};
 use crate::output::{csv_field, refuse_input_as_output, write_whole};
@@ -110,6 +110,7 @@ struct JsonCommon<'s> {
     conf_level: f64,
     ledger: &'s RowLedger,
     left_out: &'s [LeftOut],
+    warnings: &'s [Warning],
     inputs: &'s [InputRecord],
     reading: ReadCounts,
     timings: &'s Timings,
@@ -287,6 +288,7 @@ impl<'w> GroupWriter<'w> {
                     conf_level: summary.conf_level,
                     ledger: &summary.ledger,
                     left_out: &summary.left_out,
+                    warnings: &summary.warnings,
                     inputs: &summary.inputs,
                     reading: summary.reading,
                     timings: &summary.timings,
@@ -301,8 +303,7 @@ impl<'w> GroupWriter<'w> {
                 if summary.failed > 0 {
                     lines.push(format!("{} of {} fits failed", summary.failed, self.written));
                 }
-                lines.extend(dropped_rows(&summary.ledger, &summary.reading));
-                lines.extend(left_out(&summary.left_out));
+                lines.extend(summary.notices());
                 writeln!(self.out)?;
                 let shown = |line: &String| match self.form.format {
                     Format::Markdown => format!("- {}", escape(line)),

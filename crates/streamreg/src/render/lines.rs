@@ -2,6 +2,7 @@
 
 use streamreg_core::{LeftOut, RowLedger};
 use streamreg_reader::ReadCounts;
+use streamreg_solve::Warning;
 
 use super::number::count;
 use super::printable::printable;
@@ -28,8 +29,12 @@ pub(super) fn ledger_lines(report: &FitReport) -> Vec<String> {
     if let Some(reason) = &report.solver.escalation {
         lines.push(format!("Solved by QR on a second pass: {}", printable(reason)));
     }
-    lines.extend(report.warnings.iter().map(|w| format!("Warning: {}", printable(&w.message))));
+    lines.extend(warnings(&report.warnings));
     lines
+}
+
+pub(super) fn warnings(warnings: &[Warning]) -> impl Iterator<Item = String> {
+    warnings.iter().map(|w| format!("Warning: {}", printable(&w.message)))
 }
 
 pub(super) fn dropped_rows(ledger: &RowLedger, reading: &ReadCounts) -> Vec<String> {

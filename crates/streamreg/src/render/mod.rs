@@ -83,6 +83,7 @@ impl GroupSummary {
         lines::dropped_rows(&self.ledger, &self.reading)
             .into_iter()
             .chain(lines::left_out(&self.left_out))
+            .chain(lines::warnings(&self.warnings))
             .collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Screens of `evaluate` and `inspect`.
 
 use super::columns::{aligned, wrapped};
+use super::lines::warnings;
 use super::number::{bytes, count, counted, optional, short};
 use super::printable::printable;
 use crate::inspect::Inspection;
@@ -21,8 +22,7 @@ pub(super) fn evaluation(e: &Evaluation, width: Option<usize>) -> String {
     if e.ledger.rows_filtered > 0 {
         rows.push(vec!["Rows filtered".into(), count(e.ledger.rows_filtered)]);
     }
-    let warning = |message: &str| wrapped(&format!("Warning: {}", printable(message)), width) + "\n";
-    let warnings = e.warnings.iter().map(|w| warning(&w.message));
+    let warnings = warnings(&e.warnings).map(|line| wrapped(&line, width) + "\n");
     aligned(&rows, width) + &warnings.collect::<String>()
 }
 
@@ -56,5 +56,6 @@ pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {
         let feature = if c.feature { "yes" } else { "no" };
         table.push(vec![printable(&c.name), c.kind.clone(), nulls, feature.into()]);
     }
-    format!("{}\n{}", aligned(&facts, width), aligned(&table, width))
+    let warnings: String = warnings(&i.warnings).map(|line| wrapped(&line, width) + "\n").collect();
+    format!("{}\n{}{warnings}", aligned(&facts, width), aligned(&table, width))
 }

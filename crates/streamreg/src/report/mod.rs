@@ -214,6 +214,8 @@ pub(crate) struct Common {
     pub(crate) coding: Coding,
     pub(crate) ledger: RowLedger,
     pub(crate) left_out: Vec<LeftOut>,
+    /// What is to be said of every response's fit.
+    pub(crate) warnings: Vec<Warning>,
     pub(crate) inputs: Vec<InputFile>,
     pub(crate) reading: ReadCounts,
     pub(crate) timings: Timings,
@@ -308,6 +310,7 @@ impl FitReport {
             );
             warnings.push(Warning::new("rounded_integers", message));
         }
+        warnings.extend(common.warnings.iter().cloned());
         warnings.extend(shared_name(&found.coefficients));
         Self {
             schema_version: REPORT_SCHEMA_VERSION,

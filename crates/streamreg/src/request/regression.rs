@@ -495,7 +495,7 @@ impl Regression {
                 left_out.retain(|l| !excluded.contains(&l.column));
                 if names.is_empty()
                     && spec.sparse.is_none()
-                    && taken.iter().all(|t| schema.index_of(t).is_ok())
+                    && taken.iter().all(|t| schema.fields().iter().filter(|f| f.name() == t).count() == 1)
                 {
                     return Err(nothing_left(&self.responses.join(", "), &left_out));
                 }

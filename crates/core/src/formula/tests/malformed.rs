@@ -16,7 +16,12 @@ const MALFORMED: &[(&str, &str, usize)] = &[
     ("* x", "expected a term, found `*`", 0),
     ("y ~ ()", "expected a term after \"(\", found `)`", 5),
     ("y ~ a * -b", "expected a term after \"*\", found `-`", 8),
-    ("y ~ 2", "a term cannot be the number 2, only 0 or 1; write I(2 * x) for arithmetic", 4),
+    (
+        "y ~ 2",
+        "a term cannot be the number 2, only 0 or 1; if it is a column, its name goes in backticks: `2`; write I(2 * x) for \
+         arithmetic",
+        4,
+    ),
     ("y ~ x + 0.5:z", "a term cannot be the number 0.5", 8),
     // Operators.
     ("y ~ x y", "expected an operator between terms (+ - : *), found `y`", 6),

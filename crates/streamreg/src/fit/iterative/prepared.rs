@@ -39,7 +39,8 @@ impl Prepared {
         let mut empty = Vec::new();
         let (spec, mut left_out, design, levels, summaries, ledger) = loop {
             let (spec, left_out) = plan.spec(&empty)?;
-            let design = Design::new(&spec, &passes.schema())?;
+            let mut design = Design::new(&spec, &passes.schema())?;
+            passes.order_levels(&mut design)?;
             let levels = Levels { sets: design.level_sets(), ..Levels::default() };
             let make = || ColumnSummaries::new(&design, held_out, expected);
             let (summaries, ledger) = passes.accumulate((&design, &levels), Some(&keys), make)?;

@@ -1,0 +1,82 @@
+//! Text that is nearly all numbers, or dates, is no category unless its owner says so.
+
+use std::collections::HashSet;
+
+use arrow_schema::{DataType, Schema};
+use streamreg_core::{Design, Factor, Level, ModelSpec};
+use streamreg_reader::Source;
+use streamreg_solve::Warning;
+
+use crate::error::{Error, Result};
+use crate::request::regression::Regression;
+
+/// Refuses features, responses and weights of text of which the source says that most cells are something else; also
+/// those that would be features if they were numbers.
+pub(super) fn refuse_doubtful(regression: &Regression, schema: &Schema, source: &dyn Source) -> Result<()> {
+    let (spec, left_out) = regression.spec(schema)?;
+    let is_text = |name: &str| schema.field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
+    let meant = declared(&spec);
+    let features = spec.terms.iter().flat_map(|term| term.factors());
+    let features = features.filter(|f| !matches!(f, Factor::Category(_))).flat_map(Factor::columns);
+    let features = features.filter(|name| !meant.contains(name));
+    let responses = spec.responses.iter().flat_map(Factor::columns);
+    let weights = spec.weights.iter().map(|weights| weights.column.as_str());
+    for name in responses.chain(weights).chain(features).filter(|name| is_text(name)) {
+        if let Some(doubt) = source.doubt(name) {
+            return Err(doubt.error.into());
+        }
+    }
+    for name in left_out.iter().map(|left| &left.column).filter(|name| is_text(name)) {
+        if let Some(doubt) = source.doubt(name).filter(|doubt| doubt.number) {
+            return Err(Error::from(doubt.error.and_help(format!("--exclude {name} leaves it out"))));
+        }
+    }
+    Ok(())
+}
+
+/// Columns that are categories because somebody said so.
+fn declared(spec: &ModelSpec) -> HashSet<&str> {
+    let of_terms = spec.terms.iter().flat_map(|term| term.factors()).filter_map(|factor| match factor {
+        Factor::Category(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let named = spec.categorical.iter().chain(spec.references.iter().map(|(column, _)| column));
+    named.map(String::as_str).chain(of_terms).collect()
+}
+
+/// Levels from which on a category may have too many for its rows.
+const FEW_LEVELS: usize = 10;
+
+/// What speaks against categories once their levels are known, those of all used rows.
+pub(crate) fn doubtful_categories(
+    regression: &Regression,
+    design: &Design,
+    levels: &[Vec<Level>],
+    rows: u64,
+) -> Vec<Warning> {
+    let meant = declared(design.spec());
+    let typed = |name: &str| regression.dataset.csv.types.iter().any(|(column, _)| column == name);
+    let mut warnings = Vec::new();
+    for (name, levels) in design.category_columns().into_iter().zip(levels) {
+        let texts: Vec<&str> = levels.iter().filter_map(Level::text).collect();
+        if texts.len() >= FEW_LEVELS && 2 * texts.len() as u64 > rows {
+            let message = format!(
+                "column {name:?} is text with {} levels in {rows} rows: leave it out if it identifies rows",
+                texts.len()
+            );
+            warnings.push(Warning::new("many_levels", message));
+        }
+        // Whole numbers may be codes.
+        let fraction = |text: &&&str| text.contains('.') && text.trim().parse::<f64>().is_ok();
+        if 2 * texts.iter().filter(fraction).count() > texts.len() && !meant.contains(name) && !typed(name) {
+            let message = format!(
+                "column {name:?} is text, and most of its levels are numbers, such as {:?}: --with \
+                 \"NAME = CAST({name} AS double)\" makes a column NAME of the numbers, C({name}) or --categorical {name} \
+                 says that it is a category",
+                texts[0]
+            );
+            warnings.push(Warning::new("numbers_as_text", message));
+        }
+    }
+    warnings
+}
