@@ -23,8 +23,8 @@ mod types;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -273,7 +273,7 @@ impl Scan for ParquetScan {
             left: piece.count,
             piece,
             state: State::Closed,
-            reading: None,
+            readings: Mutex::default(),
         };
         let path = Arc::clone(&self.shared.name);
         Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
@@ -287,7 +287,8 @@ struct PieceBatches {
     piece: Piece,
     left: u64,
     state: State,
-    reading: Option<Arc<Reading>>,
+    /// What the decoders of the piece read, and what was found wrong with it.
+    readings: Mutex<Vec<Arc<Reading>>>,
 }
 
 enum State {
@@ -307,7 +308,7 @@ impl Shared {
 }
 
 impl PieceBatches {
-    fn open(&mut self) -> Result<Box<ParquetRecordBatchReader>> {
+    fn open(&self) -> Result<Box<ParquetRecordBatchReader>> {
         let shared = &self.shared;
         let file = Arc::new(shared.file.open_unchanged()?);
         let walk = if self.piece.rows.is_some() { Walk::Located } else { Walk::Sequential };
@@ -319,8 +320,9 @@ impl PieceBatches {
             shared.seen.count_row_groups(self.piece.row_groups.len());
         }
         let seen = Arc::clone(&shared.seen);
-        let (pages, reading) = PageFile::new(file, shared.file.bytes, walk, seen, self.chunks());
-        self.reading = Some(reading);
+        let chunks = self.chunks(&self.plan.mask);
+        let (pages, reading) = PageFile::new(file, shared.file.bytes, walk, seen, chunks);
+        self.readings().push(reading);
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
             .with_projection(self.plan.mask.clone())
             .with_row_groups(self.piece.row_groups.clone().collect())
@@ -337,8 +339,12 @@ impl PieceBatches {
         Ok(Box::new(reader))
     }
 
-    /// The column chunks that are read.
-    fn chunks(&self) -> Vec<Chunk> {
+    fn readings(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The column chunks that a decoder of `mask` reads.
+    fn chunks(&self, mask: &ProjectionMask) -> Vec<Chunk> {
         let groups = self.piece.row_groups.clone().map(|index| {
             (index, self.shared.reader.metadata().row_group(index), self.shared.codecs.get(index))
         });
@@ -348,7 +354,8 @@ impl PieceBatches {
         };
         groups
             .flat_map(|(index, group, codecs)| {
-                self.plan.leaves.iter().map(move |&leaf| chunk(index, group, codecs, leaf))
+                let leaves = self.plan.leaves.iter().filter(|&&leaf| mask.leaf_included(leaf));
+                leaves.map(move |&leaf| chunk(index, group, codecs, leaf))
             })
             .collect()
     }
@@ -378,7 +385,7 @@ impl PieceBatches {
                 let message = format!("{} of {} rows are missing", self.left, self.piece.count);
                 return Err(Error::new(ErrorKind::Malformed, message));
             }
-            self.reading.as_ref().map_or(Ok(()), |reading| reading.finish())?;
+            self.readings().iter().try_for_each(|reading| reading.finish())?;
             return Ok(None);
         };
         let batch = batch.map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
@@ -401,8 +408,9 @@ impl Iterator for PieceBatches {
         let place = Place::RowGroup(self.piece.row_groups.start);
         // What was found in a page says more than what the decoder makes of it.
         let found = |e| {
-            let reading = self.reading.as_ref();
-            reading.and_then(|reading| reading.failure().or_else(|| reading.finish().err())).unwrap_or(e)
+            let readings = self.readings();
+            let wrong = readings.iter().find_map(|reading| reading.failure());
+            wrong.or_else(|| readings.iter().find_map(|reading| reading.finish().err())).unwrap_or(e)
         };
         outcome.map_err(found).map_err(|e| e.at_path(&self.shared.file.path).at(place)).transpose()
     }
