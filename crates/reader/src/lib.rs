@@ -38,6 +38,7 @@ mod storage;
 
 #[doc(hidden)]
 pub use dataset::is_data_name;
+pub use dataset::nested::PART_OF;
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use predicate::{Bounds, Comparison, Predicate, Value};

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::pass::{Execution, Pass, data_set_warnings};
 use crate::plan::limits::state_bytes;
 use crate::report::InputRecord;
+use crate::request::selection::without_parts;
 use crate::setters::setters;
 
 /// A column of a data set.
@@ -109,7 +110,7 @@ pub fn inspect<P: AsRef<Path>>(paths: &[P], options: &InspectOptions) -> Result<
     let dataset = Dataset::open(paths, &options.dataset)?;
     let summary = dataset.summary();
     let schema = dataset.schema();
-    let (names, _) = ModelSpec::new("", Vec::new()).default_features(&[], schema);
+    let (names, _) = ModelSpec::new("", Vec::new()).default_features(&[], &without_parts(schema));
     let features: HashSet<&String> = names.iter().collect();
     let columns = schema.fields().iter().zip(&summary.null_counts).map(|(field, &nulls)| ColumnSummary {
         name: field.name().clone(),

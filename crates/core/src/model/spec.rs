@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::choices;
@@ -266,8 +266,7 @@ impl ModelSpec {
         let (features, left): (Vec<_>, Vec<_>) =
             others.partition(|f| is_feature_by_default(f.data_type()) || declared(f.name()));
         let features = features.iter().map(|f| f.name().clone()).collect();
-        let left_out =
-            left.iter().map(|f| LeftOut { column: f.name().clone(), reason: why_left_out(f.data_type()) });
+        let left_out = left.iter().map(|f| LeftOut { column: f.name().clone(), reason: why_left_out(f) });
         (features, left_out.collect())
     }
 
@@ -363,9 +362,12 @@ fn type_name(kind: &DataType) -> String {
     }
 }
 
-fn why_left_out(kind: &DataType) -> String {
-    let name = type_name(kind);
-    match kind {
+fn why_left_out(field: &Field) -> String {
+    let name = type_name(field.data_type());
+    match field.data_type() {
+        DataType::Struct(parts) if !parts.is_empty() => {
+            format!("{name}; name a part of it, such as {}.{}", field.name(), parts[0].name())
+        }
         kind if is_time(kind) => format!("{name}; name it as a feature to use it as a number"),
         kind if is_text(kind) || is_binary(kind) => {
             format!("{name}; name it as a feature to use it as a category")

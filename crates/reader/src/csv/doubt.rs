@@ -214,11 +214,15 @@ pub(super) struct Misfit {
 impl Misfit {
     /// The error for making a feature or a response of the column.
     pub(super) fn error(&self, column: &str, cells: &Cells) -> Error {
-        let kind = match self.most {
-            ColumnType::Number => "a number",
-            _ => "a date or time as the file is read",
+        let cell = shown(&self.cell);
+        let kind = if self.most == ColumnType::Number { "a number" } else { "a date or time" };
+        let looks_so = Look::of(trim(&self.cell))
+            .is_some_and(|look| look.is_number() == (self.most == ColumnType::Number));
+        let message = if looks_so {
+            format!("{cell:?} looks like {kind}, and would be read as text")
+        } else {
+            format!("{cell:?} is not {kind}, but most cells of the column are")
         };
-        let message = format!("{:?} is not {kind}, as most cells of the column are", shown(&self.cell));
         let text = format!("--schema {}=text takes every value for a level", quoted(column));
         Error::new(ErrorKind::Column, message)
             .in_column(column)

@@ -77,7 +77,7 @@ fn byte_order_mark(prefix: &[u8]) -> Result<usize> {
         // Without a mark, a zero in the first character gives it away.
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => {
             Err(Error::new(ErrorKind::Unsupported, "the file is encoded in UTF-16")
-                .with_help("convert it to UTF-8, for example with iconv"))
+                .with_help("convert it to UTF-8: iconv -f UTF-16 -t UTF-8 FILE > NEW_FILE"))
         }
         _ => Ok(0),
     }

@@ -2,7 +2,7 @@
 
 mod format;
 mod hive;
-mod nested;
+pub(crate) mod nested;
 mod paths;
 mod unify;
 

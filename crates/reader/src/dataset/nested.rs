@@ -1,5 +1,6 @@
-//! Columns of structs, taken apart: the fields of a column `a` are columns `a.b`.
+//! Columns of structs, taken apart: behind a column `a` stand its fields, as columns `a.b`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -13,8 +14,11 @@ use crate::source::{
     Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
 };
 
-/// A source whose columns have no fields.
-pub(super) struct Flat {
+/// In the metadata of a field that is part of a struct, whose name is the value.
+pub const PART_OF: &str = "streamreg.part_of";
+
+/// A source that has the fields of structs as columns, too.
+struct Flat {
     inner: Box<dyn Source>,
     schema: SchemaRef,
     names: Names,
@@ -35,25 +39,31 @@ pub(super) fn flat(inner: Box<dyn Source>) -> Box<dyn Source> {
     if !inner.schema().fields().iter().any(is_struct) {
         return inner;
     }
-    let (mut fields, mut parts) = (Vec::new(), Vec::new());
+    let own = Names::new(inner.schema());
+    let mut columns = Vec::new();
     for (root, field) in inner.schema().fields().iter().enumerate() {
-        take_apart(field, field.name(), &Part { root, path: Vec::new() }, &mut fields, &mut parts);
+        columns.push((field.as_ref().clone(), Part { root, path: Vec::new() }));
+        add_parts(field, field.name(), &Part { root, path: Vec::new() }, &mut columns);
     }
+    // A column of its own is what its name means.
+    columns.retain(|(field, part)| part.path.is_empty() || !own.contains(field.name()));
+    let (fields, parts): (Vec<Field>, Vec<Part>) = columns.into_iter().unzip();
     let schema = Arc::new(Schema::new(fields));
     Box::new(Flat { inner, names: Names::new(&schema), schema, parts })
 }
 
 /// Lists the parts of a column, in order. The parts of a missing struct are missing.
-fn take_apart(field: &Field, name: &str, part: &Part, fields: &mut Vec<Field>, parts: &mut Vec<Part>) {
-    let DataType::Struct(children) = field.data_type() else {
-        let nullable = field.is_nullable() || !part.path.is_empty();
-        fields.push(field.clone().with_name(name).with_nullable(nullable));
-        parts.push(part.clone());
-        return;
-    };
+fn add_parts(field: &Field, name: &str, part: &Part, columns: &mut Vec<(Field, Part)>) {
+    let DataType::Struct(children) = field.data_type() else { return };
     for (index, child) in children.iter().enumerate() {
         let path = part.path.iter().copied().chain([index]).collect();
-        take_apart(child, &format!("{name}.{}", child.name()), &Part { path, ..*part }, fields, parts);
+        let (own, part) = (format!("{name}.{}", child.name()), Part { path, ..*part });
+        if !matches!(child.data_type(), DataType::Struct(_)) {
+            let metadata = HashMap::from([(PART_OF.to_owned(), name.to_owned())]);
+            let field = Field::new(&own, child.data_type().clone(), true).with_metadata(metadata);
+            columns.push((field, part.clone()));
+        }
+        add_parts(child, &own, &part, columns);
     }
 }
 

@@ -64,7 +64,8 @@ pub(super) fn unify(paths: &[PathBuf], files: &[Opened], keys: &[&str], by_name:
             let Some(kind) = widest(ours, theirs) else {
                 return Err(conflict(field, found, paths, path, files));
             };
-            *field = Field::new(field.name(), kind, field.is_nullable() || found.is_nullable());
+            let nullable = field.is_nullable() || found.is_nullable();
+            *field = field.clone().with_data_type(kind).with_nullable(nullable);
         }
         known.extend(extra.iter().map(|f| f.name().clone()));
         lacking.extend(extra.iter().map(|f| f.name().clone()));

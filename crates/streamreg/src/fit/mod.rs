@@ -33,7 +33,7 @@ use crate::model::columns::model_columns;
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows, SourceRows, StreamRows};
-use crate::plan::{Plan, Route, doubtful_categories};
+use crate::plan::{Plan, Route, doubtful_categories, refuse_doubtful};
 use crate::report::{Common, Details, FitReport, Found};
 use crate::request::regression::Regression;
 use crate::request::selection::open;
@@ -128,12 +128,15 @@ impl Regression {
         Ok(Box::new(open(paths, &self.dataset)?))
     }
 
-    /// The source with computed columns and without filtered rows; it must have a row before that.
+    /// The source with computed columns and without filtered rows. It must have a row before that, and columns that are what
+    /// the model takes them for.
     fn rows_of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
         if source.summary().rows == Some(0) {
             return Err(Error::data("there are no rows to fit"));
         }
-        self.selection.of(source)
+        let rows = self.selection.of(source)?;
+        refuse_doubtful(self, rows.schema(), rows.as_ref())?;
+        Ok(rows)
     }
 
     /// The columns that the model may name: those of the source, and those that are computed.

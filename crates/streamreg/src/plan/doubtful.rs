@@ -11,9 +11,18 @@ use crate::error::{Error, Result};
 use crate::request::regression::Regression;
 
 /// Refuses features, responses and weights of text of which the source says that most cells are something else; also
-/// those that would be features if they were numbers.
-pub(super) fn refuse_doubtful(regression: &Regression, schema: &Schema, source: &dyn Source) -> Result<()> {
-    let (spec, left_out) = regression.spec(schema)?;
+/// those that would be features if they were numbers. What is wrong with the model is for others to say.
+pub(crate) fn refuse_doubtful(regression: &Regression, schema: &Schema, source: &dyn Source) -> Result<()> {
+    let Ok((spec, left_out)) = regression.spec(schema) else {
+        // There may be no feature left because all that would be one are doubtful.
+        let names = schema.fields().iter().map(|field| field.name());
+        let excluded = regression.excluded(schema)?;
+        let open = names.filter(|name| !regression.names_all() && !excluded.contains(name));
+        return open
+            .filter_map(|name| source.doubt(name))
+            .find(|doubt| doubt.number)
+            .map_or(Ok(()), |doubt| Err(doubt.error.into()));
+    };
     let is_text = |name: &str| schema.field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
     let meant = declared(&spec);
     let features = spec.terms.iter().flat_map(|term| term.factors());

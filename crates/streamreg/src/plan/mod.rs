@@ -17,8 +17,7 @@ use streamreg_core::{Design, LeftOut, Missing, ModelSpec, Precision, RowLedger};
 use streamreg_reader::Source;
 use streamreg_solve::{Collinear, SolveOptions, Solver};
 
-pub(crate) use self::doubtful::doubtful_categories;
-use self::doubtful::refuse_doubtful;
+pub(crate) use self::doubtful::{doubtful_categories, refuse_doubtful};
 use self::limits::{MAX_COLUMNS, check_folds, check_width};
 use self::unused::{Way, refuse_unused};
 use crate::error::{Error, Result};
@@ -60,7 +59,7 @@ impl<'a> Plan<'a> {
         rows: &R,
         source: Option<&dyn Source>,
     ) -> Result<(Self, Route<'a>)> {
-        let mut plan = Self::any(regression, rows, source)?;
+        let mut plan = Self::any(regression, rows, source);
         let route = if let Some(solver) = plan.iterative_solver()? {
             plan.iterative(solver)?
         } else if let Some(asked) = &regression.penalization {
@@ -86,7 +85,7 @@ impl<'a> Plan<'a> {
         rows: &R,
         source: Option<&dyn Source>,
     ) -> Result<Self> {
-        let plan = Self::any(regression, rows, source)?;
+        let plan = Self::any(regression, rows, source);
         let refuse = |message: &str| Err(Error::invalid_request(message));
         plan.options().validate()?;
         if regression.penalization.is_some() {
@@ -110,13 +109,10 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    fn any<R: Rows>(regression: &'a Regression, rows: &R, source: Option<&dyn Source>) -> Result<Self> {
+    fn any<R: Rows>(regression: &'a Regression, rows: &R, source: Option<&dyn Source>) -> Self {
         let empty = source.map(empty_columns).unwrap_or_default();
         let (schema, reopens) = (rows.schema(), rows.reopens());
-        if let Some(source) = source {
-            refuse_doubtful(regression, &schema, source)?;
-        }
-        Ok(Self { regression, precision: regression.precision, schema, reopens, empty })
+        Self { regression, precision: regression.precision, schema, reopens, empty }
     }
 
     pub(crate) fn options(&self) -> &'a SolveOptions {

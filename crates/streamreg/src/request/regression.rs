@@ -16,7 +16,7 @@ use crate::pass::{Execution, ProgressFn};
 use crate::request::inference::Inference;
 use crate::request::iterative::Descent;
 use crate::request::penalty::Penalization;
-use crate::request::selection::Selection;
+use crate::request::selection::{Selection, without_parts};
 
 /// A linear regression to be fitted: what to explain, by what, and how.
 ///
@@ -461,7 +461,7 @@ impl Regression {
     }
 
     /// The columns that `exclude` means.
-    fn excluded(&self, schema: &Schema) -> Result<Vec<String>> {
+    pub(crate) fn excluded(&self, schema: &Schema) -> Result<Vec<String>> {
         let names = matching(&self.exclude, schema)?;
         for name in &names {
             let literally = self.exclude.contains(name);
@@ -490,7 +490,7 @@ impl Regression {
                 (names, Vec::new())
             }
             None => {
-                let (mut names, mut left_out) = spec.default_features(&taken, schema);
+                let (mut names, mut left_out) = spec.default_features(&taken, &without_parts(schema));
                 names.retain(|f| !excluded.contains(f));
                 left_out.retain(|l| !excluded.contains(&l.column));
                 if names.is_empty()
@@ -527,7 +527,7 @@ impl Regression {
             (true, false) => {}
         }
         let taken = taken_columns(&spec);
-        let (mut others, mut left_out) = spec.default_features(&taken, schema);
+        let (mut others, mut left_out) = spec.default_features(&taken, &without_parts(schema));
         others.retain(|f| !excluded.contains(f));
         left_out.retain(|l| formula.has_dot() && !excluded.contains(&l.column));
         let expansion = formula.expand(&others)?;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use arrow_schema::Schema;
 use streamreg_reader::rows::{Expressions, needed};
-use streamreg_reader::{Dataset, DatasetOptions, Source};
+use streamreg_reader::{Dataset, DatasetOptions, PART_OF, Source};
 
 use crate::error::Result;
 
@@ -13,6 +14,12 @@ use crate::error::Result;
 /// When a file cannot be opened.
 pub(crate) fn open<P: AsRef<Path>>(paths: &[P], options: &DatasetOptions) -> Result<Dataset> {
     Ok(Dataset::open(paths, options)?)
+}
+
+/// The columns without the parts of structs, which are features only where they are named.
+pub(crate) fn without_parts(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().filter(|field| !field.metadata().contains_key(PART_OF));
+    Schema::new(fields.cloned().collect::<Vec<_>>())
 }
 
 /// Which rows of a source, and which columns beside its own: SQL expressions, as [`rows`](streamreg_reader::rows) reads them.
