@@ -271,6 +271,24 @@ fn a_hundred_thousand_columns() {
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
+/// Small files that were read wrongly, or ended the program, lie beside the larger collection.
+#[test]
+fn files_that_were_read_wrongly_if_they_are_there() {
+    let Some(folder) = std::env::var_os("STREAMREG_HOSTILE").map(PathBuf::from) else { return };
+    let Ok(entries) = std::fs::read_dir(folder.join("../faults/damaged")) else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let sparse = ["fit", "--target=label", "--sparse=indices,values"];
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let args = if name.ends_with(".libsvm") { &sparse[..] } else { &["fit", "--target=y"] };
+        let end = run(args, &path, scratch.path());
+        assert_eq!(end.violation(), None, "{name}: {}", end.stderr);
+        let expected = if name.starts_with("good") { Some(0) } else { Some(3) };
+        assert_eq!(end.code, expected, "{name}: {}", end.stderr);
+        assert!(end.code == Some(0) || end.stderr.contains(&name), "the file is not named: {}", end.stderr);
+    }
+}
+
 #[test]
 fn the_whole_collection_if_it_is_there() {
     let Some(folder) = std::env::var_os("STREAMREG_HOSTILE").map(PathBuf::from) else { return };

@@ -22,6 +22,7 @@
 //! | `extremes` | the ends of float64's range, means that dwarf the spread |
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
 //! | `hostile` | damaged and odd files |
+//! | `mutants` | model files changed at random |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
 //! | `guide` | README and guide: transcripts, commands, links, the reference |
 //! | `memory` | memory that does not grow with the rows |
@@ -52,6 +53,7 @@ mod inspect;
 mod iterative;
 #[cfg(target_os = "linux")]
 mod memory;
+mod mutants;
 mod nist;
 mod penalized;
 mod predict;

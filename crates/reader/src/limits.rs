@@ -2,6 +2,8 @@
 //! hurt the machine; a file beyond one is refused with [`crate::ErrorKind::Limit`] before anything is
 //! allocated for it.
 
+use crate::error::{Error, ErrorKind, Result};
+
 /// Largest Parquet footer, in bytes.
 pub(crate) const MAX_FOOTER_BYTES: u64 = 256 << 20;
 
@@ -25,3 +27,64 @@ pub(crate) const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// Most columns of one file.
 pub(crate) const MAX_COLUMNS: usize = 200_000;
+
+/// Deepest schema of a Parquet file: groups in groups.
+pub(crate) const MAX_SCHEMA_DEPTH: usize = 64;
+
+/// Most pairs of keys and values in a Parquet footer.
+pub(crate) const MAX_KEY_VALUES: usize = 1 << 16;
+
+/// Deepest nesting of arrays and objects in a line of NDJSON.
+pub(crate) const MAX_JSON_DEPTH: usize = 100;
+
+/// Bytes that may be held without a look at how much memory there is.
+const UNASKED_BYTES: u64 = 1 << 30;
+
+/// Checks that `more` bytes fit into memory, beside `held` that the same thread holds of the file. A small file can decompress to
+/// more than any machine has; only a reader that would hold gigabytes asks the system.
+pub(crate) fn check_memory(held: u64, more: u64) -> Result<()> {
+    if held.saturating_add(more) <= UNASKED_BYTES {
+        return Ok(());
+    }
+    // Every thread may hold half of what the others leave, so that they never hold all of it together.
+    match available_memory() {
+        Some(available) if held.saturating_add(more) > available / 2 => {
+            let message = format!(
+                "it decompresses to {more} bytes, to be held beside {held}: more than half of the memory that is left, \
+                 {available} bytes"
+            );
+            Err(Error::new(ErrorKind::Limit, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of memory that could be had, where the system tells: what is free or can be freed, and what a control group
+/// leaves of its limit.
+fn available_memory() -> Option<u64> {
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let free = line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)?;
+    let groups = [
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ];
+    let left = groups.iter().filter_map(|(limit, used)| Some(number(limit)?.saturating_sub(number(used)?)));
+    Some(left.fold(free, u64::min))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_asked_for_only_where_it_matters() {
+        check_memory(0, 0).unwrap();
+        check_memory(1 << 29, 1 << 29).unwrap();
+        let all = check_memory(1 << 30, u64::MAX);
+        if available_memory().is_some() {
+            assert_eq!(all.unwrap_err().kind(), ErrorKind::Limit);
+        }
+    }
+}

@@ -494,6 +494,24 @@ fn texts_that_grow_have_an_end() {
     let scan = source.scan(&ScanRequest::new(["w33"])).unwrap();
     let error = scan.next_partition().unwrap().unwrap().batches.find_map(std::result::Result::err).unwrap();
     assert!(error.to_string().contains("256 MiB"), "{error}");
+    // Each of many is short enough, all of them are not; and one value for all rows counts for every row.
+    let doubled = |times: usize| {
+        let mut with = vec![("w0".to_owned(), "carrier || carrier".to_owned())];
+        for i in 1..times {
+            with.push((format!("w{i}"), format!("w{0} || w{0}", i - 1)));
+        }
+        with
+    };
+    let mut many = doubled(23);
+    many.push(("n".into(), ["length(w22 || 'x')"; 8].join(" + ")));
+    let constant = vec![("c".to_owned(), format!("case when year > 0 then '{}' end", "x".repeat(200_000)))];
+    for (with, column, rows) in [(many, "n", 10), (constant, "c", 10_000)] {
+        let source = Expressions::new(Box::new(file(&folder, &[flights(0..rows)])), &with, None).unwrap();
+        let scan = source.scan(&ScanRequest::new([column]).batch_rows(8_192)).unwrap();
+        let partition = scan.next_partition().unwrap().unwrap();
+        let error = partition.batches.into_iter().find_map(std::result::Result::err).unwrap();
+        assert!(error.to_string().contains("1 GiB"), "{error}");
+    }
 }
 
 #[test]

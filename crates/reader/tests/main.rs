@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod counts;
+mod damage;
 mod dictionaries;
 mod duckdb;
 mod expressions;

@@ -47,8 +47,9 @@ impl Input {
         }
         let mut magic = Vec::new();
         let file = storage::open(path)?;
+        let found = InputFile::found(path, &file.metadata().map_err(|e| Error::io(path, e))?);
         file.take(4).read_to_end(&mut magic).map_err(|e| Error::io(path, e))?;
-        Ok(Self { file: InputFile::of(path)?, encoding: Encoding::of(&magic) })
+        Ok(Self { file: found, encoding: Encoding::of(&magic) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -67,7 +68,7 @@ impl Input {
     /// A reader of the text behind its first `skip` bytes, which adds to `count` what it reads of the file.
     pub(crate) fn reader(&self, skip: u64, count: &Arc<AtomicU64>) -> Result<Reader> {
         let path = self.path();
-        let mut file = storage::open(path)?;
+        let mut file = self.file.open_unchanged()?;
         let start = if self.encoding == Encoding::Plain { skip } else { 0 };
         file.seek(SeekFrom::Start(start)).map_err(|e| Error::io(path, e))?;
         let file = Counted { file, count: Arc::clone(count) };

@@ -11,6 +11,7 @@ use arrow_schema::DataType;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_JSON_DEPTH;
 
 /// The keys that are read, by name.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl Keys {
 pub(super) fn parse<'de, S: DeserializeSeed<'de>>(line: &'de [u8], seed: S) -> Result<S::Value> {
     // Some programs put a mark of the encoding before the first line.
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    check_bytes(line)?;
     let mut json = serde_json::Deserializer::from_slice(line);
     let value = seed.deserialize(&mut json);
     value.and_then(|value| json.end().map(|()| value)).map_err(|e| {
@@ -51,6 +53,41 @@ pub(super) fn parse<'de, S: DeserializeSeed<'de>>(line: &'de [u8], seed: S) -> R
         Error::new(ErrorKind::Malformed, message)
             .with_help("every line is an object such as {\"x\": 1.5, \"city\": \"Bern\"}")
     })
+}
+
+/// Refuses what the parser would pass over in values that nobody reads: NULs, and nesting without end.
+fn check_bytes(line: &[u8]) -> Result<()> {
+    let mut opened = 0usize;
+    for at in memchr::memchr3_iter(0, b'[', b'{', line) {
+        if line[at] == 0 {
+            let message = format!("character {}: a NUL byte; the file was cut short or overwritten", at + 1);
+            return Err(Error::new(ErrorKind::Malformed, message));
+        }
+        opened += 1;
+    }
+    // Most lines have fewer brackets than that, and none is looked at twice.
+    if opened > MAX_JSON_DEPTH && depth(line) > MAX_JSON_DEPTH {
+        let message = format!("arrays and objects nest deeper than {MAX_JSON_DEPTH} levels, the limit");
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    Ok(())
+}
+
+/// How deep arrays and objects nest. Brackets in text are none.
+fn depth(line: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
+    for byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// A column of a batch that is being filled.

@@ -33,6 +33,9 @@ struct Kinds {
 pub(super) struct Sample {
     keys: Vec<(String, Kinds)>,
     index: HashMap<String, usize>,
+    /// For each key the line that had it last, counted from 1.
+    lines: Vec<usize>,
+    line: usize,
 }
 
 impl Sample {
@@ -117,12 +120,18 @@ impl<'de> Visitor<'de> for &mut Sample {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<(), M::Error> {
+        self.line += 1;
         while let Some(key) = map.next_key::<String>()? {
             let next = self.keys.len();
             let index = *self.index.entry(key).or_insert_with_key(|key| {
                 self.keys.push((key.clone(), Kinds::default()));
+                self.lines.push(0);
                 next
             });
+            if std::mem::replace(&mut self.lines[index], self.line) == self.line {
+                let message = format!("the key {:?} occurs twice", self.keys[index].0);
+                return Err(serde::de::Error::custom(message));
+            }
             let found: Kinds = map.next_value()?;
             let kinds = &mut self.keys[index].1;
             kinds.boolean |= found.boolean;

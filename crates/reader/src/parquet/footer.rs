@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use arrow_schema::Schema;
+use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use crate::error::{Error, ErrorKind, Place, Result};
@@ -10,8 +11,8 @@ use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_ROWS};
 use crate::source::names::Names;
 use crate::storage::read_exact_at;
 
-/// Checks the magic bytes at both ends and the length of the footer between them.
-pub(super) fn check_ends(file: &File, bytes: u64) -> Result<()> {
+/// Reads the footer, after a look at the magic bytes at both ends and at its length between them.
+pub(super) fn read_footer(file: &File, bytes: u64) -> Result<Vec<u8>> {
     let malformed = |message: &str| Err(Error::new(ErrorKind::Malformed, message));
     if bytes < 12 {
         return malformed("too short for a Parquet file, which has at least 12 bytes");
@@ -35,7 +36,10 @@ pub(super) fn check_ends(file: &File, bytes: u64) -> Result<()> {
         let message = format!("a footer of {footer} bytes is beyond the limit of {MAX_FOOTER_BYTES}");
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    Ok(())
+    let mut description = vec![0; footer as usize];
+    read_exact_at(file, &mut description, bytes - 8 - footer)
+        .map_err(|e| Error::new(ErrorKind::Io, e.to_string()))?;
+    Ok(description)
 }
 
 /// Checks that counts agree and that every column chunk lies inside the file.
@@ -54,6 +58,7 @@ pub(super) fn check_metadata(metadata: &ParquetMetaData, bytes: u64) -> Result<(
         }
         check_row_group(group, bytes).map_err(|e| e.at(Place::RowGroup(index)))?;
     }
+    check_places(metadata)?;
     if rows != declared {
         return malformed(format!("the footer declares {declared} rows, its row groups have {rows}"));
     }
@@ -65,6 +70,48 @@ pub(super) fn check_metadata(metadata: &ParquetMetaData, bytes: u64) -> Result<(
         ));
     }
     Ok(())
+}
+
+/// Checks that no two column chunks share bytes: a place that is wrong by a bit would be another column's.
+fn check_places(metadata: &ParquetMetaData) -> Result<()> {
+    let places = metadata.row_groups().iter().enumerate().flat_map(|(index, group)| {
+        let columns = group.columns().iter().enumerate();
+        columns.map(move |(column, chunk)| (chunk.byte_range(), index, column))
+    });
+    let mut places: Vec<_> = places.filter(|((_, length), _, _)| *length > 0).collect();
+    if !places.is_sorted() {
+        places.sort_unstable();
+    }
+    for pair in places.windows(2) {
+        let [((start, length), _, _), ((next, _), index, column)] = pair else { continue };
+        if start + length > *next {
+            let name = metadata.row_group(*index).column(*column).column_path().string();
+            let message = "its pages are those of another column chunk";
+            let error = Error::new(ErrorKind::Malformed, message).in_column(name);
+            return Err(error.at(Place::RowGroup(*index)));
+        }
+    }
+    Ok(())
+}
+
+/// The metadata as the decoder is to see them, and the codec of each column chunk: pages are decompressed before the
+/// decoder gets them.
+pub(super) fn without_codecs(metadata: ParquetMetaData) -> Result<(ParquetMetaData, Vec<Vec<Compression>>)> {
+    let codecs = metadata.row_groups().iter();
+    let codecs =
+        codecs.map(|group| group.columns().iter().map(|chunk| chunk.compression()).collect()).collect();
+    let mut builder = metadata.into_builder();
+    let plain = |group: RowGroupMetaData| {
+        let mut builder = group.into_builder();
+        let columns = builder.take_columns().into_iter();
+        let columns =
+            columns.map(|chunk| chunk.into_builder().set_compression(Compression::UNCOMPRESSED).build());
+        builder.set_column_metadata(columns.collect::<parquet::errors::Result<_>>()?).build()
+    };
+    let groups =
+        builder.take_row_groups().into_iter().map(plain).collect::<parquet::errors::Result<Vec<_>>>();
+    let groups = groups.map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))?;
+    Ok((builder.set_row_groups(groups).build(), codecs))
 }
 
 fn check_row_group(group: &RowGroupMetaData, bytes: u64) -> Result<()> {

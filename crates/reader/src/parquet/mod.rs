@@ -5,20 +5,26 @@
 //! group. Ranges inside a row group start at pages found by walking the page headers, with or without an
 //! offset index in the file.
 
+mod codec;
+mod content;
+mod declared;
+mod delta;
 mod footer;
+mod located;
 mod ordered;
 mod page_header;
 mod pages;
 mod pieces;
 mod prune;
+mod runs;
+mod thrift;
 mod types;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -27,11 +33,14 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelectionPolicy, RowSelector,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::basic::Compression;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
-use self::footer::{check_ends, check_metadata, check_names};
+use self::declared::check_declared;
+use self::footer::{check_metadata, check_names, read_footer, without_codecs};
+use self::located::{LocatedPages, decode_bytes, locate_pages};
 use self::ordered::is_ordered;
-use self::pages::{LocatedPages, PageFile, Seen, Walk, decode_bytes, locate_pages};
+use self::pages::{Chunk, PageFile, Reading, Seen, Walk};
 use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
 use self::types::{arrow_metadata, with_dictionaries};
@@ -49,11 +58,11 @@ pub struct ParquetFile {
 }
 
 struct Shared {
-    path: PathBuf,
+    file: InputFile,
     name: Arc<str>,
-    bytes: u64,
-    modified: Option<SystemTime>,
     reader: ArrowReaderMetadata,
+    /// How the pages of each column chunk are compressed, by row group.
+    codecs: Vec<Vec<Compression>>,
     located: Arc<LocatedPages>,
     seen: Arc<Seen>,
     positions: Names,
@@ -72,14 +81,15 @@ impl ParquetFile {
     fn open_inner(path: &Path) -> Result<Self> {
         let file = storage::open(path)?;
         let meta = file.metadata().map_err(|e| Error::io(path, e))?;
-        check_ends(&file, meta.len()).map_err(|e| e.at_path(path))?;
+        let footer = read_footer(&file, meta.len())?;
+        check_declared(&footer)?;
         let metadata = contain(|| {
-            ParquetMetaDataReader::new()
-                .with_page_index_policy(PageIndexPolicy::Skip)
-                .parse_and_finish(&file)
+            ParquetMetaDataReader::decode_metadata(&footer)
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a readable Parquet footer: {e}")))
         })?;
+        drop(footer);
         check_metadata(&metadata, meta.len())?;
+        let (metadata, codecs) = without_codecs(metadata)?;
         let located = Arc::new(LocatedPages::new(&metadata, |rows| {
             ranges(rows.unsigned_abs(), LEAST_RANGE_ROWS).len() > 1
         }));
@@ -89,12 +99,12 @@ impl ParquetFile {
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
         })?;
         let positions = check_names(reader.schema())?;
+        let rows = reader.metadata().file_metadata().num_rows();
         let shared = Shared {
-            path: path.to_path_buf(),
+            file: InputFile::found(path, &meta).with_rows(rows.unsigned_abs()),
             name: path.to_string_lossy().into(),
-            bytes: meta.len(),
-            modified: meta.modified().ok(),
             reader,
+            codecs,
             located,
             seen: Arc::default(),
             positions,
@@ -133,7 +143,7 @@ impl ParquetFile {
             with_dictionaries(&shared.reader, parquet_roots, &fields)
                 .map_err(|e| Error::new(ErrorKind::Malformed, format!("not a valid Parquet schema: {e}")))
         })
-        .map_err(|e| e.at_path(&shared.path))
+        .map_err(|e| e.at_path(&shared.file.path))
     }
 }
 
@@ -148,7 +158,7 @@ impl Source for ParquetFile {
         let wanted = request.columns.iter().chain(&request.verbatim);
         let find = |name: &String| shared.positions.find(schema, name);
         let wanted: Vec<usize> =
-            wanted.map(find).collect::<Result<_>>().map_err(|e| e.at_path(&shared.path))?;
+            wanted.map(find).collect::<Result<_>>().map_err(|e| e.at_path(&shared.file.path))?;
         let mut roots = wanted.clone();
         roots.sort_unstable();
         roots.dedup();
@@ -180,13 +190,7 @@ impl Source for ParquetFile {
     }
 
     fn inputs(&self) -> Vec<InputFile> {
-        let s = &self.shared;
-        vec![InputFile {
-            path: s.path.clone(),
-            bytes: s.bytes,
-            modified: s.modified,
-            rows: Some(self.rows()),
-        }]
+        vec![self.shared.file.clone()]
     }
 
     fn summary(&self) -> Summary {
@@ -202,7 +206,7 @@ impl Source for ParquetFile {
             partition_bytes: 0,
         };
         let largest = groups.iter().max_by_key(|g| g.num_rows());
-        let file = self.shared.open_unchanged();
+        let file = self.shared.file.open_unchanged();
         let descr = self.shared.reader.parquet_schema();
         let fields: HashMap<usize, usize> =
             self.shared.parquet_roots().into_iter().enumerate().map(|(field, root)| (root, field)).collect();
@@ -236,7 +240,7 @@ impl Source for ParquetFile {
     }
 
     fn verify_unchanged(&self) -> Result<()> {
-        self.shared.open_unchanged().map(drop)
+        self.shared.file.verify_unchanged()
     }
 }
 
@@ -269,6 +273,7 @@ impl Scan for ParquetScan {
             left: piece.count,
             piece,
             state: State::Closed,
+            readings: Mutex::default(),
         };
         let path = Arc::clone(&self.shared.name);
         Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
@@ -282,6 +287,8 @@ struct PieceBatches {
     piece: Piece,
     left: u64,
     state: State,
+    /// What the decoders of the piece read, and what was found wrong with it.
+    readings: Mutex<Vec<Arc<Reading>>>,
 }
 
 enum State {
@@ -298,23 +305,12 @@ impl Shared {
         let with_field = roots.filter(|(_, root)| self.positions.contains(root.name()));
         with_field.map(|(index, _)| index).collect()
     }
-
-    /// Opens the file again; it must still be the one that was opened first.
-    fn open_unchanged(&self) -> Result<File> {
-        let file = storage::open(&self.path)?;
-        let now = file.metadata().map_err(|e| Error::io(&self.path, e))?;
-        if now.len() != self.bytes || now.modified().ok() != self.modified {
-            let message = "the file changed while it was read";
-            return Err(Error::new(ErrorKind::Changed, message).at_path(&self.path));
-        }
-        Ok(file)
-    }
 }
 
 impl PieceBatches {
     fn open(&self) -> Result<Box<ParquetRecordBatchReader>> {
         let shared = &self.shared;
-        let file = Arc::new(shared.open_unchanged()?);
+        let file = Arc::new(shared.file.open_unchanged()?);
         let walk = if self.piece.rows.is_some() { Walk::Located } else { Walk::Sequential };
         if walk == Walk::Located {
             self.locate(&file)?;
@@ -323,7 +319,10 @@ impl PieceBatches {
         if self.piece.rows.as_ref().is_none_or(|rows| rows.start == 0) {
             shared.seen.count_row_groups(self.piece.row_groups.len());
         }
-        let pages = PageFile::new(file, shared.bytes, walk, Arc::clone(&shared.seen));
+        let seen = Arc::clone(&shared.seen);
+        let chunks = self.chunks(&self.plan.mask);
+        let (pages, reading) = PageFile::new(file, shared.file.bytes, walk, seen, chunks);
+        self.readings().push(reading);
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
             .with_projection(self.plan.mask.clone())
             .with_row_groups(self.piece.row_groups.clone().collect())
@@ -338,6 +337,27 @@ impl PieceBatches {
         let reader =
             builder.build().map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
         Ok(Box::new(reader))
+    }
+
+    fn readings(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The column chunks that a decoder of `mask` reads.
+    fn chunks(&self, mask: &ProjectionMask) -> Vec<Chunk> {
+        let groups = self.piece.row_groups.clone().map(|index| {
+            (index, self.shared.reader.metadata().row_group(index), self.shared.codecs.get(index))
+        });
+        let chunk = |index, group: &RowGroupMetaData, codecs: Option<&Vec<Compression>>, leaf| {
+            let codec = codecs.and_then(|codecs| codecs.get(leaf)).copied();
+            Chunk::new(index, group.column(leaf), codec.unwrap_or(Compression::UNCOMPRESSED))
+        };
+        groups
+            .flat_map(|(index, group, codecs)| {
+                let leaves = self.plan.leaves.iter().filter(|&&leaf| mask.leaf_included(leaf));
+                leaves.map(move |&leaf| chunk(index, group, codecs, leaf))
+            })
+            .collect()
     }
 
     fn locate(&self, file: &File) -> Result<()> {
@@ -365,6 +385,7 @@ impl PieceBatches {
                 let message = format!("{} of {} rows are missing", self.left, self.piece.count);
                 return Err(Error::new(ErrorKind::Malformed, message));
             }
+            self.readings().iter().try_for_each(|reading| reading.finish())?;
             return Ok(None);
         };
         let batch = batch.map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
@@ -385,6 +406,12 @@ impl Iterator for PieceBatches {
             self.state = State::Done;
         }
         let place = Place::RowGroup(self.piece.row_groups.start);
-        outcome.map_err(|e| e.at_path(&self.shared.path).at(place)).transpose()
+        // What was found in a page says more than what the decoder makes of it.
+        let found = |e| {
+            let readings = self.readings();
+            let wrong = readings.iter().find_map(|reading| reading.failure());
+            wrong.or_else(|| readings.iter().find_map(|reading| reading.finish().err())).unwrap_or(e)
+        };
+        outcome.map_err(found).map_err(|e| e.at_path(&self.shared.file.path).at(place)).transpose()
     }
 }

@@ -1,42 +1,36 @@
-//! Pages of a file: reads them by position, refuses those beyond the limits, finds where they begin.
+//! Pages of a file: reads them by position, checks and decompresses each before the decoder sees it.
+//!
+//! The decoder is told that nothing is compressed. What it takes for the file is this one, in which every page stands
+//! where it stood, with a header that says less (`PageHeader::for_decoder`) and content that was looked at
+//! (`content.rs`).
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::page_index::PageIndexProvider;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, ParquetMetaData};
-use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::page_index::offset_index::OffsetIndexMetaData;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::schema::types::ColumnDescPtr;
 
-use super::page_header::{HeaderError, PageHeader};
-use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
+use super::codec::Decompressor;
+use super::content::Shape;
+use super::located::{NOT_A_HEADER, check_limit, header_at};
+use super::page_header::{DataPage, PageHeader, PageKind, Version};
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES, check_memory};
 use crate::source::{Checksums, ReadCounts};
-use crate::storage::read_exact_at;
-
-/// Bytes read for a header at first; statistics of long strings may need more.
-const HEADER_GUESS: usize = 256;
 
 /// How the decoder walks through a column chunk.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Walk {
     /// From header to header: whole row groups.
     Sequential,
     /// By page locations, header and page in one piece: ranges of rows.
     Located,
-}
-
-/// A file that hands out pages by position and checks each header before the decoder acts on it.
-pub(super) struct PageFile {
-    file: Arc<File>,
-    bytes: u64,
-    walk: Walk,
-    seen: Arc<Seen>,
 }
 
 /// Counts of what was read: how much a verification is worth, how much a scan could pass over.
@@ -53,11 +47,8 @@ pub(super) struct Seen {
 impl Seen {
     fn count(&self, header: &PageHeader) {
         self.pages.fetch_add(1, Ordering::Relaxed);
-        self.protected.fetch_add(u64::from(header.has_checksum), Ordering::Relaxed);
-    }
-
-    fn count_bytes(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.protected.fetch_add(u64::from(header.checksum.is_some()), Ordering::Relaxed);
+        self.bytes.fetch_add(header.stored_bytes(), Ordering::Relaxed);
     }
 
     pub(super) fn count_row_groups(&self, row_groups: usize) {
@@ -86,15 +77,125 @@ impl Seen {
     }
 }
 
+/// A column chunk whose pages are read, and how far they were.
+pub(super) struct Chunk {
+    row_group: usize,
+    column: ColumnDescPtr,
+    shape: Shape,
+    codec: Compression,
+    start: u64,
+    end: u64,
+    /// Values that the footer declares, nulls included.
+    values: i64,
+    /// Values of the pages met so far.
+    met: i64,
+    /// Where the page behind these begins.
+    next: u64,
+    /// Bytes of its dictionary and of its last page, decompressed, which the decoder holds.
+    held: [u64; 2],
+    /// Pages whose headers the decoder has read and whose content it may ask for.
+    announced: Vec<Announced>,
+}
+
+/// A page whose header was read.
+#[derive(Clone, Copy)]
+struct Announced {
+    header: PageHeader,
+    /// Where the header begins in the file.
+    at: u64,
+    /// Where the decoder takes the content to begin.
+    content_at: u64,
+}
+
+impl Chunk {
+    /// The chunk of `codec` that the footer describes. `chunk` is what the decoder takes it for.
+    pub(super) fn new(row_group: usize, chunk: &ColumnChunkMetaData, codec: Compression) -> Self {
+        let (start, length) = chunk.byte_range();
+        Self {
+            row_group,
+            column: chunk.column_descr_ptr(),
+            shape: Shape::of(chunk.column_descr()),
+            codec,
+            start,
+            end: start + length,
+            values: chunk.num_values(),
+            met: 0,
+            next: start,
+            held: [0; 2],
+            announced: Vec::new(),
+        }
+    }
+
+    /// Says where an error is.
+    fn place(&self, error: Error) -> Error {
+        error.in_column(self.column.path().string()).at(Place::RowGroup(self.row_group))
+    }
+
+    /// Takes note of the page at `at`: pages follow one another, the dictionary first.
+    fn meet(&mut self, header: &PageHeader, at: u64) -> std::result::Result<(), String> {
+        let after = at + header.stored_bytes();
+        if after > self.end {
+            return Err(format!("the page at byte {at} runs beyond its column chunk"));
+        }
+        if at < self.next {
+            return Ok(());
+        }
+        match header.page {
+            PageKind::Dictionary { .. } if at != self.start => {
+                return Err(format!("the dictionary at byte {at} is not the first page of its column chunk"));
+            }
+            PageKind::Data(page) => self.met += i64::from(page.values),
+            PageKind::Dictionary { .. } | PageKind::Index => {}
+        }
+        self.next = after;
+        if self.met > self.values {
+            return Err(format!("the footer declares {} values, the pages have more", self.values));
+        }
+        Ok(())
+    }
+}
+
+/// A file that hands out pages of some column chunks by position.
+pub(super) struct PageFile(Arc<Reading>);
+
+/// What its readers share.
+pub(super) struct Reading {
+    file: Arc<File>,
+    bytes: u64,
+    walk: Walk,
+    seen: Arc<Seen>,
+    progress: Mutex<Progress>,
+}
+
+/// One decoder at a time reads, so nobody waits for this.
+struct Progress {
+    /// In the order of their places.
+    chunks: Vec<Chunk>,
+    decompressor: Decompressor,
+    /// Bytes that the decoder holds, of all chunks.
+    held: u64,
+    failure: Option<Error>,
+}
+
 impl PageFile {
-    pub(super) fn new(file: Arc<File>, bytes: u64, walk: Walk, seen: Arc<Seen>) -> Self {
-        Self { file, bytes, walk, seen }
+    /// The pages of `chunks`, which do not overlap, and what tells of the reading.
+    pub(super) fn new(
+        file: Arc<File>,
+        bytes: u64,
+        walk: Walk,
+        seen: Arc<Seen>,
+        mut chunks: Vec<Chunk>,
+    ) -> (Self, Arc<Reading>) {
+        chunks.sort_by_key(|chunk| chunk.start);
+        let progress = Progress { chunks, decompressor: Decompressor::default(), held: 0, failure: None };
+        let reading = Arc::new(Reading { file, bytes, walk, seen, progress: Mutex::new(progress) });
+        (Self(Arc::clone(&reading)), reading)
     }
 }
 
 impl Length for PageFile {
     fn len(&self) -> u64 {
-        self.bytes
+        self.0.bytes
     }
 }
 
@@ -102,206 +203,263 @@ impl ChunkReader for PageFile {
     type T = HeaderReader;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<HeaderReader> {
-        Ok(HeaderReader {
-            file: Arc::clone(&self.file),
-            seen: Arc::clone(&self.seen),
-            end: self.bytes,
-            at: start,
-            buffer: Vec::new(),
-            used: 0,
-        })
+        Ok(HeaderReader { reading: Arc::clone(&self.0), at: start, header: None, used: 0 })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let inside = start.checked_add(length as u64).is_some_and(|end| end <= self.bytes);
+        let mut progress = self.0.progress();
+        let outcome = match self.0.walk {
+            Walk::Sequential => self.0.announced_page(&mut progress, start),
+            Walk::Located => self.0.located_page(&mut progress, start, length),
+        };
+        outcome.map(Bytes::from).map_err(|e| ParquetError::General(progress.fail(e)))
+    }
+}
+
+impl Reading {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        // A panic of the decoder ends the reading; what was learnt before stays true.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error that ended the reading, if it was found here.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.progress().failure.take()
+    }
+
+    /// Reads the header at `at`; the decoder gets another one for the same page.
+    fn header(&self, at: u64) -> std::result::Result<Vec<u8>, String> {
+        let mut progress = self.progress();
+        let Some(chunk) = progress.chunk(at) else { return Err(progress.fail(outside(at))) };
+        let outcome = header_at(&self.file, at, chunk.end)
+            .map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
+            .and_then(|header| {
+                check_limit(&header)?;
+                chunk.meet(&header, at).map_err(|message| Error::new(ErrorKind::Malformed, message))?;
+                Ok(header)
+            })
+            .map_err(|e| chunk.place(e));
+        match outcome {
+            Ok(header) => {
+                let bytes = header.for_decoder();
+                let content_at = at + bytes.len() as u64;
+                chunk.announced.retain(|page| matches!(page.header.page, PageKind::Dictionary { .. }));
+                chunk.announced.push(Announced { header, at, content_at });
+                Ok(bytes)
+            }
+            Err(error) => Err(progress.fail(error)),
+        }
+    }
+
+    /// The content of a page whose header the decoder has read.
+    fn announced_page(&self, progress: &mut Progress, content_at: u64) -> Result<Vec<u8>> {
+        let (chunk, _) = progress.chunk_and_decompressor(content_at)?;
+        let is_this = |page: &&Announced| page.content_at == content_at;
+        let Some(&Announced { header, at, .. }) = chunk.announced.iter().find(is_this) else {
+            return Err(outside(content_at));
+        };
+        let page =
+            self.read(at + header.header_bytes as u64, header.compressed_bytes.unsigned_abs() as usize)?;
+        self.seen.count(&header);
+        progress.decode(content_at, at, &header, Stored { bytes: page, from: 0 }, Vec::new())
+    }
+
+    /// A header and the content behind it: what stands in `length` bytes from `at` on.
+    fn located_page(&self, progress: &mut Progress, at: u64, length: usize) -> Result<Vec<u8>> {
+        let (chunk, _) = progress.chunk_and_decompressor(at)?;
+        if at.checked_add(length as u64).is_none_or(|end| end > chunk.end) {
+            return Err(outside(at));
+        }
+        let mut bytes = self.read(at, length)?;
+        let header = PageHeader::parse(&bytes)
+            .map_err(|_| chunk.place(Error::new(ErrorKind::Malformed, NOT_A_HEADER)))?;
+        check_limit(&header).map_err(|e| chunk.place(e))?;
+        if header.stored_bytes() > length as u64 {
+            return Err(chunk.place(damaged(at, "it is longer than its place")));
+        }
+        self.seen.count(&header);
+        bytes.truncate(header.stored_bytes() as usize);
+        progress.decode(at, at, &header, Stored { bytes, from: header.header_bytes }, header.for_decoder())
+    }
+
+    fn read(&self, at: u64, length: usize) -> Result<Vec<u8>> {
+        let inside = at.checked_add(length as u64).is_some_and(|end| end <= self.bytes);
         if !inside || length as u64 > MAX_PAGE_BYTES + MAX_PAGE_HEADER_BYTES as u64 {
-            return Err(ParquetError::General(format!(
-                "a page of {length} bytes at {start} does not fit the file or the limit of {MAX_PAGE_BYTES}"
-            )));
+            return Err(outside(at));
         }
         // Reading up to a limit fills fresh memory without clearing it first. The position is the file's
         // own: one decoder uses it, one page at a time.
         let mut buffer = Vec::with_capacity(length);
-        (&*self.file).seek(SeekFrom::Start(start))?;
-        (&*self.file).take(length as u64).read_to_end(&mut buffer)?;
+        (&*self.file)
+            .seek(SeekFrom::Start(at))
+            .and_then(|_| (&*self.file).take(length as u64).read_to_end(&mut buffer))
+            .map_err(|e| Error::new(ErrorKind::Io, e.to_string()).caused_by(e))?;
         if buffer.len() < length {
-            return Err(ParquetError::EOF(format!("the file ends inside the page at {start}")));
+            let message = format!("the file ends inside the page at byte {at}");
+            return Err(Error::new(ErrorKind::Malformed, message));
         }
+        Ok(buffer)
+    }
+
+    /// Checks, after all rows, that the chunks have no values beside those that were read.
+    ///
+    /// # Errors
+    /// Pages or other bytes behind the last value that the footer declares.
+    pub(super) fn finish(&self) -> Result<()> {
         if self.walk == Walk::Located {
-            let header =
-                PageHeader::parse(&buffer).map_err(|_| ParquetError::General(NOT_A_HEADER.into()))?;
-            check_limit(&header)?;
-            self.seen.count(&header);
+            return Ok(());
         }
-        self.seen.count_bytes(length);
-        Ok(buffer.into())
-    }
-}
-
-const NOT_A_HEADER: &str = "there is no valid page header where a page should begin";
-
-fn check_limit(header: &PageHeader) -> io::Result<()> {
-    let largest = u64::from(header.compressed_bytes.max(header.uncompressed_bytes).unsigned_abs());
-    if largest > MAX_PAGE_BYTES {
-        return Err(io::Error::other(format!(
-            "a page of {largest} bytes is beyond the limit of {MAX_PAGE_BYTES}"
-        )));
-    }
-    Ok(())
-}
-
-/// Reads one page header. Only its first read touches the file: the decoder also opens a reader where it
-/// knows the header already.
-pub(super) struct HeaderReader {
-    file: Arc<File>,
-    seen: Arc<Seen>,
-    end: u64,
-    at: u64,
-    buffer: Vec<u8>,
-    used: usize,
-}
-
-impl Read for HeaderReader {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.buffer.is_empty() {
-            let (header, bytes) = header_at(&self.file, self.at, self.end)?;
-            check_limit(&header)?;
-            self.seen.count(&header);
-            self.seen.count_bytes(bytes.len());
-            self.buffer = bytes;
-        }
-        let count = out.len().min(self.buffer.len() - self.used);
-        out[..count].copy_from_slice(&self.buffer[self.used..self.used + count]);
-        self.used += count;
-        Ok(count)
-    }
-}
-
-/// The page header at `at`, with the bytes it was read from.
-fn header_at(file: &File, at: u64, end: u64) -> io::Result<(PageHeader, Vec<u8>)> {
-    let mut want = HEADER_GUESS;
-    loop {
-        let length = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(want);
-        let mut bytes = vec![0; length];
-        read_exact_at(file, &mut bytes, at)?;
-        match PageHeader::parse(&bytes) {
-            Ok(header) => {
-                bytes.truncate(header.header_bytes);
-                return Ok((header, bytes));
+        for chunk in self.progress().chunks.iter_mut().filter(|chunk| chunk.next > chunk.start) {
+            while chunk.next < chunk.end {
+                let at = chunk.next;
+                let after = header_at(&self.file, at, chunk.end).map_err(|e| e.to_string());
+                let met = after.and_then(|header| chunk.meet(&header, at));
+                met.map_err(|message| chunk.place(Error::new(ErrorKind::Malformed, message)))?;
             }
-            Err(HeaderError::Incomplete) if length == want && want < MAX_PAGE_HEADER_BYTES => want *= 8,
-            Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, NOT_A_HEADER)),
-        }
-    }
-}
-
-/// Where the data pages of a flat column chunk of `rows` rows begin, found by walking its headers.
-///
-/// The file's own offset index is not used: the walk costs one small read a page, serves files without
-/// an index as well, and cannot be led astray by a wrong one.
-pub(super) fn locate_pages(
-    file: &File,
-    chunk: &ColumnChunkMetaData,
-    rows: i64,
-) -> Result<OffsetIndexMetaData> {
-    let malformed = |message: String| Error::new(ErrorKind::Malformed, message);
-    let (start, length) = chunk.byte_range();
-    let (mut at, end) = (start, start + length);
-    let mut index = OffsetIndexBuilder::new();
-    let mut seen = 0i64;
-    while at < end && seen < rows {
-        let (header, _) = header_at(file, at, end).map_err(|e| malformed(e.to_string()))?;
-        check_limit(&header).map_err(|e| Error::new(ErrorKind::Limit, e.to_string()))?;
-        let size = header.header_bytes as u64 + u64::from(header.compressed_bytes.unsigned_abs());
-        if size > end - at {
-            return Err(malformed(format!("the page at byte {at} runs beyond its column chunk")));
-        }
-        if let Some(values) = header.values.filter(|&v| v > 0) {
-            let size =
-                i32::try_from(size).map_err(|_| malformed(format!("the page at byte {at} is too large")))?;
-            index.append_offset_and_size(at as i64, size);
-            index.append_row_count(i64::from(values));
-            seen += i64::from(values);
-        }
-        at += size;
-    }
-    if seen != rows {
-        return Err(malformed(format!("the row group has {rows} rows, its pages have {seen}")));
-    }
-    Ok(index.build())
-}
-
-/// Bytes that decoding a column chunk holds: its dictionary, and its first data page before and after
-/// decompression, which the others are mostly like.
-pub(super) fn decode_bytes(file: &File, chunk: &ColumnChunkMetaData) -> u64 {
-    let (start, length) = chunk.byte_range();
-    let (mut at, end, mut held) = (start, start + length, 0);
-    while at < end {
-        let Ok((header, _)) = header_at(file, at, end) else { break };
-        let compressed = u64::from(header.compressed_bytes.unsigned_abs());
-        let uncompressed = u64::from(header.uncompressed_bytes.unsigned_abs());
-        held += uncompressed;
-        if header.values.is_some() {
-            return held + compressed;
-        }
-        at += header.header_bytes as u64 + compressed;
-    }
-    held
-}
-
-/// Page locations of the row groups that are read in ranges, each found when first needed.
-#[derive(Debug)]
-pub(super) struct LocatedPages {
-    /// One slot a column for every row group that is cut, none for the others.
-    row_groups: Vec<Vec<OnceLock<OffsetIndexMetaData>>>,
-}
-
-impl LocatedPages {
-    /// Slots for the row groups of `metadata` that `is_cut` names by their number of rows.
-    pub(super) fn new(metadata: &ParquetMetaData, is_cut: impl Fn(i64) -> bool) -> Self {
-        let slots = |columns: usize| (0..columns).map(|_| OnceLock::new()).collect();
-        let row_groups = metadata.row_groups().iter();
-        Self {
-            row_groups: row_groups
-                .map(|rg| if is_cut(rg.num_rows()) { slots(rg.num_columns()) } else { Vec::new() })
-                .collect(),
-        }
-    }
-
-    /// Sees to it that the pages of one column chunk are located.
-    pub(super) fn locate(
-        &self,
-        row_group: usize,
-        column: usize,
-        find: impl FnOnce() -> Result<OffsetIndexMetaData>,
-    ) -> Result<()> {
-        let slot = self.row_groups.get(row_group).and_then(|columns| columns.get(column));
-        if let Some(slot) = slot.filter(|slot| slot.get().is_none()) {
-            // Two threads may both walk the chunk; they find the same pages.
-            let _ = slot.set(find()?);
+            if chunk.met != chunk.values {
+                let message =
+                    format!("the footer declares {} values, the pages have {}", chunk.values, chunk.met);
+                return Err(chunk.place(Error::new(ErrorKind::Malformed, message)));
+            }
         }
         Ok(())
     }
 }
 
-impl PageIndexProvider for LocatedPages {
-    fn has_offset_indexes(&self) -> bool {
-        true
+impl Progress {
+    /// Keeps an error for the one who knows the file; the decoder is told its message.
+    fn fail(&mut self, error: Error) -> String {
+        let message = error.to_string();
+        self.failure.get_or_insert(error);
+        message
     }
 
-    fn has_column_indexes(&self) -> bool {
-        false
+    /// The chunk that has the byte at `at`.
+    fn chunk(&mut self, at: u64) -> Option<&mut Chunk> {
+        let before = self.chunks.partition_point(|chunk| chunk.start <= at);
+        self.chunks[..before].last_mut().filter(|chunk| at < chunk.end)
     }
 
-    fn column_index(&self, _: usize, _: usize) -> Option<&ColumnIndexMetaData> {
-        None
+    fn chunk_and_decompressor(&mut self, at: u64) -> Result<(&mut Chunk, &mut Decompressor)> {
+        let before = self.chunks.partition_point(|chunk| chunk.start <= at);
+        // The content of a page may be empty, and its place the end of its chunk.
+        let chunk = self.chunks[..before].last_mut().filter(|chunk| at <= chunk.end);
+        Ok((chunk.ok_or_else(|| outside(at))?, &mut self.decompressor))
     }
+}
 
-    fn offset_index(&self, row_group: usize, column: usize) -> Option<&OffsetIndexMetaData> {
-        self.row_groups.get(row_group)?.get(column)?.get()
+/// A page as it stands in the file, from some byte on.
+struct Stored {
+    bytes: Vec<u8>,
+    from: usize,
+}
+
+impl Progress {
+    /// Appends the content of the page at `at`, decompressed and checked, to `output`. `place` is in its chunk.
+    fn decode(
+        &mut self,
+        place: u64,
+        at: u64,
+        header: &PageHeader,
+        stored: Stored,
+        output: Vec<u8>,
+    ) -> Result<Vec<u8>> {
+        let held = self.held;
+        let (chunk, decompressor) = self.chunk_and_decompressor(place)?;
+        let kept = usize::from(!matches!(header.page, PageKind::Dictionary { .. }));
+        let bytes = u64::from(header.uncompressed_bytes.unsigned_abs());
+        let others = held.saturating_sub(chunk.held[kept]);
+        check_memory(others, bytes).map_err(|e| chunk.place(e))?;
+        chunk.held[kept] = bytes;
+        let content = check_page(chunk, decompressor, header, stored, output)
+            .map_err(|fault| chunk.place(damaged(at, &fault)));
+        self.held = others + bytes;
+        content
     }
+}
 
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
+fn outside(at: u64) -> Error {
+    Error::new(ErrorKind::Malformed, format!("there is no page at byte {at}, where one should be"))
+}
+
+fn damaged(at: u64, fault: &str) -> Error {
+    Error::new(ErrorKind::Malformed, format!("the page at byte {at} is damaged: {fault}"))
+}
+
+/// Appends the content of a page, decompressed and checked, to `output`. `stored` is what stands in the file.
+fn check_page(
+    chunk: &Chunk,
+    decompressor: &mut Decompressor,
+    header: &PageHeader,
+    page: Stored,
+    mut output: Vec<u8>,
+) -> std::result::Result<Vec<u8>, String> {
+    let stored = &page.bytes[page.from..];
+    if header.checksum.is_some_and(|checksum| checksum != crc32fast::hash(stored)) {
+        return Err("its checksum is not the one in its header".into());
+    }
+    let (levels, compressed) = match header.page {
+        PageKind::Data(DataPage {
+            version: Version::V2 { definition_bytes, repetition_bytes, is_compressed, .. },
+            ..
+        }) => (
+            u64::from(definition_bytes.unsigned_abs()) + u64::from(repetition_bytes.unsigned_abs()),
+            is_compressed,
+        ),
+        _ => (0, true),
+    };
+    let size = header.uncompressed_bytes.unsigned_abs() as usize;
+    let levels = usize::try_from(levels).unwrap_or(usize::MAX);
+    if levels > size || levels > stored.len() {
+        return Err("its levels are longer than the page".into());
+    }
+    let start = output.len();
+    if chunk.codec == Compression::UNCOMPRESSED || !compressed {
+        if stored.len() != size {
+            return Err(format!("it has {} bytes, its header declares {size}", stored.len()));
+        }
+        if start == 0 && page.from == 0 {
+            output = page.bytes;
+        } else {
+            output.extend_from_slice(stored);
+        }
+    } else {
+        output.reserve_exact(size);
+        output.extend_from_slice(&stored[..levels]);
+        // Nothing may have been compressed to something.
+        if size > levels {
+            decompressor.decompress(chunk.codec, &stored[levels..], size - levels, &mut output)?;
+        }
+    }
+    let content = &output[start..];
+    match &header.page {
+        PageKind::Data(page) => chunk.shape.check_page(page, content)?,
+        PageKind::Dictionary { values, encoding } => {
+            chunk.shape.check_dictionary(*values, *encoding, content)?;
+        }
+        PageKind::Index => {}
+    }
+    Ok(output)
+}
+
+/// Reads one page header. Only its first read touches the file: the decoder also opens a reader where it
+/// knows the header already.
+pub(super) struct HeaderReader {
+    reading: Arc<Reading>,
+    at: u64,
+    header: Option<Vec<u8>>,
+    used: usize,
+}
+
+impl Read for HeaderReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let header = match &mut self.header {
+            Some(header) => header,
+            none => none.insert(self.reading.header(self.at).map_err(io::Error::other)?),
+        };
+        let count = out.len().min(header.len() - self.used);
+        out[..count].copy_from_slice(&header[self.used..self.used + count]);
+        self.used += count;
+        Ok(count)
     }
 }

@@ -1,5 +1,6 @@
 //! The Arrow types in which a file's columns are decoded.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
@@ -13,11 +14,9 @@ use parquet::file::metadata::ParquetMetaData;
 pub(super) fn arrow_metadata(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata> {
     let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options())?;
     let roots = metadata.file_metadata().schema_descr().root_schema().get_fields();
-    let is_int96 = |name: &str| {
-        roots
-            .iter()
-            .any(|r| r.name() == name && r.is_primitive() && r.get_physical_type() == PhysicalType::INT96)
-    };
+    let int96 = roots.iter().filter(|r| r.is_primitive() && r.get_physical_type() == PhysicalType::INT96);
+    let int96: HashSet<&str> = int96.map(|r| r.name()).collect();
+    let is_int96 = |name: &str| int96.contains(name);
     if !plain.schema().fields().iter().any(|f| is_int96(f.name())) {
         return Ok(plain);
     }

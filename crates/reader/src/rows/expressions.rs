@@ -12,7 +12,7 @@ use arrow_select::filter::FilterBuilder;
 
 use super::bind::bind;
 use super::convert::{from_arrow, to_arrow};
-use super::evaluate::{Failure, Rows, cast};
+use super::evaluate::{Failure, Rows, cast, one_budget};
 use super::kind::Kind;
 use super::known::predicate;
 use super::node::Node;
@@ -318,6 +318,10 @@ impl Plan {
     /// The batch that is delivered for one of the inner source, whose first row has the number `first`; `None` if no
     /// row passes.
     fn apply(&self, batch: &RecordBatch, first: Option<u64>) -> Result<Option<RecordBatch>> {
+        one_budget(|| self.computed(batch, first))
+    }
+
+    fn computed(&self, batch: &RecordBatch, first: Option<u64>) -> Result<Option<RecordBatch>> {
         let count = batch.num_rows();
         let mut arrays = batch.columns().to_vec();
         let mut rows = Rows { count, ..Rows::default() };

@@ -122,9 +122,10 @@ impl SparseVector {
         values
     }
 
-    /// Whether there are as many positions as values, all below `end`.
+    /// Whether there are as many positions as values, one behind the other and below `end`.
     pub(crate) fn fits(&self, end: u32) -> bool {
-        self.at.len() == self.values.len() && self.at.iter().all(|&at| at < end)
+        let ascending = self.at.is_sorted_by(|a, b| a < b);
+        self.at.len() == self.values.len() && ascending && self.at.last().is_none_or(|&last| last < end)
     }
 }
 

@@ -462,6 +462,22 @@ impl Width<'_> {
 }
 
 impl Contents {
+    /// Whether the coefficients of list columns and hashes are there where the model has such features, and are theirs:
+    /// room is made for all up to the last position.
+    fn check_wide(&self) -> std::result::Result<(), String> {
+        let lists = if self.spec.sparse.is_some() { MAX_SPARSE_INDEX + 1 } else { 0 };
+        let slots = self.spec.hash_bits.map_or(0, |bits| 1 << bits.min(MAX_HASH_BITS));
+        match &self.wide {
+            None if lists + slots > 0 => {
+                Err("the coefficients of list columns or hashes (`wide`) are missing".into())
+            }
+            Some(wide) if !wide.lists.fits(lists) || !wide.hashed.fits(slots) => {
+                Err("the coefficients of list columns or hashes (`wide`) are not those of the model".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the parts fit together, so that predictions cannot go wrong later.
     fn check(&self) -> std::result::Result<(), String> {
         let schema = Schema::new(
@@ -482,11 +498,7 @@ impl Contents {
         if let Some(c) = lost {
             return Err(format!("the estimate of {:?} is missing", c.term));
         }
-        if self.wide.as_ref().is_some_and(|wide| {
-            !wide.lists.fits(MAX_SPARSE_INDEX + 1) || !wide.hashed.fits(1 << MAX_HASH_BITS)
-        }) {
-            return Err("the coefficients of list columns or hashes do not belong together".into());
-        }
+        self.check_wide()?;
         if let Some(c) = &self.covariance {
             let estimated: Vec<usize> =
                 (0..names.len()).filter(|&t| self.coefficients[t].estimate.is_some()).collect();

@@ -9,15 +9,40 @@ mod logic;
 mod text;
 mod times;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
+use arrow_array::Array;
 use arrow_buffer::NullBuffer;
 
-use super::column::{Column, Constant};
+use super::column::{Column, Constant, Values};
 use super::node::{Node, Op};
 
 pub(super) use self::cast::cast;
 use self::choice::null_if;
+
+/// Most bytes of text that expressions may make of a batch, all their parts together: a function bounds what it makes,
+/// but each of a thousand operands may be as long.
+const MAX_TEXT_BYTES: usize = 1 << 30;
+
+thread_local! {
+    /// How many evaluations are within one another, and the bytes of text that they have made so far.
+    static MADE: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Does `work`, all of which shares what text may be made: the expressions of a batch, the parts of an expression.
+pub(super) fn one_budget<T>(work: impl FnOnce() -> T) -> T {
+    MADE.with(|made| {
+        let (depth, bytes) = made.get();
+        made.set((depth + 1, if depth == 0 { 0 } else { bytes }));
+    });
+    let outcome = work();
+    MADE.with(|made| {
+        let (depth, bytes) = made.get();
+        made.set((depth.saturating_sub(1), bytes));
+    });
+    outcome
+}
 
 /// What cannot be computed, and the first row of which that is so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +84,32 @@ impl Node {
     /// # Errors
     /// The first row of which a part cannot be computed.
     pub(super) fn evaluate(&self, rows: &Rows) -> Outcome<Column> {
+        one_budget(|| self.evaluate_parts(rows).and_then(|column| self.count_text(column, rows.count)))
+    }
+
+    /// Counts the bytes of text that was made. What came with the rows costs nothing more; a single value may be
+    /// repeated for every row.
+    fn count_text(&self, column: Column, rows: usize) -> Outcome<Column> {
+        let Values::Text(texts) = &column.values else { return Ok(column) };
+        let single = texts.len() == 1 && rows > 1;
+        let bytes = match self.op {
+            Op::Column(_) if !single => 0,
+            _ if single => texts.values().len().saturating_mul(rows),
+            _ => texts.values().len(),
+        };
+        let made = MADE.with(|made| {
+            let (depth, before) = made.get();
+            made.set((depth, before.saturating_add(bytes)));
+            before.saturating_add(bytes)
+        });
+        if made > MAX_TEXT_BYTES {
+            let message = "the texts that expressions make of a batch become longer than 1 GiB";
+            return Err(Failure { row: 0, message: message.into() });
+        }
+        Ok(column)
+    }
+
+    fn evaluate_parts(&self, rows: &Rows) -> Outcome<Column> {
         match &self.op {
             Op::Column(name) => Ok(rows.columns.get(name).cloned().unwrap_or_else(|| self.null_column())),
             Op::Constant(value) => Ok(Column::constant(&self.kind, value)),

@@ -7,6 +7,8 @@
 //!
 //! The stream format, which has no list of its batches, is not read.
 
+mod check;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -24,9 +26,10 @@ use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, MetadataVersion};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
+use self::check::{check_batch, check_places, check_schema};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Result};
-use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_IPC_BATCH_BYTES, MAX_IPC_BUFFER_BYTES, MAX_ROWS};
+use crate::limits::{MAX_COLUMNS, MAX_FOOTER_BYTES, MAX_IPC_BATCH_BYTES, MAX_ROWS};
 use crate::source::{
     InputFile, NoPartitions, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
     first_dictionary, position,
@@ -70,8 +73,8 @@ impl IpcFile {
     }
 
     fn open_inner(path: &Path) -> Result<Self> {
-        let found = InputFile::of(path)?;
         let mut file = storage::open(path)?;
+        let found = InputFile::found(path, &file.metadata().map_err(|e| Error::io(path, e))?);
         let footer = footer_bytes(&mut file, found.bytes)?;
         let footer = arrow_ipc::root_as_footer(&footer)
             .map_err(|e| malformed(format!("the footer is damaged: {e}")))?;
@@ -80,6 +83,9 @@ impl IpcFile {
             return Err(Error::new(ErrorKind::Unsupported, "numbers in the other byte order are not read"));
         }
         let stored = arrow_ipc::convert::try_fb_to_schema(schema).map_err(|e| of_arrow(&e))?;
+        if let Some(front) = front_schema(&mut file, found.bytes)? {
+            check_schema(&front, &stored)?;
+        }
         let schema = delivered(&stored)?;
         let dictionaries: Vec<Block> = footer.dictionaries().into_iter().flatten().copied().collect();
         let blocks: Vec<Block> = footer.recordBatches().into_iter().flatten().copied().collect();
@@ -98,8 +104,9 @@ impl IpcFile {
             batches.push(Batch { block, rows: count });
         }
         dictionaries.iter().try_for_each(|block| check_block(block, found.bytes))?;
+        check_places(dictionaries.iter().chain(batches.iter().map(|batch| &batch.block)))?;
         Ok(Self {
-            file: InputFile { rows: Some(rows), ..found },
+            file: found.with_rows(rows),
             schema: Arc::new(schema),
             stored: Arc::new(stored),
             version: footer.version(),
@@ -212,8 +219,8 @@ fn batch_rows(file: &mut File, block: &Block) -> Result<u64> {
     u64::try_from(batch.length()).map_err(|_| malformed(format!("a record batch of {} rows", batch.length())))
 }
 
-/// Reads a block, and refuses buffers that would become too large when decompressed.
-fn read_block(file: &mut File, block: &Block) -> Result<Buffer> {
+/// Reads a block whose message is of `fields`, and checks it before it is decoded; without fields it is a dictionary.
+fn read_block(file: &mut File, block: &Block, fields: Option<&Schema>) -> Result<Buffer> {
     let header = block.metaDataLength().unsigned_abs() as usize;
     let length = header + block.bodyLength().unsigned_abs() as usize;
     // Reading up to a limit fills fresh memory without clearing it first.
@@ -225,31 +232,42 @@ fn read_block(file: &mut File, block: &Block) -> Result<Buffer> {
         return Err(malformed("the file ends inside a record batch"));
     }
     let message = message(&bytes[..header])?;
-    let batch = message
-        .header_as_record_batch()
-        .or_else(|| message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data()));
-    if let Some(batch) = batch.filter(|batch| batch.compression().is_some()) {
-        for buffer in batch.buffers().into_iter().flatten() {
-            check_decompressed(&bytes[header..], buffer)?;
-        }
+    if message.bodyLength() != block.bodyLength() {
+        let (here, there) = (message.bodyLength(), block.bodyLength());
+        return Err(malformed(format!("a record batch of {here} bytes, of which the footer says {there}")));
     }
+    let batch = match fields {
+        Some(_) => message.header_as_record_batch(),
+        None => message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data()),
+    };
+    let batch = batch.ok_or_else(|| malformed("a record batch has no header"))?;
+    let fields: Option<Vec<&Field>> =
+        fields.map(|schema| schema.fields().iter().map(AsRef::as_ref).collect());
+    check_batch(&batch, fields.as_deref(), &bytes[header..])?;
     Ok(bytes.into())
 }
 
-/// A compressed buffer begins with the length it decompresses to; -1 stands for one that is not compressed.
-fn check_decompressed(body: &[u8], buffer: &arrow_ipc::Buffer) -> Result<()> {
-    let start = usize::try_from(buffer.offset()).unwrap_or(usize::MAX);
-    let prefix = body.get(start..).and_then(|bytes| bytes.first_chunk::<8>());
-    if buffer.length() == 0 {
-        return Ok(());
+/// Bytes among which the first message begins: writers align it to up to 64.
+const MOST_FILLED: u64 = 128;
+
+/// The schema that stands at the front of a file, where there is one.
+fn front_schema(file: &mut File, bytes: u64) -> Result<Option<Schema>> {
+    // Behind the magic bytes, filled up with zeros: a marker, the length of the message, the message.
+    let mut start = vec![0; bytes.min(MOST_FILLED) as usize];
+    read_at(file, 0, &mut start)?;
+    let filled = start[MAGIC.len()..].iter().take_while(|&&byte| byte == 0).count();
+    let at = MAGIC.len() + filled;
+    let Some(&[0xff, 0xff, 0xff, 0xff, a, b, c, d]) = start[at..].first_chunk::<8>() else { return Ok(None) };
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if length > MAX_FOOTER_BYTES || at as u64 + 8 + length > bytes {
+        return Err(malformed("the schema at the front is longer than the file"));
     }
-    let Some(prefix) = prefix else { return Err(malformed("a buffer lies outside its record batch")) };
-    let length = i64::from_le_bytes(*prefix);
-    if length > MAX_IPC_BUFFER_BYTES {
-        let message = format!("a buffer of {length} bytes is beyond the limit of {MAX_IPC_BUFFER_BYTES}");
-        return Err(Error::new(ErrorKind::Limit, message));
-    }
-    Ok(())
+    let mut header = vec![0; length as usize];
+    read_at(file, at as u64 + 8, &mut header)?;
+    let message = arrow_ipc::root_as_message(&header);
+    let message = message.map_err(|e| malformed(format!("the schema at the front is damaged: {e}")))?;
+    let schema = message.header_as_schema().ok_or_else(|| malformed("there is no schema at the front"))?;
+    arrow_ipc::convert::try_fb_to_schema(schema).map(Some).map_err(|e| of_arrow(&e))
 }
 
 impl Source for IpcFile {
@@ -272,6 +290,7 @@ impl Source for IpcFile {
         let names = request.columns.iter().chain(&request.verbatim);
         let plan = Plan {
             decoder,
+            stored: Arc::clone(&self.stored),
             keep_dictionary: names.enumerate().map(keep).collect(),
             batch_rows: request.batch_rows.max(1),
             path: self.file.path.to_string_lossy().into(),
@@ -318,19 +337,13 @@ impl Source for IpcFile {
     }
 }
 
-/// Opens a file again; it must still be the one that was opened first.
-fn open_unchanged(file: &InputFile) -> Result<File> {
-    file.verify_unchanged()?;
-    storage::open(&file.path)
-}
-
 impl IpcFile {
     /// A decoder of the columns at `wanted`, with all dictionaries.
     fn decoder(&self, wanted: &[usize]) -> Result<FileDecoder> {
-        let mut file = open_unchanged(&self.file)?;
+        let mut file = self.file.open_unchanged()?;
         let mut decoder = FileDecoder::new(Arc::clone(&self.stored), self.version);
         for block in &self.dictionaries {
-            let bytes = read_block(&mut file, block)?;
+            let bytes = read_block(&mut file, block, None)?;
             decoder.read_dictionary(block, &bytes).map_err(|e| of_arrow(&e))?;
             self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
@@ -360,6 +373,8 @@ fn pieces(batches: &[Batch]) -> Vec<Range<usize>> {
 /// What is done to each record batch of a scan.
 struct Plan {
     decoder: FileDecoder,
+    /// The columns of the file as they are stored.
+    stored: SchemaRef,
     /// For each column that is delivered whether its dictionary stays.
     keep_dictionary: Vec<bool>,
     batch_rows: usize,
@@ -419,9 +434,9 @@ impl IpcBatches {
             let Some(&Batch { block, rows }) = next else { return Ok(None) };
             let file = match &mut self.file {
                 Some(file) => file,
-                closed => closed.insert(open_unchanged(&self.input)?),
+                closed => closed.insert(self.input.open_unchanged()?),
             };
-            let bytes = read_block(file, &block)?;
+            let bytes = read_block(file, &block, Some(&self.plan.stored))?;
             self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             let batch = self.plan.decoder.read_record_batch(&block, &bytes).map_err(|e| of_arrow(&e))?;
             let batch = batch.ok_or_else(|| malformed("a record batch has no header"))?;
