@@ -84,19 +84,19 @@ fn faults(dir: &Dir, step: &Value) -> Vec<String> {
     if !codes.as_array().map_or_else(|| right(codes), |codes| codes.iter().any(right)) {
         faults.push(format!("exit code {code} instead of {codes}"));
     }
-    // Nothing but the result is on stdout, and it is whole.
-    let report = (code == 0).then(|| serde_json::from_str::<Value>(&outcome.stdout));
-    if report.is_none() && !outcome.stdout.is_empty() {
+    if code != 0 && !outcome.stdout.is_empty() {
         faults.push("something on stdout".into());
     }
-    let report = match report {
-        Some(Ok(report)) => report,
-        Some(Err(_)) => {
-            faults.push("a result that is no JSON".into());
-            Value::Null
+    if step["stdout"].as_str().is_some_and(|wanted| wanted != outcome.stdout) {
+        faults.push(format!("{:?} on stdout instead of {}", outcome.stdout, step["stdout"]));
+    }
+    let mut report = Value::Null;
+    if code == 0 && arguments.contains(&"json") {
+        match serde_json::from_str(&outcome.stdout) {
+            Ok(value) => report = value,
+            Err(error) => faults.push(format!("the result is no JSON: {error}")),
         }
-        None => Value::Null,
-    };
+    }
     let warnings = report["warnings"].as_array().into_iter().flatten();
     let warnings = warnings.map(|warning| warning["message"].as_str().unwrap());
     let said: Vec<&str> = std::iter::once(outcome.stderr.as_str()).chain(warnings).collect();

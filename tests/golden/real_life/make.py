@@ -3,14 +3,19 @@
 Files are written as exporters write them, and read by pandas, DuckDB or pyarrow as their owner means them; the
 coefficients are the least squares of what they read, solved in exact rationals. A step is a command: `code` its exit
 code (or a list of those that are right), `coef` the estimates of all terms, `se` standard errors of some, `stderr` words
-on stderr, `said` words on stderr or among the warnings of the report, `unsaid` words on neither.
+on stderr, `said` words on stderr or among the warnings of the report, `unsaid` words on neither, `stdout` all of stdout.
+`either` are estimates if the code is 0; else `stderr` counts. A case that is `expected_to_fail` is not yet as it should be.
 """
 
 import base64
+import bz2
 import datetime as dt
+import gzip
 import io
 import json
+import lzma
 import sys
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -353,8 +358,9 @@ def missing_words():
          fit([*ask, "--null", ":"], least_squares(frame.y, {"2023": [None if missing(v) else float(v) for v in pd.to_numeric(frame["2023 "], errors="coerce")]})))
     cells = [f"{v} b" if i % 2 else str(v) for i, v in enumerate(x)]
     text = csv({"y": y, "x": cells})
-    case("eurostat_flags", "A", "Eurostat: half of the values with a flag (12.3 b)", "words", {"d.csv": text},
-         step(["fit", "d.csv", "-t", "y", "-f", "x", "--format", "json"], [0, 3], said=['"x"', "line 3"]), bad=True)
+    case("eurostat_flags", "A", "Eurostat: half of the values with a flag (12.3 b): named", "Python, exact rationals", {"d.csv": text},
+         step(["fit", "d.csv", "-t", "y", "-f", "x", "--format", "json"], [0, 3], said=['"x"']),
+         fit(["d.csv", "-t", "y", "-f", "n", "--with", "n = CAST(replace(x, ' b', '') AS double)"], least_squares(y, {"n": x})))
 
     text = csv({"y": ["EUR", *y], "x": ["kg", *x]})
     frame = pandas_csv(text, skiprows=[1])
@@ -399,13 +405,15 @@ def times():
     y = response([m.timestamp() for m in moments])
     ask = ["d.csv", "-t", "y", "-f", "d"]
 
-    def pattern(id, theme, written, read, flag, values, *, bad=None, line=2, also=(), sep=","):
+    def pattern(id, theme, written, read, flag, values, *, bad=None, line=2, or_read=False, sep=","):
+        """Refused with the format that reads it, or read without."""
         text = csv({"y": y, "d": [f'"{v}"' if sep in v else v for v in written]}, sep)
         frame = pandas_csv(text, sep=sep, dtype={"d": str})
         found = values(pd.to_datetime(frame.d, format=read))
-        case(id, "A", theme, f"pandas.to_datetime(format={read!r}), exact rationals", {"d.csv": text},
-             refused(ask, 'column "d"', f"line {line}", f"--date-format {flag}", *also),
-             fit([*ask, "--date-format", flag.strip("'")], least_squares(frame.y, {"d": found})), bad=bad)
+        coef, words = least_squares(frame.y, {"d": found}), ['column "d"', f"line {line}", f"--date-format {flag}"]
+        first = step(["fit", *ask, "--format", "json"], [0, 3], either=coef, stderr=words) if or_read else refused(ask, *words)
+        case(id, "A", theme, f"pandas.to_datetime(format={read!r}), exact rationals", {"d.csv": text}, first,
+             fit([*ask, "--date-format", flag.strip("'")], coef), bad=bad)
 
     pattern("german_days", "Excel in German: 3.1.2024, without zeros", [f"{m.day}.{m.month}.{m.year}" for m in moments], "%d.%m.%Y",
             "%d.%m.%Y", days, sep=";")
@@ -425,13 +433,13 @@ def times():
             "'%d %B %Y'", days, bad=True)
     pattern("months_alone", "2024-01: the first of the month", [f"{2023 + i // 12}-{1 + i % 12:02}" for i in range(ROWS)], "%Y-%m", "%Y-%m", days)
     pattern("us_long", "January 3, 2024", [f"{m.strftime('%B')} {m.day}, {m.year}" for m in moments], "%B %d, %Y", "'%B %d, %Y'", days, bad=True)
-    pattern("sas_date9", "SAS date9: 03JAN2024", [m.strftime("%d%b%Y").upper() for m in moments], "%d%b%Y", "%d%b%Y", days, bad=True)
+    pattern("sas_date9", "SAS date9: 03JAN2024", [m.strftime("%d%b%Y").upper() for m in moments], "%d%b%Y", "%d%b%Y", days, or_read=True, bad=True)
     pattern("sas_datetime", "SAS datetime20: 03JAN2024:07:05:00", [m.strftime("%d%b%Y:%H:%M:%S").upper() for m in moments], "%d%b%Y:%H:%M:%S",
-            "%d%b%Y:%H:%M:%S", seconds, bad=True)
+            "%d%b%Y:%H:%M:%S", seconds, or_read=True, bad=True)
     pattern("bigquery_utc", "BigQuery: 2024-01-03 07:05:00 UTC", [m.strftime("%Y-%m-%d %H:%M:%S UTC") for m in moments], "%Y-%m-%d %H:%M:%S UTC",
-            "'%Y-%m-%d %H:%M:%S UTC'", seconds, bad=True)
+            "'%Y-%m-%d %H:%M:%S UTC'", seconds, or_read=True, bad=True)
     pattern("comma_of_seconds", "Python's logging: 2024-01-03 07:05:00,250", [m.strftime("%Y-%m-%d %H:%M:%S,250") for m in moments],
-            "%Y-%m-%d %H:%M:%S,%f", "'%Y-%m-%d %H:%M:%S,%3f'", seconds, bad=True, sep=";")
+            "%Y-%m-%d %H:%M:%S,%f", "'%Y-%m-%d %H:%M:%S,%3f'", seconds, or_read=True, bad=True, sep=";")
     compact = [m.strftime("%Y%m%d") for m in moments]
     text = csv({"y": y, "d": compact})
     found = days(pd.to_datetime(pandas_csv(text, dtype={"d": str}).d, format="%Y%m%d"))
@@ -460,6 +468,18 @@ def times():
     text = csv({"y": y, "d": [f"{20 + 3 * i}:{(7 * i) % 60:02}:00" for i in range(ROWS)]})
     case("durations_of_days", "A", "Excel's [h]:mm:ss beyond 24 hours: no format of a time of day reads it", "words", {"d.csv": text},
          refused(ask, 'column "d"', "line 4", "26:14:00", unsaid=["--date-format %H:%M:%S reads"]), bad=True)
+    short = [f"{m.month}/{m.day}/{m.year if i % 5 else m.strftime('%y')}" for i, m in enumerate(moments)]
+    text = csv({"y": y, "d": short})
+    case("years_of_two_digits", "A", "1/3/24 among 1/6/2024 under %m/%d/%Y: the year 24 is not meant", "words", {"d.csv": text},
+         refused([*ask, "--date-format", "%m/%d/%Y"], 'column "d"', "line 2", "1/3/24"), bad=True)
+    zones = [m.strftime("%d/%b/%Y:%H:%M:%S ") + ["+0100", "-0530"][i % 2] for i, m in enumerate(moments)]
+    text = csv({"y": y, "d": zones})
+    found = seconds(pd.to_datetime(zones, format="%d/%b/%Y:%H:%M:%S %z", utc=True))
+    case("offsets_in_a_format", "A", "logs of Apache: 03/Jan/2024:07:05:00 +0100", "pandas.to_datetime(utc=True), exact rationals", {"d.csv": text},
+         fit([*ask, "--date-format", "%d/%b/%Y:%H:%M:%S %z"], least_squares(y, {"d": found})))
+    case("format_of_no_cell", "A", "a --date-format that reads no cell of the file: said, and no category in silence", "words",
+         {"d.csv": csv({"y": y, "d": [zones[i % 4] for i in range(ROWS)]})},
+         step(["fit", *ask, "--date-format", "%d/%b/%Y %H:%M:%S %z", "--format", "json"], [0, 2, 3], said=["--date-format"]), bad=True)
     mixed = [m.strftime("%Y-%m-%d") if i % 3 else m.strftime("%d/%m/%Y") for i, m in enumerate(moments)]
     text = csv({"y": y, "d": mixed})
     case("two_conventions", "A", "ISO dates and 03/01/2024 in one column: never a category", "words", {"d.csv": text},
@@ -489,6 +509,44 @@ def sound_text():
     text = csv({"y": y, "x": x, "id": ids})
     case("identifiers", "A", "a text column with a level in every row is named", "words", {"d.csv": text},
          step(["fit", "d.csv", "-t", "y", "-f", "x,id", "--format", "json"], [0, 3, 4], said=['"id"', "16 levels"]))
+    rows = [f"{i % 2},{['A/5 21171', 'PC 17599'][i] if i < 2 else 100_000 + 37 * i},{v}" for i, v in enumerate(x)]
+    text = "Survived,Ticket,Fare\n" + "\n".join(rows) + "\n"
+    frame = pandas_csv(text)
+    ask = ["d.csv", "-t", "Survived"]
+    case("ticket_numbers", "A", "Titanic: most tickets are numbers; without --features the error says how to leave them out", READ_CSV,
+         {"d.csv": text}, refused(ask, 'column "Ticket"', "line 2", "A/5 21171", "--exclude Ticket"),
+         fit([*ask, "--exclude", "Ticket"], least_squares(frame.Survived, {"Fare": list(frame.Fare)})))
+    text = csv({"y": y, "x": [f"\u00a0{v}" for v in x]})
+    case("blank_that_does_not_break", "A", "copied from a web page: a no-break blank before every number", "Python, exact rationals", {"d.csv": text},
+         step(["fit", "d.csv", "-t", "y", "-f", "x", "--format", "json"], [0, 3], said=['"x"', "CAST(x AS double)"]),
+         fit(["d.csv", "-t", "y", "-f", "n", "--with", "n = CAST(x AS double)"], least_squares(y, {"n": x})))
+    text = csv({"y": list(range(ROWS)), "x": [str(v).replace(".", ",") for v in x]}, ";")
+    frame = pandas_csv(text, sep=";", decimal=",")
+    case("all_features_with_commas", "A", "the target is whole, all other columns have decimal commas, no features are named", READ_CSV,
+         {"d.csv": text}, refused(["d.csv", "-t", "y"], '"x"', "line 2", "--decimal ,"),
+         fit(["d.csv", "-t", "y", "--decimal", ","], least_squares(frame.y, {"x": list(frame.x)})), bad=True)
+    text = csv({"y": y, "x": x, "no of": ["12A", *range(100, 100 + ROWS - 1)]})
+    case("excluded_by_two_words", "A", "a name with a blank is quoted in the way out", READ_CSV, {"d.csv": text},
+         refused(["d.csv", "-t", "y"], 'column "no of"', "line 2", "--exclude 'no of'"),
+         fit(["d.csv", "-t", "y", "--exclude", "no of"], least_squares(y, {"x": x})), bad=True)
+    moments = [dt.datetime(2024, 1, 1, 7, 5) + dt.timedelta(hours=31 * i) for i in range(ROWS)]
+    text = csv({"y": y, "d": [m.strftime("%Y-%m-%d %H:%M:%S +0000") for m in moments]})
+    case("offset_behind_a_blank", "A", "Ruby, git, R: 2024-01-01 07:05:00 +0000", "pandas.to_datetime(utc=True), exact rationals", {"d.csv": text},
+         fit(["d.csv", "-t", "y", "-f", "d"], least_squares(y, {"d": seconds(pd.to_datetime(pandas_csv(text).d, utc=True))})), bad=True)
+    text = csv({"y": y, "x": ["N/A", "-"] * 8})
+    case("words_of_missing_alone", "A", "a named feature of which every cell is missing: the error names the option, in plain words", "words", {"d.csv": text},
+         refused(["d.csv", "-t", "y", "-f", "x"], 'column "x"', "--schema x=number", unsaid=["Utf8"]), bad=True)
+    text = csv({"y": y, "x": x})
+    model = step(["fit", "d.csv", "-t", "y", "-f", "x", "--save-model", "m.json", "--format", "json"], 0, coef=least_squares(y, {"x": x}))
+    case("predict_only_missing", "A", "new rows of which all inputs are N/A: no prediction each", "words", {"d.csv": text, "n.csv": "x\nN/A\n-\n"}, model,
+         step(["predict", "m.json", "n.csv"], 0, stdout='prediction\n""\n""\n', stderr=["2 of 2 rows"]), bad=True)
+    case("predict_other_convention", "A", "new rows with decimal commas: refused with the place, and the way out", "Python, exact rationals",
+         {"d.csv": "y;x\n1;1\n3;2\n5;3\n", "n.csv": "x;k\n1,5;1\n2,25;1\n"},
+         step(["fit", "d.csv", "-t", "y", "-f", "x", "--save-model", "m.json", "--format", "json"], 0, coef={"(Intercept)": -1.0, "x": 2.0}),
+         step(["predict", "m.json", "n.csv"], 3, stderr=['column "x"', "line 2", "--decimal ,"]),
+         step(["predict", "m.json", "n.csv", "--decimal", ","], 0, stdout="prediction\n2.0\n3.5\n"))
+    case("predict_units", "A", "new rows of 3.5 kg: the error shows the cell, in plain words", "words", {"d.csv": text, "n.csv": "x\n3.5 kg\n4.5 kg\n"}, model,
+         step(["predict", "m.json", "n.csv"], 3, stderr=['column "x"', "line 2", "3.5 kg"], unsaid=["Utf8"]), bad=True)
 
 
 # ---- B: types at their edges
@@ -623,6 +681,13 @@ def types():
     enum.write_parquet(sink, compression="uncompressed")
     case("polars_enum", "B", "an Enum of polars: its order", "polars, exact rationals", {"d.parquet": binary(sink.getvalue())},
          fit(["d.parquet", "-t", "y", "-f", "x,g"], intercept(levels("g", sizes, order))))
+    sink = io.BytesIO()
+    enum.write_ipc(sink, compression="uncompressed")
+    case("polars_enum_arrow", "B", "an Enum of polars in Arrow IPC: its order", "polars, exact rationals", {"d.arrow": binary(sink.getvalue())},
+         fit(["d.arrow", "-t", "y", "-f", "x,g"], intercept(levels("g", sizes, order))), bad=True)
+    stages = [3, 1, 2, 3] * 4
+    both("ordered_integers", "an ordered categorical of whole numbers as a category: its order", {"g": pa.array(pd.Categorical(stages, [3, 1, 2], ordered=True))},
+         ["y ~ x + C(g)"], intercept(levels("C(g)", stages, [3, 1, 2])), bad=True, formats=("parquet",))
     both("unordered", "a categorical without order: the levels in order of their names",
          {"g": pa.array(pd.Categorical(sizes, order))}, ["-t", "y", "-f", "x,g"], intercept(levels("g", sizes)), formats=("parquet",))
     a = put(g=pa.array(pd.Categorical(sizes, order, ordered=True)))
@@ -647,6 +712,18 @@ def types():
     lines = "".join(json.dumps({"y": a, "x": b, "s": None if n is None else n}) + "\n" for a, b, n in zip(y, x, nested))
     case("struct_ndjson", "B", "objects in NDJSON by dotted names: read, or named", "Python, exact rationals", {"d.ndjson": lines},
          fit(["d.ndjson", "-t", "y", "-f", "x,s.a"], intercept({"s.a": part(lambda v: v["a"])})), bad=True)
+    commas = [f"{v:.1f}".replace(".", ",") for v in base]
+    case("commas_in_text_column", "B", "a text column of Parquet with decimal commas: no category in silence", "words", {"d.parquet": parquet(put(t=commas))},
+         step(["fit", "d.parquet", "-t", "y", "-f", "x,t", "--format", "json"], [0, 3], said=['"t"']), bad=True)
+    text_days = [f"2024-01-{1 + i % 4:02}" for i in range(ROWS)]
+    case("days_in_text_column", "B", "a text column of Parquet with dates: no category in silence; CAST makes days of it", oracle,
+         {"d.parquet": parquet(put(t=text_days))},
+         step(["fit", "d.parquet", "-t", "y", "-f", "x,t", "--format", "json"], [0, 3], said=['"t"']),
+         fit(["d.parquet", "-t", "y", "-f", "x,n", "--with", "n = CAST(t AS date)"], intercept({"n": days(text_days)})), bad=True)
+    lines = "".join(json.dumps({"y": a, "x": str(b)}) + "\n" for a, b in zip(y, x))
+    case("numbers_in_json_strings", "B", "BigQuery: numbers in quotes in NDJSON are named, with the way out", "Python, exact rationals", {"d.ndjson": lines},
+         step(["fit", "d.ndjson", "-t", "y", "-f", "x", "--format", "json"], [0, 3], said=['"x"', "CAST(x AS double)"]),
+         fit(["d.ndjson", "-t", "y", "-f", "n", "--with", "n = CAST(x AS double)"], least_squares(y, {"n": x})))
     halves = pa.array(np.array([v / 4 for v in base], np.float16))
     both("float16", "float16 and decimals", {"h": halves, "m": pa.array([f"{i}.{i * i % 7}5" for i in range(ROWS)]).cast(pa.decimal128(9, 2))},
          ["-t", "y", "-f", "x,h,m"], intercept({"h": [v / 4 for v in base], "m": [Fraction(f"{i}.{i * i % 7}5") for i in range(ROWS)]}))
@@ -670,7 +747,6 @@ def files():
     case("upper_case_ending", "C", ".CSV and .Csv in a folder", READ_CSV, {"d/A.CSV": text, "d/b.Csv": text},
          fit(["d", *ask], least_squares(y + y, {"x": x + x})))
 
-    import zipfile
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
         archive.writestr(zipfile.ZipInfo("train.csv"), text)
@@ -747,6 +823,27 @@ def files():
          refused(["d", "-t", "y", "-f", "x,k", "--schema", "k=number"], '"k"', '"x"', "k=x", "--schema k=text"),
          fit(["d", "-t", "y", "-f", "x,k", "--schema", "k=text"], least_squares(ys, {"x": xs} | levels("k", ks))))
 
+    made, rows = partitioned("k", ["2024-01-03", "2024-02-29", "__HIVE_DEFAULT_PARTITION__"])
+    ys, xs, ks = (list(c) for c in zip(*rows))
+    ks = [None if v.startswith("_") else v for v in ks]
+    case("hive_days_and_none", "C", "days and Hive's missing key, also in --where", "exact rationals", made,
+         fit(["d", "-t", "y", "-f", "x,k"], least_squares(ys, {"x": xs, "k": days(ks)})),
+         fit(["d", "-t", "y", "-f", "x", "--where", "k >= DATE '2024-02-01'"],
+             least_squares([a if k == "2024-02-29" else None for a, k in zip(ys, ks)], {"x": xs})))
+    codes = {"d/a.csv": csv({"y": y, "c": [1, 2] * 8}), "d/b.csv": csv({"y": y, "c": ["A", "1"] * 8})}
+    case("codes_of_two_files", "C", "codes 1 and 2 in one file, A and 1 in the next: refused with the option, in plain words", "Python, exact rationals", codes,
+         refused(["d", "-t", "y", "-f", "c"], "d/b.csv", '"c"', "--schema c=text", unsaid=["Utf8"]),
+         fit(["d", "-t", "y", "-f", "c", "--schema", "c=text"], least_squares(y + y, levels("c", ["1", "2"] * 8 + ["A", "1"] * 8))), bad=True)
+    half = len(text) // 2
+    parts = gzip.compress(text[:half].encode(), mtime=0) + gzip.compress(text[half:].encode(), mtime=0)
+    case("gzip_of_parts", "C", "gzip of several members (bgzip, cat)", READ_CSV, {"d.csv.gz": binary(parts)}, fit(["d.csv.gz", *ask], coef))
+    hive_text = text.split("\n", 1)[1].replace(",", "\x01")
+    case("hive_text", "C", "a text file of Hive: no header, Ctrl-A between fields", "Python, exact rationals", {"000000_0.txt": hive_text},
+         fit(["000000_0.txt", "--no-header", "--delimiter", "\x01", "-t", "column_1", "-f", "column_2"],
+             {"(Intercept)": coef["(Intercept)"], "column_2": coef["x"]}))
+    case("blanks_between_fields", "C", "fields between blanks: refused with the option", READ_CSV, {"d.txt": text.replace(",", " ")},
+         refused(["d.txt", *ask], '"x"', "--delimiter"), fit(["d.txt", *ask, "--delimiter", " "], coef), bad=True)
+
     one = parquet(table(y=y, x=x))
     for option in (["--delimiter", ";"], ["--no-header"], ["--null", "-999"], ["--decimal", ","], ["--thousands", "."], ["--date-format", "%d.%m.%Y"],
                    ["--schema", "x=text"]):
@@ -755,7 +852,7 @@ def files():
     case("schema_of_no_column", "C", "--schema of a column that is not there: refused with the nearest name", "words", {"d.csv": csv({"y": y, "price": x})},
          step(["fit", "d.csv", "-t", "y", "--schema", "prise=text"], [2, 3], stderr=["prise", "price"]))
     case("compressed_others", "C", "bzip2 and xz: what they are, and what to do", "words",
-         {"d.csv.bz2": binary(__import__("bz2").compress(text.encode())), "d.csv.xz": binary(__import__("lzma").compress(text.encode()))},
+         {"d.csv.bz2": binary(bz2.compress(text.encode())), "d.csv.xz": binary(lzma.compress(text.encode()))},
          refused(["d.csv.bz2", *ask], "bzip2", "bunzip2"), refused(["d.csv.xz", *ask], "xz", "unxz"))
     case("named_twice", "C", "a file that is named twice", "words", {"d/a.csv": text}, step(["fit", "d", "d/a.csv", *ask], [2, 3], stderr=["a.csv", "twice"]))
 
