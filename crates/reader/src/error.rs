@@ -109,7 +109,7 @@ impl Error {
 
     /// Says more of what would be valid.
     #[must_use]
-    pub fn and_help(mut self, more: String) -> Self {
+    pub(crate) fn and_help(mut self, more: String) -> Self {
         self.0.help = Some(self.0.help.map_or(more.clone(), |help| format!("{help}; {more}")));
         self
     }
@@ -139,6 +139,16 @@ impl Error {
     /// The column, where one is to blame.
     pub fn column(&self) -> Option<&str> {
         self.0.column.as_deref()
+    }
+}
+
+/// A word as a shell takes it, for what a message proposes to type.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-.,/:%+@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

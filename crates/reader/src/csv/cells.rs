@@ -99,6 +99,16 @@ impl Cells {
         }
     }
 
+    /// Whether dates or times are written in formats of their own.
+    pub(super) fn has_formats(&self) -> bool {
+        !self.formats.is_empty()
+    }
+
+    /// The formats that read none of these types, as they were given.
+    pub(super) fn unused_formats(&self, types: &[ColumnType]) -> Option<&str> {
+        self.formats.iter().find(|format| !types.contains(&format.reads)).map(|format| format.text.as_str())
+    }
+
     fn format_of(&self, column_type: ColumnType) -> Option<&TimeFormat> {
         self.formats.iter().find(|format| format.reads == column_type)
     }
@@ -160,7 +170,7 @@ impl NumberFormat {
             ),
             Some(mark) if mark == decimal => refuse(
                 "decimals and thousands cannot have the same mark".into(),
-                "give both: decimal and thousands",
+                "--decimal , beside --thousands . reads 1.234,5",
             ),
             _ => Ok(Self { decimal, thousands }),
         }
@@ -300,7 +310,9 @@ impl TimeFormat {
     fn parsed(&self, field: &[u8]) -> Option<Parsed> {
         let mut parsed = Parsed::new();
         parse(&mut parsed, std::str::from_utf8(field).ok()?, self.items.iter()).ok()?;
-        Some(parsed)
+        // A year of two digits is meant to be one of this century, or the last: that is %y.
+        let short = parsed.year().is_some_and(|year| year < 1000);
+        (!short).then_some(parsed)
     }
 
     fn date(&self, field: &[u8]) -> Option<NaiveDate> {

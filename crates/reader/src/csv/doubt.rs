@@ -6,8 +6,8 @@
 
 use super::cells::Cells;
 use super::field::trim;
-use super::options::ColumnType;
-use crate::error::{Error, ErrorKind, Place};
+use super::options::{ColumnType, CsvOptions};
+use crate::error::{Error, ErrorKind, Place, shell_word};
 
 /// Characters of an offending cell that an error shows.
 const SHOWN_CHARS: usize = 40;
@@ -15,14 +15,16 @@ const SHOWN_CHARS: usize = 40;
 /// What a cell reads as under another convention than that of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// A number with a decimal comma.
-    DecimalComma,
+    /// A number with a decimal comma, and what stands between groups of its digits.
+    DecimalComma(Option<char>),
+    /// A number with a decimal point, or none.
+    Point,
     /// A number whose digits are in groups, with this between them.
     Thousands(char),
     /// A number with a comma before three digits: decimals or thousands.
     AnyComma,
-    /// A number with a sign of a currency, of per cent, or in parentheses.
-    Signs,
+    /// A number with something about it: a currency, per cent, a unit, parentheses, a minus behind it.
+    Affixes,
     /// A date, or a date with a time, and the formats it may have.
     Date,
     /// A time of day.
@@ -45,48 +47,141 @@ impl Look {
 }
 
 /// Signs that stand before or behind an amount.
-const SIGNS: [char; 9] = ['$', '€', '£', '¥', '₹', '%', '‰', '(', ')'];
+const SIGNS: [char; 12] = ['$', '€', '£', '¥', '₹', '%', '‰', '(', ')', '*', '\'', '"'];
+
+/// Words that stand before an amount.
+const CURRENCIES: [&str; 30] = [
+    "US", "R", "Rs", "kr", "EUR", "USD", "GBP", "CHF", "JPY", "CNY", "INR", "BRL", "CAD", "AUD", "NZD",
+    "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RUB", "TRY", "ZAR", "MXN", "KRW", "SGD", "HKD", "THB", "ILS",
+];
 
 fn number_look(text: &str) -> Option<Look> {
-    let unsigned =
-        text.trim_matches(|c: char| SIGNS.contains(&c) || matches!(c, '+' | '-') || c.is_whitespace());
-    let signs = text.chars().any(|c| SIGNS.contains(&c)) || text.ends_with('-');
-    // `1-2` is no number: only the ends were trimmed.
-    let mantissa = unsigned.split_once(['e', 'E']).map_or(unsigned, |(mantissa, _)| mantissa);
-    let look = mantissa_look(mantissa)?;
-    match look {
-        _ if signs => Some(Look::Signs),
-        Some(look) => Some(look),
-        None => None,
+    let (before, number, behind) = around_number(text)?;
+    let number = number.strip_suffix(['.', ',']).unwrap_or(number);
+    let (mantissa, exponent) = match number.split_once(['e', 'E', 'd', 'D']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (number, None),
+    };
+    let whole = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if exponent.is_some_and(|exponent| !whole(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))) {
+        return None;
     }
+    let look = mantissa_look(mantissa)?;
+    let plain =
+        before.trim_matches(['-', '+']).is_empty() && behind.is_empty() && !number.contains(['d', 'D']);
+    Some(if plain { look } else { Look::Affixes })
 }
 
-/// `None` for what is no number under any convention; `Some(None)` for digits with or without a point.
-#[allow(clippy::option_option, reason = "no number, a plain number, a number under another convention")]
-fn mantissa_look(text: &str) -> Option<Option<Look>> {
+/// What stands before a number, the number, and what stands behind it; `None` where that makes a word or a code of it.
+fn around_number(text: &str) -> Option<(&str, &str, &str)> {
+    let start = text.find(|c: char| c.is_ascii_digit())?;
+    // `.5` and `,5` are numbers, too.
+    let start = if text[..start].ends_with(['.', ',']) { start - 1 } else { start };
+    let end = text.rfind(|c: char| c.is_ascii_digit())? + 1;
+    let (before, number, behind) = (&text[..start], &text[start..end], &text[end..]);
+    let signs = |text: &str| {
+        text.chars().all(|c| SIGNS.contains(&c) || c.is_whitespace() || "=+-\u{2212}.".contains(c))
+    };
+    let of_letters = |text: &str| text.chars().all(char::is_alphabetic) && text.chars().count() <= 8;
+    let currency = |text: &str| {
+        let code = text.trim_end_matches(|c: char| SIGNS.contains(&c) || c.is_whitespace() || c == '-');
+        CURRENCIES.contains(&code.trim_start_matches(['-', '+']))
+    };
+    // `12 kg`, `12.5 b` and `12.5K`, not `12A` and `3rd`.
+    let unit = |text: &str| {
+        let name = text.trim_start();
+        let apart = name.len() < text.len() || (number.contains(['.', ',']) && name.chars().count() == 1);
+        apart && of_letters(name.trim_end_matches('.'))
+    };
+    ((signs(before) || currency(before)) && (signs(behind) || unit(behind)))
+        .then_some((before, number, behind))
+}
+
+/// What digits and the marks between them are.
+fn mantissa_look(text: &str) -> Option<Look> {
     let marks: Vec<char> = text.chars().filter(|c| !c.is_ascii_digit()).collect();
     let groups: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).collect();
-    let three = |groups: &[&str]| groups.iter().all(|group| group.len() == 3);
     let (&first, rest) = groups.split_first()?;
-    let grouped = |rest: &[&str]| !rest.is_empty() && (1..=3).contains(&first.len()) && three(rest);
+    // Of three digits; as in India of two before the last three.
+    let grouped = |rest: &[&str]| {
+        let Some((last, middle)) = rest.split_last() else { return false };
+        let same = |length| middle.iter().all(|group: &&str| group.len() == length);
+        (1..=3).contains(&first.len()) && last.len() == 3 && (same(3) || same(2))
+    };
     match marks.as_slice() {
-        [] | ['.'] => Some(None),
-        [','] if grouped(rest) => Some(Some(Look::AnyComma)),
-        [','] if !rest[0].is_empty() => Some(Some(Look::DecimalComma)),
-        [mark, others @ ..] if ",.'’_ \u{a0}\u{202f}".contains(*mark) => {
+        [] | ['.'] => Some(Look::Point),
+        [','] if grouped(rest) => Some(Look::AnyComma),
+        [','] if !rest[0].is_empty() => Some(Look::DecimalComma(None)),
+        [mark, others @ ..] if ",.'’_ \u{a0}\u{202f}\u{2009}".contains(*mark) => {
             let (last, before) = others.split_last().map_or((mark, others), |(last, before)| (last, before));
             if others.iter().all(|other| other == mark) && grouped(rest) {
-                return Some(Some(Look::Thousands(*mark)));
+                return Some(Look::Thousands(*mark));
             }
             let decimals = ".,".contains(*last) && last != mark && before.iter().all(|other| other == mark);
-            (decimals && grouped(&rest[..rest.len() - 1])).then_some(Some(if *last == ',' {
-                Look::DecimalComma
-            } else {
-                Look::Thousands(*mark)
-            }))
+            if !decimals || !grouped(&rest[..rest.len() - 1]) {
+                return None;
+            }
+            Some(if *last == ',' { Look::DecimalComma(Some(*mark)) } else { Look::Thousands(*mark) })
         }
         _ => None,
     }
+}
+
+/// The words and the signs of what stands about a number, without those that say whether it is negative.
+fn affixes(text: &str) -> Vec<String> {
+    let mut affixes: Vec<String> = Vec::new();
+    let mut in_word = false;
+    for c in text.chars() {
+        let letter = c.is_alphabetic();
+        match affixes.last_mut() {
+            Some(word) if letter && in_word => word.push(c),
+            _ if c.is_whitespace() || "+-().\u{2212}".contains(c) => {}
+            _ => affixes.push(c.to_string()),
+        }
+        in_word = letter;
+    }
+    affixes
+}
+
+/// An SQL expression of the number in such cells, made of what stands about this one.
+fn number_expression(text: &str, column: &str) -> Option<String> {
+    let (before, number, behind) = around_number(text)?;
+    let name = if plain_name(column) { column.to_owned() } else { format!("\\\"{column}\\\"") };
+    let minus = |text: &str| text.contains(['-', '\u{2212}']);
+    let mut stripped = name.clone();
+    let strip = |inner: String, what: &str, by: &str| {
+        let what = what.replace('\'', "''").replace('"', "\\\"");
+        format!("replace({inner}, '{what}', '{by}')")
+    };
+    for affix in affixes(before).into_iter().chain(affixes(behind)) {
+        stripped = strip(stripped, &affix, "");
+    }
+    if before.contains('\u{2212}') {
+        stripped = strip(stripped, "\u{2212}", "-");
+    }
+    let (group, comma) = match mantissa_look(number.strip_suffix(['.', ',']).unwrap_or(number)) {
+        Some(Look::DecimalComma(group)) => (group, true),
+        Some(Look::Thousands(group)) => (Some(group), false),
+        Some(Look::AnyComma) => (Some(','), false),
+        _ => (None, number.ends_with(',')),
+    };
+    if let Some(group) = group {
+        stripped = strip(stripped, &group.to_string(), "");
+    }
+    if comma {
+        stripped = strip(stripped, ",", ".");
+    }
+    let negative = match (before.contains('('), minus(behind)) {
+        (true, _) => format!("{name} LIKE '%(%'"),
+        (false, true) => format!("{name} LIKE '%-'"),
+        (false, false) => return Some(format!("CAST({stripped} AS double)")),
+    };
+    let (stripped, last) = match before.contains('(') {
+        true => (strip(stripped, "(", ""), ")"),
+        false => (stripped, "-"),
+    };
+    let positive = strip(stripped, last, "");
+    Some(format!("CAST({positive} AS double) * CASE WHEN {negative} THEN -1 ELSE 1 END"))
 }
 
 /// A date or a time as a person writes it.
@@ -105,7 +200,8 @@ impl DatePattern {
         if let Some(time) = time_format(text) {
             return Some(Self { look: Look::Time, formats: vec![time] });
         }
-        let (date, time) = match text.split_once([' ', 'T']).filter(|(date, _)| !date.ends_with(',')) {
+        let apart = text.split_once([' ', 'T']).or_else(|| text.split_once(':'));
+        let (date, time) = match apart.filter(|(date, _)| !date.ends_with(',')) {
             Some((date, time)) => (date, Some(time)),
             None => (text, None),
         };
@@ -114,9 +210,8 @@ impl DatePattern {
             // `3 Jan 2024`, `Jan 3, 2024`: the whole of it.
             None => (date_formats(text)?, None),
         };
-        let between = if text.contains('T') && time.is_some() { "T" } else { " " };
         let behind = match time {
-            Some(time) => format!("{between}{}", time_format(time)?),
+            Some(time) => format!("{}{}", &text[date.len()..=date.len()], time_format(time)?),
             None => String::new(),
         };
         let formats = dates.into_iter().map(|date| date + &behind).collect();
@@ -151,6 +246,14 @@ fn time_format(text: &str) -> Option<String> {
 
 /// What three groups, or a year and a month, may mean.
 fn date_formats(text: &str) -> Option<Vec<String>> {
+    // `03JAN2024`, as SAS has it.
+    if let (Some(day), Some(month), Some(year)) = (text.get(..2), text.get(2..5), text.get(5..))
+        && is_month(month)
+        && day.bytes().chain(year.bytes()).all(|b| b.is_ascii_digit())
+        && matches!(year.len(), 2 | 4)
+    {
+        return Some(vec![if year.len() == 4 { "%d%b%Y".into() } else { "%d%b%y".into() }]);
+    }
     let separator = text.chars().find(|c| !c.is_alphanumeric())?;
     let groups: Vec<&str> = text.split([separator, ',', ' ']).filter(|group| !group.is_empty()).collect();
     let numbers: Vec<Option<u32>> = groups.iter().map(|group| group.parse().ok()).collect();
@@ -176,12 +279,12 @@ fn date_formats(text: &str) -> Option<Vec<String>> {
             Some(vec![joined(["%Y", "%m", "%d"])])
         }
         [first, None, Some(_)] if day(*first) && is_month(groups[1]) => {
-            Some(vec![joined(["%d", "%b", year(2)?])])
+            Some(vec![joined(["%d", month_format(groups[1]), year(2)?])])
         }
         [None, second, Some(_)] if day(*second) && is_month(groups[0]) => Some(vec![if between.is_empty() {
-            format!("%b %d, {}", year(2)?)
+            format!("{} %d, {}", month_format(groups[0]), year(2)?)
         } else {
-            joined(["%b", "%d", year(2)?])
+            joined([month_format(groups[0]), "%d", year(2)?])
         }]),
         [first, second, Some(_)] => {
             let year = year(2)?;
@@ -194,6 +297,11 @@ fn date_formats(text: &str) -> Option<Vec<String>> {
         }
         _ => None,
     }
+}
+
+/// Of a name, or its first three letters.
+fn month_format(name: &str) -> &'static str {
+    if name.len() > 3 { "%B" } else { "%b" }
 }
 
 fn is_month(name: &str) -> bool {
@@ -209,6 +317,8 @@ pub(super) struct Misfit {
     pub(super) cell: Vec<u8>,
     /// What most cells are.
     pub(super) most: ColumnType,
+    /// Whether nine in ten cells are, so that the column is hardly meant to be anything else.
+    pub(super) nearly_all: bool,
 }
 
 impl Misfit {
@@ -223,7 +333,7 @@ impl Misfit {
         } else {
             format!("{cell:?} is not {kind}, but most cells of the column are")
         };
-        let text = format!("--schema {}=text takes every value for a level", quoted(column));
+        let text = format!("--schema {}=text takes every value for a level", shell_word(column));
         Error::new(ErrorKind::Column, message)
             .in_column(column)
             .at(Place::Line(self.line))
@@ -234,7 +344,7 @@ impl Misfit {
 /// The error for a cell that is not what its column was found or declared to be.
 pub(super) fn misfit(cell: &[u8], column: &str, column_type: ColumnType, cells: &Cells) -> Error {
     let message = format!("{:?} is not {}", shown(cell), column_type.described());
-    let text = format!("--schema {}=text reads the column as text", quoted(column));
+    let text = format!("--schema {}=text reads the column as text", shell_word(column));
     Error::new(ErrorKind::Malformed, message)
         .in_column(column)
         .with_help(helps(way_out(cell, column, column_type, cells), text))
@@ -261,42 +371,48 @@ fn way_out(cell: &[u8], column: &str, column_type: ColumnType, cells: &Cells) ->
     if column_type == ColumnType::Boolean || typed {
         return None;
     }
-    let Some(look) = Look::of(text.as_bytes()) else {
-        return Some(format!("--null {} makes it a missing value", quoted(&text)));
-    };
+    let null = || Some(format!("--null {} makes it a missing value", shell_word(&text)));
+    let Some(look) = Look::of(text.as_bytes()) else { return null() };
     if look.is_number() != (column_type == ColumnType::Number) {
         return None;
     }
+    let marks = |mark: char| match mark {
+        '’' => "\"'\"".to_owned(),
+        '\'' => "\"'\"".to_owned(),
+        mark if mark.is_whitespace() => "' '".to_owned(),
+        mark => mark.to_string(),
+    };
     Some(match look {
-        Look::DecimalComma => {
-            let points = if text.contains('.') { " --thousands ." } else { "" };
-            format!("--decimal ,{points} reads decimal commas")
+        Look::DecimalComma(None) => "--decimal , reads decimal commas".into(),
+        Look::DecimalComma(Some(mark)) => {
+            format!("--decimal , --thousands {} reads such numbers", marks(mark))
         }
+        Look::Point => "--decimal . reads decimal points".into(),
         Look::AnyComma => {
             "--decimal , reads the comma as the decimal mark, --thousands , as that of thousands".into()
         }
-        Look::Thousands(mark) => {
-            let mark = match mark {
-                '’' => '\'',
-                mark if mark.is_whitespace() => ' ',
-                mark => mark,
-            };
-            let point = if mark == '.' { " --decimal ," } else { "" };
-            format!("--thousands {}{point} reads groups of digits", quoted(&mark.to_string()))
-        }
-        Look::Signs => {
-            let sign = text.chars().find(|c| SIGNS.contains(c)).unwrap_or('-');
-            let name = if plain_name(column) { column.to_owned() } else { format!("\\\"{column}\\\"") };
-            format!(
-                "--with \"NAME = CAST(replace({name}, '{sign}', '') AS double)\" makes a column NAME of the numbers"
-            )
+        Look::Thousands('.') => "--decimal , --thousands . reads such numbers".into(),
+        Look::Thousands(mark) => format!("--thousands {} reads groups of digits", marks(mark)),
+        Look::Affixes => {
+            let expression = number_expression(&text, column)?;
+            format!("--with \"NAME = {expression}\" makes a column NAME of such numbers")
         }
         Look::Date | Look::Time => {
             let formats = DatePattern::of(&text)?.formats;
-            let formats: Vec<String> = formats.iter().map(|f| quoted(f)).collect();
+            let reads = |format: &&String| reads_cell(format, text.as_bytes());
+            let formats: Vec<String> = formats.iter().filter(reads).map(|f| shell_word(f)).collect();
+            if formats.is_empty() || cells.has_formats() {
+                return null();
+            }
             format!("--date-format {} reads such dates and times", formats.join(" or "))
         }
     })
+}
+
+/// Whether a format reads a cell: it may name the 31st of February.
+fn reads_cell(format: &str, cell: &[u8]) -> bool {
+    let cells = Cells::new(&CsvOptions::default().date_format(format));
+    cells.is_ok_and(|cells| TYPES[2..].iter().any(|t| cells.fits(*t, cell)))
 }
 
 /// The types that a cell may be a value of.
@@ -308,16 +424,6 @@ fn plain_name(name: &str) -> bool {
     name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()) && name.chars().all(letters)
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-.,/:%+@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 mod tests {
@@ -327,22 +433,34 @@ mod tests {
     #[test]
     fn numbers_under_other_conventions() {
         for (text, look) in [
-            ("3,5", Look::DecimalComma),
-            ("-1.234,5", Look::DecimalComma),
-            ("1 234,5", Look::DecimalComma),
-            ("1,5e3", Look::DecimalComma),
+            ("3,5", Look::DecimalComma(None)),
+            ("-1.234,5", Look::DecimalComma(Some('.'))),
+            ("1 234,5", Look::DecimalComma(Some(' '))),
+            ("1,5e3", Look::DecimalComma(None)),
             ("1,605", Look::AnyComma),
             ("1,234,567", Look::Thousands(',')),
             ("1,234.5", Look::Thousands(',')),
             ("1.234.567", Look::Thousands('.')),
             ("1'234", Look::Thousands('\'')),
             ("12 345", Look::Thousands(' ')),
-            ("3.5%", Look::Signs),
-            ("$3.50", Look::Signs),
-            ("-$1,200.00", Look::Signs),
-            ("(12)", Look::Signs),
-            ("12-", Look::Signs),
-            ("3,50 €", Look::Signs),
+            ("3.5%", Look::Affixes),
+            ("$3.50", Look::Affixes),
+            ("-$1,200.00", Look::Affixes),
+            ("(12)", Look::Affixes),
+            ("12-", Look::Affixes),
+            ("3,50 €", Look::Affixes),
+            ("1,23,45,678", Look::Thousands(',')),
+            ("12 kg", Look::Affixes),
+            ("EUR 12", Look::Affixes),
+            ("US$ 12", Look::Affixes),
+            ("12.5K", Look::Affixes),
+            ("12.3 b", Look::Affixes),
+            ("1.2D+04", Look::Affixes),
+            ("=\"12\"", Look::Affixes),
+            ("\u{2212}5", Look::Affixes),
+            ("'12.5", Look::Affixes),
+            ("12*", Look::Affixes),
+            ("2.5", Look::Point),
         ] {
             assert_eq!(Look::of(text.as_bytes()), Some(look), "{text}");
         }
@@ -363,6 +481,9 @@ mod tests {
             ("03.01.2024 14:30", &["%d.%m.%Y %H:%M"]),
             ("1/13/2024 2:30:05 PM", &["%m/%d/%Y %I:%M:%S %p"]),
             ("2:30 PM", &["%I:%M %p"]),
+            ("3 January 2024", &["%d %B %Y"]),
+            ("03JAN2024", &["%d%b%Y"]),
+            ("03JAN2024:07:05:00", &["%d%b%Y:%H:%M:%S"]),
             ("36:15:00", &["%H:%M:%S"]),
         ] {
             let found = DatePattern::of(text).unwrap();
@@ -384,7 +505,9 @@ mod tests {
             "555-1234",
             "1-2",
             "A12",
-            "12 kg",
+            "Room 12",
+            "Q1",
+            "12A",
             "12,34,56",
             "1,2345,678",
             "K1A 0B1",
@@ -412,7 +535,9 @@ mod tests {
             ("3,5", "--decimal , reads"),
             ("1.234,5", "--decimal , --thousands . reads"),
             ("1 234", "--thousands ' ' reads"),
+            ("1 234,5", "--decimal , --thousands ' ' reads"),
             ("5%", "replace(\\\"the x\\\", '%', '')"),
+            ("12-", "* CASE WHEN \\\"the x\\\" LIKE '%-' THEN -1 ELSE 1 END"),
         ] {
             let found = way_out(cell.as_bytes(), "the x", ColumnType::Number, &cells).unwrap();
             assert!(found.contains(words), "{cell}: {found}");

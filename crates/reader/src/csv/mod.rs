@@ -121,6 +121,11 @@ impl CsvFile {
             let i = positions.find(&layout.schema(), name)?;
             layout.guesses[i] = Guess { column_type: *column_type, blank: false, misfit: None };
         }
+        let found: Vec<ColumnType> = layout.guesses.iter().map(|guess| guess.column_type).collect();
+        if let Some(format) = cells.unused_formats(&found).filter(|_| !layout.empty) {
+            let message = format!("--date-format {format:?} reads no column");
+            return Err(crate::Error::new(crate::ErrorKind::Request, message));
+        }
         let schema = Arc::new(layout.schema());
         Ok(Self {
             input,
@@ -200,7 +205,7 @@ impl Source for CsvFile {
         let guess = &self.layout.guesses[self.positions.get(column)?];
         let misfit = guess.misfit.as_ref()?;
         let error = misfit.error(column, &self.cells).at_path(self.input.path());
-        Some(Doubt { error, number: misfit.most == ColumnType::Number })
+        Some(Doubt { error, nearly_number: misfit.nearly_all && misfit.most == ColumnType::Number })
     }
 
     fn verify_unchanged(&self) -> Result<()> {

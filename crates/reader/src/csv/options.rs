@@ -25,7 +25,7 @@ pub struct CsvOptions {
     pub nulls: Vec<String>,
     /// Spellings that are missing values in columns that are not text: in text nobody can tell them from a level.
     /// By default those of spreadsheets, databases and statistics programs: `N/A`, `n/a`, `#N/A`, `#N/A N/A`, `#NA`,
-    /// `<NA>`, `\N`, `None`, `-`, `.`.
+    /// `<NA>`, `\N`, `None`, `-`, `.`, `..`.
     pub typed_nulls: Vec<String>,
     /// The decimal mark of numbers: a point, or a comma.
     pub decimal: u8,
@@ -43,7 +43,8 @@ pub struct CsvOptions {
 }
 
 /// [`CsvOptions::typed_nulls`] unless asked otherwise.
-const TYPED_NULLS: [&str; 10] = ["N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "\\N", "None", "-", "."];
+const TYPED_NULLS: [&str; 11] =
+    ["N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "\\N", "None", "-", ".", ".."];
 
 impl Default for CsvOptions {
     fn default() -> Self {

@@ -143,13 +143,16 @@ impl Candidates {
     /// What speaks against text: that more than half of the cells are numbers, or dates and times.
     fn misfit(self) -> Option<Misfit> {
         let most = |count: u32| 2 * u64::from(count) > u64::from(self.cells);
-        let (first, most) = if most(self.fitting[0] + self.foreign_numbers) {
-            (self.no_number, ColumnType::Number)
-        } else if most(self.times + self.foreign_times) {
-            (self.no_time.or(self.no_number), ColumnType::Timestamp)
+        let numbers = self.fitting[0] + self.foreign_numbers;
+        let times = self.times + self.foreign_times;
+        let (first, most, count) = if most(numbers) {
+            (self.no_number, ColumnType::Number, numbers)
+        } else if most(times) {
+            (self.no_time.or(self.no_number), ColumnType::Timestamp, times)
         } else {
             return None;
         };
-        first.map(|first| Misfit { line: first.0, cell: first.1, most })
+        let nearly_all = 10 * u64::from(count) >= 9 * u64::from(self.cells);
+        first.map(|first| Misfit { line: first.0, cell: first.1, most, nearly_all })
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn timestamp(text: &[u8]) -> Option<i64> {
     let midnight = i64::from(days) * 86_400_000_000;
     match rest.split_first() {
         None => Some(midnight),
-        Some((b' ' | b'T', time)) => {
+        Some((b' ' | b'T' | b't', time)) => {
             let (micros, zone) = leading_time(time)?;
             Some(midnight + micros - offset(zone)?)
         }
@@ -48,8 +48,9 @@ pub(crate) fn time(text: &[u8]) -> Option<i64> {
 
 /// An offset from UTC in microseconds; 0 where there is none.
 fn offset(text: &[u8]) -> Option<i64> {
-    let (sign, digits) = match text {
-        [] | [b'Z'] => return Some(0),
+    let (sign, digits) = match text.trim_ascii_start() {
+        [] if text.is_empty() => return Some(0),
+        [b'Z' | b'z'] | b"UTC" => return Some(0),
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
         _ => return None,
@@ -95,7 +96,7 @@ fn leading_time(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some((&[b':', s1, s2], rest)) = rest.split_first_chunk() else { return Some((minutes, rest)) };
     let second = two_digits(s1, s2).filter(|&second| second < 60)?;
     let micros = minutes + i64::from(second) * 1_000_000;
-    let Some(fraction) = rest.strip_prefix(b".") else { return Some((micros, rest)) };
+    let Some((b'.' | b',', fraction)) = rest.split_first() else { return Some((micros, rest)) };
     let length = fraction.iter().position(|b| !b.is_ascii_digit()).unwrap_or(fraction.len());
     Some((micros + microseconds(&fraction[..length])?, &fraction[length..]))
 }
@@ -156,6 +157,9 @@ mod tests {
             ("1970-01-01T02:00:00.5+0200", 500_000),
             ("1969-12-31 22:30:00-01:30", 0),
             ("1970-01-01 02:00+02", 0),
+            ("1970-01-01 00:00:00,250 UTC", 250_000),
+            ("1970-01-01 02:00:00 +0200", 0),
+            ("1970-01-01t00:01z", 60_000_000),
         ] {
             assert_eq!(timestamp(text.as_bytes()), Some(micros), "{text}");
         }
@@ -168,7 +172,7 @@ mod tests {
             "1970-01-01 00:00+2",
             "1970-01-01 00:00+25:00",
             "1970-01-01 00:00+0:200",
-            "1970-01-01 00:00 UTC",
+            "1970-01-01 00:00 CET",
             "1970-01-01 00:00ZZ",
             "1970-01-01 00:00:00.1234567890",
             "1970-01-01Z",

@@ -17,7 +17,7 @@ use arrow_schema::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use self::nearest::suggestion;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shell_word};
 use crate::predicate::Predicate;
 use crate::storage;
 
@@ -169,8 +169,15 @@ pub(crate) fn first_dictionary(source: &dyn Source, column: &str) -> Result<Opti
 pub struct Doubt {
     /// The error for making a feature or a response of the column: it shows the cell, its line and the way out.
     pub error: Error,
-    /// Whether most cells are numbers.
-    pub number: bool,
+    /// Whether nearly all cells are numbers.
+    pub nearly_number: bool,
+}
+
+impl Doubt {
+    /// The error for a column that would be a feature if it were one of numbers.
+    pub fn or_exclude(self, column: &str) -> Error {
+        self.error.and_help(format!("--exclude {} leaves it out", shell_word(column)))
+    }
 }
 
 /// What one pass reads.

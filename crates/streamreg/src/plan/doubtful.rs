@@ -7,7 +7,7 @@ use streamreg_core::{Design, Factor, Level, ModelSpec};
 use streamreg_reader::Source;
 use streamreg_solve::Warning;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::request::regression::Regression;
 
 /// Refuses features, responses and weights of text of which the source says that most cells are something else; also
@@ -20,7 +20,7 @@ pub(crate) fn refuse_doubtful(regression: &Regression, schema: &Schema, source: 
         let open = names.filter(|name| !regression.names_all() && !excluded.contains(name));
         return open
             .filter_map(|name| source.doubt(name))
-            .find(|doubt| doubt.number)
+            .find(|doubt| doubt.nearly_number)
             .map_or(Ok(()), |doubt| Err(doubt.error.into()));
     };
     let is_text = |name: &str| schema.field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
@@ -35,12 +35,16 @@ pub(crate) fn refuse_doubtful(regression: &Regression, schema: &Schema, source: 
             return Err(doubt.error.into());
         }
     }
-    for name in left_out.iter().map(|left| &left.column).filter(|name| is_text(name)) {
-        if let Some(doubt) = source.doubt(name).filter(|doubt| doubt.number) {
-            return Err(Error::from(doubt.error.and_help(format!("--exclude {name} leaves it out"))));
-        }
+    refuse_nearly_numbers(left_out.iter().map(|left| &left.column).filter(|name| is_text(name)), source)
+}
+
+/// Refuses the first column that would be a feature but for a few cells.
+fn refuse_nearly_numbers<'n>(names: impl Iterator<Item = &'n String>, source: &dyn Source) -> Result<()> {
+    let mut doubts = names.filter_map(|name| Some((name, source.doubt(name)?)));
+    match doubts.find(|(_, doubt)| doubt.nearly_number) {
+        Some((name, doubt)) => Err(doubt.or_exclude(name).into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Columns that are categories because somebody said so.
