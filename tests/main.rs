@@ -21,6 +21,7 @@
 //! | `datasets` | folders, patterns, Hive keys, files that agree and that do not |
 //! | `extremes` | the ends of float64's range, means that dwarf the spread |
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
+//! | `stops` | signals at any moment |
 //! | `hostile` | damaged and odd files |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
 //! | `guide` | README and guide: transcripts, commands, links, the reference |
@@ -58,6 +59,8 @@ mod predict;
 mod reference;
 mod robust;
 mod rows;
+#[cfg(unix)]
+mod stops;
 mod structure;
 mod types;
 mod util;

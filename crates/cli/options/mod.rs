@@ -44,7 +44,8 @@ Exit codes:
        --collinear error; fewer than 2 digits of the coefficients left in any case
   5    an iteration did not converge, or its steps diverge
   70   internal error: a bug, please report it
-  130  interrupted";
+  130  interrupted (Ctrl-C, SIGINT)
+  143  ended by SIGTERM; other signals that end it: 128 and the number of the signal";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -72,7 +72,7 @@ pub use model::evaluate::{EvaluateOptions, Evaluation};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
-pub use output::{refuse_input_as_output, same_file, write_atomically};
+pub use output::{abandon_outputs, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
 #[doc(hidden)]
 pub use render::columns::wrapped;
