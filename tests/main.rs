@@ -21,6 +21,7 @@
 //! | `datasets` | folders, patterns, Hive keys, files that agree and that do not |
 //! | `extremes` | the ends of float64's range, means that dwarf the spread |
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
+//! | `outputs` | permissions, links, streams, and characters that nobody would see |
 //! | `stops` | signals at any moment |
 //! | `hostile` | damaged and odd files |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
@@ -54,6 +55,8 @@ mod iterative;
 #[cfg(target_os = "linux")]
 mod memory;
 mod nist;
+#[cfg(unix)]
+mod outputs;
 mod penalized;
 mod predict;
 mod reference;

@@ -9,6 +9,7 @@ mod options;
 mod progress;
 mod reference;
 mod signals;
+mod streams;
 mod text;
 mod usage;
 

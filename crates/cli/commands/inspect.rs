@@ -5,7 +5,8 @@ use streamreg::InspectOptions;
 
 use crate::exit::Exit;
 use crate::options::{InspectArgs, PlainFormat, ProgressStyle};
-use crate::text::{fitted, print, usage};
+use crate::streams::{print, stdout};
+use crate::text::{fitted, usage};
 
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     if args.run.progress == ProgressStyle::Json && !args.verify {
@@ -13,6 +14,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
     }
     let options = InspectOptions::new().dataset(args.input.dataset()?).execution(args.run.execution()?);
     let options = if args.verify { options.verify() } else { options };
+    stdout()?;
     let inspection = streamreg::inspect(&args.input.files, &options)?;
     let text = match args.format {
         PlainFormat::Json => streamreg::json(&inspection)?,

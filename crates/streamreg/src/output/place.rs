@@ -9,6 +9,12 @@ use crate::error::{Error, Result};
 /// Links that are followed, as many as Linux follows.
 const MOST_LINKS: usize = 40;
 
+/// Standard output and error.
+const NAMES: [&str; 2] = ["/dev/stdout", "/dev/stderr"];
+
+/// Folders that have open streams by their numbers.
+const FOLDERS: [&str; 2] = ["/dev/fd", "/proc/self/fd"];
+
 /// Where an output goes.
 pub(super) enum Place {
     /// An open stream, a device or a pipe, which is written to as it is: nothing can be renamed over it without destroying it.
@@ -58,9 +64,39 @@ pub(super) fn folder(path: &Path) -> &Path {
 /// Whether a path is that of an open stream, such as `/dev/stdout`. It may lead to a file that others write to as well, which is
 /// gone on with, not replaced.
 fn is_stream(path: &Path) -> bool {
-    let folders = ["/dev/fd", "/proc/self/fd"];
-    let names = ["/dev/stdout", "/dev/stderr"];
-    names.iter().any(|name| path == Path::new(name)) || folders.iter().any(|folder| path.starts_with(folder))
+    NAMES.iter().any(|name| path == Path::new(name)) || FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
+
+/// What an open stream, a device or a pipe is written through.
+pub(super) fn open_stream(path: &Path) -> io::Result<File> {
+    match standard_stream(path) {
+        Some(stream) => stream,
+        None => File::options().append(true).open(path),
+    }
+}
+
+/// Another handle of the standard stream that a path names. To open the path would not do: what it leads to would have a place of
+/// writing of its own, and those who write before and behind would write over each other.
+#[cfg(unix)]
+fn standard_stream(path: &Path) -> Option<io::Result<File>> {
+    use std::os::fd::AsFd;
+
+    let named = |number: char, name: &str| {
+        let numbered = |folder: &&str| Path::new(folder).join(number.to_string()) == path;
+        path == Path::new(name) || FOLDERS.iter().any(numbered)
+    };
+    if named('1', NAMES[0]) {
+        Some(io::stdout().as_fd().try_clone_to_owned().map(File::from))
+    } else if named('2', NAMES[1]) {
+        Some(io::stderr().as_fd().try_clone_to_owned().map(File::from))
+    } else {
+        None
+    }
+}
+
+#[cfg(not(unix))]
+fn standard_stream(_: &Path) -> Option<io::Result<File>> {
+    None
 }
 
 /// Checks that a file that is there may be written: a rename would replace one that is read-only, too.

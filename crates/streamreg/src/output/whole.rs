@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
-use super::place::{Place, check_writable, folder, keep_permissions};
+use super::place::{Place, check_writable, folder, keep_permissions, open_stream};
 use crate::error::{Error, Result};
 
 /// Temporary files of outputs that are being written. Whoever makes, completes or removes one holds the lock, so that none is
@@ -81,7 +81,7 @@ impl AtomicFile {
         let path = match Place::of(path)? {
             Place::File(path) => path,
             Place::Stream(path) => {
-                let file = File::options().append(true).open(&path).map_err(failed)?;
+                let file = open_stream(&path).map_err(failed)?;
                 return Ok(Self { path, unfinished: None, writer: BufWriter::new(file) });
             }
         };

@@ -54,7 +54,7 @@ pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {
     for c in &i.columns {
         let nulls = c.nulls.map_or_else(unknown, count);
         let feature = if c.feature { "yes" } else { "no" };
-        table.push(vec![printable(&c.name), c.kind.clone(), nulls, feature.into()]);
+        table.push(vec![printable(&c.name), printable(&c.kind), nulls, feature.into()]);
     }
     format!("{}\n{}", aligned(&facts, width), aligned(&table, width))
 }
