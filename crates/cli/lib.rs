@@ -70,7 +70,7 @@ fn execute(args: Args) -> Exit {
         Command::Fit(mut fit) => fit.take_formula().and_then(|()| commands::fit::run(&fit)),
         Command::Predict(predict) => commands::predict::run(&predict),
         Command::Evaluate(evaluate) => commands::evaluate::run(&evaluate),
-        Command::Inspect(inspect) => commands::inspect::run(&inspect),
+        Command::Inspect(inspect) => commands::inspect::run(*inspect),
         Command::Completions(shell) => commands::shell::completions(&shell),
         Command::Man(page) => commands::shell::man(&page),
     };

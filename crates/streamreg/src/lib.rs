@@ -67,7 +67,7 @@ mod setters;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
-pub use inspect::{ColumnSummary, InspectOptions, Inspection, Verified, inspect};
+pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
 pub use model::evaluate::{EvaluateOptions, Evaluation};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};

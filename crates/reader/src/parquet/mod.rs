@@ -5,6 +5,7 @@
 //! group. Ranges inside a row group start at pages found by walking the page headers, with or without an
 //! offset index in the file.
 
+mod column_wise;
 mod footer;
 mod page_header;
 mod pages;
@@ -20,14 +21,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelectionPolicy, RowSelector,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use self::column_wise::ColumnWise;
+pub use self::column_wise::reads_column_wise;
 use self::footer::{check_ends, check_metadata, check_names};
 use self::pages::{LocatedPages, PageFile, Seen, Walk, decode_bytes, locate_pages};
 use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
@@ -275,9 +278,12 @@ struct PieceBatches {
     state: State,
 }
 
+/// Batches as the decoder gives them.
+type Batches = Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>;
+
 enum State {
     Closed,
-    Open(Box<ParquetRecordBatchReader>),
+    Open(Batches),
     Done,
 }
 
@@ -302,8 +308,13 @@ impl Shared {
     }
 }
 
+/// An error of the decoder.
+fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Malformed, error.to_string()).caused_by(error)
+}
+
 impl PieceBatches {
-    fn open(&self) -> Result<Box<ParquetRecordBatchReader>> {
+    fn open(&self) -> Result<Batches> {
         let shared = &self.shared;
         let file = Arc::new(shared.open_unchanged()?);
         let walk = if self.piece.rows.is_some() { Walk::Located } else { Walk::Sequential };
@@ -314,9 +325,45 @@ impl PieceBatches {
         if self.piece.rows.as_ref().is_none_or(|rows| rows.start == 0) {
             shared.seen.count_row_groups(self.piece.row_groups.len());
         }
-        let pages = PageFile::new(file, shared.bytes, walk, Arc::clone(&shared.seen));
+        let reader = |mask| self.reader(&file, walk, mask);
+        if !self.is_column_wise(&file) {
+            return Ok(Box::new(reader(self.plan.mask.clone())?));
+        }
+        let descr = shared.reader.parquet_schema();
+        let mut roots: Vec<usize> =
+            self.plan.leaves.iter().map(|&leaf| descr.get_column_root_idx(leaf)).collect();
+        roots.dedup();
+        let masks = roots.into_iter().map(|root| ProjectionMask::roots(descr, [root]));
+        Ok(Box::new(ColumnWise::read(masks.map(reader))?))
+    }
+
+    /// Whether a page of every column would be far more than the rows of the piece.
+    fn is_column_wise(&self, file: &File) -> bool {
+        let group = self.shared.reader.metadata().row_group(self.piece.row_groups.start);
+        let flat = |leaf: &usize| self.shared.reader.parquet_schema().column(*leaf).max_rep_level() == 0;
+        if !self.plan.leaves.iter().all(flat) {
+            return false;
+        }
+        let chunks = || self.plan.leaves.iter().map(|&leaf| group.column(leaf));
+        let whole = |chunk: &ColumnChunkMetaData| chunk.uncompressed_size().unsigned_abs();
+        let share = |chunk: &ColumnChunkMetaData| {
+            let rows = whole(chunk) as f64 * self.piece.count as f64 / group.num_rows().max(1) as f64;
+            (rows as u64).max(8 * self.piece.count)
+        };
+        let rows: u64 = chunks().map(share).sum();
+        // Pages are no larger than what they are in, so most files need no look.
+        if !reads_column_wise(chunks().map(whole).sum(), 0, rows) {
+            return false;
+        }
+        let pages: Vec<u64> = chunks().map(|chunk| decode_bytes(file, chunk)).collect();
+        reads_column_wise(pages.iter().sum(), pages.iter().copied().max().unwrap_or(0), rows)
+    }
+
+    fn reader(&self, file: &Arc<File>, walk: Walk, mask: ProjectionMask) -> Result<ParquetRecordBatchReader> {
+        let shared = &self.shared;
+        let pages = PageFile::new(Arc::clone(file), shared.bytes, walk, Arc::clone(&shared.seen));
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
-            .with_projection(self.plan.mask.clone())
+            .with_projection(mask)
             .with_row_groups(self.piece.row_groups.clone().collect())
             .with_batch_size(self.plan.batch_rows);
         if let Some(rows) = &self.piece.rows {
@@ -326,9 +373,7 @@ impl PieceBatches {
                 .with_row_selection(selection)
                 .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
-        let reader =
-            builder.build().map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
-        Ok(Box::new(reader))
+        builder.build().map_err(malformed)
     }
 
     fn locate(&self, file: &File) -> Result<()> {
@@ -358,7 +403,7 @@ impl PieceBatches {
             }
             return Ok(None);
         };
-        let batch = batch.map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
+        let batch = batch.map_err(malformed)?;
         self.left = self.left.checked_sub(batch.num_rows() as u64).ok_or_else(|| {
             Error::new(ErrorKind::Malformed, format!("more rows than the {} declared", self.piece.count))
         })?;
