@@ -155,9 +155,12 @@ mod tests {
 
     #[test]
     fn levels_without_order() {
+        // The finaliser of splitmix64.
         let mixed = |i: i64| {
-            (i.wrapping_mul(0x9e37_79b9_7f4a_7c15u64 as i64) as u64 >> 20).wrapping_mul(0xd6e8_feb8_6659_fd93)
-                >> 24
+            let z = (i as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
         };
         close(estimated(100_000, 100_000_000, |i| (mixed(i) % 300_000) as i64), 300_000);
         close(estimated(100_000, 400_000, |i| (mixed(i) % 1_000_000) as i64), 330_000);
