@@ -3,7 +3,7 @@
 //! `STREAMREG_SIGNALS=200` sends as many signals to every command, and then the limit is a second.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -154,15 +154,16 @@ fn what_a_signal_says() {
     for (signal, wanted, words) in
         [(2, 130, "streamreg: interrupted\n"), (15, 143, "streamreg: ended by SIGTERM\n")]
     {
-        let mut child =
-            dir.streamreg("fit long.parquet -t y --solver sgd --epochs 500 --trace t.jsonl").command;
-        let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        let mut child = dir.streamreg("predict m.json long.parquet").command;
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It is at work once it writes, and then waits for somebody who reads on.
+        let mut first = [0];
+        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
         send(signal, &child);
-        let output = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((code(output.status), &*stderr), (wanted, words));
-        assert!(output.stdout.is_empty());
+        let code = code(ended(&mut child, SOON, "a command that waits"));
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((code, stderr.as_str()), (wanted, words));
     }
 }
 
