@@ -21,6 +21,8 @@
 //! | `datasets` | folders, patterns, Hive keys, files that agree and that do not |
 //! | `extremes` | the ends of float64's range, means that dwarf the spread |
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
+//! | `outputs` | permissions, links, streams, and characters that nobody would see |
+//! | `stops` | signals at any moment |
 //! | `hostile` | damaged and odd files |
 //! | `mutants` | model files changed at random |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
@@ -55,12 +57,16 @@ mod iterative;
 mod memory;
 mod mutants;
 mod nist;
+#[cfg(unix)]
+mod outputs;
 mod penalized;
 mod predict;
 mod real_life;
 mod reference;
 mod robust;
 mod rows;
+#[cfg(unix)]
+mod stops;
 mod structure;
 mod types;
 mod util;

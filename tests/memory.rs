@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
 use crate::util::{Dir, batch, table, to_csv, write_parquet};
@@ -17,7 +18,7 @@ const SLACK_KB: u64 = 10_000;
 const LOOKS: usize = 3;
 
 /// The largest resident size of a command in kB, as the system tells; 0 where it ended before it could be looked at.
-fn peak_kb(dir: &Dir, line: &str) -> u64 {
+pub(crate) fn peak_kb(dir: &Dir, line: &str) -> u64 {
     let mut child = dir.streamreg(line).command;
     let mut child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -84,4 +85,31 @@ fn csv_files() {
     dir.write("small.csv", &text);
     dir.write("large.csv", format!("{header}\n{}", rows.repeat(TIMES)));
     check(&dir, &["fit {}.csv -t y", "fit {}.csv -t y --where x1>0 --with z=x1*x2"]);
+}
+
+/// Pages of millions of rows are not held side by side, and what comes out is the same.
+#[test]
+fn long_pages() {
+    let dir = Dir::new();
+    let rows = 4_000_000;
+    let column =
+        |name: &str, of: usize| (name.to_owned(), (0..rows).map(|i| (i * 7919 % of) as f64).collect());
+    let columns: Vec<(String, Vec<f64>)> = [("a", 251), ("b", 509), ("c", 1021), ("d", 2039), ("y", 4093)]
+        .map(|(name, of)| column(name, of))
+        .into();
+    let one_group = || {
+        let properties =
+            WriterProperties::builder().set_dictionary_enabled(false).set_compression(Compression::SNAPPY);
+        properties.set_max_row_group_row_count(Some(rows))
+    };
+    let long = one_group().set_data_page_size_limit(1 << 30).set_data_page_row_count_limit(rows);
+    write_parquet(&dir.path("short.parquet"), &batch(&columns), one_group().build());
+    write_parquet(&dir.path("long.parquet"), &batch(&columns), long.build());
+    let coefficients = |name: &str| {
+        dir.fit(&format!("{name}.parquet -t y --precision float --threads 2"))["coefficients"].clone()
+    };
+    assert_eq!(coefficients("short"), coefficients("long"));
+    let pages = 5 * 8 * rows as u64 / 1024;
+    let peak = peak_kb(&dir, "fit long.parquet -t y --precision float --threads 1");
+    assert!(peak < pages * 3 / 4 + SLACK_KB, "{peak} kB, where a page of every column takes {pages}");
 }

@@ -8,6 +8,8 @@ mod learning_curve;
 mod options;
 mod progress;
 mod reference;
+mod signals;
+mod streams;
 mod text;
 mod usage;
 
@@ -22,13 +24,17 @@ use clap::Parser;
 use crate::exit::{Exit, INTERNAL};
 use crate::options::{Args, Command};
 
-/// Runs the program with the arguments of the process, its name first.
+/// Runs the program with the arguments of the process, its name first; signals end it.
 pub fn main() -> ExitCode {
-    ExitCode::from(run(std::env::args_os()))
+    let code = match signals::watch() {
+        Ok(()) => run(std::env::args_os()),
+        Err(error) => Exit::from_error(&error).report(),
+    };
+    ExitCode::from(code)
 }
 
 /// Runs a command and gives its exit code; results go to stdout, everything else to stderr. The first of `arguments` is the
-/// name of the program.
+/// name of the program. What signals do is left to the caller: [`main`] lets them end the process.
 pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> u8 {
     quiet_panics();
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
@@ -64,7 +70,7 @@ fn execute(args: Args) -> Exit {
         Command::Fit(mut fit) => fit.take_formula().and_then(|()| commands::fit::run(&fit)),
         Command::Predict(predict) => commands::predict::run(&predict),
         Command::Evaluate(evaluate) => commands::evaluate::run(&evaluate),
-        Command::Inspect(inspect) => commands::inspect::run(&inspect),
+        Command::Inspect(inspect) => commands::inspect::run(*inspect),
         Command::Completions(shell) => commands::shell::completions(&shell),
         Command::Man(page) => commands::shell::man(&page),
     };

@@ -13,20 +13,31 @@ pub(crate) fn markdown() -> String {
     let mut out = String::from(
         "# Commands and options\n\nMade from the program's own help. `streamreg COMMAND -h` shows the common options of a command, `--help` all.\n",
     );
+    let fit = program.find_subcommand("fit");
     for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+        // `inspect` takes what `fit` takes, which is told once.
+        let other = fit.filter(|_| command.get_name() == "inspect");
         // Writing to a string cannot fail.
-        let _ = of_command(command, &mut out);
+        let _ = of_command(command, other, &mut out);
     }
     out
 }
 
-fn of_command(command: &Command, out: &mut String) -> std::fmt::Result {
+/// Headings of options that every command has for itself.
+const OWN: [&str; 4] = ["Arguments", "Input", "Output", "Run"];
+
+fn of_command(command: &Command, other: Option<&Command>, out: &mut String) -> std::fmt::Result {
+    let of_other = |arg: &Arg| {
+        !OWN.contains(&heading(arg))
+            && other.is_some_and(|other| other.get_arguments().any(|theirs| theirs.get_id() == arg.get_id()))
+    };
+    let shown = |arg: &&Arg| !is_help(arg) && !of_other(arg);
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string);
     writeln!(out, "\n## streamreg {}\n\n{}", command.get_name(), sentence(&about.unwrap_or_default()))?;
     let usage = command.clone().render_usage().to_string();
     writeln!(out, "\n    {}", usage.trim_start_matches("Usage: "))?;
     let mut headings: Vec<&str> = Vec::new();
-    for arg in command.get_arguments().filter(|arg| !is_help(arg)) {
+    for arg in command.get_arguments().filter(shown) {
         let heading = heading(arg);
         if !headings.contains(&heading) {
             headings.push(heading);
@@ -34,10 +45,13 @@ fn of_command(command: &Command, out: &mut String) -> std::fmt::Result {
     }
     for wanted in headings {
         writeln!(out, "\n### {wanted}\n\n| option | what it does |\n|---|---|")?;
-        for arg in command.get_arguments().filter(|arg| !is_help(arg) && heading(arg) == wanted) {
+        for arg in command.get_arguments().filter(shown).filter(|arg| heading(arg) == wanted) {
             let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
             writeln!(out, "| `{}` | {} |", spelling(arg), sentence(&help).replace('|', "\\|"))?;
         }
+    }
+    if let Some(other) = other {
+        writeln!(out, "\nThe other options are those of `streamreg {}`.", other.get_name())?;
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Text as the command line takes it and as a terminal may show it.
 
 use std::fmt::Display;
-use std::io::Write;
 
 use anyhow::Result;
 
@@ -61,13 +60,6 @@ fn first_name(list: &str) -> Option<(String, Option<&str>)> {
             return after.trim_start().strip_prefix(',').map(|after| (name, Some(after)));
         }
     }
-}
-
-/// The result, on stdout.
-pub(crate) fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
 }
 
 /// A table that fits the terminal, if stdout is one.

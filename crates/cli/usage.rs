@@ -9,12 +9,13 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::exit::{Exit, USAGE};
 use crate::options::Args;
+use crate::streams::print;
 
 /// Prints what is wrong, or the help that was asked for, and gives the exit code.
 pub(crate) fn report(error: &clap::Error, command: Option<&OsStr>) -> u8 {
-    let text = error.render().to_string();
+    let text = printable_lines(&error.render().to_string());
     if !error.use_stderr() {
-        return match crate::text::print(&text) {
+        return match print(&text) {
             Ok(()) => 0,
             Err(error) => Exit::from_error(&error).report(),
         };
@@ -25,6 +26,11 @@ pub(crate) fn report(error: &clap::Error, command: Option<&OsStr>) -> u8 {
     };
     let _ = std::io::stderr().write_all(own.as_bytes());
     USAGE
+}
+
+/// The text, in which an argument may be repeated, safe for a terminal.
+fn printable_lines(text: &str) -> String {
+    text.split('\n').map(streamreg::printable).collect::<Vec<_>>().join("\n")
 }
 
 /// The message with the options that may have been meant, where clap has no idea. What begins with a hyphen is never meant as

@@ -5,7 +5,8 @@ use streamreg::{EvaluateOptions, Model};
 
 use crate::exit::Exit;
 use crate::options::{EvaluateArgs, PlainFormat};
-use crate::text::{fitted, print};
+use crate::streams::{print, stdout};
+use crate::text::fitted;
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
@@ -14,6 +15,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
     options.filter.clone_from(&args.filter);
+    stdout()?;
     let evaluation = model.evaluate_paths(&args.input.files, &options)?;
     let text = match args.format {
         PlainFormat::Json => streamreg::json(&evaluation)?,

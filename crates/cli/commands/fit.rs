@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use streamreg::{
     ErrorKind, FitReport, Format, Regression, RenderOptions, Source, refuse_input_as_output, render,
     write_groups, write_groups_file,
@@ -12,7 +12,7 @@ use streamreg::{
 use super::outputs;
 use crate::exit::{CONDITION, Exit, NOT_CONVERGED, told};
 use crate::options::FitArgs;
-use crate::text::print;
+use crate::streams::{print, stdout};
 
 /// Below this many digits the fit is refused.
 const HOPELESS_DIGITS: f64 = 2.0;
@@ -24,6 +24,10 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     let (regression, curve) = args.regression()?;
     let outputs = outputs::named(args)?;
     let options = args.output.render()?;
+    if args.output.output.is_none() {
+        // Better known before everything is read.
+        stdout()?;
+    }
     let source = open(args, &regression)?;
     for (_, output) in outputs {
         refuse_input_as_output(source.as_ref(), output)?;
@@ -126,9 +130,9 @@ fn run_groups(
     let summary = match &args.output.output {
         Some(path) => write_groups_file(regression, source, options, path)?,
         None => {
-            let mut out = BufWriter::new(std::io::stdout());
+            let mut out = BufWriter::new(stdout()?);
             let summary = write_groups(regression, source, options, &mut out)?;
-            out.flush()?;
+            out.flush().context("the output: cannot write")?;
             summary
         }
     };

@@ -1,19 +1,30 @@
 //! `streamreg inspect`
 
 use anyhow::Result;
-use streamreg::InspectOptions;
+use streamreg::{InspectOptions, Model};
 
 use crate::exit::Exit;
 use crate::options::{InspectArgs, PlainFormat, ProgressStyle};
-use crate::text::{fitted, print, usage};
+use crate::streams::{print, stdout};
+use crate::text::{fitted, usage};
 
-pub(crate) fn run(args: &InspectArgs) -> Result<Exit> {
-    if args.run.progress == ProgressStyle::Json && !args.verify {
+pub(crate) fn run(args: InspectArgs) -> Result<Exit> {
+    let (args, fit) = args.into_parts()?;
+    if fit.run.progress == ProgressStyle::Json && !args.verify {
         return Err(usage("--progress json would have no effect: only --verify reads the data"));
     }
-    let options = InspectOptions::new().dataset(args.input.dataset()?).execution(args.run.execution()?);
-    let options = if args.verify { options.verify() } else { options };
-    let inspection = streamreg::inspect(&args.input.files, &options)?;
+    let mut options = InspectOptions::new().dataset(fit.input.dataset()?).execution(fit.run.execution()?);
+    if args.verify {
+        options = options.verify();
+    }
+    if let Some(model) = &args.for_model {
+        options = options.model(Model::load(model)?);
+    }
+    if args.asks {
+        options = options.fit(fit.regression()?.0);
+    }
+    stdout()?;
+    let inspection = streamreg::inspect(&fit.input.files, &options)?;
     let text = match args.format {
         PlainFormat::Json => streamreg::json(&inspection)?,
         PlainFormat::Table => fitted(&inspection),

@@ -7,6 +7,7 @@ use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file}
 
 use crate::exit::{Exit, told};
 use crate::options::PredictArgs;
+use crate::streams::stdout;
 use crate::text::{names, usage};
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
@@ -22,7 +23,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(model.conf_level())));
     let summary = match &args.output {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
-        None => model.predict_stream(&args.input.files, BufWriter::new(std::io::stdout()), &options)?,
+        None => model.predict_stream(&args.input.files, BufWriter::new(stdout()?), &options)?,
     };
     let warnings = summary.warnings.iter().map(|warning| format!("Warning: {}", warning.message));
     for notice in warnings.chain(notice(&summary, args.unseen)).filter(|_| !args.run.quiet) {

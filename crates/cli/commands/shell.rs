@@ -5,7 +5,8 @@ use clap::CommandFactory;
 
 use crate::exit::Exit;
 use crate::options::{Args, CompletionsArgs, ManArgs};
-use crate::text::{print, usage};
+use crate::streams::print;
+use crate::text::usage;
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit> {
     let mut script = Vec::new();

@@ -3,6 +3,7 @@
 mod choice;
 mod inference;
 mod input;
+mod inspect;
 mod iterative;
 mod model;
 mod output;
@@ -21,13 +22,14 @@ use streamreg::{Format, Formula, Regression, Solver};
 
 use self::inference::InferenceArgs;
 use self::input::InputArgs;
+pub(crate) use self::inspect::InspectArgs;
 use self::iterative::IterativeArgs;
 pub(crate) use self::iterative::{Curve, points};
 use self::model::ModelArgs;
 use self::output::OutputArgs;
 pub(crate) use self::output::PlainFormat;
 use self::penalty::PenaltyArgs;
-pub(crate) use self::predict::{EvaluateArgs, InspectArgs, PredictArgs};
+pub(crate) use self::predict::{EvaluateArgs, PredictArgs};
 use self::rows::RowArgs;
 pub(crate) use self::run::ProgressStyle;
 use self::run::RunArgs;
@@ -44,7 +46,8 @@ Exit codes:
        --collinear error; fewer than 2 digits of the coefficients left in any case
   5    an iteration did not converge, or its steps diverge
   70   internal error: a bug, please report it
-  130  interrupted";
+  130  interrupted (Ctrl-C, SIGINT)
+  143  ended by SIGTERM; other signals that end it: 128 and the number of the signal";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,6 +79,12 @@ Examples:
   streamreg fit clicks.parquet --target y --sparse indices,values
   streamreg fit big.parquet --target y --solver sgd --loss huber --plot learning-curve.svg
   streamreg fit survey.csv --target 'net income' --features '\"age, years\",height'";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  streamreg inspect big.parquet
+  streamreg inspect big.parquet 'y ~ x + C(k)' --by store --threads 4
+  streamreg inspect new.parquet --for-model model.json";
 
 const PREDICT_EXAMPLES: &str = "\
 Examples:
@@ -118,7 +127,14 @@ pub(crate) enum Command {
     )]
     Evaluate(EvaluateArgs),
     /// Show the columns, rows and predicted memory of files, or verify all of their bytes
-    Inspect(InspectArgs),
+    #[command(
+        override_usage = "streamreg inspect [OPTIONS] <FILE>... ['y ~ x1 + x2']",
+        long_about = "Show the columns and rows of files, and predict the memory of a fit: of one numeric column on all others, or \
+        of the fit whose model and options are given, as `streamreg fit` takes them. Nothing is fitted or written. --verify decodes \
+        all bytes.",
+        after_help = INSPECT_EXAMPLES
+    )]
+    Inspect(Box<InspectArgs>),
     /// Print the completions for a shell
     #[command(long_about = "Print the completions for a shell. For bash: streamreg completions bash > \
         ~/.local/share/bash-completion/completions/streamreg")]
@@ -198,6 +214,14 @@ pub(crate) struct FitArgs {
 }
 
 impl FitArgs {
+    /// What there is where no option is given.
+    fn with_defaults() -> Result<Self> {
+        match Args::try_parse_from(["streamreg", "fit", "FILE"])?.command {
+            Command::Fit(fit) => Ok(*fit),
+            _ => Err(usage("there is no command fit")),
+        }
+    }
+
     /// Takes a formula that stands among the files: see [`is_formula`].
     pub(crate) fn take_formula(&mut self) -> Result<()> {
         let (formulas, files): (Vec<PathBuf>, Vec<PathBuf>) =

@@ -113,6 +113,11 @@ impl ModelArgs {
         !self.features.is_empty()
     }
 
+    /// Whether anything is explained.
+    pub(super) fn is_asked(&self) -> bool {
+        self.formula.is_some() || !self.target.is_empty()
+    }
+
     /// The regression that they describe.
     pub(super) fn regression(&self) -> Result<Regression> {
         let targets = names("--target", &self.target)?;

@@ -10,7 +10,7 @@ use super::choice::choice;
 use crate::text::{stdout_width, usage};
 
 /// Where the result goes.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Write the result to a file

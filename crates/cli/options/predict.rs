@@ -105,32 +105,3 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct InspectArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-
-    /// Decode everything and check it
-    #[arg(
-        long,
-        help_heading = "Input",
-        long_help = "Decode everything: checks page checksums, every field and the number of rows"
-    )]
-    pub(crate) verify: bool,
-
-    /// Form of the result: table or json
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true,
-        value_name = "FORM",
-        help_heading = "Output"
-    )]
-    pub(crate) format: PlainFormat,
-
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-}

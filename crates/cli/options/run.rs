@@ -1,14 +1,11 @@
 //! How the work is done, whatever is computed.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{Execution, ProgressFn};
 
-use crate::exit::INTERRUPTED;
 use crate::progress::{bar, json_lines};
 use crate::text::usage;
 
@@ -53,13 +50,12 @@ pub(crate) enum ProgressStyle {
 }
 
 impl RunArgs {
-    /// Threads, progress, and the flag that Ctrl-C sets.
+    /// Threads and progress.
     pub(crate) fn execution(&self) -> Result<Execution> {
         if self.quiet && self.progress == ProgressStyle::Json {
             return Err(usage("--quiet and --progress json contradict each other"));
         }
-        let interrupt = interrupt()?;
-        let mut execution = Execution::default().interrupt(interrupt);
+        let mut execution = Execution::default();
         execution.threads = self.threads;
         execution.progress = self.reporter();
         Ok(execution)
@@ -74,26 +70,4 @@ impl RunArgs {
             ProgressStyle::Auto => std::io::stderr().is_terminal().then(bar),
         }
     }
-}
-
-/// The flag that Ctrl-C sets, for a command that begins.
-fn interrupt() -> Result<Arc<AtomicBool>> {
-    static FLAG: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
-    let mut known = FLAG.lock().unwrap_or_else(PoisonError::into_inner);
-    // A process has one handler, however many commands it runs.
-    if let Some(flag) = &*known {
-        flag.store(false, Ordering::Relaxed);
-        return Ok(Arc::clone(flag));
-    }
-    let flag = Arc::new(AtomicBool::new(false));
-    let own = Arc::clone(&flag);
-    ctrlc::set_handler(move || {
-        // The first Ctrl-C lets the work clean up after itself, a second one does not wait.
-        if own.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })
-    .context("cannot install the handler for Ctrl-C")?;
-    *known = Some(Arc::clone(&flag));
-    Ok(flag)
 }

@@ -74,6 +74,8 @@ pub use sums::cross_products::CrossProducts;
 pub use sums::double_double::DoubleDoubleProducts;
 pub use sums::exact::{BigFixed, ExactProducts, Kernel};
 pub use sums::folded::Folded;
+#[doc(hidden)]
+pub use sums::groups::size::TableSize;
 pub use sums::moments::Moments;
 pub use sums::statistics::Statistics;
 pub use sums::triangular_factor::TriangularFactor;

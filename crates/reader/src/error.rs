@@ -13,6 +13,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum ErrorKind {
     /// The operating system refused: no such file, no permission, a failing disk.
     Io,
+    /// The operating system refused something that has nothing to do with a file, such as a thread.
+    System,
     /// The bytes are not what the format says they must be.
     Malformed,
     /// The file asks for more than the limits of the reader allow.

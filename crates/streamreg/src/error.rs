@@ -132,6 +132,7 @@ impl From<streamreg_reader::Error> for Error {
     fn from(error: streamreg_reader::Error) -> Self {
         let kind = match error.kind() {
             streamreg_reader::ErrorKind::Request => ErrorKind::Request,
+            streamreg_reader::ErrorKind::System => ErrorKind::System,
             _ => ErrorKind::Data,
         };
         Self::caused_by(kind, error)

@@ -67,12 +67,12 @@ mod setters;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
-pub use inspect::{ColumnSummary, InspectOptions, Inspection, Verified, inspect};
+pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
 pub use model::evaluate::{EvaluateOptions, Evaluation};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
-pub use output::{refuse_input_as_output, same_file, write_atomically};
+pub use output::{abandon_outputs, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
 #[doc(hidden)]
 pub use render::columns::wrapped;

@@ -272,7 +272,7 @@ impl Design {
     }
 
     /// The columns of the categories of the terms, in the order of [`Coding::levels`](crate::Coding::levels).
-    pub fn category_columns(&self) -> Vec<&str> {
+    pub fn term_categories(&self) -> Vec<&str> {
         self.categories.iter().filter(|c| !c.by).map(|c| self.columns[c.column].as_str()).collect()
     }
 

@@ -80,18 +80,17 @@ pub(super) fn locate_pages(
     Ok(index.build())
 }
 
-/// Bytes that decoding a column chunk holds: its dictionary, and its first data page before and after
-/// decompression, which the others are mostly like.
+/// Bytes that decoding a column chunk holds: its dictionary, and its first data page, which the others are mostly like. A
+/// compressed page is let go once it is decompressed, so that of all columns only one has both.
 pub(super) fn decode_bytes(file: &File, chunk: &ColumnChunkMetaData) -> u64 {
     let (start, length) = chunk.byte_range();
     let (mut at, end, mut held) = (start, start + length, 0);
     while at < end {
         let Ok(header) = header_at(file, at, end) else { break };
-        let compressed = u64::from(header.compressed_bytes.unsigned_abs());
         let uncompressed = u64::from(header.uncompressed_bytes.unsigned_abs());
         held += uncompressed;
         if header.values().is_some() {
-            return held + compressed;
+            return held;
         }
         at += header.stored_bytes();
     }

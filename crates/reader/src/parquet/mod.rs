@@ -6,6 +6,7 @@
 //! offset index in the file.
 
 mod codec;
+mod column_wise;
 mod content;
 mod declared;
 mod delta;
@@ -27,15 +28,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelectionPolicy, RowSelector,
 };
 use parquet::basic::Compression;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 
+use self::column_wise::ColumnWise;
+pub use self::column_wise::reads_column_wise;
 use self::declared::check_declared;
 use self::footer::{check_metadata, check_names, read_footer, without_codecs};
 use self::located::{LocatedPages, decode_bytes, locate_pages};
@@ -291,9 +296,12 @@ struct PieceBatches {
     readings: Mutex<Vec<Arc<Reading>>>,
 }
 
+/// Batches as the decoder gives them.
+type Batches = Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>;
+
 enum State {
     Closed,
-    Open(Box<ParquetRecordBatchReader>),
+    Open(Batches),
     Done,
 }
 
@@ -307,8 +315,13 @@ impl Shared {
     }
 }
 
+/// An error of the decoder.
+fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Malformed, error.to_string()).caused_by(error)
+}
+
 impl PieceBatches {
-    fn open(&self) -> Result<Box<ParquetRecordBatchReader>> {
+    fn open(&self) -> Result<Batches> {
         let shared = &self.shared;
         let file = Arc::new(shared.file.open_unchanged()?);
         let walk = if self.piece.rows.is_some() { Walk::Located } else { Walk::Sequential };
@@ -319,12 +332,48 @@ impl PieceBatches {
         if self.piece.rows.as_ref().is_none_or(|rows| rows.start == 0) {
             shared.seen.count_row_groups(self.piece.row_groups.len());
         }
-        let seen = Arc::clone(&shared.seen);
-        let chunks = self.chunks(&self.plan.mask);
-        let (pages, reading) = PageFile::new(file, shared.file.bytes, walk, seen, chunks);
+        let reader = |mask| self.reader(&file, walk, mask);
+        if !self.is_column_wise(&file) {
+            return Ok(Box::new(reader(self.plan.mask.clone())?));
+        }
+        let descr = shared.reader.parquet_schema();
+        let mut roots: Vec<usize> =
+            self.plan.leaves.iter().map(|&leaf| descr.get_column_root_idx(leaf)).collect();
+        roots.dedup();
+        let masks = roots.into_iter().map(|root| ProjectionMask::roots(descr, [root]));
+        Ok(Box::new(ColumnWise::read(masks.map(reader))?))
+    }
+
+    /// Whether a page of every column would be far more than the rows of the piece.
+    fn is_column_wise(&self, file: &File) -> bool {
+        let group = self.shared.reader.metadata().row_group(self.piece.row_groups.start);
+        let flat = |leaf: &usize| self.shared.reader.parquet_schema().column(*leaf).max_rep_level() == 0;
+        if !self.plan.leaves.iter().all(flat) {
+            return false;
+        }
+        let chunks = || self.plan.leaves.iter().map(|&leaf| group.column(leaf));
+        let whole = |chunk: &ColumnChunkMetaData| chunk.uncompressed_size().unsigned_abs();
+        let share = |chunk: &ColumnChunkMetaData| {
+            let rows = whole(chunk) as f64 * self.piece.count as f64 / group.num_rows().max(1) as f64;
+            (rows as u64).max(8 * self.piece.count)
+        };
+        let rows: u64 = chunks().map(share).sum();
+        // Pages are no larger than what they are in, so most files need no look.
+        if !reads_column_wise(chunks().map(whole).sum(), 0, rows) {
+            return false;
+        }
+        let pages: Vec<u64> = chunks().map(|chunk| decode_bytes(file, chunk)).collect();
+        reads_column_wise(pages.iter().sum(), pages.iter().copied().max().unwrap_or(0), rows)
+    }
+
+    fn reader(&self, file: &Arc<File>, walk: Walk, mask: ProjectionMask) -> Result<ParquetRecordBatchReader> {
+        let shared = &self.shared;
+        let (seen, chunks) = (Arc::clone(&shared.seen), self.chunks(&mask));
+        // Each decoder has a reading of its own: what it has let go of does not count for the others.
+        let (pages, reading) = PageFile::new(Arc::clone(file), shared.file.bytes, walk, seen, chunks);
         self.readings().push(reading);
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
-            .with_projection(self.plan.mask.clone())
+            .with_projection(mask)
             .with_row_groups(self.piece.row_groups.clone().collect())
             .with_batch_size(self.plan.batch_rows);
         if let Some(rows) = &self.piece.rows {
@@ -334,9 +383,7 @@ impl PieceBatches {
                 .with_row_selection(selection)
                 .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
-        let reader =
-            builder.build().map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
-        Ok(Box::new(reader))
+        builder.build().map_err(malformed)
     }
 
     fn readings(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
@@ -388,7 +435,7 @@ impl PieceBatches {
             self.readings().iter().try_for_each(|reading| reading.finish())?;
             return Ok(None);
         };
-        let batch = batch.map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()).caused_by(e))?;
+        let batch = batch.map_err(malformed)?;
         self.left = self.left.checked_sub(batch.num_rows() as u64).ok_or_else(|| {
             Error::new(ErrorKind::Malformed, format!("more rows than the {} declared", self.piece.count))
         })?;

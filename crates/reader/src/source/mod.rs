@@ -563,8 +563,7 @@ pub struct Summary {
     pub largest_row_group: Option<u64>,
     /// Nulls of every column of the schema, where statistics say so.
     pub null_counts: Vec<Option<u64>>,
-    /// An estimate of the bytes that one thread holds while it decodes a column: a page, compressed and
-    /// not, and a dictionary.
+    /// An estimate of the bytes that one thread holds while it decodes a column: a page and a dictionary.
     pub decode_bytes: Vec<u64>,
     /// Bytes that one thread holds whatever columns it decodes: a chunk of text.
     pub partition_bytes: u64,

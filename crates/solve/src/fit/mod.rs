@@ -233,6 +233,8 @@ impl<T: Averaged> Problem<'_, T> {
         let precision =
             ErrorAnalysis::new(factor, &scaled, centre, (own_constant, centred), self.errors, condition);
         let solved = self.solve(&scaled, &precision, equation, options, condition)?;
+        // Matrices of columns x columns that nobody needs any more go before others come.
+        drop(scaled);
         let Solved { mut coefficients, solution, shortest, covariance_of, aliased } = solved;
         let glance = glance(factor, centre.weight(), equation);
         let variance = factor.rss / T::rounded(faer::fx128::from_f64(glance.df_residual as f64));

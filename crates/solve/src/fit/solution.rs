@@ -149,6 +149,7 @@ impl<T: Scalar> Solution<T> {
         let scaled =
             Mat::<T>::from_fn(self.root.nrows(), self.root.ncols(), |i, j| sigma * self.root[(i, j)]);
         let product = T::outer(&scaled);
+        drop(scaled);
         let pairs = terms.iter().flat_map(|&i| terms.iter().map(move |&j| (i, j)));
         let values: Vec<f64> = pairs.map(|(i, j)| product[(i, j)].near()).collect();
         let means = self.means.as_ref().map(|m| terms.iter().skip(1).map(|&t| m[t - 1]).collect());

@@ -67,6 +67,10 @@ fn attempt(
             solve(SolveInput::Absorbed(absorbed), &equation, options)?
         }
         (_, Some(products), _) => solve(SolveInput::Exact(&products.select(&columns)), &equation, options)?,
+        // Of one response all columns are there, in their order: a copy would be as large as the sums.
+        (.., Some(products)) if products.moments().variables() == columns.len() => {
+            solve(SolveInput::CrossProducts(products), &equation, options)?
+        }
         (.., Some(products)) => {
             solve(SolveInput::CrossProducts(&products.select(&columns)), &equation, options)?
         }

@@ -130,7 +130,7 @@ impl Regression {
 
     /// The source with computed columns and without filtered rows. It must have a row before that, and columns that are what
     /// the model takes them for.
-    fn rows_of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
+    pub(crate) fn rows_of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
         if source.summary().rows == Some(0) {
             return Err(Error::data("there are no rows to fit"));
         }

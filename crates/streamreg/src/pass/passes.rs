@@ -100,7 +100,7 @@ impl<'a, R: Rows> Passes<'a, R> {
     /// Gives categories the order of levels that their files have.
     pub(crate) fn order_levels(&self, design: &mut Design) -> Result<()> {
         let Some(source) = self.source.filter(|source| source.reopens()) else { return Ok(()) };
-        let columns: Vec<String> = design.category_columns().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = design.term_categories().into_iter().map(str::to_owned).collect();
         for column in columns {
             if let Some(levels) = source.level_order(&column)? {
                 design.order_levels(&column, &levels);

@@ -70,7 +70,7 @@ pub(crate) fn doubtful_categories(
     let meant = declared(design.spec());
     let typed = |name: &str| regression.dataset.csv.types.iter().any(|(column, _)| column == name);
     let mut warnings = Vec::new();
-    for (name, levels) in design.category_columns().into_iter().zip(levels) {
+    for (name, levels) in design.term_categories().into_iter().zip(levels) {
         let texts: Vec<&str> = levels.iter().filter_map(Level::text).collect();
         if texts.len() >= FEW_LEVELS && 2 * texts.len() as u64 > rows {
             let message = format!(

@@ -39,8 +39,12 @@ pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {
         facts.push(vec!["Row groups".into(), count(groups as u64)]);
         facts.push(vec!["Largest".into(), format!("{largest} rows")]);
     }
+    for known in &i.levels {
+        let columns = known.columns.iter().map(|name| printable(name)).collect::<Vec<_>>().join(":");
+        facts.push(vec![format!("Levels of {columns}"), format!("about {}", count(known.levels))]);
+    }
     facts.push(vec![
-        "Memory of a fit".into(),
+        format!("Memory of {}", i.predicted_for),
         format!("about {} ({})", bytes(i.predicted_memory), counted(i.threads as u64, "thread")),
     ]);
     if let Some(v) = i.verified {
@@ -54,7 +58,7 @@ pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {
     for c in &i.columns {
         let nulls = c.nulls.map_or_else(unknown, count);
         let feature = if c.feature { "yes" } else { "no" };
-        table.push(vec![printable(&c.name), c.kind.clone(), nulls, feature.into()]);
+        table.push(vec![printable(&c.name), printable(&c.kind), nulls, feature.into()]);
     }
     let warnings: String = warnings(&i.warnings).map(|line| wrapped(&line, width) + "\n").collect();
     format!("{}\n{}{warnings}", aligned(&facts, width), aligned(&table, width))

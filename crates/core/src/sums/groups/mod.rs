@@ -8,6 +8,7 @@ mod exact;
 mod float;
 mod index;
 mod rows;
+pub(crate) mod size;
 
 use faer::fx128;
 

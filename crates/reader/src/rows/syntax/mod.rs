@@ -166,7 +166,7 @@ impl Expr {
 
 /// Runs `work` where the recursion of a parser has room.
 pub(super) fn with_room<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    let no_thread = |e: std::io::Error| Error::new(ErrorKind::Io, format!("no thread for the parser: {e}"));
+    let no_thread = |e: std::io::Error| Error::new(ErrorKind::System, format!("cannot start a thread: {e}"));
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("parse".into()).stack_size(STACK_BYTES);
         let thread = thread.spawn_scoped(scope, work).map_err(no_thread)?;
