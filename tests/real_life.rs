@@ -99,7 +99,9 @@ fn faults(dir: &Dir, step: &Value) -> Vec<String> {
     }
     let warnings = report["warnings"].as_array().into_iter().flatten();
     let warnings = warnings.map(|warning| warning["message"].as_str().unwrap());
-    let said: Vec<&str> = std::iter::once(outcome.stderr.as_str()).chain(warnings).collect();
+    let left_out = report["left_out"].as_array().into_iter().flatten();
+    let left_out = left_out.flat_map(|l| ["column", "reason"].map(|key| l[key].as_str().unwrap()));
+    let said: Vec<&str> = std::iter::once(outcome.stderr.as_str()).chain(warnings).chain(left_out).collect();
     let is_said = |word: &str| said.iter().any(|text| text.contains(word));
     // `either` are the estimates where there is a result; without one stderr has the words.
     let words = texts(&step["stderr"]).filter(|_| code != 0 || step["either"].is_null());

@@ -107,14 +107,17 @@ def pandas_csv(text, **options):
 
 # ---- cases
 
+# What is not yet as it should be.
+NOT_YET = {"ordered_integers_parquet", "struct_ndjson", "hive_declared_day", "blanks_between_fields"}
+
 
 def binary(content):
     return {"base64": base64.b64encode(content).decode()}
 
 
-def case(id, part, theme, oracle, files, *steps, bad=None):
+def case(id, part, theme, oracle, files, *steps):
     made = {"id": id, "part": part, "theme": theme, "oracle": oracle, "files": files, "steps": list(steps)}
-    if bad:
+    if id in NOT_YET:
         made["expected_to_fail"] = True
     assert id not in {c["id"] for c in CASES}, id
     CASES.append(made)
@@ -169,14 +172,14 @@ def numbers_under_conventions():
     x = numbers(100, 99_999)
     y = response(x)
 
-    def convention(id, theme, text, flags, words, *, way, bad=None, columns=("y", "x"), unsaid=None, line=2, **options):
+    def convention(id, theme, text, flags, words, *, way, columns=("y", "x"), unsaid=None, line=2, **options):
         """Refused with the place and the way out; right with it."""
         frame = pandas_csv(text.replace("’", "'"), **options)
         target, *features = columns
         coef = least_squares(frame[target], {f: list(frame[f]) for f in features})
         ask = ["d.csv", "-t", target, "-f", ",".join(features)]
         case(id, "A", theme, READ_CSV, {"d.csv": text},
-             refused(ask, f"line {line}", *words, way, unsaid=unsaid), fit([*ask, *flags], coef), bad=bad)
+             refused(ask, f"line {line}", *words, way, unsaid=unsaid), fit([*ask, *flags], coef))
 
     comma = [round(100 * v) for v in y]
     text = csv({"y": comma, "x": [formatted(v, ".", ",") for v in x]}, ";")
@@ -187,7 +190,7 @@ def numbers_under_conventions():
     whole = [int(v * 1000) for v in x]
     text = csv({"y": comma, "x": [formatted(v, ".", ",", 0) for v in whole]}, ";")
     convention("german_thousands_whole", "SAP: whole numbers with points of thousands", text,
-               ["--thousands", ".", "--decimal", ","], ['column "x"'], way="--thousands . --decimal ,", columns=("y", "x"),
+               ["--thousands", ".", "--decimal", ","], ['column "x"'], way="--decimal , --thousands .", columns=("y", "x"),
                sep=";", decimal=",", thousands=".")
 
     for id, mark, what in [("french_narrow_blank", "\u202f", "narrow no-break blank"), ("french_blank", "\u00a0", "no-break blank"),
@@ -198,19 +201,19 @@ def numbers_under_conventions():
         ask = ["d.csv", "-t", "y", "-f", "x"]
         case(id, "A", f"Excel in French or Polish: groups with a {what}, decimal commas: the way out has both marks", READ_CSV,
              {"d.csv": text}, refused(ask, 'column "x"', "line 2", "--decimal ,", "--thousands ' '"),
-             fit([*ask, "--decimal", ",", "--thousands", " "], coef), bad=True)
+             fit([*ask, "--decimal", ",", "--thousands", " "], coef))
 
-    for id, mark, bad in [("swiss_apostrophe", "'", None), ("swiss_typographic", "’", None)]:
+    for id, mark in [("swiss_apostrophe", "'"), ("swiss_typographic", "’")]:
         text = csv({"y": y, "x": [formatted(v, mark, ".") for v in x]}, ";")
         convention(id, "Excel in Swiss German: apostrophes between groups, decimal points", text, ["--thousands", "'"],
-                   ['column "x"'], way="--thousands ''\\'''", sep=";", thousands="'", bad=bad)
+                   ['column "x"'], way="--thousands \"'\"", sep=";", thousands="'")
 
     text = csv({"y": comma, "x": [formatted(v, "'", ",") for v in x]}, ";")
     frame = pandas_csv(text, sep=";", decimal=",", thousands="'")
     ask = ["d.csv", "-t", "y", "-f", "x"]
     case("liechtenstein", "A", "apostrophes between groups and decimal commas: the way out has both marks", READ_CSV, {"d.csv": text},
          refused(ask, 'column "x"', "line 2", "--decimal ,", "--thousands"),
-         fit([*ask, "--decimal", ",", "--thousands", "'"], least_squares(frame.y, {"x": list(frame.x)})), bad=True)
+         fit([*ask, "--decimal", ",", "--thousands", "'"], least_squares(frame.y, {"x": list(frame.x)})))
 
     text = csv({"y": y, "x": [f'"{formatted(v, ",", ".")}"' for v in x]})
     convention("us_quoted_groups", "Excel in US English: groups in quotes, decimals", text, ["--thousands", ","], ['column "x"'],
@@ -228,10 +231,10 @@ def numbers_under_conventions():
     few = [round(v / 20_000) for v in x]
     text = csv({"y": comma, "x": [f"{v}.5" for v in few]}, ";")
     case("points_under_decimal_comma", "A", "with --decimal , a column of numbers with points is no category in silence", "words",
-         {"d.csv": text}, step(["fit", "d.csv", "-t", "y", "-f", "x", "--decimal", ",", "--format", "json"], [0, 3], said=['column "x"', f"{few[0]}.5"]), bad=True)
+         {"d.csv": text}, step(["fit", "d.csv", "-t", "y", "-f", "x", "--decimal", ",", "--format", "json"], [0, 3], said=['column "x"', f"{few[0]}.5"]))
     text = csv({"y": y, "x": [f"{v}.5" for v in few]}, ";")
     case("response_with_points", "A", "with --decimal , a response with points is refused with its line and cell", "words",
-         {"d.csv": text}, refused(["d.csv", "-t", "y", "-f", "x", "--decimal", ","], 'column "y"', "line 2", f'"{y[0]}"'), bad=True)
+         {"d.csv": text}, refused(["d.csv", "-t", "y", "-f", "x", "--decimal", ","], 'column "y"', "line 2", f'"{y[0]}"'))
 
     def indian(v):
         head, tail = str(v)[:-3], str(v)[-3:]
@@ -245,7 +248,7 @@ def numbers_under_conventions():
     frame = pandas_csv(text, thousands=",")
     case("indian_groups", "A", "Indian grouping, 1,23,45,678", READ_CSV, {"d.csv": text},
          refused(ask, 'column "x"', "line 2", "--thousands ,"),
-         fit([*ask, "--thousands", ","], least_squares(frame.y, {"x": list(frame.x)})), bad=True)
+         fit([*ask, "--thousands", ","], least_squares(frame.y, {"x": list(frame.x)})))
 
     # Signs. The value is what the owner means; the oracle makes it by Python's replace and float.
     signed = [round(v - 50_000, 2) for v in x]
@@ -254,13 +257,13 @@ def numbers_under_conventions():
     text = csv({"y": y, "x": [f"{abs(v):.2f}" + ("-" if v < 0 else "") for v in signed]}, ";")
     expression = "n = CASE WHEN x LIKE '%-' THEN -CAST(replace(x, '-', '') AS double) ELSE CAST(x AS double) END"
     case("sap_minus_behind", "A", "SAP: the minus stands behind; the way out must not lose the sign", "Python, exact rationals",
-         {"d.csv": text}, refused(ask, 'column "x"', f"line {first}", unsaid=["\"NAME = CAST(replace(x, '-', '') AS double)"]),
-         fit(["d.csv", "-t", "y", "-f", "n", "--with", expression], coef), bad=True)
+         {"d.csv": text}, refused(ask, 'column "x"', f"line {first}", unsaid=["\"NAME = CAST(replace(x, '-', '') AS double)\""]),
+         fit(["d.csv", "-t", "y", "-f", "n", "--with", expression], coef))
     text = csv({"y": y, "x": [f"({abs(v):.2f})" if v < 0 else f"{v:.2f}" for v in signed]}, ";")
     expression = "n = CASE WHEN x LIKE '(%' THEN -CAST(replace(replace(x, '(', ''), ')', '') AS double) ELSE CAST(x AS double) END"
     case("accounting_parentheses", "A", "negative numbers in parentheses; the way out must work and keep the sign", "Python, exact rationals",
          {"d.csv": text}, refused(ask, 'column "x"', f"line {first}", unsaid=["\"NAME = CAST(replace(x, '(', '') AS double)"]),
-         fit(["d.csv", "-t", "y", "-f", "n", "--with", expression], coef), bad=True)
+         fit(["d.csv", "-t", "y", "-f", "n", "--with", expression], coef))
     text = csv({"y": y, "x": [f"${v:.2f}" for v in x]})
     way = "CAST(replace(x, '$', '') AS double)"
     case("dollar_plain", "A", "a dollar sign before plain numbers: the way out is an expression", "Python, exact rationals", {"d.csv": text},
@@ -269,21 +272,21 @@ def numbers_under_conventions():
     case("dollar_groups", "A", "$62,327.26: an expression that takes the sign alone is refused at the first row", "Python, exact rationals",
          {"d.csv": text}, refused(ask, 'column "x"', "line 2", unsaid=["= CAST(replace(x, '$', '') AS double)"]),
          fit(["d.csv", "-t", "y", "-f", "n", "--with", "n = CAST(replace(replace(x, '$', ''), ',', '') AS double)"],
-             least_squares(y, {"n": x})), bad=True)
+             least_squares(y, {"n": x})))
     text = csv({"y": y, "x": [formatted(v, ".", ",") + " €" for v in x]}, ";")
     case("euro_behind", "A", "62.327,26 €: an expression that takes the sign alone is refused at the first row", "Python, exact rationals",
          {"d.csv": text}, refused(ask, 'column "x"', "line 2", unsaid=["= CAST(replace(x, '€', '') AS double)"]),
          fit(["d.csv", "-t", "y", "-f", "n", "--with",
-              "n = CAST(replace(replace(replace(x, ' €', ''), '.', ''), ',', '.') AS double)"], least_squares(y, {"n": x})), bad=True)
+              "n = CAST(replace(replace(replace(x, ' €', ''), '.', ''), ',', '.') AS double)"], least_squares(y, {"n": x})))
     text = csv({"y": y, "x": [formatted(v, "'", ".", 0) + ".-" for v in x]}, ";")
     case("swiss_francs", "A", "62'327.- is no negative number", "words", {"d.csv": text},
-         refused(ask, 'column "x"', "line 2", unsaid=["replace(x, '-', '')"]), bad=True)
+         refused(ask, 'column "x"', "line 2", unsaid=["replace(x, '-', '')"]))
     share = [round(v / 1000, 1) for v in x]
     text = csv({"y": y, "x": [f"{v:.1f} %".replace(".", ",") for v in share]}, ";")
     case("german_per_cent", "A", "62,3 %: the way out must read the decimal comma as well", "Python, exact rationals", {"d.csv": text},
          refused(ask, 'column "x"', "line 2", unsaid=["= CAST(replace(x, '%', '') AS double)"]),
          fit(["d.csv", "-t", "y", "-f", "n", "--with", "n = CAST(replace(replace(x, ' %', ''), ',', '.') AS double)"],
-             least_squares(y, {"n": share})), bad=True)
+             least_squares(y, {"n": share})))
 
     # What is a number with something about it, in every cell: an error, or a warning that names the column.
     for id, theme, cells in [
@@ -296,7 +299,7 @@ def numbers_under_conventions():
     ]:
         text = csv({"y": y, "x": cells})
         said = step(["fit", *ask, "--format", "json"], [0, 3], said=['"x"'])
-        case(id, "A", f"{theme}: no category in silence, also where values repeat", "words", {"d.csv": text}, said, bad=True)
+        case(id, "A", f"{theme}: no category in silence, also where values repeat", "words", {"d.csv": text}, said)
 
 
 def missing_words():
@@ -332,23 +335,20 @@ def missing_words():
     frame = pandas_csv(text, na_values=[".A", ".", ".B"])
     ask, coef = ["d.csv", "-t", "y", "-f", "x"], least_squares(frame.y, {"x": list(frame.x)})
     case("sas_missing_letters", "A", "SAS: .A, . and .B; every way out leads to the next", READ_CSV, {"d.csv": text},
-         refused(ask, 'column "x"', "line 5", '".A"', "--null .A"), refused([*ask, "--null", ".A"], "line 8", "--null ."),
-         refused([*ask, "--null", ".A", "--null", "."], "line 11", "--null .B"),
-         fit([*ask, "--null", ".A", "--null", ".", "--null", ".B"], coef))
+         refused(ask, 'column "x"', "line 5", '".A"', "--null .A"),
+         refused([*ask, "--null", ".A"], "line 11", "--null .B"), fit([*ask, "--null", ".A", "--null", ".B"], coef))
     cells = [".." if i % 5 == 2 else str(v) for i, v in enumerate(x)]
     text = csv({"y": y, "2019 [YR2019]": cells})
     frame = pandas_csv(text, na_values=[".."])
     ask = ["d.csv", "-t", "y", "-f", "2019 [YR2019]"]
     case("world_bank", "A", "World Bank: .. for missing", READ_CSV, {"d.csv": text},
-         refused(ask, 'column "2019 [YR2019]"', "line 4", "--null .."),
-         fit([*ask, "--null", ".."], least_squares(frame.y, {"2019 [YR2019]": list(frame["2019 [YR2019]"])})))
+         fit(ask, least_squares(frame.y, {"2019 [YR2019]": list(frame["2019 [YR2019]"])})))
     cells = [str(v) if i % 5 in (2, 4) else ".." for i, v in enumerate(x)]
     text = csv({"y": y, "x": cells})
     frame = pandas_csv(text, na_values=[".."])
     ask = ["d.csv", "-t", "y", "-f", "x"]
     case("world_bank_mostly_missing", "A", "World Bank: most cells are .., the others numbers", READ_CSV, {"d.csv": text},
-         step(["fit", *ask, "--format", "json"], [0, 3], said=['"x"', ".."], unsaid=['such as ".."']),
-         fit([*ask, "--null", ".."], least_squares(frame.y, {"x": list(frame.x)})), bad=True)
+         fit(ask, least_squares(frame.y, {"x": list(frame.x)})))
     cells = [": " if i % 6 == 1 else f"{v} " for i, v in enumerate(x)]
     text = csv({"y": y, "2023 ": cells}, "\t")
     frame = pandas_csv(text, sep="\t", na_values=[": "], skipinitialspace=True)
@@ -396,7 +396,7 @@ def missing_words():
     text = csv({"y": ["Y", "N"] * 8, "x": x})
     case("yes_no_response", "A", "a response of Y and N: the error names a way out", "Python, exact rationals", {"d.csv": text},
          refused(["d.csv", "-t", "y", "-f", "x"], 'column "y"', "--with"),
-         fit(["d.csv", "-t", "b", "-f", "x", "--with", "b = y = 'Y'"], least_squares([1, 0] * 8, {"x": x})), bad=True)
+         fit(["d.csv", "-t", "b", "-f", "x", "--with", "b = y = 'Y'"], least_squares([1, 0] * 8, {"x": x})))
 
 
 def times():
@@ -405,7 +405,7 @@ def times():
     y = response([m.timestamp() for m in moments])
     ask = ["d.csv", "-t", "y", "-f", "d"]
 
-    def pattern(id, theme, written, read, flag, values, *, bad=None, line=2, or_read=False, sep=","):
+    def pattern(id, theme, written, read, flag, values, *, line=2, or_read=False, sep=","):
         """Refused with the format that reads it, or read without."""
         text = csv({"y": y, "d": [f'"{v}"' if sep in v else v for v in written]}, sep)
         frame = pandas_csv(text, sep=sep, dtype={"d": str})
@@ -413,7 +413,7 @@ def times():
         coef, words = least_squares(frame.y, {"d": found}), ['column "d"', f"line {line}", f"--date-format {flag}"]
         first = step(["fit", *ask, "--format", "json"], [0, 3], either=coef, stderr=words) if or_read else refused(ask, *words)
         case(id, "A", theme, f"pandas.to_datetime(format={read!r}), exact rationals", {"d.csv": text}, first,
-             fit([*ask, "--date-format", flag.strip("'")], coef), bad=bad)
+             fit([*ask, "--date-format", flag.strip("'")], coef))
 
     pattern("german_days", "Excel in German: 3.1.2024, without zeros", [f"{m.day}.{m.month}.{m.year}" for m in moments], "%d.%m.%Y",
             "%d.%m.%Y", days, sep=";")
@@ -430,16 +430,16 @@ def times():
     pattern("slashes_year_first", "Japan: 2024/01/03", [m.strftime("%Y/%m/%d") for m in moments], "%Y/%m/%d", "%Y/%m/%d", days)
     pattern("oracle_days", "Oracle: 03-JAN-24", [m.strftime("%d-%b-%y").upper() for m in moments], "%d-%b-%y", "%d-%b-%y", days)
     pattern("long_months", "3 January 2024: the format has the whole name", [f"{m.day} {m.strftime('%B %Y')}" for m in moments], "%d %B %Y",
-            "'%d %B %Y'", days, bad=True)
+            "'%d %B %Y'", days)
     pattern("months_alone", "2024-01: the first of the month", [f"{2023 + i // 12}-{1 + i % 12:02}" for i in range(ROWS)], "%Y-%m", "%Y-%m", days)
-    pattern("us_long", "January 3, 2024", [f"{m.strftime('%B')} {m.day}, {m.year}" for m in moments], "%B %d, %Y", "'%B %d, %Y'", days, bad=True)
-    pattern("sas_date9", "SAS date9: 03JAN2024", [m.strftime("%d%b%Y").upper() for m in moments], "%d%b%Y", "%d%b%Y", days, or_read=True, bad=True)
+    pattern("us_long", "January 3, 2024", [f"{m.strftime('%B')} {m.day}, {m.year}" for m in moments], "%B %d, %Y", "'%B %d, %Y'", days)
+    pattern("sas_date9", "SAS date9: 03JAN2024", [m.strftime("%d%b%Y").upper() for m in moments], "%d%b%Y", "%d%b%Y", days, or_read=True)
     pattern("sas_datetime", "SAS datetime20: 03JAN2024:07:05:00", [m.strftime("%d%b%Y:%H:%M:%S").upper() for m in moments], "%d%b%Y:%H:%M:%S",
-            "%d%b%Y:%H:%M:%S", seconds, or_read=True, bad=True)
+            "%d%b%Y:%H:%M:%S", seconds, or_read=True)
     pattern("bigquery_utc", "BigQuery: 2024-01-03 07:05:00 UTC", [m.strftime("%Y-%m-%d %H:%M:%S UTC") for m in moments], "%Y-%m-%d %H:%M:%S UTC",
-            "'%Y-%m-%d %H:%M:%S UTC'", seconds, or_read=True, bad=True)
+            "'%Y-%m-%d %H:%M:%S UTC'", seconds, or_read=True)
     pattern("comma_of_seconds", "Python's logging: 2024-01-03 07:05:00,250", [m.strftime("%Y-%m-%d %H:%M:%S,250") for m in moments],
-            "%Y-%m-%d %H:%M:%S,%f", "'%Y-%m-%d %H:%M:%S,%3f'", seconds, or_read=True, bad=True, sep=";")
+            "%Y-%m-%d %H:%M:%S,%f", "'%Y-%m-%d %H:%M:%S,%3f'", seconds, or_read=True, sep=";")
     compact = [m.strftime("%Y%m%d") for m in moments]
     text = csv({"y": y, "d": compact})
     found = days(pd.to_datetime(pandas_csv(text, dtype={"d": str}).d, format="%Y%m%d"))
@@ -467,11 +467,11 @@ def times():
          refused(ask, 'column "d"', "line 2", "--date-format '%I:%M %p'"), fit([*ask, "--date-format", "%I:%M %p"], least_squares(y, {"d": found})))
     text = csv({"y": y, "d": [f"{20 + 3 * i}:{(7 * i) % 60:02}:00" for i in range(ROWS)]})
     case("durations_of_days", "A", "Excel's [h]:mm:ss beyond 24 hours: no format of a time of day reads it", "words", {"d.csv": text},
-         refused(ask, 'column "d"', "line 4", "26:14:00", unsaid=["--date-format %H:%M:%S reads"]), bad=True)
+         refused(ask, 'column "d"', "line 4", "26:14:00", unsaid=["--date-format %H:%M:%S reads"]))
     short = [f"{m.month}/{m.day}/{m.year if i % 5 else m.strftime('%y')}" for i, m in enumerate(moments)]
     text = csv({"y": y, "d": short})
     case("years_of_two_digits", "A", "1/3/24 among 1/6/2024 under %m/%d/%Y: the year 24 is not meant", "words", {"d.csv": text},
-         refused([*ask, "--date-format", "%m/%d/%Y"], 'column "d"', "line 2", "1/3/24"), bad=True)
+         refused([*ask, "--date-format", "%m/%d/%Y"], 'column "d"', "line 2", "1/3/24"))
     zones = [m.strftime("%d/%b/%Y:%H:%M:%S ") + ["+0100", "-0530"][i % 2] for i, m in enumerate(moments)]
     text = csv({"y": y, "d": zones})
     found = seconds(pd.to_datetime(zones, format="%d/%b/%Y:%H:%M:%S %z", utc=True))
@@ -479,7 +479,7 @@ def times():
          fit([*ask, "--date-format", "%d/%b/%Y:%H:%M:%S %z"], least_squares(y, {"d": found})))
     case("format_of_no_cell", "A", "a --date-format that reads no cell of the file: said, and no category in silence", "words",
          {"d.csv": csv({"y": y, "d": [zones[i % 4] for i in range(ROWS)]})},
-         step(["fit", *ask, "--date-format", "%d/%b/%Y %H:%M:%S %z", "--format", "json"], [0, 2, 3], said=["--date-format"]), bad=True)
+         step(["fit", *ask, "--date-format", "%d/%b/%Y %H:%M:%S %z", "--format", "json"], [0, 2, 3], said=["--date-format"]))
     mixed = [m.strftime("%Y-%m-%d") if i % 3 else m.strftime("%d/%m/%Y") for i, m in enumerate(moments)]
     text = csv({"y": y, "d": mixed})
     case("two_conventions", "A", "ISO dates and 03/01/2024 in one column: never a category", "words", {"d.csv": text},
@@ -513,8 +513,9 @@ def sound_text():
     text = "Survived,Ticket,Fare\n" + "\n".join(rows) + "\n"
     frame = pandas_csv(text)
     ask = ["d.csv", "-t", "Survived"]
-    case("ticket_numbers", "A", "Titanic: most tickets are numbers; without --features the error says how to leave them out", READ_CSV,
-         {"d.csv": text}, refused(ask, 'column "Ticket"', "line 2", "A/5 21171", "--exclude Ticket"),
+    case("ticket_numbers", "A", "Titanic: most tickets are numbers, and some are not: left out, and said, unless they are named", READ_CSV,
+         {"d.csv": text}, step(["fit", *ask, "--format", "json"], 0, said=["Ticket"],
+                               coef=least_squares(frame.Survived, {"Fare": list(frame.Fare)})),
          fit([*ask, "--exclude", "Ticket"], least_squares(frame.Survived, {"Fare": list(frame.Fare)})))
     text = csv({"y": y, "x": [f"\u00a0{v}" for v in x]})
     case("blank_that_does_not_break", "A", "copied from a web page: a no-break blank before every number", "Python, exact rationals", {"d.csv": text},
@@ -524,29 +525,29 @@ def sound_text():
     frame = pandas_csv(text, sep=";", decimal=",")
     case("all_features_with_commas", "A", "the target is whole, all other columns have decimal commas, no features are named", READ_CSV,
          {"d.csv": text}, refused(["d.csv", "-t", "y"], '"x"', "line 2", "--decimal ,"),
-         fit(["d.csv", "-t", "y", "--decimal", ","], least_squares(frame.y, {"x": list(frame.x)})), bad=True)
+         fit(["d.csv", "-t", "y", "--decimal", ","], least_squares(frame.y, {"x": list(frame.x)})))
     text = csv({"y": y, "x": x, "no of": ["12A", *range(100, 100 + ROWS - 1)]})
     case("excluded_by_two_words", "A", "a name with a blank is quoted in the way out", READ_CSV, {"d.csv": text},
          refused(["d.csv", "-t", "y"], 'column "no of"', "line 2", "--exclude 'no of'"),
-         fit(["d.csv", "-t", "y", "--exclude", "no of"], least_squares(y, {"x": x})), bad=True)
+         fit(["d.csv", "-t", "y", "--exclude", "no of"], least_squares(y, {"x": x})))
     moments = [dt.datetime(2024, 1, 1, 7, 5) + dt.timedelta(hours=31 * i) for i in range(ROWS)]
     text = csv({"y": y, "d": [m.strftime("%Y-%m-%d %H:%M:%S +0000") for m in moments]})
     case("offset_behind_a_blank", "A", "Ruby, git, R: 2024-01-01 07:05:00 +0000", "pandas.to_datetime(utc=True), exact rationals", {"d.csv": text},
-         fit(["d.csv", "-t", "y", "-f", "d"], least_squares(y, {"d": seconds(pd.to_datetime(pandas_csv(text).d, utc=True))})), bad=True)
+         fit(["d.csv", "-t", "y", "-f", "d"], least_squares(y, {"d": seconds(pd.to_datetime(pandas_csv(text).d, utc=True))})))
     text = csv({"y": y, "x": ["N/A", "-"] * 8})
-    case("words_of_missing_alone", "A", "a named feature of which every cell is missing: the error names the option, in plain words", "words", {"d.csv": text},
-         refused(["d.csv", "-t", "y", "-f", "x"], 'column "x"', "--schema x=number", unsaid=["Utf8"]), bad=True)
+    case("words_of_missing_alone", "A", "a named feature of which every cell is missing is left out, and said", "words", {"d.csv": text},
+         step(["fit", "d.csv", "-t", "y", "-f", "x", "--format", "json"], 0, said=["x", "no value in any row"], unsaid=["Utf8"]))
     text = csv({"y": y, "x": x})
     model = step(["fit", "d.csv", "-t", "y", "-f", "x", "--save-model", "m.json", "--format", "json"], 0, coef=least_squares(y, {"x": x}))
     case("predict_only_missing", "A", "new rows of which all inputs are N/A: no prediction each", "words", {"d.csv": text, "n.csv": "x\nN/A\n-\n"}, model,
-         step(["predict", "m.json", "n.csv"], 0, stdout='prediction\n""\n""\n', stderr=["2 of 2 rows"]), bad=True)
+         step(["predict", "m.json", "n.csv"], 0, stdout='prediction\n""\n""\n', stderr=["2 of 2 rows"]))
     case("predict_other_convention", "A", "new rows with decimal commas: refused with the place, and the way out", "Python, exact rationals",
          {"d.csv": "y;x\n1;1\n3;2\n5;3\n", "n.csv": "x;k\n1,5;1\n2,25;1\n"},
          step(["fit", "d.csv", "-t", "y", "-f", "x", "--save-model", "m.json", "--format", "json"], 0, coef={"(Intercept)": -1.0, "x": 2.0}),
          step(["predict", "m.json", "n.csv"], 3, stderr=['column "x"', "line 2", "--decimal ,"]),
          step(["predict", "m.json", "n.csv", "--decimal", ","], 0, stdout="prediction\n2.0\n3.5\n"))
     case("predict_units", "A", "new rows of 3.5 kg: the error shows the cell, in plain words", "words", {"d.csv": text, "n.csv": "x\n3.5 kg\n4.5 kg\n"}, model,
-         step(["predict", "m.json", "n.csv"], 3, stderr=['column "x"', "line 2", "3.5 kg"], unsaid=["Utf8"]), bad=True)
+         step(["predict", "m.json", "n.csv"], 3, stderr=['column "x"', "line 2", "3.5 kg"], unsaid=["Utf8"]))
 
 
 # ---- B: types at their edges
@@ -560,14 +561,13 @@ def types():
     intercept = lambda extra: least_squares(y, {"x": x} | extra)
     put = lambda **columns: table(y=y, x=x, **columns)
 
-    def both(id, theme, columns, ask, coef, bad=None, options=None, formats=("parquet", "arrow"), **wanted):
+    def both(id, theme, columns, ask, coef, options=None, formats=("parquet", "arrow"), **wanted):
         made = put(**columns)
         if "parquet" in formats:
             case(f"{id}_parquet", "B", theme + ", Parquet", oracle, {"d.parquet": parquet(made, **(options or {}))},
-                 fit(["d.parquet", *ask], coef, **wanted), bad=bad)
+                 fit(["d.parquet", *ask], coef, **wanted))
         if "arrow" in formats:
-            case(f"{id}_arrow", "B", theme + ", Arrow IPC", oracle, {"d.arrow": arrow_file(made)}, fit(["d.arrow", *ask], coef, **wanted),
-                 bad=id == "ordered")
+            case(f"{id}_arrow", "B", theme + ", Arrow IPC", oracle, {"d.arrow": arrow_file(made)}, fit(["d.arrow", *ask], coef, **wanted))
 
     keys = [2**63 + 5, 2**63 + 6, 7, 2**64 - 1] * 4
     both("big_keys_levels", "uint64 keys beyond 2^63 as levels", {"k": pa.array(keys, pa.uint64())}, ["y ~ x + C(k)"], intercept(levels("C(k)", keys)))
@@ -591,7 +591,7 @@ def types():
     text = csv({"y": y, "x": x, "k": keys})
     case("big_keys_csv", "B", "uint64 keys of a CSV as levels: refused as numbers, right as text", "Python, exact rationals", {"d.csv": text},
          refused(["d.csv", "y ~ x + C(k)"], 'column "k"', "2^53", "--schema k=text"),
-         fit(["d.csv", "-t", "y", "-f", "x,k", "--schema", "k=text"], intercept(levels("k", [str(k) for k in keys]))), bad=True)
+         fit(["d.csv", "-t", "y", "-f", "x,k", "--schema", "k=text"], intercept(levels("k", [str(k) for k in keys]))))
 
     moments = [pd.Timestamp("2024-03-30 22:30:00.25") + pd.Timedelta(hours=i * i) for i in range(ROWS)]
     zoned = pa.array(moments, pa.timestamp("ns", "Europe/Berlin"))
@@ -612,7 +612,7 @@ def types():
     for unit, factor in [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)]:
         spans = [i * i * factor for i in range(ROWS)]
         both(f"duration_{unit}", f"durations in {unit} count as seconds", {"d": pa.array(spans, pa.duration(unit))}, ["-t", "y", "-f", "x,d"],
-             intercept({"d": [i * i for i in range(ROWS)]}), bad=unit != "s", formats=("parquet", "arrow") if unit == "ns" else ("parquet",))
+             intercept({"d": [i * i for i in range(ROWS)]}), formats=("parquet", "arrow") if unit == "ns" else ("parquet",))
     clock = [(i * 5003) % 86400 for i in range(ROWS)]
     both("time64", "times of day in nanoseconds count as seconds", {"t": pa.array([s * 10**9 for s in clock], pa.time64("ns"))},
          ["-t", "y", "-f", "x,t"], intercept({"t": clock}), formats=("parquet",))
@@ -667,7 +667,7 @@ def types():
     case("two_of_one_name", "B", "two unused columns of one name (a join without suffixes)", oracle, {"d.parquet": parquet(doubled)},
          fit(["d.parquet", "-t", "y", "-f", "x"], intercept({})))
     case("either_of_one_name", "B", "a feature that is the name of two columns: refused", "words", {"d.parquet": parquet(doubled)},
-         refused(["d.parquet", "-t", "y", "-f", "z"], '"z"'), bad=True)
+         refused(["d.parquet", "-t", "y", "-f", "z"], '"z"'))
     weights = [float(v) + 1 for v in base]
     case("weight_and_feature", "B", "population as weight and as feature", oracle, {"d.parquet": parquet(table(y=y, x=x, w=weights))},
          fit(["d.parquet", "-t", "y", "-f", "x,w", "--weights", "w", "--weight-type", "analytic"], least_squares(y, {"x": x, "w": weights}, weights=weights)))
@@ -684,16 +684,16 @@ def types():
     sink = io.BytesIO()
     enum.write_ipc(sink, compression="uncompressed")
     case("polars_enum_arrow", "B", "an Enum of polars in Arrow IPC: its order", "polars, exact rationals", {"d.arrow": binary(sink.getvalue())},
-         fit(["d.arrow", "-t", "y", "-f", "x,g"], intercept(levels("g", sizes, order))), bad=True)
+         fit(["d.arrow", "-t", "y", "-f", "x,g"], intercept(levels("g", sizes, order))))
     stages = [3, 1, 2, 3] * 4
     both("ordered_integers", "an ordered categorical of whole numbers as a category: its order", {"g": pa.array(pd.Categorical(stages, [3, 1, 2], ordered=True))},
-         ["y ~ x + C(g)"], intercept(levels("C(g)", stages, [3, 1, 2])), bad=True, formats=("parquet",))
+         ["y ~ x + C(g)"], intercept(levels("C(g)", stages, [3, 1, 2])), formats=("parquet",))
     both("unordered", "a categorical without order: the levels in order of their names",
          {"g": pa.array(pd.Categorical(sizes, order))}, ["-t", "y", "-f", "x,g"], intercept(levels("g", sizes)), formats=("parquet",))
     a = put(g=pa.array(pd.Categorical(sizes, order, ordered=True)))
     b = put(g=pa.array(pd.Categorical(sizes, order[::-1], ordered=True)))
     case("two_orders", "B", "two files whose orders contradict each other: said, or an error", "words", {"d/a.parquet": parquet(a), "d/b.parquet": parquet(b)},
-         step(["fit", "d", "-t", "y", "-f", "x,g", "--format", "json"], [0, 3], said=['"g"']), bad=True)
+         step(["fit", "d", "-t", "y", "-f", "x,g", "--format", "json"], [0, 3], said=['"g"']))
     a = put(g=pa.array(pd.Categorical(["small", "medium"] * 8, ["small", "medium"], ordered=True)))
     b = put(g=pa.array(pd.Categorical(["medium", "large"] * 8, ["small", "medium", "large"], ordered=True)))
     case("growing_order", "B", "the second file has one more level at the end of the order", oracle, {"d/a.parquet": parquet(a), "d/b.parquet": parquet(b)},
@@ -711,15 +711,15 @@ def types():
                        {"s.a": part(lambda v: v["a"]), "log(s.b.c + 1)": part(lambda v: float(np.log(v["b"]["c"] + 1)))}), formats=("parquet",))
     lines = "".join(json.dumps({"y": a, "x": b, "s": None if n is None else n}) + "\n" for a, b, n in zip(y, x, nested))
     case("struct_ndjson", "B", "objects in NDJSON by dotted names: read, or named", "Python, exact rationals", {"d.ndjson": lines},
-         fit(["d.ndjson", "-t", "y", "-f", "x,s.a"], intercept({"s.a": part(lambda v: v["a"])})), bad=True)
+         fit(["d.ndjson", "-t", "y", "-f", "x,s.a"], intercept({"s.a": part(lambda v: v["a"])})))
     commas = [f"{v:.1f}".replace(".", ",") for v in base]
     case("commas_in_text_column", "B", "a text column of Parquet with decimal commas: no category in silence", "words", {"d.parquet": parquet(put(t=commas))},
-         step(["fit", "d.parquet", "-t", "y", "-f", "x,t", "--format", "json"], [0, 3], said=['"t"']), bad=True)
+         step(["fit", "d.parquet", "-t", "y", "-f", "x,t", "--format", "json"], [0, 3], said=['"t"']))
     text_days = [f"2024-01-{1 + i % 4:02}" for i in range(ROWS)]
     case("days_in_text_column", "B", "a text column of Parquet with dates: no category in silence; CAST makes days of it", oracle,
          {"d.parquet": parquet(put(t=text_days))},
          step(["fit", "d.parquet", "-t", "y", "-f", "x,t", "--format", "json"], [0, 3], said=['"t"']),
-         fit(["d.parquet", "-t", "y", "-f", "x,n", "--with", "n = CAST(t AS date)"], intercept({"n": days(text_days)})), bad=True)
+         fit(["d.parquet", "-t", "y", "-f", "x,n", "--with", "n = CAST(t AS date)"], intercept({"n": days(text_days)})))
     lines = "".join(json.dumps({"y": a, "x": str(b)}) + "\n" for a, b in zip(y, x))
     case("numbers_in_json_strings", "B", "BigQuery: numbers in quotes in NDJSON are named, with the way out", "Python, exact rationals", {"d.ndjson": lines},
          step(["fit", "d.ndjson", "-t", "y", "-f", "x", "--format", "json"], [0, 3], said=['"x"', "CAST(x AS double)"]),
@@ -758,7 +758,7 @@ def files():
     case("excel", "C", "a workbook, also one that is called .csv", "words", {"d.xlsx": binary(sink.getvalue()), "e.csv": binary(sink.getvalue())},
          refused(["d.xlsx", *ask], "spreadsheet", "CSV"), refused(["e.csv", *ask], "zip"))
     case("web_page", "C", "a page of the login in place of the data", "words", {"d.csv": "\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n"},
-         refused(["d.csv", *ask], "web page"), bad=True)
+         refused(["d.csv", *ask], "web page"))
     case("json_array", "C", "an array of JSON: to NDJSON with jq", "words", {"d.json": json.dumps([{"y": a, "x": b} for a, b in zip(y, x)])},
          refused(["d.json", *ask], "jq -c '.[]'", ".ndjson"))
     for id, encoding, mark in [("utf16_le", "utf-16-le", b"\xff\xfe"), ("utf16_be_unmarked", "utf-16-be", b"")]:
@@ -774,7 +774,7 @@ def files():
          fit(["d.csv", "-t", "y", "-f", '"income, net"'], {"(Intercept)": coef["(Intercept)"], "income, net": coef["x"]}))
     case("line_end_in_header", "C", "a name in quotes with a line end", READ_CSV, {"d.csv": text.replace("y,x\n", 'y,"x\n(kg)"\n', 1)},
          step(["fit", "d.csv", "-t", "y", "--format", "json"], 0, coef={"(Intercept)": coef["(Intercept)"], "x\n(kg)": coef["x"]}))
-    case("header_alone", "C", "a header and no row", "words", {"d.csv": "y,x\n"}, refused(["d.csv", *ask], "d.csv", "header"), bad=True)
+    case("header_alone", "C", "a header and no row", "words", {"d.csv": "y,x\n"}, refused(["d.csv", *ask], "d.csv", "no rows"))
     blank = "\n\n" + text.replace("\n", ",\r\n") + "\r\n\r\n"
     case("blank_lines", "C", "blank lines above and below, CR LF, a comma at every end", READ_CSV, {"d.csv": blank}, fit(["d.csv", *ask], coef))
     case("pandas_index", "C", "an index without a name before the columns", READ_CSV,
@@ -801,11 +801,11 @@ def files():
             rows += [(a, b, value) for a, b in zip(part, x)]
         return made, rows
 
-    def hive(id, theme, values, column, flags=(), bad=None, term="k"):
+    def hive(id, theme, values, column, flags=(), term="k"):
         made, rows = partitioned("k", values)
         ys, xs, ks = (list(c) for c in zip(*rows))
         case(id, "C", theme, "DuckDB's reading of the key, exact rationals", made,
-             fit(["d", "-t", "y", "-f", "x,k", *flags], least_squares(ys, {"x": xs} | column(ks))), bad=bad)
+             fit(["d", "-t", "y", "-f", "x,k", *flags], least_squares(ys, {"x": xs} | column(ks))))
 
     cast = lambda kind: lambda values: {"k": [sql.execute(f"SELECT CAST(? AS {kind})", [v]).fetchone()[0] for v in values]}
     hive("hive_days", "Hive keys that are dates are days", ["2024-01-03", "2024-02-29", "2024-12-31"], lambda v: {"k": days(cast("DATE")(v)["k"])})
@@ -816,7 +816,7 @@ def files():
     hive("hive_same_number", "keys 1 and 01 are no numbers: they would fall together", ["1", "01", "2"], lambda v: levels("k", v))
     hive("hive_as_text", "--schema k=text makes levels of 1, 2, 3", ["1", "2", "3"], lambda v: levels("k", v), ["--schema", "k=text"])
     hive("hive_declared_day", "--schema k=date of compact days, with --date-format", ["20240103", "20240229", "20241231"],
-         lambda v: {"k": days(pd.to_datetime(v, format="%Y%m%d"))}, ["--schema", "k=date", "--date-format", "%Y%m%d"], bad=True)
+         lambda v: {"k": days(pd.to_datetime(v, format="%Y%m%d"))}, ["--schema", "k=date", "--date-format", "%Y%m%d"])
     made, rows = partitioned("k", ["5", "x", "7"])
     ys, xs, ks = (list(c) for c in zip(*rows))
     case("hive_declared_number", "C", "--schema k=number with a key x: refused with the way out", "exact rationals", made,
@@ -833,7 +833,7 @@ def files():
     codes = {"d/a.csv": csv({"y": y, "c": [1, 2] * 8}), "d/b.csv": csv({"y": y, "c": ["A", "1"] * 8})}
     case("codes_of_two_files", "C", "codes 1 and 2 in one file, A and 1 in the next: refused with the option, in plain words", "Python, exact rationals", codes,
          refused(["d", "-t", "y", "-f", "c"], "d/b.csv", '"c"', "--schema c=text", unsaid=["Utf8"]),
-         fit(["d", "-t", "y", "-f", "c", "--schema", "c=text"], least_squares(y + y, levels("c", ["1", "2"] * 8 + ["A", "1"] * 8))), bad=True)
+         fit(["d", "-t", "y", "-f", "c", "--schema", "c=text"], least_squares(y + y, levels("c", ["1", "2"] * 8 + ["A", "1"] * 8))))
     half = len(text) // 2
     parts = gzip.compress(text[:half].encode(), mtime=0) + gzip.compress(text[half:].encode(), mtime=0)
     case("gzip_of_parts", "C", "gzip of several members (bgzip, cat)", READ_CSV, {"d.csv.gz": binary(parts)}, fit(["d.csv.gz", *ask], coef))
@@ -842,7 +842,7 @@ def files():
          fit(["000000_0.txt", "--no-header", "--delimiter", "\x01", "-t", "column_1", "-f", "column_2"],
              {"(Intercept)": coef["(Intercept)"], "column_2": coef["x"]}))
     case("blanks_between_fields", "C", "fields between blanks: refused with the option", READ_CSV, {"d.txt": text.replace(",", " ")},
-         refused(["d.txt", *ask], '"x"', "--delimiter"), fit(["d.txt", *ask, "--delimiter", " "], coef), bad=True)
+         refused(["d.txt", *ask], '"x"', "--delimiter"), fit(["d.txt", *ask, "--delimiter", " "], coef))
 
     one = parquet(table(y=y, x=x))
     for option in (["--delimiter", ";"], ["--no-header"], ["--null", "-999"], ["--decimal", ","], ["--thousands", "."], ["--date-format", "%d.%m.%Y"],

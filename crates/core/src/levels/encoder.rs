@@ -276,7 +276,8 @@ impl Encoder {
             if value.abs() >= FIRST_ROUNDED && value.is_finite() {
                 let message = format!(
                     "{value} is beyond 2^53, where whole numbers as float64 run into each other, and cannot tell levels \
-                     or groups apart: in CSV declare the type text, elsewhere store whole numbers"
+                     or groups apart: in CSV --schema {}=text reads text, elsewhere store whole numbers",
+                    self.set.column()
                 );
                 return Err(Error::new(ErrorKind::Model, message));
             }

@@ -80,6 +80,11 @@ impl LevelSet {
         }
     }
 
+    /// The column that it is of.
+    pub(crate) fn column(&self) -> &str {
+        &self.column
+    }
+
     /// The same set, whose levels have this order; others come behind them.
     pub(crate) fn ordered(mut self, levels: &[Level]) -> Self {
         self.order = levels.iter().cloned().zip(0..).collect();

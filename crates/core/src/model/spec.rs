@@ -419,9 +419,13 @@ impl<'s> Columns<'s> {
         if usable_as_number(kind) {
             return Ok(());
         }
-        let kind = type_name(kind);
-        let message = format!("the {role} must be a number, boolean, date or timestamp, not {kind}");
-        Err(Error::new(ErrorKind::Model, message).in_column(column))
+        let message =
+            format!("the {role} must be a number, boolean, date or timestamp, not {}", type_name(kind));
+        let hint = match role {
+            "response" if is_text(kind) => "; --with \"NAME = COLUMN = 'VALUE'\" makes true and false of it",
+            _ => "",
+        };
+        Err(Error::new(ErrorKind::Model, message + hint).in_column(column))
     }
 
     /// Checks that a column exists once and holds lists of numbers.

@@ -11,6 +11,7 @@ use arrow_array::{Array, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::spec::is_text;
 
 /// A null among float64 values: a NaN that no computation produces. (A file may hold this very NaN; its
 /// row is then dropped as null instead of non-finite.)
@@ -86,8 +87,11 @@ pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u6
             Ok(())
         }
         other => {
-            let message =
-                format!("expected numbers, found {other}; if the column is one of numbers, declare its type");
+            let what = if is_text(other) { "text".to_owned() } else { other.to_string() };
+            let message = format!(
+                "expected numbers, found {what}; if it is a column of numbers that begins without a value, --schema \
+                 COLUMN=number says so"
+            );
             Err(Error::new(ErrorKind::Batch, message))
         }
     }?;

@@ -99,9 +99,9 @@ impl Cells {
         }
     }
 
-    /// Whether dates or times are written in formats of their own.
-    pub(super) fn has_formats(&self) -> bool {
-        !self.formats.is_empty()
+    /// Whether dates or times are read in this format.
+    pub(super) fn has_format(&self, text: &str) -> bool {
+        self.formats.iter().any(|format| format.text == text)
     }
 
     /// The formats that read none of these types, as they were given.

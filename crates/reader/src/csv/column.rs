@@ -25,6 +25,8 @@ pub(super) struct Step {
     pub(super) again: bool,
     /// How it is read; `None` for the text as it stands.
     pub(super) column_type: Option<ColumnType>,
+    /// Whether the type means nothing, as the sample has no value.
+    pub(super) untyped: bool,
     pub(super) name: String,
 }
 
@@ -36,6 +38,8 @@ pub(super) enum Column {
     Timestamp(TimestampMicrosecondBuilder),
     Time(Time64MicrosecondBuilder),
     Text(StringBuilder),
+    /// Of a type that nobody knows, as the sample has no value: text, but for spellings that are missing in all other types.
+    Untyped(StringBuilder),
     /// Text as it stands in the file: only an empty field is null.
     Verbatim(StringBuilder),
 }
@@ -53,6 +57,11 @@ impl Column {
         }
     }
 
+    /// With room for `rows` fields of an unknown type.
+    pub(super) fn untyped(rows: usize) -> Self {
+        Self::Untyped(StringBuilder::with_capacity(rows, 8 * rows))
+    }
+
     /// With room for `rows` fields as they stand in the file.
     pub(super) fn verbatim(rows: usize) -> Self {
         Self::Verbatim(StringBuilder::with_capacity(rows, 8 * rows))
@@ -66,7 +75,7 @@ impl Column {
             Self::Date(values) => Arc::new(values.finish()),
             Self::Timestamp(values) => Arc::new(values.finish()),
             Self::Time(values) => Arc::new(values.finish()),
-            Self::Text(values) | Self::Verbatim(values) => Arc::new(values.finish()),
+            Self::Text(values) | Self::Untyped(values) | Self::Verbatim(values) => Arc::new(values.finish()),
         }
     }
 
@@ -88,6 +97,7 @@ impl Column {
         let (field, edge) = text.field(at)?;
         let appended = match self {
             Self::Text(values) => append_text(values, field, |content| cells.is_null(content)),
+            Self::Untyped(values) => append_text(values, field, |content| cells.is_typed_null(trim(content))),
             Self::Verbatim(values) => append_text(values, field, <[u8]>::is_empty),
             typed => typed.append(trim(&field.content()), cells),
         };
@@ -111,7 +121,7 @@ impl Column {
             Self::Timestamp(values) => values.append_value(cells.timestamp(cell)?),
             Self::Time(values) if null => values.append_null(),
             Self::Time(values) => values.append_value(cells.time(cell)?),
-            Self::Text(_) | Self::Verbatim(_) => return None,
+            Self::Text(_) | Self::Untyped(_) | Self::Verbatim(_) => return None,
         }
         Some(())
     }

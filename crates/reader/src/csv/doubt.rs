@@ -146,7 +146,7 @@ fn affixes(text: &str) -> Vec<String> {
 /// An SQL expression of the number in such cells, made of what stands about this one.
 fn number_expression(text: &str, column: &str) -> Option<String> {
     let (before, number, behind) = around_number(text)?;
-    let name = if plain_name(column) { column.to_owned() } else { format!("\\\"{column}\\\"") };
+    let name = sql_name(column);
     let minus = |text: &str| text.contains(['-', '\u{2212}']);
     let mut stripped = name.clone();
     let strip = |inner: String, what: &str, by: &str| {
@@ -310,6 +310,41 @@ fn is_month(name: &str) -> bool {
     name.get(..3).is_some_and(|start| MONTHS.contains(&start.to_ascii_lowercase().as_str()))
 }
 
+/// What a text reads as that nobody declared to be one: a number with a fraction, or under another convention, a date or a
+/// time. Whole numbers may be codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadsAs {
+    /// Whether it is a number, and not a date or time.
+    pub number: bool,
+    /// The SQL expression that makes the value of a column of such texts, where there is one.
+    pub expression: Option<String>,
+}
+
+/// What a text of the column `column` reads as.
+pub fn reads_as(text: &str, column: &str) -> Option<ReadsAs> {
+    let cells = Cells::new(&CsvOptions::default()).ok()?;
+    let text = text.trim();
+    if let Some(kind) = TYPES[2..].iter().find(|t| cells.fits(**t, text.as_bytes())) {
+        let kind = match kind {
+            ColumnType::Date => "date",
+            ColumnType::Timestamp => "timestamp",
+            _ => "time",
+        };
+        return Some(ReadsAs {
+            number: false,
+            expression: Some(format!("CAST({} AS {kind})", sql_name(column))),
+        });
+    }
+    match Look::of(text.as_bytes())? {
+        Look::Point if !text.contains('.') => None,
+        look if look.is_number() => {
+            Some(ReadsAs { number: true, expression: number_expression(text, column) })
+        }
+        _ => Some(ReadsAs { number: false, expression: None }),
+    }
+}
+
 /// A column of text that is nearly one of numbers, dates or times: the first cell that is not.
 #[derive(Clone, Debug)]
 pub(super) struct Misfit {
@@ -399,9 +434,9 @@ fn way_out(cell: &[u8], column: &str, column_type: ColumnType, cells: &Cells) ->
         }
         Look::Date | Look::Time => {
             let formats = DatePattern::of(&text)?.formats;
-            let reads = |format: &&String| reads_cell(format, text.as_bytes());
+            let reads = |format: &&String| !cells.has_format(format) && reads_cell(format, text.as_bytes());
             let formats: Vec<String> = formats.iter().filter(reads).map(|f| shell_word(f)).collect();
-            if formats.is_empty() || cells.has_formats() {
+            if formats.is_empty() {
                 return null();
             }
             format!("--date-format {} reads such dates and times", formats.join(" or "))
@@ -418,6 +453,11 @@ fn reads_cell(format: &str, cell: &[u8]) -> bool {
 /// The types that a cell may be a value of.
 const TYPES: [ColumnType; 5] =
     [ColumnType::Number, ColumnType::Boolean, ColumnType::Date, ColumnType::Timestamp, ColumnType::Time];
+
+/// A column in SQL, within the double quotes of a shell.
+fn sql_name(column: &str) -> String {
+    if plain_name(column) { column.to_owned() } else { format!("\\\"{column}\\\"") }
+}
 
 fn plain_name(name: &str) -> bool {
     let letters = |c: char| c == '_' || c.is_ascii_alphanumeric();

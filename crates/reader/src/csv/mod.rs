@@ -76,6 +76,7 @@ use crate::source::{
     Doubt, InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, names::Names,
 };
 
+pub use self::doubt::{ReadsAs, reads_as};
 pub use self::options::{ColumnType, CsvOptions, DEFAULT_CHUNK_BYTES};
 
 use self::cells::Cells;
@@ -123,6 +124,12 @@ impl CsvFile {
         }
         let found: Vec<ColumnType> = layout.guesses.iter().map(|guess| guess.column_type).collect();
         if let Some(format) = cells.unused_formats(&found).filter(|_| !layout.empty) {
+            let of_times = |guess: &Guess| guess.misfit.clone().filter(|m| m.most != ColumnType::Number);
+            let columns = layout.names.iter().zip(&layout.guesses);
+            if let Some((name, misfit)) = columns.filter_map(|(name, g)| Some((name, of_times(g)?))).next() {
+                // Hardly meant otherwise than for this column.
+                return Err(misfit.error(name, &cells));
+            }
             let message = format!("--date-format {format:?} reads no column");
             return Err(crate::Error::new(crate::ErrorKind::Request, message));
         }

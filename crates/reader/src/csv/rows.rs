@@ -68,6 +68,7 @@ impl Plan {
                 gap: i.saturating_sub(next),
                 again,
                 column_type,
+                untyped: layout.guesses[i].blank,
                 name: layout.names[i].clone(),
             });
             next = i + 1;
@@ -150,7 +151,11 @@ impl Rows {
         let mut columns: Vec<_> = plan
             .steps
             .iter()
-            .map(|s| s.column_type.map_or_else(|| Column::verbatim(capacity), |t| Column::new(t, capacity)))
+            .map(|s| match s.column_type {
+                None => Column::verbatim(capacity),
+                Some(_) if s.untyped => Column::untyped(capacity),
+                Some(column_type) => Column::new(column_type, capacity),
+            })
             .collect();
         let mut rows = 0;
         let mut at = text.skip_empty_lines(self.at);

@@ -107,7 +107,8 @@ fn format_of(path: &Path, bytes: &[u8]) -> Result<FileFormat> {
     if bytes.starts_with(b"PK\x03\x04") && ends_with_any(&name, &[".xlsx", ".xlsm", ".xlsb", ".ods"]) {
         return unsupported("a workbook of a spreadsheet", "save the sheet as CSV");
     }
-    if let Some((_, what, help)) = OTHERS.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
+    let text = bytes.trim_ascii_start();
+    if let Some((_, what, help)) = OTHERS.iter().find(|(magic, ..)| text.starts_with(magic)) {
         return unsupported(what, help);
     }
     if bytes.starts_with(b"PAR1") || bytes.starts_with(b"PARE") || ends_with_any(&name, PARQUET) {

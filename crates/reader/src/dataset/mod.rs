@@ -71,7 +71,8 @@ pub struct Dataset {
     files: Vec<DatasetFile>,
     schema: SchemaRef,
     names: Names,
-    warnings: Vec<String>,
+    /// More are found when the orders of levels are asked for.
+    warnings: Mutex<Vec<String>>,
 }
 
 struct DatasetFile {
@@ -111,7 +112,7 @@ impl Dataset {
         let own = schema.fields().iter().cloned();
         let all = own.chain(keys.iter().map(|key| Arc::new(key.field.clone())));
         let schema = Arc::new(Schema::new(all.collect::<Vec<_>>()));
-        Ok(Self { files, names: Names::new(&schema), schema, warnings })
+        Ok(Self { files, names: Names::new(&schema), schema, warnings: Mutex::new(warnings) })
     }
 }
 
@@ -124,7 +125,8 @@ fn refuse_unused(csv: &CsvOptions, opened: &[Opened]) -> Result<()> {
     let options = [
         ("--delimiter", csv.delimiter != unset.delimiter),
         ("--no-header", csv.header != unset.header),
-        ("--null", csv.nulls != unset.nulls || csv.typed_nulls != unset.typed_nulls),
+        ("--null", csv.nulls != unset.nulls && csv.typed_nulls == unset.typed_nulls),
+        ("--no-default-nulls", csv.typed_nulls != unset.typed_nulls),
         ("--decimal", csv.decimal != unset.decimal),
         ("--thousands", csv.thousands != unset.thousands),
         ("--date-format", csv.date_formats != unset.date_formats),
@@ -143,6 +145,16 @@ fn refuse_unused(csv: &CsvOptions, opened: &[Opened]) -> Result<()> {
         }
         _ => error,
     })
+}
+
+/// Files whose orders of levels are compared.
+const MOST_ORDERS: usize = 100;
+
+/// Whether the levels that both lists have stand in the same order.
+fn same_order(a: &[String], b: &[String]) -> bool {
+    let place: HashMap<&String, usize> = b.iter().zip(0..).collect();
+    let places: Vec<usize> = a.iter().filter_map(|level| place.get(level).copied()).collect();
+    places.is_sorted()
 }
 
 /// Files of a folder that are named in a warning.
@@ -243,12 +255,29 @@ impl Source for Dataset {
 
     /// That of the first file that has one: levels of other files come behind it.
     fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
-        let mut files = self.files.iter().filter(|file| !file.constants.contains_key(column));
-        files.find_map(|file| file.source.level_order(column).transpose()).transpose()
+        let files = self.files.iter().filter(|file| !file.constants.contains_key(column));
+        let mut first: Option<Vec<String>> = None;
+        for file in files.take(MOST_ORDERS) {
+            let Some(order) = file.source.level_order(column)? else { continue };
+            match &first {
+                None => first = Some(order),
+                Some(first) if same_order(first, &order) => {}
+                Some(_) => {
+                    let message = format!(
+                        "the files give the levels of column {column:?} different orders: that of the first counts"
+                    );
+                    self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                    break;
+                }
+            }
+        }
+        Ok(first)
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        warnings.dedup();
+        warnings
     }
 
     fn verbatim_type(&self, index: usize) -> DataType {
@@ -277,6 +306,10 @@ impl Source for Dataset {
             let of_file = file.source.summary();
             summary.add(&of_file, &order);
             for (nulls, field) in summary.null_counts.iter_mut().zip(self.schema.fields()) {
+                if names.contains(field.name()) && names.get(field.name()).is_none() {
+                    // Several columns have this name: nothing is known of the one that is meant.
+                    *nulls = None;
+                }
                 let constant = file.constants.get(field.name());
                 // The file's rows were added as nulls.
                 if constant.is_some_and(|(_, value)| value.null_count() == 0) {

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema};
 
 use super::DatasetOptions;
 use super::format::{Opened, open_as};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, shell_word};
 use crate::source::names::Names;
 
 /// Gives columns of text files that begin without a value the type that another file has for them.
@@ -92,10 +92,13 @@ fn conflict(ours: &Field, theirs: &Field, paths: &[PathBuf], path: &Path, files:
     if let Some(doubt) = doubt.filter(|_| kinds.contains(&&DataType::Utf8)) {
         return doubt.error;
     }
-    let message = format!("{} here, {} in {}", kinds[1], kinds[0], paths[0].display());
+    let [there, here] =
+        kinds.map(|kind| if *kind == DataType::Utf8 { "text".into() } else { kind.to_string() });
+    let message = format!("{here} here, {there} in {}", paths[0].display());
     let error = Error::new(ErrorKind::Schema, message).at_path(path).in_column(ours.name());
     if kinds.contains(&&DataType::Utf8) {
-        return error.with_help("--schema COLUMN=TYPE sets the type of a CSV column");
+        let name = shell_word(ours.name());
+        return error.with_help(format!("--schema {name}=text reads a column of CSV as text"));
     }
     error
 }

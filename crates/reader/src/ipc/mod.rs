@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type};
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type, UInt32Type};
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray,
 };
@@ -491,6 +491,8 @@ fn wide_keys(keys: &dyn Array) -> Option<Int32Array> {
         DataType::Int16 => from!(Int16Type),
         DataType::UInt8 => from!(UInt8Type),
         DataType::UInt16 => from!(UInt16Type),
+        DataType::Int32 => Some(keys.as_primitive::<Int32Type>().clone()),
+        DataType::UInt32 => keys.as_primitive::<UInt32Type>().try_unary(i32::try_from).ok(),
         _ => None,
     }
 }
@@ -503,10 +505,11 @@ fn plain(column: &ArrayRef, keep_dictionary: bool) -> Result<ArrayRef> {
         {
             Ok(Arc::clone(column))
         }
-        DataType::Dictionary(_, values) if keep_dictionary && **values == DataType::Utf8 => {
-            match wide_keys(column.as_any_dictionary().keys()) {
+        DataType::Dictionary(_, values) if keep_dictionary && is_text(values) => {
+            let dictionary = column.as_any_dictionary();
+            match wide_keys(dictionary.keys()) {
                 Some(keys) => {
-                    let values = Arc::clone(column.as_any_dictionary().values());
+                    let values = plain(dictionary.values(), false)?;
                     let wide = DictionaryArray::<Int32Type>::try_new(keys, values);
                     Ok(Arc::new(wide.map_err(|e| of_arrow(&e))?))
                 }

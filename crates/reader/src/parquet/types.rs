@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::hints::durations;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{ConvertedType, Encoding, Type as PhysicalType};
@@ -10,19 +11,24 @@ use parquet::errors::Result;
 use parquet::file::metadata::ParquetMetaData;
 
 /// The Arrow view of a file. The Arrow schema that some writers embed is an untrusted copy, so it is
-/// skipped; the Parquet types say enough.
+/// skipped; the Parquet types say enough, but for durations.
 pub(super) fn arrow_metadata(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata> {
     let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options())?;
     let roots = metadata.file_metadata().schema_descr().root_schema().get_fields();
     let int96 = roots.iter().filter(|r| r.is_primitive() && r.get_physical_type() == PhysicalType::INT96);
     let int96: HashSet<&str> = int96.map(|r| r.name()).collect();
     let is_int96 = |name: &str| int96.contains(name);
-    if !plain.schema().fields().iter().any(|f| is_int96(f.name())) {
+    let durations = durations(metadata.file_metadata());
+    // Nanoseconds, the default for the old type, wrap around outside the years 1677 to 2262.
+    let microseconds = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let other = |field: &Field| match field.data_type() {
+        DataType::Int64 => durations.get(field.name()).cloned(),
+        _ => is_int96(field.name()).then(|| microseconds.clone()),
+    };
+    if !plain.schema().fields().iter().any(|field| other(field).is_some()) {
         return Ok(plain);
     }
-    // Nanoseconds, the default for this old type, wrap around outside the years 1677 to 2262.
-    let microseconds = DataType::Timestamp(TimeUnit::Microsecond, None);
-    let schema = with_types(plain.schema(), |_, f| is_int96(f.name()).then(|| microseconds.clone()));
+    let schema = with_types(plain.schema(), |_, field| other(field));
     ArrowReaderMetadata::try_new(metadata, options().with_schema(schema))
 }
 

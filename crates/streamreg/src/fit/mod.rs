@@ -132,7 +132,9 @@ impl Regression {
     /// the model takes them for.
     pub(crate) fn rows_of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
         if source.summary().rows == Some(0) {
-            return Err(Error::data("there are no rows to fit"));
+            let files: Vec<String> = source.inputs().iter().map(|i| i.path.display().to_string()).collect();
+            let first = files.first().map(|file| format!("{file}: ")).unwrap_or_default();
+            return Err(Error::data(format!("{first}there are no rows to fit")));
         }
         let rows = self.selection.of(source)?;
         refuse_doubtful(self, rows.schema(), rows.as_ref())?;

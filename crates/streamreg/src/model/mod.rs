@@ -241,8 +241,10 @@ impl Model {
                 if let Some(doubt) = source.filter(|_| numeric).and_then(|source| source.doubt(name)) {
                     return Err(doubt.error.into());
                 }
-                let message =
-                    format!("column {name:?}: {found} here, but the model was fitted to {fitted} column");
+                let here = ColumnKind::of(found);
+                let message = format!(
+                    "column {name:?}: {here} column here, but the model was fitted to {fitted} column"
+                );
                 return Err(Error::data(message));
             }
         }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use arrow_schema::{DataType, Schema};
 use streamreg_core::{Design, Factor, Level, ModelSpec};
 use streamreg_reader::Source;
+use streamreg_reader::csv::{ReadsAs, reads_as};
 use streamreg_solve::Warning;
 
 use crate::error::Result;
@@ -79,17 +80,22 @@ pub(crate) fn doubtful_categories(
             );
             warnings.push(Warning::new("many_levels", message));
         }
-        // Whole numbers may be codes.
-        let fraction = |text: &&&str| text.contains('.') && text.trim().parse::<f64>().is_ok();
-        if 2 * texts.iter().filter(fraction).count() > texts.len() && !meant.contains(name) && !typed(name) {
-            let message = format!(
-                "column {name:?} is text, and most of its levels are numbers, such as {:?}: --with \
-                 \"NAME = CAST({name} AS double)\" makes a column NAME of the numbers, C({name}) or --categorical {name} \
-                 says that it is a category",
-                texts[0]
-            );
-            warnings.push(Warning::new("numbers_as_text", message));
+        if meant.contains(name) || typed(name) {
+            continue;
         }
+        let read: Vec<(&&str, ReadsAs)> =
+            texts.iter().filter_map(|text| Some((text, reads_as(text, name)?))).collect();
+        let Some((text, what)) = read.first().filter(|_| 2 * read.len() > texts.len()) else { continue };
+        let kind = if what.number { "numbers" } else { "dates or times" };
+        let way_out = match &what.expression {
+            Some(expression) => format!("--with \"NAME = {expression}\" makes a column NAME of them, "),
+            None => String::new(),
+        };
+        let message = format!(
+            "column {name:?} is text, and most of its levels read as {kind}, such as {text:?}: {way_out}C({name}) or \
+             --categorical {name} says that it is a category"
+        );
+        warnings.push(Warning::new("numbers_as_text", message));
     }
     warnings
 }
