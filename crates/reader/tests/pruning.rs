@@ -12,7 +12,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use proptest::prelude::*;
 use streamreg_reader::{Comparison, Dataset, DatasetOptions, Predicate, ScanRequest, Source, Value};
 
-use crate::util::{Folder, batch, batches, open};
+use crate::util::{Folder, batch, batches, floats, open, partitions, texts};
 
 fn request(columns: &[&str], predicate: Predicate) -> ScanRequest {
     ScanRequest::new(columns.iter().copied()).prune(predicate)
@@ -286,4 +286,30 @@ proptest! {
             prop_assert_eq!(read.len(), first);
         }
     }
+}
+
+#[test]
+fn row_groups_are_read_whole_after_they_were_read_in_ranges() {
+    let folder = Folder::new();
+    let x: Float64Array = (0..200_000).map(|i| f64::from(i % 1_000)).collect();
+    let g: StringArray = (0..200_000).map(|i| Some(format!("g{}", i % 7))).collect();
+    let path = folder.parquet(
+        "long.parquet",
+        &[batch(&[("x", Arc::new(x) as ArrayRef), ("g", Arc::new(g))])],
+        WriterProperties::default(),
+    );
+    let source = open(&path);
+    let mut request = ScanRequest::new(["x", "g"]);
+    let sum = |request: &ScanRequest| {
+        let read = batches(&source, request);
+        (partitions(&source, request).len(), floats(&read, 0).iter().sum::<f64>(), texts(&read, 1).len())
+    };
+    let whole = sum(&request);
+    request.partition_rows = Some(65_536);
+    let ranges = sum(&request);
+    assert!(ranges.0 > whole.0, "{ranges:?}");
+    // The places of the pages are known now.
+    request.partition_rows = None;
+    assert_eq!(sum(&request), whole);
+    assert_eq!((ranges.1, ranges.2), (whole.1, whole.2));
 }

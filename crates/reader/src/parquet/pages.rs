@@ -208,9 +208,11 @@ impl ChunkReader for PageFile {
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let mut progress = self.0.progress();
-        let outcome = match self.0.walk {
-            Walk::Sequential => self.0.announced_page(&mut progress, start),
-            Walk::Located => self.0.located_page(&mut progress, start, length),
+        // The decoder goes by places as soon as some pass located the pages of the row group, also where it reads all of it.
+        let announced = progress.announced(start);
+        let outcome = match announced {
+            Some(page) => self.0.announced_page(&mut progress, page),
+            None => self.0.located_page(&mut progress, start, length),
         };
         outcome.map(Bytes::from).map_err(|e| ParquetError::General(progress.fail(e)))
     }
@@ -252,16 +254,12 @@ impl Reading {
     }
 
     /// The content of a page whose header the decoder has read.
-    fn announced_page(&self, progress: &mut Progress, content_at: u64) -> Result<Vec<u8>> {
-        let (chunk, _) = progress.chunk_and_decompressor(content_at)?;
-        let is_this = |page: &&Announced| page.content_at == content_at;
-        let Some(&Announced { header, at, .. }) = chunk.announced.iter().find(is_this) else {
-            return Err(outside(content_at));
-        };
+    fn announced_page(&self, progress: &mut Progress, page: Announced) -> Result<Vec<u8>> {
+        let Announced { header, at, .. } = page;
         let page =
             self.read(at + header.header_bytes as u64, header.compressed_bytes.unsigned_abs() as usize)?;
         self.seen.count(&header);
-        progress.decode(content_at, at, &header, Stored { bytes: page, from: 0 }, Vec::new())
+        progress.decode(at, &header, Stored { bytes: page, from: 0 }, Vec::new())
     }
 
     /// A header and the content behind it: what stands in `length` bytes from `at` on.
@@ -279,7 +277,7 @@ impl Reading {
         }
         self.seen.count(&header);
         bytes.truncate(header.stored_bytes() as usize);
-        progress.decode(at, at, &header, Stored { bytes, from: header.header_bytes }, header.for_decoder())
+        progress.decode(at, &header, Stored { bytes, from: header.header_bytes }, header.for_decoder())
     }
 
     fn read(&self, at: u64, length: usize) -> Result<Vec<u8>> {
@@ -327,6 +325,14 @@ impl Reading {
 }
 
 impl Progress {
+    /// The page whose header was read and whose content begins here.
+    fn announced(&self, content_at: u64) -> Option<Announced> {
+        let before = self.chunks.partition_point(|chunk| chunk.start <= content_at);
+        // The content of a page may be empty, and its place the end of its chunk, where another begins.
+        let near = self.chunks[before.saturating_sub(2)..before].iter().flat_map(|chunk| &chunk.announced);
+        near.copied().find(|page| page.content_at == content_at)
+    }
+
     /// Keeps an error for the one who knows the file; the decoder is told its message.
     fn fail(&mut self, error: Error) -> String {
         let message = error.to_string();
@@ -355,17 +361,10 @@ struct Stored {
 }
 
 impl Progress {
-    /// Appends the content of the page at `at`, decompressed and checked, to `output`. `place` is in its chunk.
-    fn decode(
-        &mut self,
-        place: u64,
-        at: u64,
-        header: &PageHeader,
-        stored: Stored,
-        output: Vec<u8>,
-    ) -> Result<Vec<u8>> {
+    /// Appends the content of the page at `at`, decompressed and checked, to `output`.
+    fn decode(&mut self, at: u64, header: &PageHeader, stored: Stored, output: Vec<u8>) -> Result<Vec<u8>> {
         let held = self.held;
-        let (chunk, decompressor) = self.chunk_and_decompressor(place)?;
+        let (chunk, decompressor) = self.chunk_and_decompressor(at)?;
         let kept = usize::from(!matches!(header.page, PageKind::Dictionary { .. }));
         let bytes = u64::from(header.uncompressed_bytes.unsigned_abs());
         let others = held.saturating_sub(chunk.held[kept]);
