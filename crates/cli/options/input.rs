@@ -44,19 +44,11 @@ pub(crate) struct InputArgs {
         value_name = "TEXT",
         allow_hyphen_values = true,
         hide_short_help = true,
-        long_help = "Spelling of a missing value in CSV files, beside NA, NaN, nan, null and NULL, and in columns that \
-        are not text N/A, n/a, #N/A, #NA, <NA>, \\N, None, -, . and .. (points); may be repeated. An empty field is always \
-        missing."
+        long_help = "Spelling of a missing value in CSV files; may be repeated. In text it stands for NA, NaN, nan, null and \
+        NULL, which are missing without it. In other columns these are missing in any case, and N/A, n/a, #N/A, #NA, <NA>, \
+        \\N, None, -, . and .. (points). An empty field is always missing."
     )]
     pub(crate) nulls: Vec<String>,
-
-    /// No word is a missing value in CSV files but those of --null
-    #[arg(
-        long = "no-default-nulls",
-        hide_short_help = true,
-        long_help = "No word is a missing value in CSV files but those of --null: NA can be a level"
-    )]
-    pub(crate) no_default_nulls: bool,
 
     /// Decimal mark of numbers in CSV files
     #[arg(
@@ -115,10 +107,8 @@ impl InputArgs {
         if let Some(text) = &self.delimiter {
             csv.delimiter = Some(delimiter(text)?);
         }
-        if self.no_default_nulls {
-            csv = csv.nulls(self.nulls.iter().cloned());
-        } else {
-            csv.nulls.extend(self.nulls.iter().cloned());
+        if !self.nulls.is_empty() {
+            csv.nulls.clone_from(&self.nulls);
         }
         if let Some(text) = &self.decimal {
             csv.decimal = mark("decimal", text)?;

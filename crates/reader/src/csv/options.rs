@@ -23,9 +23,9 @@ pub struct CsvOptions {
     /// Spellings of a missing value besides the empty field, which is always one. Compared exactly, after
     /// trimming blanks. By default `NA`, `NaN`, `nan`, `null` and `NULL`.
     pub nulls: Vec<String>,
-    /// Spellings that are missing values in columns that are not text: in text nobody can tell them from a level.
-    /// By default those of spreadsheets, databases and statistics programs: `N/A`, `n/a`, `#N/A`, `#N/A N/A`, `#NA`,
-    /// `<NA>`, `\N`, `None`, `-`, `.`, `..`.
+    /// Further spellings in columns that are not text: in text nobody can tell them from a level. By default the same,
+    /// and those of spreadsheets, databases and statistics programs: `N/A`, `n/a`, `#N/A`, `#N/A N/A`, `#NA`, `<NA>`, `\N`,
+    /// `None`, `-`, `.`, `..`.
     pub typed_nulls: Vec<String>,
     /// The decimal mark of numbers: a point, or a comma.
     pub decimal: u8,
@@ -42,7 +42,10 @@ pub struct CsvOptions {
     pub chunk_bytes: usize,
 }
 
-/// [`CsvOptions::typed_nulls`] unless asked otherwise.
+/// [`CsvOptions::nulls`] unless asked otherwise.
+const NULLS: [&str; 5] = ["NA", "NaN", "nan", "null", "NULL"];
+
+/// Those of [`CsvOptions::typed_nulls`] beside them.
 const TYPED_NULLS: [&str; 11] =
     ["N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "\\N", "None", "-", ".", ".."];
 
@@ -51,8 +54,8 @@ impl Default for CsvOptions {
         Self {
             delimiter: None,
             header: true,
-            nulls: ["NA", "NaN", "nan", "null", "NULL"].map(String::from).to_vec(),
-            typed_nulls: TYPED_NULLS.map(String::from).to_vec(),
+            nulls: NULLS.map(String::from).to_vec(),
+            typed_nulls: NULLS.iter().chain(&TYPED_NULLS).map(|&word| word.to_owned()).collect(),
             decimal: b'.',
             thousands: None,
             date_formats: Vec::new(),
@@ -77,11 +80,10 @@ impl CsvOptions {
         self
     }
 
-    /// Sets how missing values are spelt, in columns of all types, in place of both defaults.
+    /// Sets how missing values are spelt, in place of the default. Columns that are not text keep theirs beside it.
     #[must_use]
     pub fn nulls<S: Into<String>>(mut self, spellings: impl IntoIterator<Item = S>) -> Self {
         self.nulls = spellings.into_iter().map(Into::into).collect();
-        self.typed_nulls.clear();
         self
     }
 

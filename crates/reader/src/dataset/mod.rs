@@ -125,8 +125,7 @@ fn refuse_unused(csv: &CsvOptions, opened: &[Opened]) -> Result<()> {
     let options = [
         ("--delimiter", csv.delimiter != unset.delimiter),
         ("--no-header", csv.header != unset.header),
-        ("--null", csv.nulls != unset.nulls && csv.typed_nulls == unset.typed_nulls),
-        ("--no-default-nulls", csv.typed_nulls != unset.typed_nulls),
+        ("--null", csv.nulls != unset.nulls),
         ("--decimal", csv.decimal != unset.decimal),
         ("--thousands", csv.thousands != unset.thousands),
         ("--date-format", csv.date_formats != unset.date_formats),

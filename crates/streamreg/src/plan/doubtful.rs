@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arrow_schema::{DataType, Schema};
 use streamreg_core::{Design, Factor, Level, ModelSpec};
 use streamreg_reader::Source;
-use streamreg_reader::csv::{ReadsAs, reads_as};
+use streamreg_reader::csv::{CsvOptions, ReadsAs, reads_as};
 use streamreg_solve::Warning;
 
 use crate::error::Result;
@@ -70,6 +70,10 @@ pub(crate) fn doubtful_categories(
 ) -> Vec<Warning> {
     let meant = declared(design.spec());
     let typed = |name: &str| regression.dataset.csv.types.iter().any(|(column, _)| column == name);
+    // Words that are missing values by default, and were no longer to be.
+    let asked = &regression.dataset.csv.nulls;
+    let usual = CsvOptions::default().nulls;
+    let unasked: Vec<&String> = usual.iter().filter(|word| !asked.contains(word)).collect();
     let mut warnings = Vec::new();
     for (name, levels) in design.term_categories().into_iter().zip(levels) {
         let texts: Vec<&str> = levels.iter().filter_map(Level::text).collect();
@@ -79,6 +83,13 @@ pub(crate) fn doubtful_categories(
                 texts.len()
             );
             warnings.push(Warning::new("many_levels", message));
+        }
+        if let Some(word) = unasked.iter().find(|word| texts.contains(&word.as_str())) {
+            let message = format!(
+                "column {name:?} has the level {word:?}, which is a missing value unless --null sets others: --null {word} \
+                 beside them makes it one"
+            );
+            warnings.push(Warning::new("missing_as_level", message));
         }
         if meant.contains(name) || typed(name) {
             continue;
