@@ -26,7 +26,8 @@ pub(crate) struct InputArgs {
         long,
         value_name = "CHAR",
         hide_short_help = true,
-        long_help = "Delimiter of CSV files [default: comma; tab for .tsv; ; tab or | if the header has no comma]"
+        long_help = "Delimiter of CSV files [default: tab for .tsv; else comma, semicolon, tab or |, whichever \
+        gives the first lines the same number of fields]"
     )]
     pub(crate) delimiter: Option<String>,
 

@@ -55,7 +55,7 @@ pub(crate) struct RowArgs {
     pub(crate) by: Vec<String>,
 
     /// Fit the result of an SQL query over the files
-    #[arg(long, value_name = "SQL", hide_short_help = true, conflicts_with_all = ["delimiter", "no_header", "nulls", "types"], long_help = "Fit the result of an SQL query, in which every FILE is a table: named after the file up to its first dot, or by NAME=FILE. Needs a program built with the cargo feature polars")]
+    #[arg(long, value_name = "SQL", hide_short_help = true, conflicts_with_all = ["delimiter", "no_header", "nulls", "types", "decimal", "thousands", "date_formats", "union_by_name"], long_help = "Fit the result of an SQL query, in which every FILE is a table: named after the file up to its first dot, or by NAME=FILE. Needs a program built with the cargo feature polars")]
     pub(crate) query: Option<String>,
 }
 

@@ -38,7 +38,6 @@ mod storage;
 
 #[doc(hidden)]
 pub use dataset::is_data_name;
-pub use dataset::nested::PART_OF;
 pub use dataset::{Dataset, DatasetOptions};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use predicate::{Bounds, Comparison, Predicate, Value};
@@ -48,6 +47,6 @@ pub use source::batches::{BATCH_PARTITION_ROWS, Cutter};
 #[doc(hidden)]
 pub use source::nearest::suggestion;
 pub use source::{
-    Checksums, DEFAULT_BATCH_ROWS, Doubt, InputFile, NoPartitions, Partition, PartitionOrder, ReadCounts,
-    RowNumbers, Scan, ScanRequest, Source, Summary, position,
+    Checksums, DEFAULT_BATCH_ROWS, Doubt, InputFile, NoPartitions, PART_OF, Partition, PartitionOrder,
+    ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };

@@ -258,14 +258,20 @@ fn the_types_of_ndjson_columns() {
     assert_eq!(texts(&batches(&source, &ScanRequest::new(["t"])), 0)[0].as_deref(), Some("é"));
     let marked = folder.text("b.ndjson", "\u{feff}{\"x\": 1}\n{\"x\": 2}\n");
     assert_eq!(floats(&batches(&open(&marked), &ScanRequest::new(["x"])), 0), [1.0, 2.0]);
-    for (column, words) in [("l", "arrays"), ("o", "objects"), ("m", "several types")] {
+    for (column, words) in [("l", "arrays"), ("o", "read by its parts"), ("m", "several types")] {
         let scan = source.scan(&ScanRequest::new([column])).unwrap();
         let error = scan.next_partition().unwrap().err().unwrap();
         assert_eq!((error.kind(), error.column()), (ErrorKind::Unsupported, Some(column)));
         assert!(error.to_string().contains(words), "{error}");
     }
+    let nested = "{\"o\": {\"p\": 1, \"q\": {\"r\": \"a\"}}, \"y\": 1}\n{\"y\": 2, \"o\": null}\n{\"o\": {\"q\": {}, \"p\": 3}}\n";
+    let nested = open(&folder.text("nested.ndjson", nested));
+    let read = batches(&nested, &ScanRequest::new(["o.p", "o.q.r", "y"]));
+    assert_eq!(format!("{:?} {:?}", floats(&read, 0), floats(&read, 2)), "[1.0, NaN, 3.0] [1.0, 2.0, NaN]");
+    assert_eq!(texts(&read, 1), [Some("a".to_owned()), None, None]);
     for (text, words) in [
         ("{\"x\": 1}\n{\"x\": NaN}\n", "line 2"),
+        ("{\"o\": {\"x\": 1}}\n{\"o\": {\"x\": 2, \"x\": 3}}\n", "occurs twice"),
         ("{\"x\": 1}\n\n[1]\n", "line 3"),
         ("{\"x\": 1}\n{\"x\": 2", "line 2"),
         ("{\"x\": 1}\n{\"x\": 2, \"x\": 3}\n", "occurs twice"),

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How cells are read.
 #[derive(Clone, Debug)]
-pub(super) struct Cells {
+pub(crate) struct Cells {
     /// Missing in every column.
     nulls: Spellings,
     /// Missing in columns that are not text.
@@ -25,7 +25,7 @@ pub(super) struct Cells {
 impl Cells {
     /// # Errors
     /// [`ErrorKind::Request`] for an option that makes no sense.
-    pub(super) fn new(options: &CsvOptions) -> Result<Self> {
+    pub(crate) fn new(options: &CsvOptions) -> Result<Self> {
         let nulls = Spellings::new(&options.nulls);
         let numbers = NumberFormat::new(options)?;
         let mut formats: Vec<TimeFormat> = Vec::new();
@@ -64,7 +64,7 @@ impl Cells {
     }
 
     /// The day, counted from 1970-01-01.
-    pub(super) fn date(&self, field: &[u8]) -> Option<i32> {
+    pub(crate) fn date(&self, field: &[u8]) -> Option<i32> {
         match self.format_of(ColumnType::Date) {
             Some(format) => Some(format.date(field)?.num_days_from_ce() - DAYS_BEFORE_1970),
             None => value::date(field),
@@ -72,15 +72,17 @@ impl Cells {
     }
 
     /// Microseconds since 1970-01-01, in UTC where the field has an offset.
-    pub(super) fn timestamp(&self, field: &[u8]) -> Option<i64> {
+    pub(crate) fn timestamp(&self, field: &[u8]) -> Option<i64> {
         match self.format_of(ColumnType::Timestamp) {
             Some(format) => Some(format.timestamp(field)?.and_utc().timestamp_micros()),
+            // Dates alone are days, or in another format.
+            None if self.format_of(ColumnType::Date).is_some() && value::date(field).is_some() => None,
             None => value::timestamp(field),
         }
     }
 
     /// Microseconds since midnight.
-    pub(super) fn time(&self, field: &[u8]) -> Option<i64> {
+    pub(crate) fn time(&self, field: &[u8]) -> Option<i64> {
         match self.format_of(ColumnType::Time) {
             Some(format) => format.time(field),
             None => value::time(field),

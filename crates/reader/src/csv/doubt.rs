@@ -150,11 +150,21 @@ fn number_expression(text: &str, column: &str) -> Option<String> {
     let minus = |text: &str| text.contains(['-', '\u{2212}']);
     let mut stripped = name.clone();
     let strip = |inner: String, what: &str, by: &str| {
-        let what = what.replace('\'', "''").replace('"', "\\\"");
+        // The only sign of a shell among them is that of the dollar, which means nothing before a quote.
+        let what = what.replace('\'', "''").replace('"', if plain_name(column) { "\\\"" } else { "\"" });
         format!("replace({inner}, '{what}', '{by}')")
     };
+    if behind.trim().chars().count() == 1 && behind.contains(['K', 'M', 'B', 'k', 'm', 'b']) {
+        // A factor, which other cells need not have.
+        return None;
+    }
     for affix in affixes(before).into_iter().chain(affixes(behind)) {
         stripped = strip(stripped, &affix, "");
+    }
+    for (sign, by) in [("+", ""), ("D", "E"), ("d", "e")] {
+        if behind.contains(sign) && by.is_empty() || number.contains(sign) && !by.is_empty() {
+            stripped = strip(stripped, sign, by);
+        }
     }
     if before.contains('\u{2212}') {
         stripped = strip(stripped, "\u{2212}", "-");
@@ -317,8 +327,8 @@ fn is_month(name: &str) -> bool {
 pub struct ReadsAs {
     /// Whether it is a number, and not a date or time.
     pub number: bool,
-    /// The SQL expression that makes the value of a column of such texts, where there is one.
-    pub expression: Option<String>,
+    /// The option of the command line that makes a column of such values, where there is one.
+    pub option: Option<String>,
 }
 
 /// What a text of the column `column` reads as.
@@ -333,15 +343,16 @@ pub fn reads_as(text: &str, column: &str) -> Option<ReadsAs> {
         };
         return Some(ReadsAs {
             number: false,
-            expression: Some(format!("CAST({} AS {kind})", sql_name(column))),
+            option: Some(with_option(&format!("CAST({} AS {kind})", sql_name(column)), column)),
         });
     }
     match Look::of(text.as_bytes())? {
         Look::Point if !text.contains('.') => None,
-        look if look.is_number() => {
-            Some(ReadsAs { number: true, expression: number_expression(text, column) })
-        }
-        _ => Some(ReadsAs { number: false, expression: None }),
+        look if look.is_number() => Some(ReadsAs {
+            number: true,
+            option: number_expression(text, column).map(|expression| with_option(&expression, column)),
+        }),
+        _ => Some(ReadsAs { number: false, option: None }),
     }
 }
 
@@ -430,7 +441,7 @@ fn way_out(cell: &[u8], column: &str, column_type: ColumnType, cells: &Cells) ->
         Look::Thousands(mark) => format!("--thousands {} reads groups of digits", marks(mark)),
         Look::Affixes => {
             let expression = number_expression(&text, column)?;
-            format!("--with \"NAME = {expression}\" makes a column NAME of such numbers")
+            format!("{} makes a column NAME of such numbers", with_option(&expression, column))
         }
         Look::Date | Look::Time => {
             let formats = DatePattern::of(&text)?.formats;
@@ -454,9 +465,15 @@ fn reads_cell(format: &str, cell: &[u8]) -> bool {
 const TYPES: [ColumnType; 5] =
     [ColumnType::Number, ColumnType::Boolean, ColumnType::Date, ColumnType::Timestamp, ColumnType::Time];
 
-/// A column in SQL, within the double quotes of a shell.
+/// A column in SQL.
 fn sql_name(column: &str) -> String {
-    if plain_name(column) { column.to_owned() } else { format!("\\\"{column}\\\"") }
+    if plain_name(column) { column.to_owned() } else { format!("\"{}\"", column.replace('"', "\"\"")) }
+}
+
+/// The option that makes a column of an expression, as a shell takes it. A name from a file is never left to the shell.
+fn with_option(expression: &str, column: &str) -> String {
+    let text = format!("NAME = {expression}");
+    if plain_name(column) { format!("--with \"{text}\"") } else { format!("--with {}", shell_word(&text)) }
 }
 
 fn plain_name(name: &str) -> bool {
@@ -576,8 +593,8 @@ mod tests {
             ("1.234,5", "--decimal , --thousands . reads"),
             ("1 234", "--thousands ' ' reads"),
             ("1 234,5", "--decimal , --thousands ' ' reads"),
-            ("5%", "replace(\\\"the x\\\", '%', '')"),
-            ("12-", "* CASE WHEN \\\"the x\\\" LIKE '%-' THEN -1 ELSE 1 END"),
+            ("5%", "replace(\"the x\", '\\''%'\\'', "),
+            ("12-", "* CASE WHEN \"the x\" LIKE '\\''%-'\\'' THEN -1 ELSE 1 END"),
         ] {
             let found = way_out(cell.as_bytes(), "the x", ColumnType::Number, &cells).unwrap();
             assert!(found.contains(words), "{cell}: {found}");

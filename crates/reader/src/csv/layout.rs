@@ -40,7 +40,7 @@ pub(super) fn read(input: &Input, options: &CsvOptions, cells: &Cells) -> Result
     let (declared, length) = declared_delimiter(&prefix);
     prefix.drain(..length);
     let first_line = 1 + u64::from(length > 0);
-    let sniffed = || declared.unwrap_or_else(|| sniff_delimiter(input.path(), &prefix));
+    let sniffed = || declared.unwrap_or_else(|| sniff_delimiter(input.path(), &prefix, options.decimal));
     let delimiter = options.delimiter.unwrap_or_else(sniffed);
 
     let mut chunker = Chunker::new(reader, prefix, delimiter, SAMPLE_BYTES, first_line);
@@ -86,19 +86,22 @@ fn byte_order_mark(prefix: &[u8]) -> Result<usize> {
 /// Records that settle the delimiter.
 const SNIFFED_RECORDS: usize = 50;
 
-/// A tab by the name of the file; else the one that gives the first records most fields, all the same number. If none
-/// does, a comma, unless the first line has none and another instead.
-fn sniff_delimiter(path: &Path, text: &[u8]) -> u8 {
+/// A tab by the name of the file; else a comma, if it gives the first records the same number of fields; else the one that
+/// gives them most. If none does, a comma, unless the first line has none and another instead.
+fn sniff_delimiter(path: &Path, text: &[u8], decimal: u8) -> u8 {
     let name = path.to_string_lossy().to_ascii_lowercase();
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
     if name.ends_with(".tsv") || name.ends_with(".tab") {
         return b'\t';
     }
     let candidates = [b',', b';', b'\t', b'|'];
-    let fields = candidates.map(|delimiter| same_fields(text, delimiter));
+    // A comma that stands in numbers ends no field.
+    let fields = candidates.map(|d| if d == decimal { 0 } else { same_fields(text, d) });
+    if fields[0] > 1 {
+        return b',';
+    }
     let most = fields.iter().copied().max().unwrap_or(0);
     if most > 1 {
-        // The first of several is the likeliest.
         return fields.iter().position(|&n| n == most).map_or(b',', |i| candidates[i]);
     }
     let first_line =

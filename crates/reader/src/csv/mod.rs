@@ -27,8 +27,9 @@
 //!   on in an unquoted field is an ordinary character.
 //! - Every record has as many fields as the header. Blanks (spaces, tabs) around names and around text do
 //!   not count unless they are quoted; around other values they never count.
-//! - A first line `sep=;` names the delimiter. Without one, and without [`CsvOptions::delimiter`], it is the
-//!   one of comma, semicolon, tab and bar that gives the first 50 records most fields, all the same number.
+//! - A first line `sep=;` names the delimiter. Without one, and without [`CsvOptions::delimiter`], it is a
+//!   comma if that gives the first 50 records the same number of fields, else the one of semicolon, tab and bar that
+//!   gives them most.
 //! - A UTF-8 byte-order mark is skipped. UTF-16 is refused. A NUL byte is never part of a value.
 //!
 //! # Values
@@ -49,7 +50,7 @@
 //! - A column of text that is mostly numbers, or mostly dates and times, also as other conventions write them, is one of
 //!   text [in doubt](Source::doubt).
 
-mod cells;
+pub(crate) mod cells;
 pub(crate) mod chunk;
 mod column;
 mod doubt;
@@ -71,7 +72,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::source::{
     Doubt, InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, names::Names,
 };
@@ -122,17 +123,6 @@ impl CsvFile {
             let i = positions.find(&layout.schema(), name)?;
             layout.guesses[i] = Guess { column_type: *column_type, blank: false, misfit: None };
         }
-        let found: Vec<ColumnType> = layout.guesses.iter().map(|guess| guess.column_type).collect();
-        if let Some(format) = cells.unused_formats(&found).filter(|_| !layout.empty) {
-            let of_times = |guess: &Guess| guess.misfit.clone().filter(|m| m.most != ColumnType::Number);
-            let columns = layout.names.iter().zip(&layout.guesses);
-            if let Some((name, misfit)) = columns.filter_map(|(name, g)| Some((name, of_times(g)?))).next() {
-                // Hardly meant otherwise than for this column.
-                return Err(misfit.error(name, &cells));
-            }
-            let message = format!("--date-format {format:?} reads no column");
-            return Err(crate::Error::new(crate::ErrorKind::Request, message));
-        }
         let schema = Arc::new(layout.schema());
         Ok(Self {
             input,
@@ -149,6 +139,20 @@ impl CsvFile {
     pub fn blank_columns(&self) -> impl Iterator<Item = &str> {
         let columns = self.layout.names.iter().zip(&self.layout.guesses);
         columns.filter(|(_, guess)| guess.blank).map(|(name, _)| name.as_str())
+    }
+
+    /// The error for a format of dates or times that reads no column.
+    pub(crate) fn unused_format(&self) -> Option<Error> {
+        let found: Vec<ColumnType> = self.layout.guesses.iter().map(|guess| guess.column_type).collect();
+        let format = self.cells.unused_formats(&found).filter(|_| !self.layout.empty)?;
+        let columns = self.layout.names.iter().zip(&self.layout.guesses);
+        let mut misfits = columns.filter_map(|(name, guess)| Some((name, guess.misfit.as_ref()?)));
+        let error = match misfits.find(|(_, misfit)| misfit.most != ColumnType::Number) {
+            // Hardly meant otherwise than for this column.
+            Some((name, misfit)) => misfit.error(name, &self.cells),
+            None => Error::new(ErrorKind::Request, format!("--date-format {format:?} reads no column")),
+        };
+        Some(error.at_path(self.input.path()))
     }
 
     /// Positions of the named columns.

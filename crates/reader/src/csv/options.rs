@@ -16,7 +16,7 @@ pub const DEFAULT_CHUNK_BYTES: usize = 4 << 20;
 #[non_exhaustive]
 pub struct CsvOptions {
     /// The byte between fields. `None`: a tab in files called `.tsv` or `.tab` (`.gz` or `.zst` may
-    /// follow), else a comma, unless the first record has none and has semicolons, tabs or bars.
+    /// follow), else the one of comma, semicolon, tab and bar with which the first records have the same number of fields.
     pub delimiter: Option<u8>,
     /// Whether the first record names the columns; else they are `column_1`, `column_2` and so on.
     pub header: bool,

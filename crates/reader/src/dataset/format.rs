@@ -20,6 +20,8 @@ pub(super) struct Opened {
     pub(super) source: Box<dyn Source>,
     pub(super) blank: Vec<String>,
     pub(super) format: FileFormat,
+    /// What is wrong with a format of dates that was given.
+    pub(super) unused_format: Option<Error>,
 }
 
 /// How a file is read.
@@ -51,26 +53,36 @@ pub(super) fn open_as(
     types: &[(String, DataType)],
 ) -> Result<Opened> {
     match format {
-        FileFormat::Parquet => {
-            Ok(Opened { source: flat(Box::new(ParquetFile::open(path)?)), blank: Vec::new(), format })
-        }
+        FileFormat::Parquet => Ok(Opened {
+            source: flat(Box::new(ParquetFile::open(path)?)),
+            blank: Vec::new(),
+            format,
+            unused_format: None,
+        }),
         FileFormat::Csv => {
             let mut csv = options.csv.clone();
             csv.types.extend(types.iter().map(|(name, kind)| (name.clone(), ColumnType::of(kind))));
             let file = CsvFile::open(path, &csv)?;
             let blank = file.blank_columns().map(str::to_owned).collect();
-            Ok(Opened { source: Box::new(file), blank, format })
+            let unused_format = file.unused_format();
+            Ok(Opened { source: Box::new(file), blank, format, unused_format })
         }
-        FileFormat::Ipc => {
-            Ok(Opened { source: flat(Box::new(IpcFile::open(path)?)), blank: Vec::new(), format })
-        }
-        FileFormat::Libsvm => {
-            Ok(Opened { source: Box::new(LibsvmFile::open(path)?), blank: Vec::new(), format })
-        }
+        FileFormat::Ipc => Ok(Opened {
+            source: flat(Box::new(IpcFile::open(path)?)),
+            blank: Vec::new(),
+            format,
+            unused_format: None,
+        }),
+        FileFormat::Libsvm => Ok(Opened {
+            source: Box::new(LibsvmFile::open(path)?),
+            blank: Vec::new(),
+            format,
+            unused_format: None,
+        }),
         FileFormat::NdJson => {
             let file = NdJsonFile::open(path, types)?;
             let blank = file.blank_columns().map(str::to_owned).collect();
-            Ok(Opened { source: Box::new(file), blank, format })
+            Ok(Opened { source: Box::new(file), blank, format, unused_format: None })
         }
     }
 }

@@ -10,10 +10,18 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 
-use crate::csv::ColumnType;
-use crate::csv::value::{boolean, date, time, timestamp};
+use crate::csv::cells::Cells;
+use crate::csv::value::{boolean, date, timestamp};
+use crate::csv::{ColumnType, CsvOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::predicate::{Bounds, Value};
+
+impl HiveKey {
+    /// Whether it is a date or a time.
+    pub(super) fn is_time(&self) -> bool {
+        self.field.data_type().is_temporal()
+    }
+}
 
 /// The name Hive gives a null key.
 const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -51,8 +59,8 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The keys of all paths, which must have the same; of the types that `types` says, if it does.
-pub(super) fn hive_keys(paths: &[PathBuf], types: &[(String, ColumnType)]) -> Result<Vec<HiveKey>> {
+/// The keys of all paths, which must have the same; of the types that the options say, if they do.
+pub(super) fn hive_keys(paths: &[PathBuf], options: &CsvOptions) -> Result<Vec<HiveKey>> {
     let parts: Vec<_> = paths.iter().map(|p| hive_parts(p)).collect();
     let names = |i: usize| parts[i].iter().map(|(k, _)| k.as_str()).collect::<Vec<_>>();
     let first = names(0);
@@ -66,12 +74,13 @@ pub(super) fn hive_keys(paths: &[PathBuf], types: &[(String, ColumnType)]) -> Re
             return Err(Error::new(ErrorKind::Schema, message).at_path(path));
         }
     }
+    let cells = Cells::new(options)?;
     let key = |(k, name): (usize, &&str)| {
         let values: Vec<Option<&str>> = parts.iter().map(|p| p[k].1.as_deref()).collect();
         // The last one counts, as in files.
-        let declared = types.iter().rfind(|(column, _)| column == name).map(|(_, t)| *t);
+        let declared = options.types.iter().rfind(|(column, _)| column == name).map(|(_, t)| *t);
         let (kind, values) = match declared {
-            Some(declared) => declared_values(name, declared, &values, paths)?,
+            Some(declared) => declared_values(name, declared, &values, (paths, &cells))?,
             None => inferred_values(&values),
         };
         Ok(HiveKey { field: Field::new(*name, kind, true), values })
@@ -147,25 +156,24 @@ fn declared_values(
     name: &str,
     declared: ColumnType,
     values: &[Option<&str>],
-    paths: &[PathBuf],
+    (paths, cells): (&[PathBuf], &Cells),
 ) -> Result<Values> {
     let kind = declared.data_type();
-    let found = match declared {
-        ColumnType::Number => all(values, whole)
-            .map(|numbers| arrays::<_, Int64Array>(DataType::Int64, numbers))
-            .or_else(|_| all(values, finite).map(|numbers| arrays::<_, Float64Array>(kind, numbers))),
-        ColumnType::Boolean => {
-            all(values, |text| boolean(text.as_bytes())).map(|values| arrays::<_, BooleanArray>(kind, values))
-        }
-        ColumnType::Date => {
-            all(values, |text| date(text.as_bytes())).map(|days| arrays::<_, Date32Array>(kind, days))
-        }
-        ColumnType::Timestamp => all(values, |text| timestamp(text.as_bytes()))
-            .map(|times| arrays::<_, TimestampMicrosecondArray>(kind, times)),
-        ColumnType::Time => all(values, |text| time(text.as_bytes()))
-            .map(|times| arrays::<_, Time64MicrosecondArray>(kind, times)),
-        ColumnType::Text => Ok(arrays::<_, StringArray>(kind, texts(values))),
-    };
+    let found =
+        match declared {
+            ColumnType::Number => all(values, whole)
+                .map(|numbers| arrays::<_, Int64Array>(DataType::Int64, numbers))
+                .or_else(|_| all(values, finite).map(|numbers| arrays::<_, Float64Array>(kind, numbers))),
+            ColumnType::Boolean => all(values, |text| boolean(text.as_bytes()))
+                .map(|values| arrays::<_, BooleanArray>(kind, values)),
+            ColumnType::Date => all(values, |text| cells.date(text.as_bytes()))
+                .map(|days| arrays::<_, Date32Array>(kind, days)),
+            ColumnType::Timestamp => all(values, |text| cells.timestamp(text.as_bytes()))
+                .map(|times| arrays::<_, TimestampMicrosecondArray>(kind, times)),
+            ColumnType::Time => all(values, |text| cells.time(text.as_bytes()))
+                .map(|times| arrays::<_, Time64MicrosecondArray>(kind, times)),
+            ColumnType::Text => Ok(arrays::<_, StringArray>(kind, texts(values))),
+        };
     found.map_err(|i| {
         let message = format!("{:?} is not {}", values[i].unwrap_or_default(), declared.described());
         Error::new(ErrorKind::Schema, message)
@@ -227,7 +235,7 @@ mod tests {
     #[test]
     fn declared_keys_say_which_value_does_not_fit() {
         let paths = [PathBuf::from("k=1/a.csv"), PathBuf::from("k=x/a.csv")];
-        let types = |t| [("k".to_owned(), t)];
+        let types = |t| CsvOptions::default().column_type("k", t);
         let keys = hive_keys(&paths, &types(ColumnType::Text)).unwrap();
         assert_eq!(keys[0].field.data_type(), &DataType::Utf8);
         let error = hive_keys(&paths, &types(ColumnType::Number)).map(drop).unwrap_err();

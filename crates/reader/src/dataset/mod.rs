@@ -2,7 +2,7 @@
 
 mod format;
 mod hive;
-pub(crate) mod nested;
+mod nested;
 mod paths;
 mod unify;
 
@@ -97,13 +97,21 @@ impl Dataset {
             return Err(Error::new(ErrorKind::Request, "no input file was named"));
         }
         refuse_repeats(&found)?;
-        let keys = hive_keys(&found, &options.csv.types)?;
+        let keys = hive_keys(&found, &options.csv)?;
         let key_names: Vec<&str> = keys.iter().map(|key| key.field.name().as_str()).collect();
         let mut of_files = options.clone();
         of_files.csv.types.retain(|(column, _)| !key_names.contains(&column.as_str()));
         let opened = found.iter().map(|path| open_file(path, &of_files)).collect::<Result<Vec<_>>>()?;
         refuse_unused(&of_files.csv, &opened)?;
-        let opened = settle_blanks(&found, opened, &of_files)?;
+        let mut opened = settle_blanks(&found, opened, &of_files)?;
+        let csv = |file: &Opened| file.format == FileFormat::Csv;
+        let unused = opened.iter().filter(|file| csv(file)).all(|file| file.unused_format.is_some());
+        if unused
+            && !keys.iter().any(HiveKey::is_time)
+            && let Some(error) = opened.iter_mut().find_map(|file| file.unused_format.take())
+        {
+            return Err(error);
+        }
         let schema = unify(&found, &opened, &key_names, options.union_by_name)?;
         let schema = mark_blanks(&schema, &opened);
         let warnings = warnings(&passed_over, &key_names, &opened);

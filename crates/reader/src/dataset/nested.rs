@@ -11,11 +11,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::names::Names;
 use crate::source::{
-    Checksums, InputFile, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
+    Checksums, InputFile, PART_OF, Partition, ReadCounts, Scan, ScanRequest, Source, Summary, position,
 };
-
-/// In the metadata of a field that is part of a struct, whose name is the value.
-pub const PART_OF: &str = "streamreg.part_of";
 
 /// A source that has the fields of structs as columns, too.
 struct Flat {

@@ -67,7 +67,7 @@ impl IpcFile {
     ///
     /// # Errors
     /// [`ErrorKind::Io`]; [`ErrorKind::Malformed`], [`ErrorKind::Limit`] for what the footer or a header
-    /// says; [`ErrorKind::Column`] when two columns share a name.
+    /// says.
     pub fn open(path: &Path) -> Result<Self> {
         contain(|| Self::open_inner(path)).map_err(|e| e.at_path(path))
     }

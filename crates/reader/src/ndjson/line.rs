@@ -13,28 +13,63 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_JSON_DEPTH;
 
-/// The keys that are read, by name.
+/// A key, and before it those of the objects that it is in.
+pub(super) type Path = Vec<String>;
+
+/// The keys that are read.
 #[derive(Debug)]
 pub(super) struct Keys {
-    index: HashMap<String, usize>,
+    index: KeyIndex,
+    /// The columns they fill.
+    names: Vec<String>,
+}
+
+/// What is read of an object, by key.
+type KeyIndex = HashMap<String, Entry>;
+
+/// What is done with a value.
+#[derive(Debug)]
+enum Entry {
+    /// It goes to the column with this number.
+    Column(usize),
+    /// It is an object, of which entries are read.
+    Object(KeyIndex),
 }
 
 impl Keys {
-    pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Self { index: names.into_iter().enumerate().map(|(i, name)| (name, i)).collect() }
+    /// A column for every path. The paths are those of a sample, in which nothing is a value and an object at once.
+    pub(super) fn new(paths: impl IntoIterator<Item = Path>) -> Self {
+        let mut keys = Self { index: KeyIndex::new(), names: Vec::new() };
+        for (number, path) in paths.into_iter().enumerate() {
+            keys.names.push(path.join("."));
+            insert(&mut keys.index, &path, number);
+        }
+        keys
     }
 
     /// Appends the values of a line to the columns, one for every key.
     pub(super) fn read(&self, line: &[u8], columns: &mut [Column]) -> Result<()> {
         let at = Cell::new(None);
-        let object = Object { keys: self, columns, at: &at };
-        parse(line, object).map_err(|e| {
-            let name = at.get().and_then(|at| self.index.iter().find(|(_, i)| **i == at));
-            match name {
-                Some((name, _)) => e.in_column(name),
-                None => e,
-            }
+        // All columns are as long when a line begins; one that is longer has had its key.
+        let rows = columns.first().map_or(0, Column::len);
+        let object = Object { keys: &self.index, columns, rows, is_part: false, at: &at };
+        parse(line, object).map_err(|e| match at.get().and_then(|at: usize| self.names.get(at)) {
+            Some(name) => e.in_column(name),
+            None => e,
         })
+    }
+}
+
+fn insert(index: &mut KeyIndex, path: &[String], number: usize) {
+    match path {
+        [] => {}
+        [key] => _ = index.insert(key.clone(), Entry::Column(number)),
+        [key, rest @ ..] => {
+            let entry = index.entry(key.clone()).or_insert_with(|| Entry::Object(KeyIndex::new()));
+            if let Entry::Object(inner) = entry {
+                insert(inner, rest, number);
+            }
+        }
     }
 }
 
@@ -151,8 +186,12 @@ impl Column {
 
 /// An object whose values go to columns.
 struct Object<'a> {
-    keys: &'a Keys,
+    keys: &'a KeyIndex,
     columns: &'a mut [Column],
+    /// Rows before this line.
+    rows: usize,
+    /// Whether it is a value of another one.
+    is_part: bool,
     /// The column that is being filled, for errors.
     at: &'a Cell<Option<usize>>,
 }
@@ -161,7 +200,7 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<(), D::Error> {
-        json.deserialize_map(self)
+        json.deserialize_any(self)
     }
 }
 
@@ -173,45 +212,61 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<(), M::Error> {
-        // All columns are as long when a line begins; one that is longer has had this key.
-        let rows = self.columns.first().map_or(0, Column::len);
-        let rows = self.columns.iter().map(Column::len).min().unwrap_or(rows);
-        while let Some(index) = map.next_key_seed(Key(self.keys))? {
-            let Some(index) = index else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            self.at.set(Some(index));
-            if self.columns[index].len() > rows {
-                return Err(serde::de::Error::custom("the key occurs twice"));
+        while let Some(entry) = map.next_key_seed(Key(self.keys))? {
+            match entry {
+                None => _ = map.next_value::<IgnoredAny>()?,
+                Some(Entry::Object(keys)) => {
+                    let columns = &mut *self.columns;
+                    map.next_value_seed(Object {
+                        keys,
+                        columns,
+                        rows: self.rows,
+                        is_part: true,
+                        at: self.at,
+                    })?;
+                }
+                Some(&Entry::Column(index)) => {
+                    self.at.set(Some(index));
+                    if self.columns[index].len() > self.rows {
+                        return Err(serde::de::Error::custom("the key occurs twice"));
+                    }
+                    map.next_value_seed(Value(&mut self.columns[index]))?;
+                    self.at.set(None);
+                }
             }
-            map.next_value_seed(Value(&mut self.columns[index]))?;
-            self.at.set(None);
         }
         Ok(())
     }
+
+    /// An object that is missing: so are its entries.
+    fn visit_unit<E: serde::de::Error>(self) -> std::result::Result<(), E> {
+        match self.is_part {
+            true => Ok(()),
+            false => Err(E::invalid_type(Unexpected::Unit, &self)),
+        }
+    }
 }
 
-/// A key as the number of its column, if it is read.
-struct Key<'a>(&'a Keys);
+/// A key as what is done with its value, if it is read.
+struct Key<'a>(&'a KeyIndex);
 
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = Option<usize>;
+impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {
+    type Value = Option<&'a Entry>;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Option<usize>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Option<&'a Entry>, D::Error> {
         json.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Key<'_> {
-    type Value = Option<usize>;
+impl<'a> Visitor<'_> for Key<'a> {
+    type Value = Option<&'a Entry>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> std::result::Result<Option<usize>, E> {
-        Ok(self.0.index.get(key).copied())
+    fn visit_str<E>(self, key: &str) -> std::result::Result<Option<&'a Entry>, E> {
+        Ok(self.0.get(key))
     }
 }
 

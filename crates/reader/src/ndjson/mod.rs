@@ -2,7 +2,7 @@
 //!
 //! The columns and their types are those of the first 10,000 lines: booleans, int64, float64 or text. A later value of
 //! another type is an error that names its line. A key that first occurs later is no column; a key that a line lacks is
-//! null. Empty lines are passed over. Arrays and objects have a column, which cannot be read.
+//! null. Empty lines are passed over. The entries of an object `a` are columns `a.b`; arrays have a column, which cannot be read.
 //!
 //! Text is cut into chunks behind line ends, under a lock; the rest happens on the thread that asks for the rows.
 
@@ -17,7 +17,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Schema, SchemaRef};
 
 use self::line::{Column, Keys};
-use self::sample::Sample;
+use self::sample::{Sample, SampledColumn};
 use crate::csv::DEFAULT_CHUNK_BYTES;
 use crate::csv::chunk::Chunker;
 use crate::csv::input::Input;
@@ -30,8 +30,7 @@ use crate::source::{InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Sour
 pub struct NdJsonFile {
     input: Input,
     schema: SchemaRef,
-    /// Why a column cannot be read.
-    problems: Vec<Option<String>>,
+    columns: Vec<SampledColumn>,
     bytes_read: Arc<AtomicU64>,
 }
 
@@ -46,8 +45,9 @@ impl NdJsonFile {
             let input = Input::open(path)?;
             let mut chunks = Chunker::without_quotes(input.reader(0, &Arc::default())?, DEFAULT_CHUNK_BYTES);
             let sample = Sample::read(&mut chunks)?;
-            let (fields, problems) = sample.columns(types);
-            Ok(Self { input, schema: Arc::new(Schema::new(fields)), problems, bytes_read: Arc::default() })
+            let columns = sample.columns(types);
+            let schema = Schema::new(columns.iter().map(|column| column.field.clone()).collect::<Vec<_>>());
+            Ok(Self { input, schema: Arc::new(schema), columns, bytes_read: Arc::default() })
         };
         open().map_err(|e: Error| e.at_path(path))
     }
@@ -61,7 +61,7 @@ impl NdJsonFile {
     /// The position of a column that can be read.
     fn readable(&self, name: &str) -> Result<usize> {
         let index = position(&self.schema, name)?;
-        match &self.problems[index] {
+        match &self.columns[index].problem {
             None => Ok(index),
             Some(problem) => Err(Error::new(ErrorKind::Unsupported, problem).in_column(name)),
         }
@@ -86,7 +86,7 @@ impl Source for NdJsonFile {
         let mut wanted = output.clone();
         wanted.sort_unstable();
         wanted.dedup();
-        let keys = wanted.iter().map(|&column| self.schema.field(column).name().clone());
+        let keys = wanted.iter().map(|&column| self.columns[column].path.clone());
         let plan = Plan {
             keys: Keys::new(keys),
             kinds: wanted.iter().map(|&column| self.schema.field(column).data_type().clone()).collect(),

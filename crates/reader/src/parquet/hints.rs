@@ -8,41 +8,19 @@ use arrow_schema::{DataType, Schema};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use parquet::file::metadata::FileMetaData;
-use serde::Deserialize;
 
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind};
 
-/// Whether Arrow's copy of the schema, or pandas' notes, call a column an ordered category. They are hints: nothing but
-/// the order of levels follows from them, so what cannot be read says nothing.
+/// Whether Arrow's copy of the schema calls a column an ordered category. It is a hint: nothing but the order of levels
+/// follows from it, so what cannot be read says nothing.
 pub(super) fn is_ordered(file: &FileMetaData, column: &str) -> bool {
-    value(file, "pandas").is_some_and(|notes| in_pandas(notes, column))
-        || value(file, "ARROW:schema").is_some_and(|schema| in_arrow(schema, column))
-}
-
-#[derive(Deserialize)]
-struct Notes {
-    columns: Vec<Note>,
-}
-
-#[derive(Deserialize)]
-struct Note {
-    name: Option<String>,
-    field_name: Option<String>,
-    metadata: Option<Details>,
-}
-
-#[derive(Deserialize)]
-struct Details {
-    #[serde(default)]
-    ordered: bool,
-}
-
-fn in_pandas(notes: &str, column: &str) -> bool {
-    let Ok(notes) = serde_json::from_str::<Notes>(notes) else { return false };
-    let called = |note: &Note| note.field_name.as_deref().or(note.name.as_deref()) == Some(column);
-    let ordered = |note: &Note| note.metadata.as_ref().is_some_and(|details| details.ordered);
-    notes.columns.iter().any(|note| called(note) && ordered(note))
+    value(file, "ARROW:schema").and_then(arrow_schema).is_some_and(|schema| {
+        let field = schema.field_with_name(column);
+        field.is_ok_and(|f| {
+            matches!(f.data_type(), DataType::Dictionary(..)) && f.dict_is_ordered() == Some(true)
+        })
+    })
 }
 
 /// Durations, by name: Parquet has whole numbers in their place.
@@ -51,15 +29,6 @@ pub(super) fn durations(file: &FileMetaData) -> HashMap<String, DataType> {
     let fields = fields.iter().flat_map(|schema| schema.fields());
     let durations = fields.filter(|field| matches!(field.data_type(), DataType::Duration(_)));
     durations.map(|field| (field.name().clone(), field.data_type().clone())).collect()
-}
-
-fn in_arrow(schema: &str, column: &str) -> bool {
-    arrow_schema(schema).is_some_and(|schema| {
-        let field = schema.field_with_name(column);
-        field.is_ok_and(|f| {
-            matches!(f.data_type(), DataType::Dictionary(..)) && f.dict_is_ordered() == Some(true)
-        })
-    })
 }
 
 /// Arrow's copy of the schema, if it can be read.

@@ -78,7 +78,7 @@ impl ParquetFile {
     ///
     /// # Errors
     /// [`ErrorKind::Io`]; [`ErrorKind::Malformed`], [`ErrorKind::Limit`], [`ErrorKind::Unsupported`] for
-    /// what the footer says; [`ErrorKind::Column`] when two columns share a name.
+    /// what the footer says.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_inner(path).map_err(|e| e.at_path(path))
     }

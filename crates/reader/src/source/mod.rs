@@ -24,6 +24,9 @@ use crate::storage;
 /// Rows of a record batch unless a scan asks otherwise. Larger batches leave the caches and cost more.
 pub const DEFAULT_BATCH_ROWS: usize = 4_096;
 
+/// In the metadata of a field that is part of a struct or an object, whose name is the value.
+pub const PART_OF: &str = "streamreg.part_of";
+
 /// A data set that can be read, as often as needed.
 pub trait Source: Send + Sync {
     /// The columns, each with the type that holds the values of every file.

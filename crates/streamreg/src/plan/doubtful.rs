@@ -98,8 +98,8 @@ pub(crate) fn doubtful_categories(
             texts.iter().filter_map(|text| Some((text, reads_as(text, name)?))).collect();
         let Some((text, what)) = read.first().filter(|_| 2 * read.len() > texts.len()) else { continue };
         let kind = if what.number { "numbers" } else { "dates or times" };
-        let way_out = match &what.expression {
-            Some(expression) => format!("--with \"NAME = {expression}\" makes a column NAME of them, "),
+        let way_out = match &what.option {
+            Some(option) => format!("{option} makes a column NAME of them, "),
             None => String::new(),
         };
         let message = format!(
