@@ -56,11 +56,11 @@ pub use error::{Error, ErrorKind, Result, Unknown};
 pub use expression::{Expr, Function, Operator};
 pub use formula::{Expansion, Factor, Formula, FormulaError, MAX_LENGTH, Term};
 pub use levels::{Level, LevelSet};
-pub use model::spec::usable_as_number;
 pub use model::spec::{
     Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, MAX_SPARSE_INDEX,
     Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
 };
+pub use model::spec::{is_text, usable_as_number};
 pub use pass::accumulate::{Accumulator, PassControl, accumulate};
 pub use pass::ordered::in_order;
 pub use pass::shuffled::shuffled_pass;

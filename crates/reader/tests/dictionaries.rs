@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, DictionaryArray, Int64Array, RecordBatch, StringArray};
-use arrow_schema::DataType;
+use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
 use parquet::basic::Compression;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use streamreg_reader::{ErrorKind, ScanRequest, Source};
@@ -175,4 +175,24 @@ fn damaged_pages_are_errors() {
         }
     }
     assert!(failed > 0);
+}
+
+#[test]
+fn an_order_that_is_not_in_the_file_is_missed() {
+    let folder = Folder::new();
+    let keys = Int32Array::from(vec![2, 0, 1, 2]);
+    let values = Arc::new(StringArray::from(vec!["low", "mid", "high"]));
+    let levels = DictionaryArray::<Int32Type>::new(keys, values);
+    let field = Field::new("g", levels.data_type().clone(), true).with_dict_is_ordered(true);
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![Arc::new(levels)]).unwrap();
+    let write = |name: &str, dictionary: bool| {
+        let properties = WriterProperties::builder().set_dictionary_enabled(dictionary).build();
+        open(&folder.parquet(name, std::slice::from_ref(&batch), properties))
+    };
+    let kept = write("kept.parquet", true);
+    assert_eq!(kept.level_order("g").unwrap().map(|levels| levels.len()), Some(3));
+    assert!(kept.warnings().is_empty());
+    let lost = write("lost.parquet", false);
+    assert_eq!(lost.level_order("g").unwrap(), None);
+    assert!(lost.warnings()[0].contains("does not keep the order"), "{:?}", lost.warnings());
 }

@@ -318,7 +318,7 @@ pub fn usable_as_number(kind: &DataType) -> bool {
 }
 
 /// Text, or a dictionary of it.
-pub(crate) fn is_text(kind: &DataType) -> bool {
+pub fn is_text(kind: &DataType) -> bool {
     match kind {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_text(values),

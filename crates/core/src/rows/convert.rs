@@ -89,8 +89,8 @@ pub(crate) fn fill(array: &dyn Array, from: usize, out: &mut [f64]) -> Result<u6
         other => {
             let what = if is_text(other) { "text".to_owned() } else { other.to_string() };
             let message = format!(
-                "expected numbers, found {what}; if it is a column of numbers that begins without a value, --schema \
-                 COLUMN=number says so"
+                "expected numbers, found {what}; where a column begins without a value, --schema COLUMN=TYPE says what \
+                 it is"
             );
             Err(Error::new(ErrorKind::Batch, message))
         }

@@ -38,14 +38,9 @@ impl Cells {
             }
             formats.push(format);
         }
-        let plain_decimals = numbers.decimal == b'.' && !nulls.numeric();
-        Ok(Self {
-            nulls,
-            typed_nulls: Spellings::new(&options.typed_nulls),
-            numbers,
-            formats,
-            plain_decimals,
-        })
+        let typed_nulls = Spellings::new(&options.typed_nulls);
+        let plain_decimals = numbers.decimal == b'.' && !nulls.numeric() && !typed_nulls.numeric();
+        Ok(Self { nulls, typed_nulls, numbers, formats, plain_decimals })
     }
 
     /// Whether a trimmed field is missing in any column.

@@ -225,7 +225,8 @@ impl<'a> Text<'a> {
         match self.count_fields(at) {
             Err(e) => e,
             Ok(found) => {
-                let message = format!("expected {expected} fields like the first record, found {found}");
+                let fields = if expected == 1 { "field" } else { "fields" };
+                let message = format!("expected {expected} {fields} like the first record, found {found}");
                 let error = Error::new(ErrorKind::Malformed, message).at(Place::Line(self.line(at)));
                 let delimiter = char::from(self.delimiter);
                 match expected.min(found) {

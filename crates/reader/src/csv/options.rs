@@ -162,6 +162,10 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// Those that not every cell is of, in the order in which they are preferred. A timestamp may be a date alone.
+    pub(super) const TYPED: [Self; 5] =
+        [Self::Number, Self::Boolean, Self::Date, Self::Timestamp, Self::Time];
+
     /// The Arrow type a column of this type is delivered in.
     pub fn data_type(self) -> DataType {
         match self {

@@ -82,7 +82,7 @@ struct Candidates {
     /// Cells that are not missing.
     cells: u32,
     /// Of them those that are a value of each type.
-    fitting: [u32; Candidates::TYPES.len()],
+    fitting: [u32; ColumnType::TYPED.len()],
     /// Those that are a date, a timestamp or a time of day.
     times: u32,
     /// Those that are none of these, and a number under another convention, or a date or time.
@@ -97,10 +97,6 @@ struct Candidates {
 type FirstCell = Box<(u64, Vec<u8>)>;
 
 impl Candidates {
-    /// In order of preference. A timestamp may be a date alone.
-    const TYPES: [ColumnType; 5] =
-        [ColumnType::Number, ColumnType::Boolean, ColumnType::Date, ColumnType::Timestamp, ColumnType::Time];
-
     /// `content` is the cell, `trimmed` the same without the blanks that are not in quotes.
     fn note(&mut self, content: &[u8], trimmed: &[u8], line: u64, cells: &Cells) {
         let cell = trim(content);
@@ -116,7 +112,7 @@ impl Candidates {
         }
         self.no_number.get_or_insert_with(first);
         let mut is_time = false;
-        for (fitting, column_type) in self.fitting.iter_mut().zip(Self::TYPES).skip(1) {
+        for (fitting, column_type) in self.fitting.iter_mut().zip(ColumnType::TYPED).skip(1) {
             let fits = cells.fits(column_type, cell);
             *fitting += u32::from(fits);
             is_time |= fits && column_type != ColumnType::Boolean;
@@ -134,7 +130,7 @@ impl Candidates {
     fn guess(self) -> Guess {
         let all = |(fitting, _): &(u32, ColumnType)| self.cells > 0 && *fitting == self.cells;
         let column_type =
-            self.fitting.into_iter().zip(Self::TYPES).find(all).map_or(ColumnType::Text, |(_, t)| t);
+            self.fitting.into_iter().zip(ColumnType::TYPED).find(all).map_or(ColumnType::Text, |(_, t)| t);
         let blank = self.cells == 0;
         let misfit = if column_type == ColumnType::Text { self.misfit() } else { None };
         Guess { column_type, blank, misfit }

@@ -266,6 +266,17 @@ impl Source for Dataset {
         let mut first: Option<Vec<String>> = None;
         for file in files.take(MOST_ORDERS) {
             let Some(order) = file.source.level_order(column)? else { continue };
+            if order.is_empty() {
+                if file.rows() == Some(0) {
+                    continue;
+                }
+                let message = format!(
+                    "column {column:?} is an ordered category, and its file does not keep the order of the levels: they \
+                     are sorted"
+                );
+                self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                break;
+            }
             match &first {
                 None => first = Some(order),
                 Some(first) if same_order(first, &order) => {}

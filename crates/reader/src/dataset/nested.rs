@@ -207,8 +207,32 @@ fn part(column: &ArrayRef, path: &[usize]) -> Result<ArrayRef> {
     let missing = || Error::new(ErrorKind::Decoder, "a column of structs is none");
     let parent = column.as_struct_opt().filter(|parent| first < parent.num_columns()).ok_or_else(missing)?;
     let child = parent.column(first);
+    if child.data_type() == &DataType::Null {
+        return part(child, rest);
+    }
     let Some(nulls) = parent.nulls() else { return part(child, rest) };
     let nulls = NullBuffer::union(Some(nulls), child.logical_nulls().as_ref());
     let data = child.to_data().into_builder().nulls(nulls).build().map_err(failed)?;
     part(&make_array(data), rest)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+mod tests {
+    use arrow_array::{Float64Array, NullArray, StructArray};
+
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_missing_struct_are_missing() {
+        let fields = vec![Field::new("a", DataType::Float64, true), Field::new("n", DataType::Null, true)];
+        let children: Vec<ArrayRef> =
+            vec![Arc::new(Float64Array::from(vec![Some(1.0), Some(2.0), None])), Arc::new(NullArray::new(3))];
+        let nulls = NullBuffer::from(vec![true, false, true]);
+        let structs: ArrayRef = Arc::new(StructArray::new(fields.into(), children, Some(nulls)));
+        let a = part(&structs, &[0]).unwrap();
+        assert_eq!((0..3).map(|row| a.is_valid(row)).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(part(&structs, &[1]).unwrap().logical_null_count(), 3);
+        assert!(part(&structs, &[2]).is_err());
+    }
 }

@@ -121,6 +121,7 @@ fn widest(a: &DataType, b: &DataType) -> Option<DataType> {
         (DataType::Timestamp(ours, zone), DataType::Timestamp(theirs, other)) if zone == other => {
             Some(DataType::Timestamp(*ours.max(theirs), zone.clone()))
         }
+        (DataType::Duration(ours), DataType::Duration(theirs)) => Some(DataType::Duration(*ours.max(theirs))),
         (DataType::Null, other) | (other, DataType::Null) => Some(other.clone()),
         _ if a.is_signed_integer() && b.is_signed_integer() => {
             Some(if a.primitive_width() > b.primitive_width() { a.clone() } else { b.clone() })
@@ -145,6 +146,9 @@ mod tests {
         assert_eq!(widest(&UInt64, &Int32), Some(Float64));
         assert_eq!(widest(&Int32, &Float32), Some(Float64));
         assert_eq!(widest(&DataType::Decimal128(10, 2), &Int64), Some(Float64));
+        let seconds = DataType::Duration(arrow_schema::TimeUnit::Second);
+        let nanoseconds = DataType::Duration(arrow_schema::TimeUnit::Nanosecond);
+        assert_eq!(widest(&seconds, &nanoseconds), Some(nanoseconds));
         assert_eq!(widest(&Utf8, &Int64), None);
         assert_eq!(widest(&Boolean, &Int64), None);
     }

@@ -231,7 +231,7 @@ impl Source for ParquetFile {
 
     fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
         match is_ordered(self.metadata().file_metadata(), column) {
-            true => first_dictionary(self, column),
+            true => Ok(Some(first_dictionary(self, column)?.unwrap_or_default())),
             false => Ok(None),
         }
     }

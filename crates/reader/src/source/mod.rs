@@ -2,24 +2,23 @@
 //! [`Partition`]s in order, a partition is an iterator of Arrow record batches.
 
 pub(crate) mod batches;
+mod input_file;
 pub(crate) mod names;
 pub(crate) mod nearest;
+mod summary;
 
-use std::fs::{File, Metadata};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, SchemaRef};
-use serde::{Deserialize, Serialize};
 
+pub use self::input_file::InputFile;
 use self::nearest::suggestion;
+pub use self::summary::{Checksums, ReadCounts, Summary};
 use crate::error::{Error, ErrorKind, Result, shell_word};
 use crate::predicate::Predicate;
-use crate::storage;
 
 /// Rows of a record batch unless a scan asks otherwise. Larger batches leave the caches and cost more.
 pub const DEFAULT_BATCH_ROWS: usize = 4_096;
@@ -68,7 +67,7 @@ pub trait Source: Send + Sync {
     }
 
     /// The levels of a column of text in the order that its writer gave them: those of an ordered category. `None` where
-    /// nobody gave one.
+    /// nobody gave one; empty where one was given and is not in the file.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -407,200 +406,6 @@ impl RowNumbers {
         match self {
             Self::Run(own) => Self::Run(own.start + rows..own.end + rows),
             other => other,
-        }
-    }
-}
-
-/// A file as it was when the source was opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InputFile {
-    /// Path as it was given or found.
-    pub path: PathBuf,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Time of the last modification, where the file system keeps one.
-    pub modified: Option<SystemTime>,
-    /// What else tells it from a file that took its place.
-    identity: Identity,
-    /// Rows, where the format says so without reading the data.
-    pub rows: Option<u64>,
-}
-
-/// What a file system knows of a file beside its size and time: the device, the number of the file there, and the time
-/// at which anything of it changed, which no program can set back. Zeros where there is no such thing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    number: u64,
-    changed: (i64, i64),
-}
-
-impl Identity {
-    #[cfg(unix)]
-    fn of(found: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self { device: found.dev(), number: found.ino(), changed: (found.ctime(), found.ctime_nsec()) }
-    }
-
-    #[cfg(not(unix))]
-    fn of(_: &Metadata) -> Self {
-        Self::default()
-    }
-
-    fn is_other_file(self, other: Self) -> bool {
-        (self.device, self.number) != (other.device, other.number)
-    }
-}
-
-impl InputFile {
-    /// The file as it is now.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Io`] where the system does not find it.
-    pub fn of(path: &Path) -> Result<Self> {
-        let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        Ok(Self::found(path, &found))
-    }
-
-    /// The file of which the system says this.
-    pub(crate) fn found(path: &Path, found: &Metadata) -> Self {
-        let modified = found.modified().ok();
-        let identity = Identity::of(found);
-        Self { path: path.to_path_buf(), bytes: found.len(), modified, identity, rows: None }
-    }
-
-    /// The same file, of which the format says that it has so many rows.
-    pub(crate) fn with_rows(mut self, rows: u64) -> Self {
-        self.rows = Some(rows);
-        self
-    }
-
-    /// Opens the file again; what is opened must be what was found first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Changed`], [`ErrorKind::Io`].
-    pub(crate) fn open_unchanged(&self) -> Result<File> {
-        let file = storage::open(&self.path)?;
-        let now = file.metadata().map_err(|e| Error::io(&self.path, e))?;
-        self.check_unchanged(&now)?;
-        Ok(file)
-    }
-
-    /// Fails when the file is no longer the one that was opened.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Changed`], [`ErrorKind::Io`].
-    pub fn verify_unchanged(&self) -> Result<()> {
-        self.check_unchanged(&std::fs::metadata(&self.path).map_err(|e| Error::io(&self.path, e))?)
-    }
-
-    fn check_unchanged(&self, now: &Metadata) -> Result<()> {
-        let path = &self.path;
-        let now = Self { rows: self.rows, ..Self::found(path, now) };
-        if now == *self {
-            return Ok(());
-        }
-        let message = if now.bytes != self.bytes {
-            format!("the file changed from {} to {} bytes after it was opened", self.bytes, now.bytes)
-        } else if now.identity.is_other_file(self.identity) {
-            "another file took the place of this one after it was opened".to_string()
-        } else {
-            "the file was modified after it was opened".to_string()
-        };
-        Err(Error::new(ErrorKind::Changed, message).at_path(path))
-    }
-}
-
-/// Pages that were read, and those among them whose bytes a checksum protects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Checksums {
-    /// Pages read.
-    pub pages: u64,
-    /// Pages with a checksum; it was right, or reading had failed.
-    pub protected: u64,
-}
-
-/// What scans have read, and what they could pass over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ReadCounts {
-    /// Bytes read from files: pages with their headers of Parquet, text as it is stored of CSV. What
-    /// opening a file reads (footers, samples) is not among them.
-    pub bytes: u64,
-    /// Row groups that were decoded, in whole or in part, once for every scan.
-    pub row_groups: u64,
-    /// Row groups that were not read because no row of theirs can pass the filter.
-    pub row_groups_skipped: u64,
-    /// Rows of those row groups, and of whole files passed over, where their number is known.
-    pub rows_skipped: u64,
-    /// Rows that were decoded and did not pass the filter; a report tells of them with the other rows.
-    #[serde(skip)]
-    pub rows_filtered: u64,
-}
-
-impl std::ops::Add for ReadCounts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            bytes: self.bytes + other.bytes,
-            row_groups: self.row_groups + other.row_groups,
-            row_groups_skipped: self.row_groups_skipped + other.row_groups_skipped,
-            rows_skipped: self.rows_skipped + other.rows_skipped,
-            rows_filtered: self.rows_filtered + other.rows_filtered,
-        }
-    }
-}
-
-/// What a source knows of its data without reading it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Rows, where the format says so.
-    pub rows: Option<u64>,
-    /// Row groups of Parquet files.
-    pub row_groups: Option<usize>,
-    /// Rows of the largest row group.
-    pub largest_row_group: Option<u64>,
-    /// Nulls of every column of the schema, where statistics say so.
-    pub null_counts: Vec<Option<u64>>,
-    /// An estimate of the bytes that one thread holds while it decodes a column: a page and a dictionary.
-    pub decode_bytes: Vec<u64>,
-    /// Bytes that one thread holds whatever columns it decodes: a chunk of text.
-    pub partition_bytes: u64,
-}
-
-impl Summary {
-    /// Nothing is known of `columns` columns.
-    pub fn unknown(columns: usize) -> Self {
-        Self { null_counts: vec![None; columns], decode_bytes: vec![0; columns], ..Self::default() }
-    }
-
-    /// No file yet, of `columns` columns.
-    pub(crate) fn of_no_file(columns: usize) -> Self {
-        Self {
-            rows: Some(0),
-            row_groups: Some(0),
-            null_counts: vec![Some(0); columns],
-            decode_bytes: vec![0; columns],
-            ..Self::default()
-        }
-    }
-
-    /// Adds a file, whose columns `order` finds for each column of this one; one that it lacks is null in all rows.
-    pub(crate) fn add(&mut self, other: &Self, order: &[Option<usize>]) {
-        let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b);
-        self.rows = sum(self.rows, other.rows);
-        self.row_groups = self.row_groups.zip(other.row_groups).map(|(a, b)| a + b);
-        self.largest_row_group = self.largest_row_group.max(other.largest_row_group);
-        self.partition_bytes = self.partition_bytes.max(other.partition_bytes);
-        for (column, &theirs) in order.iter().enumerate() {
-            let nulls = theirs.map_or(other.rows, |theirs| other.null_counts[theirs]);
-            self.null_counts[column] = sum(self.null_counts[column], nulls);
-            let bytes = theirs.map_or(0, |theirs| other.decode_bytes[theirs]);
-            self.decode_bytes[column] = self.decode_bytes[column].max(bytes);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use arrow_schema::{DataType, Schema};
 use serde::Serialize;
-use streamreg_core::{Design, Factor, ModelSpec, Precision, Unseen, in_order};
+use streamreg_core::{Design, Factor, ModelSpec, Precision, Unseen, in_order, is_text};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
 use streamreg_solve::{Vcov, Warning};
 
@@ -245,26 +245,16 @@ fn of_predictions(source: &dyn Source, model: &Model, threads: usize) -> Result<
 impl LevelEstimate {
     /// Levels of numbers take no text.
     fn forget_numbers(&mut self, schema: &Schema) {
-        let is_text = |name: &String| {
-            let kind = schema.field_with_name(name).map(|field| field.data_type().clone());
-            kind.is_ok_and(|kind| {
-                matches!(
-                    kind,
-                    DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..)
-                )
-            })
-        };
-        if !self.columns.iter().any(is_text) {
+        let has_text =
+            |name: &String| schema.field_with_name(name).is_ok_and(|field| is_text(field.data_type()));
+        if !self.columns.iter().any(has_text) {
             self.text_bytes = 0;
         }
     }
 }
 
 fn type_name(kind: &DataType) -> String {
-    match kind {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
-        other => other.to_string(),
-    }
+    if is_text(kind) { "text".into() } else { kind.to_string() }
 }
 
 /// Decodes every column of every row, which checks page checksums and row counts on the way.

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use arrow_schema::{DataType, Schema};
-use streamreg_core::{Design, Factor, Level, ModelSpec};
+use arrow_schema::Schema;
+use streamreg_core::{Design, Factor, Level, ModelSpec, is_text as is_text_type};
 use streamreg_reader::Source;
 use streamreg_reader::csv::{CsvOptions, ReadsAs, reads_as};
 use streamreg_solve::Warning;
@@ -24,7 +24,7 @@ pub(crate) fn refuse_doubtful(regression: &Regression, schema: &Schema, source: 
             .find(|doubt| doubt.nearly_number)
             .map_or(Ok(()), |doubt| Err(doubt.error.into()));
     };
-    let is_text = |name: &str| schema.field_with_name(name).is_ok_and(|f| *f.data_type() == DataType::Utf8);
+    let is_text = |name: &str| schema.field_with_name(name).is_ok_and(|f| is_text_type(f.data_type()));
     let meant = declared(&spec);
     let features = spec.terms.iter().flat_map(|term| term.factors());
     let features = features.filter(|f| !matches!(f, Factor::Category(_))).flat_map(Factor::columns);

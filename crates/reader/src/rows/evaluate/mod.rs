@@ -32,16 +32,30 @@ thread_local! {
 
 /// Does `work`, all of which shares what text may be made: the expressions of a batch, the parts of an expression.
 pub(super) fn one_budget<T>(work: impl FnOnce() -> T) -> T {
-    MADE.with(|made| {
-        let (depth, bytes) = made.get();
-        made.set((depth + 1, if depth == 0 { 0 } else { bytes }));
-    });
-    let outcome = work();
-    MADE.with(|made| {
-        let (depth, bytes) = made.get();
-        made.set((depth.saturating_sub(1), bytes));
-    });
-    outcome
+    let _within = Within::enter();
+    work()
+}
+
+/// An evaluation that goes on. It ends even where a panic ends it: the thread may be given other batches.
+struct Within;
+
+impl Within {
+    fn enter() -> Self {
+        MADE.with(|made| {
+            let (depth, bytes) = made.get();
+            made.set((depth + 1, if depth == 0 { 0 } else { bytes }));
+        });
+        Self
+    }
+}
+
+impl Drop for Within {
+    fn drop(&mut self) {
+        MADE.with(|made| {
+            let (depth, bytes) = made.get();
+            made.set((depth.saturating_sub(1), bytes));
+        });
+    }
 }
 
 /// What cannot be computed, and the first row of which that is so.
@@ -188,4 +202,16 @@ fn all_there<R: Copy + Default>(
         }
     }
     Ok(values.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_evaluation() {
+        let outcome = std::panic::catch_unwind(|| one_budget(|| panic!("a decoder's")));
+        assert!(outcome.is_err());
+        assert_eq!(MADE.get().0, 0);
+    }
 }
