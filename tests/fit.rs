@@ -365,7 +365,7 @@ fn output_and_model_files() {
     let computed = Regression::new("y").fit_paths(&[dir.path("d.csv")]).unwrap();
     assert_eq!(model.coefficients(), &computed.coefficients[..]);
     let saved: Value = serde_json::from_str(&dir.read("m.json")).unwrap();
-    assert_eq!((&saved["streamreg_model"], &saved["ledger"]["rows_used"]), (&json!(2), &json!(200)));
+    assert_eq!((&saved["streamreg_model"], &saved["ledger"]["rows_used"]), (&json!(3), &json!(200)));
 }
 
 #[test]

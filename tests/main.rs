@@ -12,6 +12,8 @@
 //! | `filters` | filters, computed columns, and the other formats of files |
 //! | `penalized` | ridge, lasso, elastic net against 50 digits; cross-validation against fits of the rows |
 //! | `iterative` | iterative solvers: against solvers of others and the exact pass, sparse and hashed designs, curves |
+//! | `numbers` | where digits are lost on the way: the smallest cases |
+//! | `differential` | random regressions against their solution over the rationals |
 //! | `algebra` | what must hold for any data |
 //! | `exact` | exact sums: the same bits for any order, layout, format and split |
 //! | `bits` | the same bits for any threads, batches and cuts |
@@ -39,6 +41,7 @@ mod categories;
 #[cfg(unix)]
 mod commands;
 mod datasets;
+mod differential;
 
 mod exact;
 mod extremes;
@@ -57,6 +60,7 @@ mod iterative;
 mod memory;
 mod mutants;
 mod nist;
+mod numbers;
 #[cfg(unix)]
 mod outputs;
 mod penalized;

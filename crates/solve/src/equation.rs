@@ -12,9 +12,13 @@ pub struct Equation {
     /// Whether a constant is estimated too.
     pub intercept: bool,
     /// Observations: rows, or the sum of the weights where these are frequencies.
-    pub nobs: u64,
+    pub nobs: u128,
     /// Sum of the logarithms of analytic weights; 0 for others.
     pub log_weights: f64,
+    /// How far rounding may have moved the cells of every feature, as a share of its norm about zero; all 0 where it is empty.
+    pub cell_errors: Vec<f64>,
+    /// How many times larger the sums are that cross-products were combined from; 1 where they were not.
+    pub amplification: f64,
 }
 
 impl Equation {

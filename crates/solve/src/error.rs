@@ -29,13 +29,6 @@ pub enum Error {
         /// The penalty.
         lambda: f64,
     },
-    /// Coordinate descent did not come close enough to the minimum.
-    NoDescent {
-        /// The penalty.
-        lambda: f64,
-        /// How far it was, as a share of the response's sum of squares.
-        gap: f64,
-    },
     /// An option is outside its range.
     Option(String),
     /// The data do not allow the covariance that was asked for.
@@ -62,11 +55,6 @@ impl fmt::Display for Error {
                 f,
                 "column {column:?} depends on those before it, and with the penalty {lambda} the solution is not \
                  unique; take a larger penalty, or leave the column out"
-            ),
-            Self::NoDescent { lambda, gap } => write!(
-                f,
-                "coordinate descent did not converge at the penalty {lambda}: it is within {gap:.1e} of the sum of \
-                 squares; take a larger penalty"
             ),
             Self::Option(message) | Self::Inference(message) => f.write_str(message),
         }

@@ -42,7 +42,7 @@ pub use error::{Error, Result};
 pub use fit::absorb::Absorbed;
 pub use fit::aliased::Aliased;
 pub use fit::error_analysis::{WANTED_DIGITS, WARNING_DIGITS};
-pub use fit::solution::{Covariance, LevelCovariance};
+pub use fit::solution::{Covariance, FittedVariance, LevelVariance};
 pub use fit::{Attempt, Fit, RankMargin, SolveInput, fit};
 pub use inference::wald::{Restriction, WaldTest};
 pub use inference::{Glance, TermEstimate, distributions};

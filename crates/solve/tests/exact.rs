@@ -150,8 +150,10 @@ fn three_hundred_columns_take_no_time() {
         response: "y".into(),
         features: (0..p).map(|j| format!("g[{j}]")).collect(),
         intercept: true,
-        nobs: n as u64,
+        nobs: n as u128,
         log_weights: 0.0,
+        cell_errors: Vec::new(),
+        amplification: 1.0,
     };
     let fit = fit(SolveInput::Exact(&double_double), &equation, &SolveOptions::default()).unwrap().fit;
     assert_eq!(fit.rank, p + 1);

@@ -223,8 +223,10 @@ impl Cells {
             response: "y".into(),
             features: (1..self.columns.len()).map(|j| format!("x{j}")).collect(),
             intercept: self.intercept,
-            nobs: self.rows() as u64,
+            nobs: self.rows() as u128,
             log_weights: 0.0,
+            cell_errors: Vec::new(),
+            amplification: 1.0,
         }
     }
 

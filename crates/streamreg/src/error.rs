@@ -181,9 +181,7 @@ impl From<streamreg_solve::Error> for Error {
             streamreg_solve::Error::Collinear(_) | streamreg_solve::Error::Singular { .. } => {
                 ErrorKind::Collinear
             }
-            streamreg_solve::Error::NoDescent { .. } | streamreg_solve::Error::NotConverged => {
-                ErrorKind::NotConverged
-            }
+            streamreg_solve::Error::NotConverged => ErrorKind::NotConverged,
             streamreg_solve::Error::Option(_) => ErrorKind::Request,
             _ => ErrorKind::Data,
         };

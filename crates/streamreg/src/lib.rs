@@ -70,7 +70,7 @@ pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
 pub use model::evaluate::{EvaluateOptions, Evaluation};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
-pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
+pub use model::{Coarse, Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
 #[doc(hidden)]
 pub use output::{abandon_outputs, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};

@@ -27,7 +27,13 @@ impl Group<'_> {
             self.check_square(base, products.gram[at * n + at])?;
         }
         let (means, combined) = bases.combine_double_double(&products.gram, &products.means);
-        Ok(Some(DoubleDoubleProducts::from_parts(self.rows(), products.weight, means, combined)))
+        let whole = bases
+            .columns
+            .iter()
+            .map(|column| column.iter().all(|&(at, f)| products.whole[at] && f.fract() == 0.0));
+        let whole = whole.collect();
+        let combined = DoubleDoubleProducts::from_parts(self.rows(), products.weight, means, combined);
+        Ok(Some(combined.with_whole(whole)))
     }
 
     /// Cross-products and means of base columns.
@@ -37,15 +43,17 @@ impl Group<'_> {
             bases.items.iter().map(|base| self.exact_sum(base)).collect::<Option<_>>()?;
         let n = bases.items.len();
         let mut gram = vec![fx128::ZERO; n * n];
+        let mut whole = vec![false; n];
         for j in 0..n {
             for i in j..n {
                 let product = self.exact_product(&bases.items[i], &bases.items[j])?;
+                whole[j] |= i == j && product.is_whole() && sums[j].is_whole();
                 let centred = weight.mul(&product).sub(&sums[i].mul(&sums[j])).div_to_double(&weight);
                 (gram[j * n + i], gram[i * n + j]) = (centred, centred);
             }
         }
         let means = sums.iter().map(|sum| sum.div_to_double(&weight)).collect();
-        Some(BaseProducts { weight: weight.to_double(), means, gram })
+        Some(BaseProducts { weight: weight.to_double(), means, gram, whole })
     }
 
     /// Refuses a sum of squares that is beyond the range of float64, or so small that its low part is.
@@ -61,8 +69,7 @@ impl Group<'_> {
         if square.0.is_finite() && fine {
             return Ok(());
         }
-        let message = "the squares of its values are beyond float64's range; rescale the column";
-        let error = Error::new(ErrorKind::Overflow, message);
+        let error = Error::new(ErrorKind::Overflow, self.design.beyond_range());
         Err(match base.variable {
             Some(v) => error.in_column(&self.design.variables[v].label),
             None => error,
@@ -96,8 +103,8 @@ impl Group<'_> {
         let items =
             (0..self.design.variables.len()).map(|v| BaseColumn { variable: Some(v), levels: Vec::new() });
         let bases = BaseColumns { items: items.collect(), columns: Vec::new() };
-        let BaseProducts { weight, means, gram } = self.double_double_of(&bases)?;
-        Some(DoubleDoubleProducts::from_parts(self.rows(), weight, means, gram))
+        let BaseProducts { weight, means, gram, whole } = self.double_double_of(&bases)?;
+        Some(DoubleDoubleProducts::from_parts(self.rows(), weight, means, gram).with_whole(whole))
     }
 
     fn exact_weight(&self) -> Option<BigFixed> {
@@ -129,11 +136,13 @@ impl Group<'_> {
     }
 }
 
-/// Cross-products of base columns, row-major, and their means.
+/// Cross-products of base columns, row-major, their means, and which of them are whole numbers.
 struct BaseProducts {
     weight: fx128,
     means: Vec<fx128>,
     gram: Vec<fx128>,
+    /// Which hold whole numbers.
+    whole: Vec<bool>,
 }
 
 impl BaseColumns {

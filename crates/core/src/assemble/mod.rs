@@ -225,8 +225,8 @@ fn dense_of(design: &Design, record: Record<'_>) -> Result<CrossProducts> {
         let square = record.product(j, j);
         // Squares below this have lost digits, or all of themselves, to underflow.
         if !square.is_finite() || (square > 0.0 && square < 1e-280) {
-            let message = "the squares of its values are beyond float64's range; rescale the column";
-            return Err(Error::new(ErrorKind::Overflow, message).in_column(&design.variables[j].label));
+            let error = Error::new(ErrorKind::Overflow, design.beyond_range());
+            return Err(error.in_column(&design.variables[j].label));
         }
         products[j * m + j] = products[j * m + j].max(0.0);
     }

@@ -4,7 +4,7 @@ use faer::fx128;
 
 use super::Group;
 use crate::design::bind::powers;
-use crate::design::layout::{BaseColumn, Basis};
+use crate::design::layout::{Basis, Layout};
 use crate::design::{Design, Piece};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sums::cross_products::CrossProducts;
@@ -13,15 +13,22 @@ use crate::sums::groups::Record;
 use crate::sums::moments::Moments;
 
 impl Group<'_> {
-    /// Decimal digits that combining sums of powers to orthogonal polynomials leaves their cross-products; `None` without
-    /// any. Exact sums of powers are combined without loss, but the factors are float64.
-    pub fn digits(&self) -> Option<f64> {
-        let share = if self.exact_sum(&BaseColumn::default()).is_some() {
-            self.amplification.sqrt()
-        } else {
-            self.amplification
-        };
-        (!self.design.polynomials.is_empty()).then(|| -(share * f64::EPSILON / 2.0).log10())
+    /// How many times larger the cross-products of powers are than those of the orthogonal polynomials that they are combined
+    /// to; 1 without any.
+    pub fn amplification(&self) -> f64 {
+        self.amplification
+    }
+
+    /// How far rounding may have moved the cells of every column of `layout` from what its term says, as a share of the
+    /// column's norm about zero. Columns of the data, and of levels, are what they are.
+    /// Of computed cells all may be `kept`, or the nearest float64.
+    pub fn cell_errors(&self, layout: &Layout, kept: bool) -> Vec<f64> {
+        layout.cell_errors(self.design, self.amplification.sqrt(), kept)
+    }
+
+    /// Whether sums are exact.
+    pub fn is_exact(&self) -> bool {
+        self.design.exact
     }
 
     /// The orthogonal polynomials of the group's rows, each with what [`Group::digits`] is told by.

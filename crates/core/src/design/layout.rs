@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::design::{
-    BoundTerm, Category, Check, Design, Monomial, Piece, TermFactor, monomials, no_level, raised,
+    BoundTerm, Category, Check, Content, Design, Monomial, Piece, TermFactor, monomials, no_level, raised,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::levels::Level;
@@ -147,6 +147,28 @@ impl Layout {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()
+    }
+
+    /// How far rounding may have moved the cells of every column from what its term says, as a share of the column's norm about
+    /// zero; empty where no column is computed. `amplification` is how many times larger the powers are that polynomials are made of; of computed cells all is
+    /// `kept`, or the nearest float64.
+    pub fn cell_errors(&self, design: &Design, amplification: f64, kept: bool) -> Vec<f64> {
+        if !(0..design.first_response()).any(|v| design.is_computed(v)) {
+            return Vec::new();
+        }
+        let polynomial = |v: usize| match &design.variables[v].content {
+            Content::Product(monomial) => monomial.iter().any(|piece| matches!(piece, Piece::Power(..))),
+            Content::MissingFlag(_) => false,
+        };
+        let of_column = |column: &LayoutColumn| {
+            let variables = || column.parts.iter().filter_map(|part| part.base.variable);
+            let roundings = variables().map(|v| design.roundings(v, kept)).max().unwrap_or(0);
+            let parts = column.parts.len() + 1;
+            let (factors, larger) =
+                if variables().any(polynomial) { (parts, amplification) } else { (0, 1.0) };
+            f64::EPSILON / 2.0 * (roundings + factors) as f64 * larger
+        };
+        self.columns.iter().map(of_column).collect()
     }
 
     /// The category that is eliminated first, if there is one.

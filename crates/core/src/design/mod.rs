@@ -356,6 +356,30 @@ impl Design {
         self.variables.iter().position(|v| matches!(&v.content, Content::Product(m) if m == monomial))
     }
 
+    /// What is wrong with a column whose squares float64 does not hold.
+    pub(crate) fn beyond_range(&self) -> &'static str {
+        if self.weights.is_some() {
+            "the squares of its values, times the weights, are beyond float64's range; rescale the weights or the column"
+        } else {
+            "the squares of its values are beyond float64's range; rescale the column"
+        }
+    }
+
+    /// How many roundings to float64 a variable has behind it, beside those of the columns that it is computed from, where all of
+    /// it is `kept`, or the nearest float64.
+    pub(crate) fn roundings(&self, variable: usize, kept: bool) -> usize {
+        let Content::Product(monomial) = &self.variables[variable].content else { return 0 };
+        let of_piece = |piece: &Piece| match piece {
+            Piece::Column(_) => 0,
+            Piece::Expr(expr) => expr.calls() + usize::from(!kept),
+            Piece::Power(index, exponent) => {
+                *exponent as usize * self.polynomials[*index].argument.calls() + usize::from(!kept)
+            }
+        };
+        let products = if kept { 0 } else { monomial.len().saturating_sub(1) };
+        monomial.iter().map(of_piece).sum::<usize>() + products
+    }
+
     /// The variable that marks where another one is missing.
     pub fn flag_of(&self, variable: usize) -> Option<usize> {
         self.variables.iter().position(|v| matches!(v.content, Content::MissingFlag(of) if of == variable))

@@ -46,13 +46,12 @@ pub(crate) fn column_of<'a>(content: &Content, computed: &'a Computed, numbers: 
 pub(crate) fn compute(design: &Design, numbers: &[&[f64]], rows: usize) -> Vec<Computed> {
     let inputs = Inputs { design, numbers, rows };
     let variables = design.variables.iter().map(|variable| &variable.content);
+    let mut arguments = vec![None; design.polynomials.len()];
     if design.exact {
-        let mut arguments = vec![None; design.polynomials.len()];
         return variables
             .map(|content| of(content, |m| inputs.double_double(m, &mut arguments).into()))
             .collect();
     }
-    let mut arguments = vec![None; design.polynomials.len()];
     variables.map(|content| of(content, |m| inputs.product(m, &mut arguments).into())).collect()
 }
 
@@ -80,17 +79,17 @@ impl<'a> Inputs<'a> {
         position.map_or(&[][..], |position| self.numbers[position])
     }
 
-    fn product(&self, monomial: &Monomial, arguments: &mut [Option<Vec<f64>>]) -> Vec<f64> {
+    /// A product of pieces, each rounded once: what an expression says may cancel.
+    fn product(&self, monomial: &Monomial, arguments: &mut [Option<Vec<fx128>>]) -> Vec<f64> {
         let mut product: Option<Vec<f64>> = None;
         for piece in monomial {
             let values = match piece {
                 Piece::Column(column) => self.numbers[*column].to_vec(),
-                Piece::Expr(expr) => evaluate(expr, self.rows, &|name: &str| self.by_name(name)),
+                Piece::Expr(expr) => rounded(self.evaluate_double_double(expr)),
                 Piece::Power(index, exponent) => {
-                    let argument = || self.shifted(&self.design.polynomials[*index]);
+                    let argument = || self.shifted_double_double(&self.design.polynomials[*index]);
                     let base = arguments[*index].get_or_insert_with(argument);
-                    let power = |&t: &f64| (1..*exponent).fold(t, |power, _| power * t);
-                    base.iter().map(power).collect()
+                    base.iter().map(|&t| power(t, *exponent).0).collect()
                 }
             };
             product = Some(match product {
@@ -102,13 +101,6 @@ impl<'a> Inputs<'a> {
             });
         }
         product.unwrap_or_else(|| vec![1.0; self.rows])
-    }
-
-    /// `(argument - shift) / scale`.
-    fn shifted(&self, polynomial: &Polynomial) -> Vec<f64> {
-        let mut values = evaluate(&polynomial.argument, self.rows, &|name: &str| self.by_name(name));
-        values.iter_mut().for_each(|v| *v = (*v - polynomial.shift) / polynomial.scale);
-        values
     }
 
     /// As [`Inputs::product`], in double-double.
@@ -135,6 +127,7 @@ impl<'a> Inputs<'a> {
         product.unwrap_or_else(|| vec![fx128::ONE; self.rows])
     }
 
+    /// `(argument - shift) / scale`.
     fn shifted_double_double(&self, polynomial: &Polynomial) -> Vec<fx128> {
         let (shift, scale) = (fx128::from_f64(polynomial.shift), fx128::from_f64(polynomial.scale));
         let mut values = self.evaluate_double_double(&polynomial.argument);
@@ -155,11 +148,8 @@ fn finite_product(a: fx128, b: fx128) -> fx128 {
     if product.1.is_finite() { product } else { fx128::from_f64(a.0 * b.0) }
 }
 
-/// The values of an expression, NaN wherever a column of it is not finite.
-fn evaluate<'a>(expr: &Expr, rows: usize, by_name: &impl Fn(&str) -> &'a [f64]) -> Vec<f64> {
-    let mut values = expr.evaluate(rows, by_name);
-    mark_missing(expr, by_name, |row| values[row] = f64::NAN);
-    values
+fn rounded(values: Vec<fx128>) -> Vec<f64> {
+    values.into_iter().map(|v| v.0).collect()
 }
 
 /// Calls `mark` for the rows in which a column of an expression is not finite: arithmetic alone would make numbers

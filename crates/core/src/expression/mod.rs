@@ -188,6 +188,16 @@ impl Expr {
         }
     }
 
+    /// How many functions are applied one to the other, or in both operands: each is off by a unit in the last place.
+    pub(crate) fn calls(&self) -> usize {
+        match self {
+            Self::Number(_) | Self::Column(_) => 0,
+            Self::Negate(argument) => argument.calls(),
+            Self::Binary(_, left, right) => left.calls() + right.calls(),
+            Self::Call(_, argument) => 2 + argument.calls(),
+        }
+    }
+
     fn value<'a>(&self, column: &impl Fn(&str) -> &'a [f64]) -> Value<'a> {
         match self {
             Self::Number(x) => Value::Number(*x),

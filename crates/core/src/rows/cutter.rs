@@ -435,7 +435,7 @@ impl<'d> BlockCutter<'d> {
     pub(crate) fn refusal(&self, refused: BlockError) -> Error {
         match refused {
             BlockError::Value { variable } => {
-                let message = "the squares of its values are beyond float64's range; rescale the column";
+                let message = self.design.beyond_range();
                 Error::new(ErrorKind::Overflow, message).in_column(&self.design.variables[variable].label)
             }
             BlockError::Scores => {

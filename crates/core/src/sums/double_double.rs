@@ -14,6 +14,8 @@ pub struct DoubleDoubleProducts {
     means: Vec<fx128>,
     /// Lower triangle, column-major, `variables` x `variables`.
     products: Vec<fx128>,
+    /// Which columns hold whole numbers, as their sums tell.
+    whole: Vec<bool>,
 }
 
 impl DoubleDoubleProducts {
@@ -21,7 +23,17 @@ impl DoubleDoubleProducts {
     /// products, column-major with as many rows as there are means.
     pub fn from_parts(rows: u64, weight: fx128, means: Vec<fx128>, products: Vec<fx128>) -> Self {
         debug_assert_eq!(products.len(), means.len() * means.len());
-        Self { rows, weight, means, products }
+        let whole = vec![false; means.len()];
+        Self { rows, weight, means, products, whole }
+    }
+
+    /// Says which columns hold whole numbers. No cell of theirs was rounded, so however little they vary, beside their mean or
+    /// beside other columns, is meant.
+    #[must_use]
+    pub fn with_whole(mut self, whole: Vec<bool>) -> Self {
+        debug_assert_eq!(whole.len(), self.means.len());
+        self.whole = whole;
+        self
     }
 
     /// Those of some of the variables, in the given order.
@@ -34,7 +46,8 @@ impl DoubleDoubleProducts {
             }
         }
         let means = variables.iter().map(|&v| self.means[v]).collect();
-        Self { rows: self.rows, weight: self.weight, means, products }
+        let whole = variables.iter().map(|&v| self.whole[v]).collect();
+        Self { rows: self.rows, weight: self.weight, means, products, whole }
     }
 
     /// Number of variables, the response included.
@@ -55,6 +68,11 @@ impl DoubleDoubleProducts {
     /// Weighted mean of a variable.
     pub fn mean(&self, variable: usize) -> fx128 {
         self.means[variable]
+    }
+
+    /// Whether a variable holds whole numbers: see [`DoubleDoubleProducts::with_whole`].
+    pub fn is_whole(&self, variable: usize) -> bool {
+        self.whole[variable]
     }
 
     /// Weighted sum of `(x_i - mean_i) (x_j - mean_j)`.

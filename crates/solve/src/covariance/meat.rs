@@ -27,7 +27,7 @@ pub struct Meat {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sizes {
     /// Observations: rows, or the sum of frequencies.
-    pub observations: u64,
+    pub observations: u128,
     /// Coefficients that count.
     pub coefficients: usize,
 }
@@ -53,6 +53,9 @@ impl Meat {
         sizes: Sizes,
     ) -> Result<Self> {
         let (n, k) = (sizes.observations as f64, sizes.coefficients as f64);
+        if bread.width() == 0 {
+            return Ok(Self { values: Vec::new(), added: None, decisive: 0, noise: 0.0 });
+        }
         let rotate = |products: Vec<f64>| if rotated { products } else { rotate(bread, &products) };
         let mut meat = match (totals.meat(), totals.clusters()) {
             (Some(products), _) => {
@@ -92,7 +95,7 @@ impl Meat {
     /// The same for residuals of the standard deviation `sigma` in so many rows: where scores cancel, what is left of
     /// `n` of them is about `n eps²` of their squares.
     #[must_use]
-    pub fn beside(mut self, sigma: f64, rows: u64) -> Self {
+    pub fn beside(mut self, sigma: f64, rows: u128) -> Self {
         const CAUTION: f64 = 1e3;
         let noise = CAUTION * rows as f64 * (f64::EPSILON * sigma).powi(2);
         self.noise = if noise.is_finite() { noise } else { 0.0 };
@@ -117,10 +120,16 @@ impl Meat {
         let variance = of(&self.values);
         match &self.added {
             Some(added) => (variance > ROUNDING * of(added)).then_some(variance),
+            None if self.noise == 0.0 => Some(variance.max(0.0)),
             None => {
                 let square: f64 = row.iter().map(|v| v * v).sum();
-                let variance = variance.max(0.0);
-                (self.noise == 0.0 || variance > self.noise * square).then_some(variance)
+                // Where there are fewer clusters than coefficients, parts of the sum may cancel.
+                let lines = self.values.chunks_exact(k.max(1)).zip(row);
+                let part = |(line, a): (&[f64], &f64)| {
+                    line.iter().zip(row).map(|(m, b)| (a * m * b).abs()).sum::<f64>()
+                };
+                let parts: f64 = lines.map(part).sum();
+                (variance > self.noise * square && variance > ROUNDING * parts).then_some(variance)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::bread::Bread;
 use super::meat::Meat;
 use super::{Vcov, VcovSummary};
 use crate::fit::Fit;
-use crate::fit::solution::Covariance;
+use crate::fit::solution::{Covariance, FittedVariance};
 use crate::inference::wald::{Restriction, quadratic};
 use crate::inference::{TermEstimate, term_estimate};
 use crate::warning::Warning;
@@ -50,7 +50,7 @@ impl Fit {
     }
 
     /// Wald's F that all slopes are 0.
-    fn overall(&mut self, bread: &Bread, meat: &Meat, vcov: &VcovSummary, df: u64) {
+    fn overall(&mut self, bread: &Bread, meat: &Meat, vcov: &VcovSummary, df: u128) {
         let slopes = bread.terms.iter().skip(usize::from(bread.intercept));
         let restrictions: Vec<Restriction> =
             slopes.map(|&t| Restriction { coefficients: vec![(t, 1.0)], value: 0.0 }).collect();
@@ -77,23 +77,19 @@ impl Fit {
     }
 }
 
-/// The covariance, with what predictions need of it: the fitted value at the means.
+/// The covariance, with what predictions need of it.
 fn covariance(bread: &Bread, meat: &Meat, vcov: &VcovSummary) -> Option<Covariance> {
     let k = bread.width();
     let values = meat.between(&bread.root, k);
     if vcov.kind == Vcov::Iid || values.iter().any(|v| !v.is_finite()) {
         return None;
     }
-    let (mut means, mut variance_at_means, mut covariance_at_means) = (None, 0.0, Vec::new());
+    let (mut root, mut means) = (bread.root.clone(), None);
     if bread.intercept {
-        let mut rows = vec![0.0; k];
-        rows[0] = 1.0 / bread.weight.sqrt();
-        (1..k).for_each(|i| rows.extend_from_slice(bread.row(i)));
-        let about = meat.between(&rows, k);
-        variance_at_means = about[0];
-        covariance_at_means = about[1..k].to_vec();
-        means = Some(bread.centre[..k - 1].iter().map(|(mean, _)| *mean).collect());
+        root[0] = 1.0 / bread.weight.sqrt();
+        root[1..k].fill(0.0);
+        means = Some(bread.centre[..k - 1].to_vec());
     }
-    let (terms, vcov) = (bread.terms.clone(), vcov.clone());
-    Some(Covariance { terms, values, means, variance_at_means, covariance_at_means, vcov, levels: None })
+    let fitted = FittedVariance { root, middle: Some(meat.values.clone()), means, levels: None };
+    Some(Covariance { terms: bread.terms.clone(), values, vcov: vcov.clone(), fitted })
 }

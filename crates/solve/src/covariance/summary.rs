@@ -32,19 +32,19 @@ pub struct VcovSummary {
     pub clusters: Vec<ClusterCount>,
     /// Degrees of freedom of Student's t and of the denominator of F: `n - k`, or one less than the clusters of the
     /// category that has fewest. `None` where a model file does not say: then `n - k`.
-    pub df: Option<u64>,
+    pub df: Option<u128>,
     /// The small-sample choices.
     pub small_sample: SmallSample,
 }
 
 impl VcovSummary {
     /// Of an estimator that is robust to something.
-    pub fn robust(kind: Vcov, clusters: Vec<ClusterCount>, df: u64, small_sample: SmallSample) -> Self {
+    pub fn robust(kind: Vcov, clusters: Vec<ClusterCount>, df: u128, small_sample: SmallSample) -> Self {
         Self { kind, clusters, df: Some(df), small_sample }
     }
 
     /// Of independent errors.
-    pub(crate) fn iid(df: u64) -> Self {
+    pub(crate) fn iid(df: u128) -> Self {
         Self { df: Some(df), ..Self::default() }
     }
 }

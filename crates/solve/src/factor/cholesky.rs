@@ -3,7 +3,7 @@
 use faer::Mat;
 use streamreg_core::{CrossProducts, DoubleDoubleProducts};
 
-use super::{Decision, Factor, rounding_share, solve_upper};
+use super::{Decision, Factor, exact_rounding_share, rounding_share, solve_upper};
 use crate::scalar::{Scalar, dot};
 
 /// Relative residuals above this are not rounding, unless hardly a digit of anything is left.
@@ -15,13 +15,14 @@ pub(crate) fn factor(products: &CrossProducts, intercept: bool, rank_tol: f64) -
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
     let scale: Vec<f64> = (0..p).map(|j| gram(j, j).non_negative().sqrt()).collect();
     let rounding = |j: usize| if intercept { rounding_share(products.moments(), j, scale[j]) } else { 0.0 };
-    factor_gram(&scale, gram, gram(p, p).non_negative(), rounding, rank_tol, 0)
+    let rank = Rank { tolerance: rank_tol, most: most(products.moments().rows(), usize::from(intercept)) };
+    factor_gram(&scale, gram, gram(p, p).non_negative(), rounding, rank, 0)
 }
 
 /// The same of `products` in double-double.
 ///
-/// Cells are taken for what they are: sums that are exact see a column of integers however far from zero, so a small
-/// residual is no sign of the cells' rounding. What that rounding may have done is reported of every coefficient.
+/// Sums that are exact see a column of integers however far from zero. Of other cells what their rounding can make up is none of
+/// the column's own (`exact_rounding_share`); what it may have done else is reported of every coefficient.
 pub(crate) fn factor_double_double(
     products: &DoubleDoubleProducts,
     intercept: bool,
@@ -30,7 +31,24 @@ pub(crate) fn factor_double_double(
     let p = products.variables() - 1;
     let gram = |i: usize, j: usize| if intercept { products.centred(i, j) } else { products.uncentred(i, j) };
     let scale: Vec<_> = (0..p).map(|j| gram(j, j).non_negative().root()).collect();
-    factor_gram(&scale, gram, gram(p, p).non_negative(), |_| 0.0, rank_tol, 0)
+    let rounding =
+        |j: usize| if intercept { exact_rounding_share(products, j, scale[j].near()) } else { 0.0 };
+    let rank = Rank { tolerance: rank_tol, most: most(products.rows(), usize::from(intercept)) };
+    factor_gram(&scale, gram, gram(p, p).non_negative(), rounding, rank, 0)
+}
+
+/// What decides about the rank.
+#[derive(Clone, Copy)]
+pub(crate) struct Rank {
+    /// Columns with at most this share left are set aside.
+    pub(crate) tolerance: f64,
+    /// Columns that can be independent at most.
+    pub(crate) most: usize,
+}
+
+/// Columns that can be independent in `rows` rows, beside `others` that are there already.
+pub(crate) fn most(rows: u64, others: usize) -> usize {
+    usize::try_from(rows).unwrap_or(usize::MAX).saturating_sub(others)
 }
 
 /// Factors a Gram matrix of the features and, last, the response, whose entry is `of_response`. The features
@@ -44,11 +62,11 @@ pub(crate) fn factor_gram<T: Scalar>(
     gram: impl Fn(usize, usize) -> T,
     of_response: T,
     rounding: impl Fn(usize) -> f64,
-    rank_tol: f64,
+    rank: Rank,
     roundings: usize,
 ) -> Factor<T> {
     let (p, y) = (scale.len(), scale.len());
-    let mut decision = Decision::new(rank_tol);
+    let mut decision = Decision::new(rank.tolerance, rank.most);
     // Column `c` of `r` belongs to the `c`-th kept variable.
     let mut r = Mat::<T>::zeros(p, p);
     let mut column = vec![T::ZERO; p];

@@ -10,7 +10,7 @@ pub(crate) mod qr;
 pub(crate) mod svd;
 
 use faer::Mat;
-use streamreg_core::Moments;
+use streamreg_core::{DoubleDoubleProducts, Moments};
 
 use crate::scalar::Scalar;
 
@@ -50,6 +50,8 @@ pub(crate) struct Aside<T> {
     pub(crate) coordinates: Vec<T>,
     /// Its relative residual.
     pub(crate) residual: f64,
+    /// The share of its norm that the rounding of its cells can make up.
+    pub(crate) rounding: f64,
     /// Whether the arithmetic was too coarse to tell.
     pub(crate) undecided: bool,
 }
@@ -93,7 +95,20 @@ fn solve_upper<T: Scalar>(r: &Mat<T>, coordinates: &[T]) -> Vec<T> {
 /// The share of a centred column's norm that the rounding of its cells can make up: cells near a mean
 /// that is large beside their spread carry few digits of it.
 pub(crate) fn rounding_share(moments: &Moments, column: usize, scale: f64) -> f64 {
-    2.0 * f64::EPSILON * moments.mean(column).abs() * moments.weight().sqrt() / scale
+    share_of_rounding(moments.mean(column), moments.weight(), scale)
+}
+
+/// The same of sums that are exact. Whole numbers were not rounded: of these, however far from zero, every difference is
+/// meant. In a combination of columns the sums are rounded in double-double, which leaves of its norm what float64 leaves of cells.
+pub(crate) fn exact_rounding_share(products: &DoubleDoubleProducts, column: usize, scale: f64) -> f64 {
+    if products.is_whole(column) {
+        return 0.0;
+    }
+    share_of_rounding(products.mean(column).near(), products.weight().near(), scale)
+}
+
+fn share_of_rounding(mean: f64, weight: f64, scale: f64) -> f64 {
+    2.0 * f64::EPSILON * mean.abs() * weight.sqrt() / scale
 }
 
 /// Euclidean norm, safe from overflow and underflow.
@@ -115,14 +130,16 @@ pub(crate) fn power_of_two(size: f64) -> f64 {
 #[derive(Debug)]
 pub(crate) struct Decision<T> {
     rank_tol: f64,
+    most: usize,
     pub(crate) kept: Vec<usize>,
     pub(crate) aside: Vec<Aside<T>>,
     pub(crate) residuals: Vec<f64>,
 }
 
 impl<T> Decision<T> {
-    pub(crate) fn new(rank_tol: f64) -> Self {
-        Self { rank_tol, kept: Vec::new(), aside: Vec::new(), residuals: Vec::new() }
+    /// At most `most` columns can be independent: so many rows there are beside those that the constant, or levels, take.
+    pub(crate) fn new(rank_tol: f64, most: usize) -> Self {
+        Self { rank_tol, most, kept: Vec::new(), aside: Vec::new(), residuals: Vec::new() }
     }
 
     /// Decides on the column at `position`: true if it is kept. `coordinates` are asked for otherwise.
@@ -138,13 +155,20 @@ impl<T> Decision<T> {
     ) -> bool {
         let tolerance = self.rank_tol.max(rounding);
         self.residuals.push(residual);
-        if residual > tolerance && residual > floor {
+        let full = self.kept.len() == self.most;
+        if residual > tolerance && residual > floor && !full {
             self.kept.push(position);
             return true;
         }
         // An exact zero (a constant beside the intercept) is certain at any precision.
-        let undecided = residual > 0.0 && residual <= floor && tolerance < floor;
-        self.aside.push(Aside { column: position, coordinates: coordinates(), residual, undecided });
+        let undecided = residual > 0.0 && residual <= floor && tolerance < floor && !full;
+        self.aside.push(Aside {
+            column: position,
+            coordinates: coordinates(),
+            residual,
+            rounding,
+            undecided,
+        });
         false
     }
 }

@@ -3,6 +3,7 @@
 use faer::Mat;
 use streamreg_core::TriangularFactor;
 
+use super::cholesky::most;
 use super::{Decision, Factor, norm, rounding_share};
 
 /// Factors the features (all variables but the last) of `data`.
@@ -22,7 +23,8 @@ pub(crate) fn factor(data: &TriangularFactor, intercept: bool, rank_tol: f64) ->
         }
     }
     let tss = a.col_as_slice(p).iter().map(|v| v * v).sum();
-    let mut decision = Decision::new(rank_tol);
+    let most = most(data.moments().rows(), usize::from(intercept));
+    let mut decision = Decision::new(rank_tol, most);
     for j in 0..p {
         let rank = decision.kept.len();
         let residual = if rank < height { norm(&a.col_as_slice(j)[rank..]) } else { 0.0 };

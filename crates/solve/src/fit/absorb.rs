@@ -11,10 +11,10 @@ use streamreg_core::AbsorbedTerm;
 use streamreg_core::{Contrasts, INTERCEPT, LevelMeans};
 
 use crate::coefficient::Coefficient;
-use crate::factor::{Factor, cholesky, rounding_share};
+use crate::factor::{Factor, cholesky, exact_rounding_share, rounding_share};
 use crate::fit::centre::Centre;
 use crate::fit::error_analysis::Bounds;
-use crate::fit::solution::{LevelCovariance, Solution};
+use crate::fit::solution::{LevelVariance, Solution};
 use crate::scalar::{Scalar, dot};
 
 /// A category to eliminate, and the columns that are left: positions among those of `means`, the response
@@ -77,8 +77,9 @@ impl Averaged for fx128 {
         means.double_double_products().map_or(fx128::from_f64(f64::NAN), product)
     }
 
-    fn rounding(_: &LevelMeans<'_>, _: usize, _: Self) -> f64 {
-        0.0
+    fn rounding(means: &LevelMeans<'_>, column: usize, scale: Self) -> f64 {
+        let share = |products| exact_rounding_share(products, column, scale.near());
+        means.double_double_products().map_or(0.0, share)
     }
 }
 
@@ -139,8 +140,10 @@ impl Absorbed<'_> {
         let rounding = |j: usize| T::rounding(self.means, self.columns[j], scale[j]);
         let of_response = within(y, y).non_negative();
         let levels = self.means.len();
+        let most = cholesky::most(self.means.products().moments().rows(), levels);
+        let rank = cholesky::Rank { tolerance: rank_tol, most };
         let mut factor =
-            cholesky::factor_gram(&scale, within, of_response, rounding, rank_tol, roundings(levels));
+            cholesky::factor_gram(&scale, within, of_response, rounding, rank, roundings(levels));
         factor.tss = product(intercept, y, y).non_negative();
         factor.absorbed = levels;
         factor.absorbed_explained = (factor.tss - of_response).non_negative();
@@ -279,20 +282,20 @@ impl<T: Scalar> Effects<T> {
         zero
     }
 
-    /// What intervals of predictions need, if it is not too much to keep.
-    pub(crate) fn for_intervals(self) -> Option<LevelCovariance> {
+    /// What intervals of predictions need of the columns in `kept`, if it is not too much to keep: the means of these over all
+    /// rows, and the levels.
+    pub(crate) fn for_intervals(&self, kept: &[usize]) -> Option<(Vec<(f64, f64)>, LevelVariance)> {
         const MOST: usize = 2_000_000;
-        let (columns, levels) = (self.deviations.nrows(), self.deviations.ncols());
-        let mean = |l: usize, j: usize| {
-            let deviation = fx128::from_f64(self.deviations[(j, l)]);
-            self.means[j].double_double().add_accurate(deviation).near()
+        let levels = self.deviations.ncols();
+        let cells = (0..levels).flat_map(|l| kept.iter().map(move |&j| (j, l)));
+        let own = |&j: &usize| {
+            let mean = self.means[j].double_double();
+            (mean.0, mean.1)
         };
-        (levels * columns <= MOST).then(|| LevelCovariance {
-            weights: self.weights.iter().map(|w| w.near()).collect(),
-            means: (0..levels)
-                .flat_map(|l| (0..columns).map(move |j| (l, j)))
-                .map(|(l, j)| mean(l, j))
-                .collect(),
+        (levels * self.deviations.nrows() <= MOST).then(|| {
+            let weights = self.weights.iter().map(|w| w.near()).collect();
+            let deviations = cells.map(|at| self.deviations[at]).collect();
+            (kept.iter().map(own).collect(), LevelVariance { weights, deviations })
         })
     }
 }

@@ -63,12 +63,24 @@ impl Aliased {
     }
 }
 
+/// What a kept column contributes.
+struct Part<T> {
+    /// Its position.
+    column: usize,
+    factor: T,
+    /// In units of the norm of the column that is set aside.
+    share: f64,
+    /// The factor times the mean of the column.
+    at_mean: T,
+}
+
 /// A column that was set aside as a combination of the kept ones, to the last digit.
 pub(crate) struct Relation<T> {
     column: usize,
     residual: f64,
-    /// Position of a kept column, its factor, and its share in units of the column's norm.
-    parts: Vec<(usize, T, f64)>,
+    /// The share of its norm that the rounding of its cells can make up.
+    rounding: f64,
+    parts: Vec<Part<T>>,
     /// The constant, and the size of what it is left over from.
     constant: (T, f64),
 }
@@ -77,24 +89,25 @@ impl<T: Scalar> Relation<T> {
     pub(crate) fn new(aside: &Aside<T>, factor: &Factor<T>, centre: &Centre, intercept: bool) -> Self {
         let j = aside.column;
         let shares = factor.solve_upper(&aside.coordinates);
-        let (mut constant, mut size) = (centre.mean::<T>(j), centre.mean::<f64>(j).abs());
+        let spread = factor.scale[j].near() / centre.weight::<f64>().sqrt();
+        let (mut constant, mut size) = (centre.mean::<T>(j), centre.mean::<f64>(j).abs().max(spread));
         let mut parts = Vec::with_capacity(shares.len());
         for (share, &k) in shares.iter().zip(&factor.kept) {
             let value = *share * factor.scale[j] / factor.scale[k];
-            let part: T = value * centre.mean::<T>(k);
-            constant -= part;
-            size = size.max(part.near().abs());
-            parts.push((k, value, share.near()));
+            let at_mean: T = value * centre.mean::<T>(k);
+            constant -= at_mean;
+            size = size.max(at_mean.near().abs());
+            parts.push(Part { column: k, factor: value, share: share.near(), at_mean });
         }
         let constant = if intercept { (constant, size) } else { (T::ZERO, 0.0) };
-        Self { column: j, residual: aside.residual, parts, constant }
+        Self { column: j, residual: aside.residual, rounding: aside.rounding, parts, constant }
     }
 
     /// The vector of the column less what it consists of, over the columns alone.
     pub(crate) fn remainder(&self, columns: usize) -> Vec<T> {
         let mut vector = vec![T::ZERO; columns];
-        for (k, value, _) in &self.parts {
-            vector[*k] = T::ZERO - *value;
+        for part in &self.parts {
+            vector[part.column] = T::ZERO - part.factor;
         }
         vector[self.column] = T::ONE;
         vector
@@ -112,8 +125,8 @@ impl<T: Scalar> Relation<T> {
         if equation.intercept {
             vector[0] = T::ZERO - self.constant.0;
         }
-        for (k, value, _) in &self.parts {
-            vector[first + k] = T::ZERO - *value;
+        for part in &self.parts {
+            vector[first + part.column] = T::ZERO - part.factor;
         }
         vector[first + self.column] = T::ONE;
         vector
@@ -121,19 +134,21 @@ impl<T: Scalar> Relation<T> {
 
     /// The relation in words, without the parts that are rounding noise at this condition number.
     pub(crate) fn describe(&self, equation: &Equation, condition: f64) -> Aliased {
-        let noise = (1e-14 * condition).clamp(1e-12, 1e-7);
+        let noise = (1e-14 * condition).clamp(1e-12, 1e-7).max(self.rounding);
         let mut depends_on = Vec::new();
         let mut coefficients = Vec::new();
-        let (constant, size) = (self.constant.0.near(), self.constant.1);
-        if constant.abs() > noise * size {
+        let (mut constant, size) = self.constant;
+        // A part that is left out contributes no more than its mean.
+        let left_out = self.parts.iter().filter(|part| equation.intercept && part.share.abs() <= noise);
+        left_out.for_each(|part| constant += part.at_mean);
+        let constant = constant.near();
+        if constant.abs() > noise.min(1e-7) * size {
             depends_on.push(INTERCEPT.into());
             coefficients.push(constant);
         }
-        for (k, value, share) in &self.parts {
-            if share.abs() > noise {
-                depends_on.push(equation.features[*k].clone());
-                coefficients.push(value.near());
-            }
+        for part in self.parts.iter().filter(|part| part.share.abs() > noise) {
+            depends_on.push(equation.features[part.column].clone());
+            coefficients.push(part.factor.near());
         }
         let term = equation.features[self.column].clone();
         Aliased { term, depends_on, coefficients, relative_residual: self.residual, levels_of: None }

@@ -9,6 +9,8 @@
 //! - From rows, each column is off by `eta` of its norm: `dz = X^+ (dy - dX z) + H dX' e`, so
 //!   `|dz_j| <= eta (|x^+_j| s + |e| sum_k |H_jk|)` with `|x^+_j|² = H_jj`, the norm of row `j` of `X^+`. The
 //!   residuals' norm is off by at most `eta s`.
+//! - Cells that are computed, and rounded on the way, are the case of rows with `eta` the share of each column's norm about zero
+//!   that this may make up.
 //! - Half a unit in the last place of every cell is the case of rows with `eta = 2^-53`, but of the norms about
 //!   zero: a column with a large mean has large cells. The constant is exact.
 //!
@@ -77,6 +79,14 @@ impl Errors {
         Self::Products(unit * ((factor.scale.len() + roundings) as f64 + 8.0))
     }
 
+    /// The same where cross-products were combined from others that are so many times larger.
+    pub(crate) fn amplified(self, by: f64) -> Self {
+        match self {
+            Self::Products(unit) => Self::Products(unit * by.max(1.0)),
+            rows => rows,
+        }
+    }
+
     /// Householder reflections, block by block. In random designs the cross-products of the factor of one block are
     /// mostly off by a few units, but by several hundred in one of a thousand, and a claim must hold there, too.
     pub(crate) fn of_rows(columns: usize, rows: u64) -> Self {
@@ -107,13 +117,15 @@ struct Rows {
     plain: Vec<f64>,
     /// `sum_k |H_jk| t_k`.
     weighted: Vec<f64>,
+    /// `sum_k |H_jk| t_k c_k` for cells that are off by the share `c_k`.
+    computed: Vec<f64>,
     /// `H`, and one more row for an intercept; `None` where it is wide.
     product: Option<Mat<f64>>,
 }
 
 impl Rows {
     /// `root` has a row a coefficient, the independent columns first, and perhaps one more that depends on them.
-    fn new(root: &Mat<f64>, rank: usize, t: &[f64]) -> Self {
+    fn new(root: &Mat<f64>, rank: usize, t: &[f64], c: &[f64]) -> Self {
         let rows = root.nrows();
         let square = |j: usize| (0..rank).map(|c| root[(j, c)] * root[(j, c)]).sum::<f64>();
         let norms: Vec<f64> = (0..rows).map(|j| square(j).sqrt()).collect();
@@ -127,7 +139,9 @@ impl Rows {
         let sum = |j: usize, t: &dyn Fn(usize) -> f64| (0..rank).map(|k| entry(j, k) * t(k)).sum::<f64>();
         let plain = (0..rows).map(|j| sum(j, &|_| 1.0)).collect();
         let weighted = (0..rows).map(|j| sum(j, &|k| t[k])).collect();
-        Self { norms, plain, weighted, product }
+        let any = c.iter().any(|c| *c > 0.0);
+        let computed = (0..rows).map(|j| if any { sum(j, &|k| t[k] * c[k]) } else { 0.0 }).collect();
+        Self { norms, plain, weighted, computed, product }
     }
 }
 
@@ -137,6 +151,8 @@ struct Sizes {
     terms: f64,
     /// The same of the norms about zero.
     about_zero: f64,
+    /// `sum |z_k|` of the norms about zero, each times the share by which rounding may have moved the cells.
+    computed: f64,
     /// Norm of the residuals.
     residual: f64,
     /// Norm of the response.
@@ -154,23 +170,24 @@ impl ErrorAnalysis {
         scaled: &Scaled<T>,
         centre: &Centre,
         (intercept, centred): (bool, bool),
-        errors: Errors,
+        (errors, cell_errors): (Errors, &[f64]),
         condition: f64,
     ) -> Self {
         let rank = factor.rank();
+        let c: Vec<f64> = factor.kept.iter().map(|&k| cell_errors.get(k).copied().unwrap_or(0.0)).collect();
         // Means in units of the scaled columns.
         let means: Vec<T> = factor.kept.iter().map(|&k| centre.mean::<T>(k) / factor.scale[k]).collect();
         let root = root(&scaled.inverse, &means, intercept);
         let weight: f64 = centre.weight();
         let t: Vec<f64> = means.iter().map(|m| norm_about_zero(centred, weight, m.near(), 1.0)).collect();
-        let rows = Rows::new(&root, rank, &t);
-        let sizes = Sizes::new(factor, scaled, centre, centred, &means, &t);
+        let rows = Rows::new(&root, rank, &t, &c);
+        let sizes = Sizes::new(factor, scaled, centre, centred, &means, (&t, &c));
         let growth = growth(errors, &rows, rank);
-        let arithmetic = |j: usize| growth * bound(errors, &sizes, &rows, j);
-        let input = |j: usize| {
-            let own = if j < rank { rows.norms[j] } else { rows.norms[j].hypot(1.0 / sizes.root_weight) };
-            f64::UNIT * (own * sizes.about_zero + sizes.residual * rows.weighted[j])
-        };
+        let norm =
+            |j: usize| if j < rank { rows.norms[j] } else { rows.norms[j].hypot(1.0 / sizes.root_weight) };
+        let computed = |j: usize| norm(j) * sizes.computed + sizes.residual * rows.computed[j];
+        let arithmetic = |j: usize| growth * (bound(errors, &sizes, &rows, j) + computed(j));
+        let input = |j: usize| f64::UNIT * (norm(j) * sizes.about_zero + sizes.residual * rows.weighted[j]);
         let mut terms = vec![None; factor.scale.len()];
         for (c, &k) in factor.kept.iter().enumerate() {
             let scale = factor.scale[k].near();
@@ -193,7 +210,7 @@ impl ErrorAnalysis {
         let [residual, residual_input] = sizes.of_residual(errors);
         let typical = sizes.typical(errors, T::UNIT, condition);
         let scale = factor.kept.iter().map(|&k| (k, factor.scale[k].near())).collect();
-        let bounds = Bounds { errors, unit: T::UNIT, growth, sizes, rows, t, scale };
+        let bounds = Bounds { errors, unit: T::UNIT, growth, sizes, rows, t, c, scale };
         let bounds = (T::UNIT < f64::UNIT).then_some(bounds);
         Self { terms, residual, residual_input, bounds, typical }
     }
@@ -319,6 +336,8 @@ pub(crate) struct Bounds {
     rows: Rows,
     /// Norms about zero of the scaled columns.
     t: Vec<f64>,
+    /// The shares of these by which cells may be off.
+    c: Vec<f64>,
     /// Positions and norms of the independent columns.
     scale: Vec<(usize, f64)>,
 }
@@ -340,13 +359,16 @@ impl Bounds {
             }
             None => largest * norms[k],
         };
-        let (mut plain, mut weighted) = (0.0, 0.0);
-        for (k, t) in self.t.iter().enumerate() {
+        let (mut plain, mut weighted, mut computed) = (0.0, 0.0, 0.0);
+        for (k, (t, c)) in self.t.iter().zip(&self.c).enumerate() {
             let entry = g(k);
             plain += entry;
             weighted += entry * t;
+            computed += entry * t * c;
         }
-        let arithmetic = self.growth * self.errors.size() * self.sizes.terms * plain + 8.0 * self.unit * size;
+        let of_cells = unit_error * self.sizes.computed + self.sizes.residual * computed;
+        let of_sums = self.errors.size() * self.sizes.terms * plain;
+        let arithmetic = self.growth * (of_sums + of_cells) + 8.0 * self.unit * size;
         let input = f64::UNIT * (unit_error * self.sizes.about_zero + self.sizes.residual * weighted);
         let negligible = NEGLIGIBLE * self.sizes.response * own;
         Quality { arithmetic, input, vif: None, negligible }
@@ -402,7 +424,7 @@ impl Sizes {
         centre: &Centre,
         centred: bool,
         means: &[T],
-        t: &[f64],
+        (t, c): (&[f64], &[f64]),
     ) -> Self {
         let z: Vec<f64> = scaled.values.iter().map(|v| v.near().abs()).collect();
         let response = factor.tss.near().sqrt();
@@ -412,6 +434,7 @@ impl Sizes {
             terms: response + z.iter().sum::<f64>(),
             about_zero: norm_about_zero(centred, weight, mean, response)
                 + z.iter().zip(t).map(|(z, t)| z * t).sum::<f64>(),
+            computed: z.iter().zip(t).zip(c).map(|((z, t), c)| z * t * c).sum(),
             residual: factor.rss.near().sqrt(),
             response,
             root_weight: weight.sqrt(),
@@ -421,7 +444,9 @@ impl Sizes {
 
     /// Digits of the residual sum of squares: by the arithmetic, by the input.
     fn of_residual(&self, errors: Errors) -> [f64; 2] {
-        [self.of_square(errors, self.terms), self.of_square(Errors::Rows(f64::UNIT), self.about_zero)]
+        let of_cells = self.of_square(Errors::Rows(1.0), self.computed);
+        let arithmetic = self.of_square(errors, self.terms).min(of_cells);
+        [arithmetic, self.of_square(Errors::Rows(f64::UNIT), self.about_zero)]
     }
 
     fn of_square(&self, errors: Errors, terms: f64) -> f64 {

@@ -230,8 +230,9 @@ impl<T: Averaged> Problem<'_, T> {
         // Without the levels of a category, which stand for the constant, columns are those about their means.
         let own_constant = equation.intercept && self.absorbed.is_none();
         let centred = equation.intercept || self.absorbed.is_some();
+        let errors = (self.errors.amplified(equation.amplification), equation.cell_errors.as_slice());
         let precision =
-            ErrorAnalysis::new(factor, &scaled, centre, (own_constant, centred), self.errors, condition);
+            ErrorAnalysis::new(factor, &scaled, centre, (own_constant, centred), errors, condition);
         let solved = self.solve(&scaled, &precision, equation, options, condition)?;
         // Matrices of columns x columns that nobody needs any more go before others come.
         drop(scaled);
@@ -282,7 +283,7 @@ impl<T: Averaged> Problem<'_, T> {
         Ok(Attempt { fit, doubt })
     }
 
-    fn remarks(&self, constant: bool, df_residual: u64) -> impl Iterator<Item = Warning> {
+    fn remarks(&self, constant: bool, df_residual: u128) -> impl Iterator<Item = Warning> {
         let message = "the response is constant: there is nothing to explain";
         let constant = constant.then(|| Warning::new("constant_response", message));
         let message = "as many coefficients as rows: no degrees of freedom are left for standard errors";
@@ -382,11 +383,8 @@ fn solve_absorbed<T: Averaged>(
     let covariance_of = move |mut covariance: Covariance| {
         // Positions among all terms: the levels stand in between.
         covariance.terms.iter_mut().for_each(|t| *t += first + if *t >= at { width } else { 0 });
-        let mut levels = effects.for_intervals()?;
-        let all = levels.means.len().checked_div(levels.weights.len()).unwrap_or(0);
-        let rows = levels.means.chunks_exact(all.max(1));
-        levels.means = rows.flat_map(|row| kept.iter().map(|&k| row[k])).collect();
-        covariance.levels = Some(levels);
+        let (means, levels) = effects.for_intervals(&kept)?;
+        (covariance.fitted.means, covariance.fitted.levels) = (Some(means), Some(levels));
         Some(covariance)
     };
     let covariance_of = Box::new(covariance_of);

@@ -20,32 +20,60 @@ pub struct Covariance {
     pub terms: Vec<usize>,
     /// Row-major square matrix over those terms.
     pub values: Vec<f64>,
-    /// Beside an intercept, the mean of every other term in `terms`: there the fitted value has its smallest
-    /// variance, and from there variances are computed without loss of digits. Absent for a solution of
-    /// minimum norm.
-    pub means: Option<Vec<f64>>,
-    /// Variance of the fitted value at those means, `sigma² / n` for independent errors of one variance.
-    pub variance_at_means: f64,
-    /// Its covariance with every other term in `terms`; empty where it has none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub covariance_at_means: Vec<f64>,
     /// How it was estimated.
     #[serde(default)]
     pub vcov: VcovSummary,
-    /// Where a category was eliminated, what its levels add.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub levels: Option<LevelCovariance>,
+    /// For variances of fitted values.
+    pub fitted: FittedVariance,
 }
 
-/// For intervals of predictions where a category was eliminated: the variance of the expected value at `x` in
-/// level `l` is `sigma² / weight_l + (x - mean_l)' V (x - mean_l)`.
+/// The variance of the fitted value at a row `x`: `z' M z` with `z = T' (x - means)`.
+///
+/// A covariance has the condition number of the design squared, and in `x' V x` it cancels; a root of it has the number itself.
+/// So the root is kept, and what stands between it and its transpose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct LevelCovariance {
+pub struct FittedVariance {
+    /// `T`, row-major, a row a term in [`Covariance::terms`]. Beside `means` its first row and column are those of the constant
+    /// alone.
+    pub root: Vec<f64>,
+    /// `M`, row-major, symmetric, as wide as the root; absent for errors of one variance, where it is the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub middle: Option<Vec<f64>>,
+    /// The mean of every term but the constant, as a number and what it lacks to the mean. Absent without an intercept, and for a
+    /// solution of minimum norm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub means: Option<Vec<(f64, f64)>>,
+    /// Where a category was eliminated, what its levels add.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<LevelVariance>,
+}
+
+/// What the levels of a category add, where it was eliminated: the variance at `x` in level `l` is `sigma² / weight_l + z'z`
+/// with `z = T' (x - means - deviations_l)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LevelVariance {
     /// Sum of the weights of every level.
     pub weights: Vec<f64>,
-    /// Means of the other columns, row-major, a row a level.
-    pub means: Vec<f64>,
+    /// Means of the terms in every level less those over all rows; row-major, a row a level.
+    pub deviations: Vec<f64>,
+}
+
+impl FittedVariance {
+    /// `z' M z`.
+    pub fn square(&self, z: &[f64]) -> f64 {
+        let dot = |a: &[f64]| a.iter().zip(z).map(|(a, z)| a * z).sum::<f64>();
+        match &self.middle {
+            None => dot(z),
+            Some(middle) => middle.chunks_exact(z.len().max(1)).zip(z).map(|(line, z)| z * dot(line)).sum(),
+        }
+    }
+
+    /// Columns of the root.
+    pub fn width(&self, terms: usize) -> usize {
+        self.root.len().checked_div(terms).unwrap_or(0)
+    }
 }
 
 /// Coefficients of the scaled columns, and a matrix `A` with `(R'R)^-1 = A A'`.
@@ -80,8 +108,7 @@ pub(crate) struct Solution<T> {
     /// Rows are terms.
     pub(crate) root: Mat<T>,
     /// Means of the features beside an intercept, unless the norm was minimised.
-    means: Option<Vec<f64>>,
-    weight: f64,
+    means: Option<Vec<(f64, f64)>>,
 }
 
 impl<T: Scalar> Solution<T> {
@@ -104,9 +131,9 @@ impl<T: Scalar> Solution<T> {
                 root[(0, column)] = factor.kept.iter().map(part).fold(T::ZERO, |sum, v| sum - v);
             }
         }
-        let means = (0..factor.scale.len()).map(|k| centre.mean(k)).collect();
+        let means = (0..factor.scale.len()).map(|k| centre.mean_in_two(k)).collect();
         let means = intercept.then_some(means);
-        Self { values, root, means, weight: centre.weight() }
+        Self { values, root, means }
     }
 
     /// Takes from the solution its part in the null space of the design, which changes no fitted value;
@@ -149,21 +176,19 @@ impl<T: Scalar> Solution<T> {
         let scaled =
             Mat::<T>::from_fn(self.root.nrows(), self.root.ncols(), |i, j| sigma * self.root[(i, j)]);
         let product = T::outer(&scaled);
-        drop(scaled);
         let pairs = terms.iter().flat_map(|&i| terms.iter().map(move |&j| (i, j)));
         let values: Vec<f64> = pairs.map(|(i, j)| product[(i, j)].near()).collect();
+        drop(product);
+        let cells = terms.iter().flat_map(|&t| (0..scaled.ncols()).map(move |c| (t, c)));
+        let mut root: Vec<f64> = cells.map(|at| scaled[at].near()).collect();
         let means = self.means.as_ref().map(|m| terms.iter().skip(1).map(|&t| m[t - 1]).collect());
-        let variance_at_means = sigma.near() * sigma.near() / self.weight;
-        let finite = values.iter().all(|v| v.is_finite());
-        finite.then_some(Covariance {
-            terms,
-            values,
-            means,
-            variance_at_means,
-            covariance_at_means: Vec::new(),
-            vcov: VcovSummary::default(),
-            levels: None,
-        })
+        if means.is_some() {
+            // About the means the fitted value is that of the constant alone.
+            root[1..scaled.ncols()].fill(0.0);
+        }
+        let finite = values.iter().chain(&root).all(|v| v.is_finite());
+        let fitted = FittedVariance { root, middle: None, means, levels: None };
+        finite.then_some(Covariance { terms, values, vcov: VcovSummary::default(), fitted })
     }
 }
 

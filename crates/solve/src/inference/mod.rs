@@ -93,9 +93,9 @@ pub struct Glance {
     /// Residual sum of squares.
     pub deviance: f64,
     /// `n - rank`.
-    pub df_residual: u64,
+    pub df_residual: u128,
     /// Rows in the fit; the sum of the weights where these are frequencies.
-    pub nobs: u64,
+    pub nobs: u128,
     /// `RSS / n`, or the weighted mean of squared residuals.
     pub mse: f64,
     /// Its square root.
@@ -105,7 +105,7 @@ pub struct Glance {
 impl Glance {
     /// What is known without inference: of `nobs` observations of weight `weight`, `df` slopes that are not zero, the mean
     /// squares of the residuals and of the response.
-    pub fn bare(nobs: u64, weight: f64, df: usize, intercept: bool, mean_square: f64, total: f64) -> Self {
+    pub fn bare(nobs: u128, weight: f64, df: usize, intercept: bool, mean_square: f64, total: f64) -> Self {
         Self {
             r_squared: finite(1.0 - mean_square / total),
             adj_r_squared: None,
@@ -117,7 +117,7 @@ impl Glance {
             aic: None,
             bic: None,
             deviance: mean_square * weight,
-            df_residual: nobs.saturating_sub((df + usize::from(intercept)) as u64),
+            df_residual: nobs.saturating_sub((df + usize::from(intercept)) as u128),
             nobs,
             mse: mean_square,
             rmse: mean_square.sqrt(),
@@ -134,7 +134,7 @@ pub(crate) fn glance<T: Scalar>(factor: &Factor<T>, weight: f64, equation: &Equa
     let intercept = equation.intercept;
     let rank = factor.coefficients(intercept);
     let df = rank - usize::from(intercept);
-    let df_residual = n.saturating_sub(rank as u64);
+    let df_residual = n.saturating_sub(rank as u128);
     let resid = df_residual as f64;
     let (rss, tss) = (factor.rss.near(), factor.tss.near());
     let explained = (dot(&factor.explained, &factor.explained) + factor.absorbed_explained).near();

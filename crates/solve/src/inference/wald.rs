@@ -34,7 +34,7 @@ pub struct WaldTest {
     /// Numerator degrees of freedom: the number of restrictions.
     pub df: usize,
     /// Denominator degrees of freedom.
-    pub df_residual: u64,
+    pub df_residual: u128,
 }
 
 impl WaldTest {
@@ -47,7 +47,7 @@ impl WaldTest {
         hypothesis: &str,
         bread: &Bread,
         meat: &Meat,
-        df: u64,
+        df: u128,
         restrictions: &[Restriction],
     ) -> Result<Self> {
         check(hypothesis, restrictions)?;

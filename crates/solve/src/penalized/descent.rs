@@ -34,14 +34,12 @@ pub(super) fn ridge(gram: &Gram, weights: &Weights, lambda: f64) -> Result<Penal
     let mut slopes = vec![0.0; gram.len()];
     active.iter().zip(system.solve(&right)).for_each(|(&j, b)| slopes[j] = b);
     let mean_square = gram.mean_square(&slopes);
-    Ok(Penalized { slopes, mean_square, gap: 0.0, rounds: 0, digits: system.digits() })
+    Ok(Penalized { slopes, mean_square, gap: 0.0, rounds: 0, converged: true, digits: system.digits() })
 }
 
 /// The minimum with absolute values in the penalty, from `start` on.
-///
-/// # Errors
-/// [`Error::NoDescent`].
-pub(super) fn descend(gram: &Gram, weights: &Weights, start: &[f64], lambda: f64) -> Result<Penalized> {
+/// Where it does not converge within the rounds there are, the last iterate.
+pub(super) fn descend(gram: &Gram, weights: &Weights, start: &[f64]) -> Penalized {
     let mut descent = Descent::new(gram, weights, start);
     let mut gap = f64::INFINITY;
     for round in 1..=MAX_ROUNDS {
@@ -49,15 +47,16 @@ pub(super) fn descend(gram: &Gram, weights: &Weights, start: &[f64], lambda: f64
         if let Some((slopes, digits)) = descent.exact() {
             descent.place(slopes);
             gap = descent.gap();
-            return Ok(descent.finish(gap, round, digits));
+            return descent.finish(gap, round, digits);
         }
         gap = descent.gap();
         if gap <= FINAL_GAP {
             // No unique solution, such as for two equal columns: any is as good.
-            return Ok(descent.finish(gap, round, -FINAL_GAP.log10() / 2.0));
+            return descent.finish(gap, round, -FINAL_GAP.log10() / 2.0);
         }
     }
-    Err(Error::NoDescent { lambda, gap })
+    let digits = (-gap.log10() / 2.0).max(0.0);
+    Penalized { converged: false, ..descent.finish(gap, MAX_ROUNDS, digits) }
 }
 
 struct Descent<'a> {
@@ -80,7 +79,7 @@ impl<'a> Descent<'a> {
 
     fn finish(self, gap: f64, rounds: usize, digits: f64) -> Penalized {
         let mean_square = self.gram.mean_square(&self.slopes);
-        Penalized { slopes: self.slopes, mean_square, gap, rounds, digits }
+        Penalized { slopes: self.slopes, mean_square, gap, rounds, converged: true, digits }
     }
 
     /// Sweeps over all columns, then over the active ones until they stand still.

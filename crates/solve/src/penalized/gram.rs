@@ -14,6 +14,8 @@ pub struct Gram {
     response: Vec<f64>,
     /// Of the response with itself.
     total: f64,
+    /// Without an intercept the same about the means, where nothing cancels that need not.
+    centred: Option<Box<Centred>>,
     /// Population standard deviations about the mean, one a column; 0 for a constant one.
     sd: Vec<f64>,
     means: Vec<f64>,
@@ -23,6 +25,43 @@ pub struct Gram {
     rows: u64,
     intercept: bool,
     names: Arc<[String]>,
+}
+
+/// Sums of products about the means.
+#[derive(Clone, Debug)]
+struct Centred {
+    values: Vec<f64>,
+    response: Vec<f64>,
+    total: f64,
+}
+
+impl Centred {
+    fn new(products: &CrossProducts) -> Self {
+        let (p, weight) = (products.moments().variables() - 1, products.moments().weight());
+        let entry = |i: usize, j: usize| products.centred(i, j) / weight;
+        Self {
+            values: (0..p * p).map(|at| entry(at / p, at % p)).collect(),
+            response: (0..p).map(|j| entry(p, j)).collect(),
+            total: entry(p, p).max(0.0),
+        }
+    }
+}
+
+/// `v - 2 c'b + b'Gb` for the sums `G`, `c` and `v`.
+fn mean_square(values: &[f64], response: &[f64], total: f64, slopes: &[f64]) -> f64 {
+    let gradient = gradient(values, response, slopes);
+    let terms = slopes.iter().zip(response.iter().zip(&gradient));
+    (total - terms.map(|(b, (c, g))| b * (c + g)).sum::<f64>()).max(0.0)
+}
+
+/// `c - G b`.
+fn gradient(values: &[f64], response: &[f64], slopes: &[f64]) -> Vec<f64> {
+    let mut gradient = response.to_vec();
+    let columns = values.chunks_exact(slopes.len().max(1)).zip(slopes);
+    for (column, b) in columns.filter(|(_, b)| **b != 0.0) {
+        gradient.iter_mut().zip(column).for_each(|(g, x)| *g -= b * x);
+    }
+    gradient
 }
 
 impl Gram {
@@ -51,6 +90,7 @@ impl Gram {
             values,
             response: (0..p).map(|j| entry(p, j)).collect(),
             total: entry(p, p).max(0.0),
+            centred: (!intercept).then(|| Box::new(Centred::new(products))),
             sd: (0..p).map(sd).collect(),
             means: (0..p).map(|j| moments.mean(j)).collect(),
             means_low: (0..p).map(|j| moments.mean_low(j)).collect(),
@@ -122,9 +162,10 @@ impl Gram {
     /// The constant that belongs to `slopes`, `mean(y) - sum of b_j mean(x_j)`, as if computed with twice the
     /// precision (Ogita, Rump & Oishi 2005, "Accurate sum and dot product"); 0 without an intercept.
     pub fn constant(&self, slopes: &[f64]) -> f64 {
-        if !self.intercept {
-            return 0.0;
-        }
+        if self.intercept { self.mean_residual(slopes) } else { 0.0 }
+    }
+
+    fn mean_residual(&self, slopes: &[f64]) -> f64 {
         let (mut sum, mut low) = self.response_mean;
         for (j, b) in slopes.iter().enumerate() {
             let product = -b * self.means[j];
@@ -139,20 +180,18 @@ impl Gram {
 
     /// `c - G b`: what is left of the columns' products with the response.
     pub(super) fn gradient(&self, slopes: &[f64]) -> Vec<f64> {
-        let mut gradient = self.response.clone();
-        for (j, &b) in slopes.iter().enumerate().filter(|(_, b)| **b != 0.0) {
-            for (g, x) in gradient.iter_mut().zip(self.column(j)) {
-                *g -= b * x;
-            }
-        }
-        gradient
+        gradient(&self.values, &self.response, slopes)
     }
 
-    /// The residual mean square of `slopes` about the best constant for them.
+    /// The residual mean square of `slopes`: beside an intercept that about the best constant for them.
     pub(super) fn mean_square(&self, slopes: &[f64]) -> f64 {
-        let gradient = self.gradient(slopes);
-        let terms = slopes.iter().zip(self.response.iter().zip(&gradient));
-        (self.total - terms.map(|(b, (c, g))| b * (c + g)).sum::<f64>()).max(0.0)
+        match &self.centred {
+            None => mean_square(&self.values, &self.response, self.total, slopes),
+            Some(c) => {
+                let mean = self.mean_residual(slopes);
+                mean_square(&c.values, &c.response, c.total, slopes) + mean * mean
+            }
+        }
     }
 
     /// The mean square of these rows' residuals under coefficients that come from the rows of `fitted`: that

@@ -167,6 +167,8 @@ pub struct Penalized {
     pub gap: f64,
     /// Rounds of coordinate descent; 0 for ridge.
     pub rounds: usize,
+    /// Whether it is the minimum; if not, it is the last iterate.
+    pub converged: bool,
     /// Decimal digits that the arithmetic leaves the slopes, estimated from the system of equations that they
     /// solve.
     pub digits: f64,

@@ -89,7 +89,7 @@ fn checked(lambdas: &[f64]) -> Result<Vec<f64>> {
 /// # Errors
 /// [`Error::Option`] for a penalty that is none; [`Error::Singular`] for dependent columns without a penalty on
 /// squares, or with one that is too small to tell, where no absolute values are penalised either;
-/// [`Error::NoDescent`]; [`Error::NoRows`].
+/// [`Error::NoRows`].
 pub fn path(gram: &Gram, form: &PenaltyForm, lambdas: &[f64]) -> Result<Vec<(f64, Penalized)>> {
     form.validate()?;
     if gram.rows() == 0 {
@@ -102,7 +102,7 @@ pub fn path(gram: &Gram, form: &PenaltyForm, lambdas: &[f64]) -> Result<Vec<(f64
         let fit = if weights.l1.iter().all(|l| *l == 0.0) {
             ridge(gram, &weights, lambda)?
         } else {
-            descend(gram, &weights, &start, lambda)?
+            descend(gram, &weights, &start)
         };
         start.clone_from(&fit.slopes);
         fits.push((lambda, fit));

@@ -3,10 +3,7 @@
 use streamreg_core::{
     CrossProducts, Design, DoubleDoubleProducts, Group, Layout, LevelMeans, ModelSpec, WeightType,
 };
-use streamreg_solve::{
-    Absorbed, Attempt, Equation, SolveInput, SolveOptions, WANTED_DIGITS, WARNING_DIGITS, Warning,
-    fit as solve,
-};
+use streamreg_solve::{Absorbed, Attempt, Equation, SolveInput, SolveOptions, fit as solve};
 
 use crate::error::{Error, Result};
 use crate::plan::limits::{MAX_DOUBLE_DOUBLE, check_width};
@@ -58,10 +55,10 @@ fn attempt(
     spec: &ModelSpec,
     response: usize,
 ) -> Result<Attempt> {
-    let mut equation = equation(spec, layout, group.rows(), group.weight(), group.log_weights());
+    let mut equation = equation_of(spec, layout, group, group.is_exact());
     equation.response = spec.response_names().swap_remove(response);
     let columns: Vec<usize> = (0..layout.len()).chain([layout.len() + response]).collect();
-    let attempt = match (sums.means.zip(layout.absorbed()), sums.double_double, sums.rounded) {
+    Ok(match (sums.means.zip(layout.absorbed()), sums.double_double, sums.rounded) {
         (Some((means, term)), ..) => {
             let absorbed = Absorbed { means, term, columns: &columns };
             solve(SolveInput::Absorbed(absorbed), &equation, options)?
@@ -75,46 +72,37 @@ fn attempt(
             solve(SolveInput::CrossProducts(&products.select(&columns)), &equation, options)?
         }
         _ => return Err(Error::data("there are no sums to solve from")),
-    };
-    Ok(match group.digits() {
-        Some(digits) => with_digits(attempt, digits, sums.double_double.is_some()),
-        None => attempt,
     })
 }
 
-/// The attempt, with what is known of the digits of the cross-products it started from.
-fn with_digits(mut attempt: Attempt, digits: f64, exact: bool) -> Attempt {
-    let fit = &mut attempt.fit;
-    let digits = digits.clamp(0.0, fit.digits);
-    fit.digits = digits;
-    fit.digits_input = fit.digits_input.min(digits);
-    for own in fit.coefficients.iter_mut().filter_map(|c| c.digits_arithmetic.as_mut()) {
-        *own = own.min(digits);
-    }
-    let polynomials = format!("combining powers leaves the orthogonal polynomials only {digits:.1} digits");
-    if exact && digits < WARNING_DIGITS {
-        fit.warnings.push(Warning::new("few_digits", polynomials));
-    } else if !exact && digits < WANTED_DIGITS && attempt.doubt.is_none() {
-        attempt.doubt = Some(Warning::new("coarse", polynomials));
-    }
-    attempt
+/// The equation for the rows of a group, of whose computed cells all is kept, or the nearest float64.
+pub(super) fn equation_of(spec: &ModelSpec, layout: &Layout, group: &Group<'_>, kept: bool) -> Equation {
+    let counts = (group.rows(), group.weight(), group.log_weights());
+    let (cell_errors, amplification) = (group.cell_errors(layout, kept), group.amplification());
+    Equation { cell_errors, amplification, ..equation(spec, layout, counts) }
 }
 
 /// Names of the columns, and what the rows stand for. The response is the first one.
 pub(super) fn equation(
     spec: &ModelSpec,
     layout: &Layout,
-    rows: u64,
-    weight: f64,
-    log_weights: f64,
+    (rows, weight, log_weights): (u64, f64, f64),
 ) -> Equation {
     let kind = spec.weights.as_ref().map(|w| w.kind);
     let (nobs, log_weights) = match kind {
         // Whole numbers, so the sum is exact up to 2^53.
-        Some(WeightType::Frequency) => (weight as u64, 0.0),
-        Some(_) => (rows, log_weights),
-        None => (rows, 0.0),
+        Some(WeightType::Frequency) => (weight as u128, 0.0),
+        Some(_) => (rows.into(), log_weights),
+        None => (rows.into(), 0.0),
     };
     let response = spec.response_names().into_iter().next().unwrap_or_default();
-    Equation { response, features: layout.names(), intercept: spec.intercept, nobs, log_weights }
+    Equation {
+        response,
+        features: layout.names(),
+        intercept: spec.intercept,
+        nobs,
+        log_weights,
+        cell_errors: Vec::new(),
+        amplification: 1.0,
+    }
 }

@@ -8,7 +8,7 @@ use streamreg_core::{
 };
 use streamreg_solve::{Attempt, Collinear, Equation, Fit, SolveInput, Solver, Warning, fit as solve};
 
-use super::attempt::{Attempts, attempts, equation};
+use super::attempt::{Attempts, attempts, equation, equation_of};
 use super::state::{State, no_rows};
 use super::{Fitted, conclude, robust};
 use crate::error::Result;
@@ -55,7 +55,8 @@ impl<R: Rows> Solving<'_, '_, R> {
             return Ok(None);
         }
         let weight = factor.moments().weight();
-        let equation = equation(&spec, &layout, ledger.rows_used, weight, 0.0);
+        let cell_errors = layout.cell_errors(&design, 1.0, false);
+        let equation = Equation { cell_errors, ..equation(&spec, &layout, (ledger.rows_used, weight, 0.0)) };
         let fits = self.solve_all(&factor, &layout, equation, &spec, &ledger)?;
         let used = self.plan.options().solver;
         let report = |fit| Found::least_squares(fit, self.report(used, Precision::Float));
@@ -106,8 +107,7 @@ impl<R: Rows> Solving<'_, '_, R> {
         let layout = Layout::new(&state.design, group.coding())?;
         let levels = state.levels_again(group.coding())?;
         let (factor, _) = self.triangular_factor(&state.design, &layout, &levels)?;
-        let weight = factor.moments().weight();
-        let equation = equation(&state.spec, &layout, group.rows(), weight, group.log_weights());
+        let equation = equation_of(&state.spec, &layout, group, false);
         let fits = self.solve_all(&factor, &layout, equation, &state.spec, &state.ledger)?;
         let asked = self.plan.options().solver;
         let solver = match doubt.filter(|_| !self.plan.is_triangular()) {

@@ -9,7 +9,7 @@ use streamreg_solve::penalized::{
 };
 use streamreg_solve::{Equation, Glance, Solver, WARNING_DIGITS, Warning};
 
-use super::attempt::equation;
+use super::attempt::equation_of;
 use super::state::State;
 use super::{Fitted, conclude};
 use crate::error::{Error, Result};
@@ -38,8 +38,7 @@ pub(super) fn fit<R: Rows>(
     let layout = Layout::new(&state.design, &coding)?;
     check_width(layout.len() + state.spec.responses.len())?;
     let sums = AllSums::new(&group, &layout, &folds);
-    let weight = sums.all.moments().weight();
-    let base = equation(&state.spec, &layout, group.rows(), weight, group.log_weights());
+    let base = equation_of(&state.spec, &layout, &group, false);
     let solver =
         |used| SolverReport::new(plan.options().solver, used, state.design.precision(), passes.count());
     let found = state.spec.response_names().into_iter().enumerate().map(|(response, name)| {
@@ -121,6 +120,7 @@ impl OwnSums {
         })?;
         let (fit, effective_df) = solve_one(&gram, &asked.form, lambda)?;
         let penalty = asked.form.penalty;
+        let unfinished = not_converged(penalty.name(), lambda, &fit, fits.as_deref().unwrap_or_default());
         let detail = PenalizedReport {
             kind: penalty.name().into(),
             lambda,
@@ -134,7 +134,8 @@ impl OwnSums {
             cross_validation: choice.map(|(_, report)| report),
         };
         let details = Details::Penalized(Box::new(detail));
-        let warnings = self.warnings(&fit, &gram, equation);
+        let mut warnings = self.warnings(&fit, &gram, equation);
+        warnings.extend(unfinished);
         Ok(Found { warnings, ..found(&gram, &fit, equation, solver, details) })
     }
 
@@ -218,6 +219,19 @@ impl OwnSums {
         }
         warnings
     }
+}
+
+/// What did not come to its end: the fit, or else one of the path.
+fn not_converged(penalty: &str, lambda: f64, fit: &Penalized, path: &[(f64, Penalized)]) -> Option<Warning> {
+    let own = [(lambda, fit)];
+    let all = own.into_iter().chain(path.iter().map(|(lambda, fit)| (*lambda, fit)));
+    let (lambda, fit) = all.into_iter().find(|(_, fit)| !fit.converged)?;
+    let message = format!(
+        "the {penalty} did not converge at the penalty {lambda:e}: after {} rounds at most {:.1e} of the objective is left to gain; \
+         a larger penalty, or a share of squares (`--elastic-net`), makes it easier",
+        fit.rounds, fit.gap
+    );
+    Some(Warning::new("not_converged", message))
 }
 
 /// The fit as all fits are reported.

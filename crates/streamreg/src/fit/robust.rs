@@ -210,7 +210,7 @@ impl FitScores {
             .map(|(column, sums)| ClusterCount::new(column, sums.len() as u64))
             .collect();
         let fewest = clusters.iter().map(|c| c.clusters).min();
-        let df = fewest.map_or(fit.glance.df_residual, |g| g.saturating_sub(1));
+        let df = fewest.map_or(fit.glance.df_residual, |g| g.saturating_sub(1).into());
         let kind = inference.vcov;
         if fit.glance.sigma.is_none() {
             // Without residual degrees of freedom there is no covariance of any kind.

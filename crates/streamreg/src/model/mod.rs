@@ -2,6 +2,7 @@
 
 pub(crate) mod columns;
 pub(crate) mod evaluate;
+pub(crate) mod interval;
 pub(crate) mod predict;
 pub(crate) mod predictor;
 
@@ -13,15 +14,15 @@ use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 use streamreg_core::iterative::Standardizer;
 use streamreg_core::{
-    Coding, Design, DesignBlock, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
-    RowReader, Unseen, choices, factor_name,
+    Coding, Design, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger, RowReader,
+    Unseen, factor_name,
 };
 use streamreg_reader::{Source, position};
-use streamreg_solve::distributions::student_t_quantile_two_sided;
 use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
 use crate::error::{Error, Failure, Result};
 use crate::model::columns::{ColumnKind, ModelColumn, WideCoefficients};
+pub use crate::model::interval::{Coarse, Interval};
 use crate::model::predictor::Predictor;
 use crate::output::write_atomically;
 use crate::pass::project;
@@ -29,7 +30,7 @@ use crate::report::{Coded, Details, FitReport, InputRecord, PenaltyRecord};
 use crate::request::selection::Selection;
 
 /// Version of the model file. A reader of this version refuses any other.
-pub const MODEL_SCHEMA_VERSION: u32 = 2;
+pub const MODEL_SCHEMA_VERSION: u32 = 3;
 
 /// A fitted model, as it is saved: a JSON file with the coefficients, their covariance, and where they
 /// come from.
@@ -76,18 +77,6 @@ struct Contents {
     inputs: Vec<InputRecord>,
 }
 
-/// Which uncertainty an interval around a prediction covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Interval {
-    /// That of the mean response: of the coefficients alone.
-    Confidence,
-    /// That of a new observation: of the coefficients and of its own deviation.
-    Prediction,
-}
-
-choices!(Interval { Confidence => "confidence", Prediction => "prediction" });
-
 /// Predictions for the rows of a batch; null where an input is null or not finite.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -96,6 +85,8 @@ pub struct Prediction {
     pub fit: Float64Array,
     /// Lower and upper ends of the interval, if one was asked for.
     pub interval: Option<(Float64Array, Float64Array)>,
+    /// Rows whose interval has few correct digits.
+    pub coarse: Coarse,
 }
 
 impl FitReport {
@@ -351,115 +342,22 @@ impl Model {
         let rows = batch.num_rows();
         let width = interval.map(|(kind, level)| self.width(kind, level)).transpose()?;
         let mut fit: Vec<Option<f64>> = Vec::with_capacity(rows);
-        let mut half_widths: Vec<Option<f64>> = Vec::new();
+        let (mut half_widths, mut coarse) = (Vec::new(), Coarse::default());
         predictor.blocks(reader, batch, |block, predictions| {
             let used = |row: usize| block.uses(row);
             fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
             if let Some(width) = &width {
-                let own = width.of(predictor.layout(), block);
-                half_widths.extend(
-                    own.into_iter()
-                        .enumerate()
-                        .map(|(row, w)| used(row).then_some(w).filter(|w| !w.is_nan())),
-                );
+                half_widths.extend(width.of(predictor.layout(), block, &mut coarse));
             }
         })?;
         let interval = width.is_some().then(|| {
             let end = |sign: f64| -> Float64Array {
                 let pairs = fit.iter().zip(&half_widths);
-                pairs.map(|(f, w)| f.zip(*w).map(|(f, w)| f + sign * w)).collect()
+                pairs.map(|(f, w): (_, &Option<f64>)| f.zip(*w).map(|(f, w)| f + sign * w)).collect()
             };
             (end(-1.0), end(1.0))
         });
-        Ok(Prediction { fit: Float64Array::from(fit), interval })
-    }
-
-    /// Checks that intervals of this level can be told.
-    pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
-        if self.0.covariance.is_none() {
-            let message = "the model has no covariance, so there are no intervals: the fit had a penalty, came from an iterative solver, left no \
-                           residual degrees of freedom, or has a category with too many levels for it";
-            return Err(Error::invalid_request(message));
-        }
-        if !(level > 0.0 && level < 1.0) {
-            let message = format!("the confidence level must lie between 0 and 1, not {level}");
-            return Err(Error::invalid_request(message));
-        }
-        Ok(())
-    }
-
-    /// What the half-width of an interval is computed from.
-    fn width(&self, kind: Interval, level: f64) -> Result<Width<'_>> {
-        self.check_interval(level)?;
-        let no_interval = || Error::invalid_request("the fit has no covariance");
-        let covariance = self.0.covariance.as_ref().ok_or_else(no_interval)?;
-        let sigma = self.0.glance.sigma.ok_or_else(no_interval)?;
-        let df = covariance.vcov.df.unwrap_or(self.0.glance.df_residual);
-        let quantile = student_t_quantile_two_sided(1.0 - level, df as f64);
-        let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
-        let first = usize::from(self.0.spec.intercept);
-        let terms = covariance.terms.iter().filter(|&&t| t >= first);
-        let columns: Vec<usize> = terms.map(|t| t - first).collect();
-        let design = Design::of_terms(&self.0.spec, &self.schema())?;
-        let layout = Layout::absorbing(&design, &self.0.coding)?;
-        let category = layout.absorbed().map(streamreg_core::AbsorbedTerm::category);
-        Ok(Width { covariance, columns, category, quantile, own, sigma })
-    }
-}
-
-/// The half-width of an interval: `t sqrt(x' V x [+ sigma²])`.
-struct Width<'m> {
-    covariance: &'m Covariance,
-    /// The layout's columns that the covariance is of.
-    columns: Vec<usize>,
-    /// The category whose levels were eliminated.
-    category: Option<usize>,
-    quantile: f64,
-    own: f64,
-    sigma: f64,
-}
-
-impl Width<'_> {
-    fn of(&self, layout: &Layout, block: &DesignBlock<'_>) -> Vec<f64> {
-        let cells: Vec<Vec<f64>> = (self.columns.iter())
-            .map(|&column| {
-                let mut cells = vec![0.0; block.rows];
-                layout.fill(column, block, &mut cells);
-                cells
-            })
-            .collect();
-        (0..block.rows).map(|row| self.of_row(row, &cells, block)).collect()
-    }
-
-    fn of_row(&self, row: usize, cells: &[Vec<f64>], block: &DesignBlock<'_>) -> f64 {
-        let (k, q) = (self.covariance.terms.len(), cells.len());
-        let mut x = vec![1.0; k];
-        let mut constant = 0.0;
-        let mut means = self.covariance.means.as_deref();
-        // About the means the constant has a variance of its own, and where the covariance is robust one with the rest.
-        let from = usize::from(means.is_some());
-        if means.is_some() {
-            constant = self.covariance.variance_at_means;
-        }
-        if let (Some(levels), Some(category)) = (&self.covariance.levels, self.category) {
-            // Rows of other levels are masked.
-            let level = Some(block.codes[category][row] as usize).filter(|&l| l < levels.weights.len());
-            let level = level.unwrap_or(0);
-            constant = self.sigma * self.sigma / levels.weights[level];
-            means = Some(&levels.means[level * q..(level + 1) * q]);
-        }
-        for (j, column) in cells.iter().enumerate() {
-            x[k - q + j] = column[row] - means.map_or(0.0, |m| m[j]);
-        }
-        let dot = |v: &[f64]| -> f64 { v[from..].iter().zip(&x[from..]).map(|(a, b)| a * b).sum() };
-        let with_means = self.covariance.covariance_at_means.iter().zip(&x[from..]);
-        let constant = constant + 2.0 * with_means.map(|(c, xi)| c * xi).sum::<f64>();
-        let lines = self.covariance.values.chunks_exact(k.max(1)).zip(&x).skip(from);
-        let variance: f64 = constant + lines.map(|(line, xi)| xi * dot(line)).sum::<f64>();
-        // A difference of variances may be none: then there is no interval.
-        let difference = self.covariance.vcov.clusters.len() > 1;
-        let variance = if difference && variance < 0.0 { f64::NAN } else { variance.max(0.0) };
-        self.quantile * (variance + self.own).sqrt()
+        Ok(Prediction { fit: Float64Array::from(fit), interval, coarse })
     }
 }
 
@@ -505,18 +403,21 @@ impl Contents {
             let estimated: Vec<usize> =
                 (0..names.len()).filter(|&t| self.coefficients[t].estimate.is_some()).collect();
             let k = c.terms.len();
-            let means = c.means.as_ref().is_none_or(|m| self.spec.intercept && m.len() + 1 == k);
-            let terms = match &c.levels {
+            let (width, first) = (c.fitted.width(k), usize::from(self.spec.intercept));
+            let terms = match &c.fitted.levels {
                 None => c.terms == estimated,
                 Some(levels) => {
                     c.terms.iter().all(|t| estimated.contains(t))
-                        && levels.means.len() == levels.weights.len() * k
+                        && levels.deviations.len() == levels.weights.len() * k
                         && self.coding.levels.iter().any(|l| l.len() == levels.weights.len())
                 }
             };
-            let with_means = c.covariance_at_means.len();
-            let with_means = with_means == 0 || (c.means.is_some() && with_means + 1 == k);
-            if !terms || c.values.len() != k * k || !means || !with_means {
+            let others = if c.fitted.levels.is_some() { Some(k) } else { k.checked_sub(first) };
+            let means = c.fitted.means.as_ref().is_none_or(|m| Some(m.len()) == others);
+            let means = means && (c.fitted.means.is_some() || c.fitted.levels.is_none());
+            let root = c.fitted.root.len() == width * k;
+            let root = root && c.fitted.middle.as_ref().is_none_or(|m| m.len() == width * width);
+            if !terms || c.values.len() != k * k || !means || !root {
                 return Err("the covariance does not belong to the coefficients".into());
             }
             if self.glance.df_residual == 0 || self.glance.sigma.is_none() {

@@ -13,7 +13,7 @@ use streamreg_solve::Warning;
 
 use crate::error::{Error, Failure, Result};
 use crate::model::predictor::Predictor;
-use crate::model::{Interval, Model};
+use crate::model::{Coarse, Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::{Execution, Pass, SourceRows, data_set_warnings};
 use crate::request::selection::open;
@@ -178,32 +178,38 @@ impl Model {
         let mut writer = open()?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
         let mut summary = PredictSummary { warnings: data_set_warnings(source), ..PredictSummary::default() };
+        let mut coarse = Coarse::default();
         let total = source.inputs().iter().map(|input| input.rows).sum();
         options.execution.control(Pass::only(), total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
-                let mut out = Vec::new();
+                let (mut out, mut coarse) = (Vec::new(), Coarse::default());
                 let mut reader = predictor.reader();
                 for batch in batches {
                     let batch = batch?;
                     control.checkpoint(batch.num_rows())?;
-                    out.push(self.output_batch(predictor, &mut reader, &batch, schema, options)?);
+                    let (batch, own) = self.output_batch(predictor, &mut reader, &batch, schema, options)?;
+                    coarse.absorb(own);
+                    out.push(batch);
                 }
-                Ok((out, unseen_levels(&reader.into_ledger())))
+                Ok((out, coarse, unseen_levels(&reader.into_ledger())))
             };
-            let done = in_order(control.threads, next, work, |(batches, unseen): (Vec<RecordBatch>, u64)| {
-                summary.unseen += unseen;
-                for batch in batches {
-                    summary.rows += batch.num_rows() as u64;
-                    summary.nulls += batch.column(options.keep.len()).null_count() as u64;
-                    writer.write(&batch)?;
-                }
-                Ok(())
-            });
+            let done =
+                in_order(control.threads, next, work, |(batches, own, unseen): (Vec<_>, Coarse, u64)| {
+                    summary.unseen += unseen;
+                    coarse.absorb(own);
+                    for batch in batches {
+                        summary.rows += batch.num_rows() as u64;
+                        summary.nulls += batch.column(options.keep.len()).null_count() as u64;
+                        writer.write(&batch)?;
+                    }
+                    Ok(())
+                });
             // All partitions before the one that failed are written: their rows come before its own.
             done.map_err(|failure| SourceRows(source).locate_after(summary.rows, failure))
         })?;
         source.verify_unchanged()?;
         writer.finish()?;
+        summary.warnings.extend(coarse.warning());
         Ok(summary)
     }
 
@@ -214,7 +220,7 @@ impl Model {
         batch: &RecordBatch,
         schema: &SchemaRef,
         options: &PredictOptions,
-    ) -> std::result::Result<RecordBatch, Failure> {
+    ) -> std::result::Result<(RecordBatch, Coarse), Failure> {
         let features = predictor.design.columns().len();
         let own: Vec<usize> = (0..features).collect();
         let inputs = batch.project(&own).map_err(Error::from)?;
@@ -229,7 +235,8 @@ impl Model {
         if let Some((low, high)) = prediction.interval {
             columns.extend([Arc::new(low) as ArrayRef, Arc::new(high)]);
         }
-        Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)?)
+        let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)?;
+        Ok((batch, prediction.coarse))
     }
 }
 

@@ -59,7 +59,8 @@ pub(super) fn stars(p: Option<f64>) -> &'static str {
 }
 
 /// A count with thousands separated.
-pub fn count(value: u64) -> String {
+pub fn count(value: impl Into<u128>) -> String {
+    let value = value.into();
     let digits = value.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -72,7 +73,8 @@ pub fn count(value: u64) -> String {
 }
 
 /// `1 row`, `2 rows`.
-pub(super) fn counted(value: u64, what: &str) -> String {
+pub(super) fn counted(value: impl Into<u128>, what: &str) -> String {
+    let value = value.into();
     let plural = if value == 1 { "" } else { "s" };
     format!("{} {what}{plural}", count(value))
 }
@@ -114,8 +116,8 @@ mod tests {
 
     #[test]
     fn counts_and_bytes() {
-        assert_eq!(count(336_776), "336,776");
-        assert_eq!(count(12), "12");
+        assert_eq!(count(336_776u64), "336,776");
+        assert_eq!(count(12u64), "12");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(47_400_000), "47.4 MB");
         assert_eq!(bytes(999_600), "1.0 MB");

@@ -107,6 +107,11 @@ impl BigFixed {
         self.exponent
     }
 
+    /// Whether it is a whole number.
+    pub fn is_whole(&self) -> bool {
+        self.is_zero() || self.exponent() >= 0
+    }
+
     /// Whether the value is zero.
     pub fn is_zero(&self) -> bool {
         self.magnitude.is_empty()

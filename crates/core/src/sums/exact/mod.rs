@@ -142,7 +142,8 @@ impl ExactProducts {
             }
         }
         let means = sums.iter().map(over_weight).collect();
-        DoubleDoubleProducts::from_parts(self.rows, weight.to_double(), means, products)
+        let whole = (0..m).map(|j| sums[j].is_whole() && get(j, j).is_whole()).collect();
+        DoubleDoubleProducts::from_parts(self.rows, weight.to_double(), means, products).with_whole(whole)
     }
 
     /// The same, rounded to float64.

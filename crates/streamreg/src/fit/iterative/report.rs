@@ -139,7 +139,7 @@ impl Prepared {
         let scale = self.standardizer.scaling().response_scale;
         let counts =
             self.spec.weights.as_ref().is_some_and(|w| w.kind == streamreg_core::WeightType::Frequency);
-        let nobs = if counts { sums.weight as u64 } else { sums.rows };
+        let nobs = if counts { sums.weight as u128 } else { sums.rows.into() };
         let about_zero = if self.spec.intercept { 0.0 } else { sums.response * sums.response };
         let total = (sums.response_squares + about_zero) * scale * scale;
         Glance::bare(nobs, sums.weight, nonzero, self.spec.intercept, squares, total)
