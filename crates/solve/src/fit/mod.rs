@@ -231,8 +231,8 @@ impl<T: Averaged> Problem<'_, T> {
         let own_constant = equation.intercept && self.absorbed.is_none();
         let centred = equation.intercept || self.absorbed.is_some();
         let errors = (self.errors.amplified(equation.amplification), equation.cell_errors.as_slice());
-        let precision =
-            ErrorAnalysis::new(factor, &scaled, centre, (own_constant, centred), errors, condition);
+        let constant = (own_constant, centred);
+        let precision = ErrorAnalysis::new(factor, &scaled, centre, constant, errors, condition);
         let solved = self.solve(&scaled, &precision, equation, options, condition)?;
         // Matrices of columns x columns that nobody needs any more go before others come.
         drop(scaled);

@@ -11,7 +11,7 @@ use super::{Gram, Penalized, Weights};
 use crate::error::{Error, Result};
 
 /// Rounds, each of some sweeps and an attempt at the exact solution.
-const MAX_ROUNDS: usize = 1_000;
+pub(super) const MAX_ROUNDS: usize = 1_000;
 
 /// Sweeps over the active columns in a round.
 const SWEEPS: usize = 100;
@@ -38,11 +38,11 @@ pub(super) fn ridge(gram: &Gram, weights: &Weights, lambda: f64) -> Result<Penal
 }
 
 /// The minimum with absolute values in the penalty, from `start` on.
-/// Where it does not converge within the rounds there are, the last iterate.
-pub(super) fn descend(gram: &Gram, weights: &Weights, start: &[f64]) -> Penalized {
+/// Where it does not converge within `most` rounds, the last iterate.
+pub(super) fn descend(gram: &Gram, weights: &Weights, start: &[f64], most: usize) -> Penalized {
     let mut descent = Descent::new(gram, weights, start);
     let mut gap = f64::INFINITY;
-    for round in 1..=MAX_ROUNDS {
+    for round in 1..=most {
         descent.round();
         if let Some((slopes, digits)) = descent.exact() {
             descent.place(slopes);
@@ -56,7 +56,7 @@ pub(super) fn descend(gram: &Gram, weights: &Weights, start: &[f64]) -> Penalize
         }
     }
     let digits = (-gap.log10() / 2.0).max(0.0);
-    Penalized { converged: false, ..descent.finish(gap, MAX_ROUNDS, digits) }
+    Penalized { converged: false, ..descent.finish(gap, most, digits) }
 }
 
 struct Descent<'a> {

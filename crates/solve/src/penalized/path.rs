@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::descent::{descend, ridge};
+use super::descent::{MAX_ROUNDS, descend, ridge};
 use super::system::System;
 use super::{Gram, Penalized, PenaltyForm};
 use crate::error::{Error, Result};
@@ -102,7 +102,7 @@ pub fn path(gram: &Gram, form: &PenaltyForm, lambdas: &[f64]) -> Result<Vec<(f64
         let fit = if weights.l1.iter().all(|l| *l == 0.0) {
             ridge(gram, &weights, lambda)?
         } else {
-            descend(gram, &weights, &start)
+            descend(gram, &weights, &start, MAX_ROUNDS)
         };
         start.clone_from(&fit.slopes);
         fits.push((lambda, fit));

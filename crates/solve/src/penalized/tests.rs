@@ -100,3 +100,15 @@ fn held_out_errors_have_no_rounding_of_large_means() {
         assert!((a / b - 1.0).abs() < 1e-8, "{a} {b}");
     }
 }
+
+#[test]
+fn what_does_not_converge_is_the_last_iterate() {
+    let data = columns(60, 5);
+    let gram = Gram::new(&products(&data), true, &names(4));
+    let weights = LASSO.weights(1e-3, &gram);
+    let start = [0.0; 4];
+    let none = super::descent::descend(&gram, &weights, &start, 0);
+    assert!(!none.converged && none.slopes == start && none.digits == 0.0);
+    let done = super::descent::descend(&gram, &weights, &start, 100);
+    assert!(done.converged && done.gap <= 1e-12 && done.nonzero() > 0);
+}
