@@ -92,12 +92,15 @@ impl Meat {
         Ok(meat)
     }
 
-    /// The same for residuals of the standard deviation `sigma` in so many rows: where scores cancel, what is left of
-    /// `n` of them is about `n eps²` of their squares.
+    /// The same for residuals of the standard deviation `sigma`, of which the rows know `digits`: where scores cancel, what is left
+    /// of `n` of them is about `n` times the square of what a residual is off by. More than a thousandth of a standard error is
+    /// no rounding.
     #[must_use]
-    pub fn beside(mut self, sigma: f64, rows: u128) -> Self {
+    pub fn beside(mut self, sigma: f64, digits: f64, rows: u128) -> Self {
         const CAUTION: f64 = 1e3;
-        let noise = CAUTION * rows as f64 * (f64::EPSILON * sigma).powi(2);
+        const MOST: f64 = 1e-6;
+        let share = 10f64.powf(-digits).max(f64::EPSILON);
+        let noise = (CAUTION * rows as f64 * share * share).min(MOST) * sigma * sigma;
         self.noise = if noise.is_finite() { noise } else { 0.0 };
         self
     }

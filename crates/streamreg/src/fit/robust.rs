@@ -218,7 +218,8 @@ impl FitScores {
             return Ok((fit, Meat::iid(bread, f64::NAN)));
         }
         let meat = Meat::new(totals, bread, (kind, small_sample), self.rotated, sizes)?;
-        let meat = meat.beside(fit.glance.sigma.unwrap_or(0.0), sizes.observations);
+        let sigma = fit.glance.sigma.unwrap_or(0.0);
+        let meat = meat.beside(sigma, fit.residual_digits_input, sizes.observations);
         if totals.full_leverage > 0 {
             let message = format!(
                 "{} rows have leverage 1: the fit goes through them whatever they are, and their score is taken as 0",
