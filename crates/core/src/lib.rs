@@ -53,7 +53,7 @@ pub use choice::choice_names;
 pub use design::Design;
 pub use design::layout::{AbsorbedTerm, Coding, Effect, Expanded, Layout};
 pub use error::{Error, ErrorKind, Result, Unknown};
-pub use expression::{Expr, Function, Operator};
+pub use expression::{Expr, Function, NumberFunction, Operator};
 pub use formula::{Expansion, Factor, Formula, FormulaError, MAX_LENGTH, Term};
 pub use levels::{Level, LevelSet};
 pub use model::spec::{
