@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 use faer::fx128;
 
+use crate::design::piecewise::Located;
 use crate::design::{Content, Design, Monomial, Piece, Polynomial};
 use crate::error::Result;
 use crate::expression::Expr;
@@ -47,13 +48,27 @@ pub(crate) fn compute(design: &Design, numbers: &[&[f64]], rows: usize) -> Vec<C
     let inputs = Inputs { design, numbers, rows };
     let variables = design.variables.iter().map(|variable| &variable.content);
     if design.exact {
-        let mut arguments = vec![None; design.polynomials.len()];
+        let mut known = Known::new(design);
         return variables
-            .map(|content| of(content, |m| inputs.double_double(m, &mut arguments).into()))
+            .map(|content| of(content, |m| inputs.double_double(m, &mut known).into()))
             .collect();
     }
-    let mut arguments = vec![None; design.polynomials.len()];
-    variables.map(|content| of(content, |m| inputs.product(m, &mut arguments).into())).collect()
+    let mut known = Known::new(design);
+    variables.map(|content| of(content, |m| inputs.product(m, &mut known).into())).collect()
+}
+
+/// What several variables are computed from: the arguments of polynomials, shifted and scaled, and those of splines,
+/// located between knots.
+struct Known<T> {
+    shifted: Vec<Option<Vec<T>>>,
+    located: Vec<Option<Vec<Located<T>>>>,
+}
+
+impl<T: Clone> Known<T> {
+    fn new(design: &Design) -> Self {
+        let (shifted, located) = (vec![None; design.polynomials.len()], vec![None; design.splines.len()]);
+        Self { shifted, located }
+    }
 }
 
 fn of(content: &Content, compute: impl FnOnce(&Monomial) -> Computed) -> Computed {
@@ -80,7 +95,7 @@ impl<'a> Inputs<'a> {
         position.map_or(&[][..], |position| self.numbers[position])
     }
 
-    fn product(&self, monomial: &Monomial, arguments: &mut [Option<Vec<f64>>]) -> Vec<f64> {
+    fn product(&self, monomial: &Monomial, known: &mut Known<f64>) -> Vec<f64> {
         let mut product: Option<Vec<f64>> = None;
         for piece in monomial {
             let values = match piece {
@@ -88,9 +103,18 @@ impl<'a> Inputs<'a> {
                 Piece::Expr(expr) => evaluate(expr, self.rows, &|name: &str| self.by_name(name)),
                 Piece::Power(index, exponent) => {
                     let argument = || self.shifted(&self.design.polynomials[*index]);
-                    let base = arguments[*index].get_or_insert_with(argument);
+                    let base = known.shifted[*index].get_or_insert_with(argument);
                     let power = |&t: &f64| (1..*exponent).fold(t, |power, _| power * t);
                     base.iter().map(power).collect()
+                }
+                Piece::Spline(index, column) => {
+                    let spline = &self.design.splines[*index];
+                    let places = known.located[*index].get_or_insert_with(|| {
+                        let argument =
+                            evaluate(&spline.argument, self.rows, &|name: &str| self.by_name(name));
+                        argument.into_iter().map(|x| spline.locate(x)).collect()
+                    });
+                    places.iter().map(|&place| spline.value(*column, place)).collect()
                 }
             };
             product = Some(match product {
@@ -112,7 +136,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// As [`Inputs::product`], in double-double.
-    fn double_double(&self, monomial: &Monomial, arguments: &mut [Option<Vec<fx128>>]) -> Vec<fx128> {
+    fn double_double(&self, monomial: &Monomial, known: &mut Known<fx128>) -> Vec<fx128> {
         let mut product: Option<Vec<fx128>> = None;
         for piece in monomial {
             let values: Vec<fx128> = match piece {
@@ -120,8 +144,16 @@ impl<'a> Inputs<'a> {
                 Piece::Expr(expr) => self.evaluate_double_double(expr),
                 Piece::Power(index, exponent) => {
                     let argument = || self.shifted_double_double(&self.design.polynomials[*index]);
-                    let base = arguments[*index].get_or_insert_with(argument);
+                    let base = known.shifted[*index].get_or_insert_with(argument);
                     base.iter().map(|&t| power(t, *exponent)).collect()
+                }
+                Piece::Spline(index, column) => {
+                    let spline = &self.design.splines[*index];
+                    let places = known.located[*index].get_or_insert_with(|| {
+                        let argument = self.evaluate_double_double(&spline.argument).into_iter();
+                        argument.map(|x| spline.locate_double_double(x)).collect()
+                    });
+                    places.iter().map(|&place| spline.value_double_double(*column, place)).collect()
                 }
             };
             product = Some(match product {

@@ -58,7 +58,17 @@ impl Expr {
                 let conditions = condition.evaluate(rows, column);
                 let (yes, no) = (yes.double_double(rows, column), no.double_double(rows, column));
                 let cells = conditions.into_iter().zip(yes).zip(no);
-                cells.map(|((c, yes), no)| if c.is_nan() { fx128::NAN } else if c == 0.0 { no } else { yes }).collect()
+                cells
+                    .map(|((c, yes), no)| {
+                        if c.is_nan() {
+                            fx128::NAN
+                        } else if c == 0.0 {
+                            no
+                        } else {
+                            yes
+                        }
+                    })
+                    .collect()
             }
         }
     }

@@ -104,12 +104,9 @@ impl Operator {
         match self {
             Self::Or => Precedence::Or,
             Self::And => Precedence::And,
-            Self::Less
-            | Self::AtMost
-            | Self::Greater
-            | Self::AtLeast
-            | Self::Equal
-            | Self::NotEqual => Precedence::Comparison,
+            Self::Less | Self::AtMost | Self::Greater | Self::AtLeast | Self::Equal | Self::NotEqual => {
+                Precedence::Comparison
+            }
             Self::Add | Self::Sub => Precedence::Sum,
             Self::Mul | Self::Div => Precedence::Product,
             Self::Pow => Precedence::Power,

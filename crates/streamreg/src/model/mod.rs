@@ -28,8 +28,11 @@ use crate::pass::project;
 use crate::report::{Coded, Details, FitReport, InputRecord, PenaltyRecord};
 use crate::request::selection::Selection;
 
-/// Version of the model file. A reader of this version refuses any other.
+/// Version of the model file. A model with offsets has the next one; others are refused.
 pub const MODEL_SCHEMA_VERSION: u32 = 2;
+
+/// Version of the file of a model with offsets, which readers of the version before would leave out of predictions.
+const VERSION_WITH_OFFSETS: u32 = 3;
 
 /// A fitted model, as it is saved: a JSON file with the coefficients, their covariance, and where they
 /// come from.
@@ -115,7 +118,10 @@ impl Model {
             return Err(Error::invalid_request(message));
         };
         Ok(Self(Contents {
-            streamreg_model: MODEL_SCHEMA_VERSION,
+            streamreg_model: match report.spec.offsets.is_empty() {
+                true => MODEL_SCHEMA_VERSION,
+                false => VERSION_WITH_OFFSETS,
+            },
             spec: report.spec.clone(),
             columns,
             coding,
@@ -167,10 +173,10 @@ impl Model {
             |e| invalid(format!("not a model file (`streamreg fit --save-model` writes one): {e}"));
         let version: Version = serde_json::from_slice(&text).map_err(not_a_model)?;
         match version.streamreg_model {
-            Some(MODEL_SCHEMA_VERSION) => {}
+            Some(MODEL_SCHEMA_VERSION | VERSION_WITH_OFFSETS) => {}
             Some(other) => {
                 return Err(invalid(format!(
-                    "a model file of version {other}; this program reads {MODEL_SCHEMA_VERSION}"
+                    "a model file of version {other}; this program reads {MODEL_SCHEMA_VERSION} and {VERSION_WITH_OFFSETS}"
                 )));
             }
             None => return Err(invalid("not a model file (`streamreg fit --save-model` writes one)".into())),
@@ -207,10 +213,11 @@ impl Model {
 
     /// The model's terms, ready to be applied.
     pub(crate) fn predictor(&self, unseen: Unseen) -> Result<Predictor> {
-        self.bound_predictor(Design::of_terms(&self.0.spec, &self.schema())?, unseen)
+        let predictor = self.bound_predictor(Design::of_terms(&self.0.spec, &self.schema())?, unseen)?;
+        Ok(if self.0.spec.offsets.is_empty() { predictor } else { predictor.with_offset() })
     }
 
-    /// The same, beside the response: for data that have one.
+    /// The same, beside the response: for data that have one. Offsets are taken from the response.
     pub(crate) fn evaluator(&self, unseen: Unseen) -> Result<Predictor> {
         let design = Design::new(&self.0.spec.for_new_rows(), &self.schema())?;
         self.bound_predictor(design, unseen)

@@ -54,7 +54,10 @@ pub(super) fn model(report: &FitReport) -> String {
         (false, _) => terms.push("0".into()),
         _ => {}
     }
-    format!("{} ~ {}", printable(&report.response), terms.join(" + "))
+    terms.extend(report.spec.offsets.iter().map(|offset| printable(&format!("offset({offset})"))));
+    let responses: Vec<String> =
+        report.spec.responses.iter().map(|response| printable(&response.to_string())).collect();
+    format!("{} ~ {}", responses.join(" + "), terms.join(" + "))
 }
 
 /// Names as they are, without the backticks that a formula needs.
