@@ -131,7 +131,7 @@ fn predictions_add_the_offset_and_evaluation_takes_it_away() {
         .arg("y ~ x + offset(2 * o)")
         .success()
         .json();
-    let found = dir.streamreg("predict m.json new.csv --interval confidence").success().csv();
+    let found = dir.streamreg("predict m.json new.csv --interval confidence").run().code(0).csv();
     let cell = |row: usize, column: usize| found[row][column].parse::<f64>().unwrap();
     for column in 0..3 {
         close("the offset is added", cell(2, column), cell(1, column) + 20.0, 1e-14);
@@ -140,9 +140,51 @@ fn predictions_add_the_offset_and_evaluation_takes_it_away() {
     let evaluation = dir.streamreg("evaluate m.json d.csv --format json").success().json();
     close("R²", number(&evaluation, "r_squared"), number(&report["glance"], "r_squared"), 1e-12);
     // Readers of the version before would leave the offset out.
-    assert!(dir.read("m.json").contains("\"streamreg_model\":3"), "{}", dir.read("m.json"));
+    assert!(dir.read("m.json").contains("\"streamreg_model\": 3"), "{}", dir.read("m.json"));
     let stdout = dir.streamreg("fit d.csv --formula").arg("y ~ x + offset(2 * o)").success().stdout;
     assert!(stdout.starts_with("y ~ x + offset(2 * o)\n"), "{stdout}");
+}
+
+/// A condition and a spline are numbers like others: a column of the same numbers has the same fit.
+#[test]
+fn every_estimator_knows_conditions_and_splines() {
+    let dir = Dir::new();
+    // A spline of degree 1 whose knots are whole numbers has short numbers.
+    let row = |i: u32| {
+        let (x, z) = (i % 9, (i * 7) % 5);
+        let hat = |knot: f64| (1.0 - (f64::from(x) - knot).abs() / 4.0).max(0.0);
+        let y = f64::from((i * 13) % 11) + f64::from(x) / 2.0;
+        let g = if i % 2 == 0 { "a" } else { "b" };
+        format!("{y},{x},{z},{g},{},{},{}\n", u8::from(x > 4), hat(4.0), hat(8.0))
+    };
+    let rows: String = (0..60).map(row).collect();
+    dir.write("d.csv", &format!("y,x,z,g,c,h,k\n{rows}"));
+    for more in [
+        "",
+        "--by g",
+        "--ridge 0.5",
+        "--vcov HC3",
+        "--cluster g",
+        "--solver qr",
+        "--precision float",
+        "--solver cg",
+    ] {
+        let numbers = |formula: &str| -> Vec<Vec<String>> {
+            let command = dir.streamreg(&format!("fit d.csv {more} --format tidy -q --formula")).arg(formula);
+            let from = if more == "--by g" { 2 } else { 1 };
+            command.success().csv().into_iter().skip(1).map(|row| row[from..].to_vec()).collect()
+        };
+        let spline = "bs(x, degree=1, knots=4, Boundary.knots=c(0, 8))";
+        let (with_terms, columns) =
+            (numbers(&format!("y ~ z + I(x > 4) + {spline}")), numbers("y ~ z + c + h + k"));
+        assert!(with_terms.len() >= 5 && with_terms.len() == columns.len(), "{more}: {with_terms:?}");
+        for (found, wanted) in with_terms.iter().flatten().zip(columns.iter().flatten()) {
+            match (found.parse::<f64>(), wanted.parse::<f64>()) {
+                (Ok(found), Ok(wanted)) => close(more, found, wanted, 1e-7),
+                _ => assert_eq!(found, wanted, "{more}"),
+            }
+        }
+    }
 }
 
 #[test]
@@ -191,6 +233,8 @@ fn codings_that_exclude_each_other_are_refused() {
         ("--missing indicator", "y ~ I(x > 2)", "ifelse(x > 2, 1, 0) is a number, which has"),
         ("", "y ~ x + offset(g)", "the offset must be a number"),
         ("", "y ~ x + offset(z)", "the offset is not in the data"),
+        ("", "y ~ x + .N", "numbers of rows are computed beforehand, by count(*)"),
+        ("", "y ~ I((x > 2) == TRUE)", "write 1 for true and 0 for false"),
     ] {
         let outcome = dir.streamreg(&format!("fit d.csv {line} --formula")).arg(formula).run();
         outcome.check(outcome.stderr.contains(message), message);

@@ -267,43 +267,12 @@ impl<'s> Binder<'s> {
                 self.schema.check_category(name, "feature")?;
                 Ok(TermFactor::Category { label, index: self.category(name, false) })
             }
-            Factor::Column(name) => {
-                let kind = self.schema.kind(name, "feature")?;
-                let declared = self.spec.categorical.contains(name);
-                let named = self.spec.references.iter().find(|(column, _)| column == name);
-                if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
-                    let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
-                        // Sum contrasts have a column for every level but the last.
-                        None => self.spec.contrasts == Contrasts::Sum,
-                        Some(level) if level == "true" || level == "false" => level == "true",
-                        Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
-                    };
-                    let piece = Piece::Column(self.number(name));
-                    return Ok(TermFactor::Boolean { label, piece, reference });
-                }
-                if is_category(kind) || declared {
-                    self.schema.check_category(name, "feature")?;
-                    return Ok(TermFactor::Category { label, index: self.category(name, false) });
-                }
-                self.schema.check_numeric(name, "feature")?;
-                Ok(TermFactor::Number { label, piece: Piece::Column(self.number(name)) })
-            }
+            Factor::Column(name) => self.column_factor(label, name),
             Factor::Coded(category) => {
                 self.schema.check_category(&category.column, "feature")?;
                 Ok(TermFactor::Category { label, index: self.category(&category.column, false) })
             }
-            Factor::Expr(e) if e.is_condition() => {
-                let piece = self.expression(e, "feature")?;
-                if self.spec.missing == Missing::Indicator {
-                    let message = format!(
-                        "{factor} has no level for missing values, as --missing indicator wants; ifelse({e}, 1, 0) is a \
-                         number, which has"
-                    );
-                    return Err(Error::new(ErrorKind::Model, message));
-                }
-                // Sum contrasts have a column for every level but the last.
-                Ok(TermFactor::Boolean { label, piece, reference: self.spec.contrasts == Contrasts::Sum })
-            }
+            Factor::Expr(e) if e.is_condition() => self.condition(label, e),
             Factor::Expr(e) => Ok(TermFactor::Number { label, piece: self.expression(e, "feature")? }),
             Factor::Spline(spline) => self.spline(label, spline),
             Factor::Poly { argument, degree, raw: true } => {
@@ -323,6 +292,42 @@ impl<'s> Binder<'s> {
                 Ok(TermFactor::Polynomial { label, index })
             }
         }
+    }
+
+    /// A column as its type and the model say: a boolean, a category, or a number.
+    fn column_factor(&mut self, label: String, name: &str) -> Result<TermFactor> {
+        let kind = self.schema.kind(name, "feature")?;
+        let declared = self.spec.categorical.iter().any(|own| own == name);
+        let named = self.spec.references.iter().find(|(column, _)| column == name);
+        if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
+            let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
+                // Sum contrasts have a column for every level but the last.
+                None => self.spec.contrasts == Contrasts::Sum,
+                Some(level) if level == "true" || level == "false" => level == "true",
+                Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
+            };
+            let piece = Piece::Column(self.number(name));
+            return Ok(TermFactor::Boolean { label, piece, reference });
+        }
+        if is_category(kind) || declared {
+            self.schema.check_category(name, "feature")?;
+            return Ok(TermFactor::Category { label, index: self.category(name, false) });
+        }
+        self.schema.check_numeric(name, "feature")?;
+        Ok(TermFactor::Number { label, piece: Piece::Column(self.number(name)) })
+    }
+
+    fn condition(&mut self, label: String, condition: &Expr) -> Result<TermFactor> {
+        let piece = self.expression(condition, "feature")?;
+        if self.spec.missing == Missing::Indicator {
+            let message = format!(
+                "{label} has no level for missing values, as --missing indicator wants; ifelse({condition}, 1, 0) is a \
+                 number, which has"
+            );
+            return Err(Error::new(ErrorKind::Model, message));
+        }
+        // Sum contrasts have a column for every level but the last.
+        Ok(TermFactor::Boolean { label, piece, reference: self.spec.contrasts == Contrasts::Sum })
     }
 
     fn spline(&mut self, label: String, spline: &Spline) -> Result<TermFactor> {

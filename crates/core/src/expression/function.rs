@@ -213,11 +213,10 @@ fn rounded(x: f64, places: i32) -> f64 {
         return x;
     }
     let power = libm::pow(10.0, f64::from(places.abs()));
-    let (scale, unscale): (fn(f64, f64) -> f64, fn(f64, f64) -> f64) =
-        if places >= 0 { (|a, p| a * p, |a, p| a / p) } else { (|a, p| a / p, |a, p| a * p) };
-    let scaled = scale(magnitude, power);
+    let scaled = if places >= 0 { magnitude * power } else { magnitude / power };
+    let unscaled = |x: f64| if places >= 0 { x / power } else { x * power };
     let (floor, ceiling) = (scaled.floor(), scaled.ceil());
-    let (below, above) = (unscale(floor, power), unscale(ceiling, power));
+    let (below, above) = (unscaled(floor), unscaled(ceiling));
     let (to_below, to_above) = (magnitude - below, above - magnitude);
     let down = to_below < to_above || (to_below == to_above && floor % 2.0 == 0.0);
     (if down { below } else { above }).copysign(x)

@@ -1,7 +1,5 @@
 //! What other languages have in formulas and this one has not: why, and what to write instead.
 
-use super::error::FormulaError;
-use super::parse::Parser;
 use crate::expression::Function;
 
 /// Functions that look at other rows than the one they are computed for.
@@ -85,23 +83,18 @@ const OPTIONS: [(&[&str], &str); 5] = [
     (&["cluster", "vcov"], "--cluster COLUMN or --vcov"),
 ];
 
-impl Parser<'_> {
-    /// The error for a function that is known and not there.
-    pub(super) fn refused_call(&self, name: &str) -> Option<FormulaError> {
-        let (_, why) = REFUSED.iter().find(|(names, _)| names.contains(&name))?;
-        Some(self.error(format!("{name}() {why}")))
-    }
+/// Why there is no function of this name, and what to write instead.
+pub(super) fn refused(function: &str) -> Option<&'static str> {
+    REFUSED.iter().find(|(names, _)| names.contains(&function)).map(|(_, why)| *why)
+}
 
-    /// `np.log` is `log`.
-    pub(super) fn without_module(name: &str) -> Option<Function> {
-        let (module, function) = name.split_once('.')?;
-        matches!(module, "np" | "numpy" | "math").then(|| Function::named(function))?
-    }
+/// What is written instead of this argument of another language.
+pub(super) fn option_instead(argument: &str) -> Option<&'static str> {
+    OPTIONS.iter().find(|(names, _)| names.contains(&argument)).map(|(_, option)| *option)
+}
 
-    /// The error for an argument of another language behind the comma that comes next.
-    pub(super) fn refused_option(&self) -> Option<FormulaError> {
-        let (name, at) = self.argument_behind_comma()?;
-        let (_, option) = OPTIONS.iter().find(|(names, _)| names.contains(&name))?;
-        Some(self.error_at(at, format!("{name}= is no part of a formula; write {option}")))
-    }
+/// `np.log` is `log`.
+pub(super) fn without_module(name: &str) -> Option<Function> {
+    let (module, function) = name.split_once('.')?;
+    matches!(module, "np" | "numpy" | "math").then(|| Function::named(function))?
 }

@@ -1,5 +1,6 @@
 //! What stands in parentheses: arithmetic, conditions, functions.
 
+use super::advice::{refused, without_module};
 use super::error::{FormulaError, Result, quoted};
 use super::lex::{Kind, Token};
 use super::parse::Parser;
@@ -169,10 +170,10 @@ impl Parser<'_> {
                 if log { "the base of log() is a number" } else { "the places of round() are a number" };
             return Err(self.missing(what, ""));
         };
-        if log && !(x > 0.0 && x != 1.0) {
+        if log && (x <= 0.0 || x == 1.0) {
             return Err(self.error("the base of log() is positive, and not 1"));
         }
-        if !log && !(x.fract() == 0.0 && x <= MAX_PLACES) {
+        if !log && (x.fract() != 0.0 || x > MAX_PLACES) {
             return Err(self.error(format!("round() takes a whole number of places, up to {MAX_PLACES}")));
         }
         self.advance();
@@ -213,16 +214,22 @@ impl Parser<'_> {
         match self.peek() {
             Token { text: "%", .. } => self
                 .error("there is no operator with %; write x - 2 * floor(x/2) for the remainder of x by 2"),
+            Token { text: "&&" | "||", .. } => self.error("conditions are joined row by row, by & and |"),
             Token { text: "=", .. } => self.error("\"=\" compares nothing; write == for equal numbers"),
             _ => self.missing(&format!("expected an operator (+ - * / ^) or {or}"), ""),
         }
+    }
+
+    /// The error for a function that is known and not there.
+    pub(super) fn refused_call(&self, name: &str) -> Option<FormulaError> {
+        Some(self.error(format!("{name}() {}", refused(name)?)))
     }
 
     fn unknown_function(&self, name: &str) -> FormulaError {
         if let Some(error) = self.refused_call(name) {
             return error;
         }
-        if let Some(function) = Self::without_module(name) {
+        if let Some(function) = without_module(name) {
             return self.error(format!("there is no function {}(); write {function}()", quoted(name)));
         }
         let functions = Function::ALL.map(Function::name).join(", ");

@@ -176,6 +176,8 @@ fn number_length(text: &str) -> usize {
 }
 
 fn symbol_length(text: &str) -> usize {
-    let long = ["**", "==", "<=", ">=", "!=", "%in%"].into_iter().find(|symbol| text.starts_with(symbol));
+    let long = ["**", "==", "<=", ">=", "!=", "&&", "||", "%in%"]
+        .into_iter()
+        .find(|symbol| text.starts_with(symbol));
     long.map_or_else(|| text.chars().next().map_or(0, char::len_utf8), str::len)
 }

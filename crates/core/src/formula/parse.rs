@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::advice::{CONDITION, FIXED_EFFECT, RANDOM_EFFECT};
+use super::advice::{CONDITION, FIXED_EFFECT, RANDOM_EFFECT, option_instead};
 use super::error::{FormulaError, Result, quoted};
 use super::lex::{self, Token, tokens};
 use super::syntax::{Kind, Node, Sign};
@@ -60,11 +60,12 @@ impl<'t> Parser<'t> {
         self.tokens.get(self.next + 1).is_some_and(|token| token.is(symbol))
     }
 
-    /// The name in `, name=`, and where it is.
-    pub(super) fn argument_behind_comma(&self) -> Option<(&str, usize)> {
+    /// The error for an argument of another language behind the comma that comes next: `, name=`.
+    fn refused_option(&self) -> Option<FormulaError> {
         let [comma, name, equals] = self.tokens.get(self.next..self.next + 3)? else { return None };
         let found = comma.is(",") && name.kind == lex::Kind::Name && equals.is("=");
-        found.then_some((name.text, name.at))
+        let option = option_instead(name.text).filter(|_| found)?;
+        Some(self.error_at(name.at, format!("{}= is no part of a formula; write {option}", name.text)))
     }
 
     pub(super) fn advance(&mut self) {
@@ -285,7 +286,7 @@ impl<'t> Parser<'t> {
     fn group(&mut self, open: usize) -> Result<Kind> {
         let inner = self.nested(Self::sum)?;
         self.close(open, |parser| match parser.peek().text {
-            "|" => parser.error(RANDOM_EFFECT),
+            "|" | "||" => parser.error(RANDOM_EFFECT),
             _ => parser.no_term_operator(),
         })?;
         Ok(inner.kind)
@@ -295,11 +296,6 @@ impl<'t> Parser<'t> {
         let (token, opens) = self.peek_call();
         match token.kind {
             lex::Kind::Name if opens => self.call(),
-            lex::Kind::Name if token.text == ".N" => {
-                let message = "`.N`, data.table's number of rows, is no column: compute it beforehand, by count(*) OVER \
-                               (PARTITION BY g) in SQL; a column of this name goes in backticks";
-                Err(self.error(message))
-            }
             lex::Kind::Name => {
                 self.advance();
                 Ok(Factor::Column(token.text.into()))

@@ -428,7 +428,14 @@ impl<'s> Columns<'s> {
         match self.by_name.get(column) {
             None => {
                 let known = self.schema.fields().iter().map(|f| f.name().clone());
-                let error = Error::new(ErrorKind::Model, format!("the {role} is not in the data"));
+                let hint = match column {
+                    ".N" => {
+                        "; numbers of rows are computed beforehand, by count(*) OVER (PARTITION BY g) in SQL"
+                    }
+                    "TRUE" | "FALSE" => "; write 1 for true and 0 for false",
+                    _ => "",
+                };
+                let error = Error::new(ErrorKind::Model, format!("the {role} is not in the data{hint}"));
                 Err(error.in_column(column).unknown_among(column, "columns", known))
             }
             Some((_, false)) => model(format!("the {role} is ambiguous: two columns have this name")),
