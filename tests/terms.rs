@@ -56,7 +56,7 @@ fn write_new(dir: &Dir, case: &Value) {
     let values: Vec<Vec<f64>> = columns.values().map(numbers).collect();
     let row = |i: usize| values.iter().map(|v| v[i].to_string()).collect::<Vec<_>>().join(",");
     let rows: Vec<String> = (0..values[0].len()).map(row).collect();
-    dir.write("new.csv", &format!("{}\n{}\n", names.join(","), rows.join("\n")));
+    dir.write("new.csv", format!("{}\n{}\n", names.join(","), rows.join("\n")));
 }
 
 #[test]
@@ -154,11 +154,11 @@ fn every_estimator_knows_conditions_and_splines() {
         let (x, z) = (i % 9, (i * 7) % 5);
         let hat = |knot: f64| (1.0 - (f64::from(x) - knot).abs() / 4.0).max(0.0);
         let y = f64::from((i * 13) % 11) + f64::from(x) / 2.0;
-        let g = if i % 2 == 0 { "a" } else { "b" };
+        let g = if i.is_multiple_of(2) { "a" } else { "b" };
         format!("{y},{x},{z},{g},{},{},{}\n", u8::from(x > 4), hat(4.0), hat(8.0))
     };
     let rows: String = (0..60).map(row).collect();
-    dir.write("d.csv", &format!("y,x,z,g,c,h,k\n{rows}"));
+    dir.write("d.csv", format!("y,x,z,g,c,h,k\n{rows}"));
     for more in [
         "",
         "--by g",
