@@ -16,7 +16,7 @@ const SHOWN_OF_A_NAME: usize = 60;
 /// ```
 /// let error = streamreg_core::Formula::parse("y ~ x y").unwrap_err();
 /// let expected = "\
-/// expected an operator between terms (+ - : *), found `y`
+/// expected an operator between terms (+ - : * /), found `y`
 ///   y ~ x y
 ///         ^";
 /// assert_eq!(error.to_string(), expected);
