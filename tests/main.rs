@@ -8,6 +8,7 @@
 //! | `reference` | published regressions of R, fixest and scikit-learn's data, and minimum norm |
 //! | `robust` | robust covariances and joint tests: published cases in 50 digits, formulas, what must not matter |
 //! | `formulas`, `categories` | the language of terms against formulaic and statsmodels; levels, codings, prediction |
+//! | `terms` | nested terms, codings, conditions, offsets, splines, against R |
 //! | `rows` | weights, groups, missing values |
 //! | `filters` | filters, computed columns, and the other formats of files |
 //! | `penalized` | ridge, lasso, elastic net against 50 digits; cross-validation against fits of the rows |
@@ -72,5 +73,6 @@ mod rows;
 #[cfg(unix)]
 mod stops;
 mod structure;
+mod terms;
 mod types;
 mod util;

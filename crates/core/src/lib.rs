@@ -53,12 +53,14 @@ pub use choice::choice_names;
 pub use design::Design;
 pub use design::layout::{AbsorbedTerm, Coding, Effect, Expanded, Layout};
 pub use error::{Error, ErrorKind, Result, Unknown};
-pub use expression::{Expr, Function, Operator};
-pub use formula::{Expansion, Factor, Formula, FormulaError, MAX_LENGTH, Term};
+pub use expression::{Expr, Function, NumberFunction, Operator};
+pub use formula::{
+    CodedCategory, Contrasts, Expansion, Factor, Formula, FormulaError, MAX_LENGTH, Spline, Term,
+};
 pub use levels::{Level, LevelSet};
 pub use model::spec::{
-    Contrasts, DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, MAX_SPARSE_INDEX,
-    Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
+    DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, MAX_SPARSE_INDEX, Missing,
+    ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
 };
 pub use model::spec::{is_text, usable_as_number};
 pub use pass::accumulate::{Accumulator, PassControl, accumulate};

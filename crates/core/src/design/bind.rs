@@ -1,27 +1,28 @@
 //! From a model and a schema to a design: roles of columns, variables, and the sums that are needed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow_schema::{DataType, Schema};
 
+use crate::design::piecewise::Piecewise;
 use crate::design::{
     BoundTerm, Category, Check, Content, Design, Monomial, Piece, Polynomial, TableSpec, TermFactor,
-    Variable, monomials, no_level,
+    Variable, monomials, no_level, raised, term_name,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::expression::Expr;
-use crate::formula::Factor;
+use crate::expression::{Expr, Operator};
+use crate::formula::{CodedCategory, Contrasts, Factor, Spline, Term};
 use crate::model::scope::{Subject, scope};
-use crate::model::spec::{
-    Columns, Contrasts, INTERCEPT, MAX_HASH_BITS, Missing, ModelSpec, WeightType, factor_name, is_category,
-};
+use crate::model::spec::{Columns, Missing, ModelSpec, WeightType, factor_name, is_category};
 
 /// A design under construction.
 pub(crate) struct Binder<'s> {
-    spec: &'s ModelSpec,
-    schema: Columns<'s>,
-    design: Design,
+    pub(super) spec: &'s ModelSpec,
+    pub(super) schema: Columns<'s>,
+    pub(super) design: Design,
     positions: HashMap<String, usize>,
+    /// The splines of the design, in order.
+    splines: Vec<Factor>,
 }
 
 impl Design {
@@ -37,13 +38,19 @@ impl Design {
         Binder::new(spec, schema).bind()
     }
 
-    /// Binds the terms of `spec` alone, for predictions: no response, weight or group is needed.
+    /// Binds the terms of `spec` alone, for predictions: no response, weight or group is needed. An offset, which
+    /// predictions are to add, is then the response.
     ///
     /// # Errors
     /// As [`Design::new`].
     pub fn of_terms(spec: &ModelSpec, schema: &Schema) -> Result<Self> {
-        let responses = Vec::new();
-        Binder::new(&ModelSpec { responses, ..spec.for_new_rows() }, schema).bind()
+        let offset = |expr: Expr| match expr {
+            Expr::Column(name) => Factor::Column(name),
+            other => Factor::Expr(other),
+        };
+        let responses = spec.offset().map(offset).into_iter().collect();
+        let spec = ModelSpec { responses, offsets: Vec::new(), ..spec.for_new_rows() };
+        Binder::new(&spec, schema).bind()
     }
 }
 
@@ -57,6 +64,7 @@ impl<'s> Binder<'s> {
             variables: Vec::new(),
             of_column: Vec::new(),
             polynomials: Vec::new(),
+            splines: Vec::new(),
             terms: Vec::new(),
             weights: None,
             by: Vec::new(),
@@ -67,7 +75,7 @@ impl<'s> Binder<'s> {
             lists: None,
             exact: false,
         };
-        Self { spec, schema: Columns::new(schema), design, positions: HashMap::new() }
+        Self { spec, schema: Columns::new(schema), design, positions: HashMap::new(), splines: Vec::new() }
     }
 
     pub(crate) fn bind(mut self) -> Result<Design> {
@@ -115,69 +123,20 @@ impl<'s> Binder<'s> {
         Ok(self.design)
     }
 
-    /// Checks that no column has two roles that exclude each other, and no term stands twice.
-    fn check_names(&self) -> Result<()> {
-        let error =
-            |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
-        let mut seen: HashSet<String> = HashSet::new();
-        for term in &self.spec.terms {
-            for factor in term.factors() {
-                if self.spec.responses.contains(factor) {
-                    return error(&factor_name(factor), "the response is also a feature");
-                }
-                if let Factor::Column(name) = factor {
-                    if self.spec.intercept && name == INTERCEPT {
-                        let message =
-                            "the name belongs to the constant; rename the column or fit without an intercept";
-                        return error(name, message);
-                    }
-                    if self.spec.by.contains(name) {
-                        return error(
-                            name,
-                            "the column of the groups is also a feature; it is constant in each",
-                        );
-                    }
-                }
-            }
-            if !seen.insert(term.to_string()) {
-                for column in term.columns() {
-                    // Two columns of one name are two features unless they are named.
-                    self.schema.kind(column, "feature")?;
-                }
-                return error(&term_name(term), "the feature is named twice");
-            }
-        }
-        for (index, response) in self.spec.responses.iter().enumerate() {
-            if self.spec.responses[..index].contains(response) {
-                return error(&factor_name(response), "the response is named twice");
-            }
-        }
-        for (index, column) in self.spec.by.iter().enumerate() {
-            if self.spec.by[..index].contains(column) {
-                return error(column, "the group is named twice");
-            }
-            if self.spec.clusters.contains(column) {
-                return error(column, "the column of the groups is also a cluster; it is constant in each");
-            }
-            if self.spec.responses.contains(&Factor::Column(column.clone())) {
-                return error(column, "the response is also a group");
-            }
-        }
-        Ok(())
-    }
-
+    /// What is explained: the response, less the offsets.
     fn response(&mut self, factor: &Factor) -> Result<Monomial> {
-        match factor {
-            Factor::Column(name) => {
-                self.schema.check_numeric(name, "response")?;
-                Ok(vec![Piece::Column(self.number(name))])
-            }
-            Factor::Expr(e) => Ok(vec![self.expression(e, "response")?]),
-            Factor::Category(_) | Factor::Poly { .. } => {
+        let response = match factor {
+            Factor::Column(name) => Expr::Column(name.clone()),
+            Factor::Expr(expr) => expr.clone(),
+            Factor::Category(_) | Factor::Coded(_) | Factor::Poly { .. } | Factor::Spline(_) => {
                 let message = format!("{factor} cannot be a response: it must be one number");
-                Err(Error::new(ErrorKind::Model, message))
+                return Err(Error::new(ErrorKind::Model, message));
             }
-        }
+        };
+        let own = self.expression(&response, "response")?;
+        let Some(offset) = self.spec.offset() else { return Ok(vec![own]) };
+        self.expression(&offset, "offset")?;
+        Ok(vec![Piece::Expr(Expr::Binary(Operator::Sub, Box::new(response), Box::new(offset)))])
     }
 
     /// Position of a column that is used as a number.
@@ -202,9 +161,14 @@ impl<'s> Binder<'s> {
         let column = self.column(name);
         let categories = &mut self.design.categories;
         categories.iter().position(|c| c.column == column && c.by == by).unwrap_or_else(|| {
-            let reference =
-                self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
-            categories.push(Category { column, reference, by, order: Vec::new() });
+            let asked = self.spec.references.iter().find(|(c, _)| c == name).map(|(_, level)| level.clone());
+            let coded = coded_category(&self.spec.terms, name).filter(|_| !by);
+            let (contrasts, reference) = match coded {
+                Some(own) => (own.contrasts, own.reference.clone()),
+                None => (self.spec.contrasts, asked),
+            };
+            let coded = coded.is_some();
+            categories.push(Category { column, reference, contrasts, coded, by, order: Vec::new() });
             categories.len() - 1
         })
     }
@@ -235,6 +199,7 @@ impl<'s> Binder<'s> {
             let name = term_name(term);
             self.design.terms.push(BoundTerm { name, factors, scoped: Vec::new() });
         }
+        self.check_codings()?;
         let mut scoped = scope(&subjects, self.spec.intercept);
         if self.spec.hash_bits.is_some() {
             // Nobody knows the levels, so none can be the reference: all count, in every term.
@@ -302,31 +267,18 @@ impl<'s> Binder<'s> {
                 self.schema.check_category(name, "feature")?;
                 Ok(TermFactor::Category { label, index: self.category(name, false) })
             }
-            Factor::Column(name) => {
-                let kind = self.schema.kind(name, "feature")?;
-                let declared = self.spec.categorical.contains(name);
-                let named = self.spec.references.iter().find(|(column, _)| column == name);
-                if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
-                    let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
-                        // Sum contrasts have a column for every level but the last.
-                        None => self.spec.contrasts == Contrasts::Sum,
-                        Some(level) if level == "true" || level == "false" => level == "true",
-                        Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
-                    };
-                    let piece = Piece::Column(self.number(name));
-                    return Ok(TermFactor::Boolean { label, piece, reference });
-                }
-                if is_category(kind) || declared {
-                    self.schema.check_category(name, "feature")?;
-                    return Ok(TermFactor::Category { label, index: self.category(name, false) });
-                }
-                self.schema.check_numeric(name, "feature")?;
-                Ok(TermFactor::Number { label, piece: Piece::Column(self.number(name)) })
+            Factor::Column(name) => self.column_factor(label, name),
+            Factor::Coded(category) => {
+                self.schema.check_category(&category.column, "feature")?;
+                Ok(TermFactor::Category { label, index: self.category(&category.column, false) })
             }
+            Factor::Expr(e) if e.is_condition() => self.condition(label, e),
             Factor::Expr(e) => Ok(TermFactor::Number { label, piece: self.expression(e, "feature")? }),
+            Factor::Spline(spline) => self.spline(label, spline),
             Factor::Poly { argument, degree, raw: true } => {
                 self.expression(argument, "feature")?;
-                Ok(TermFactor::Powers { label, argument: argument.clone(), degree: *degree })
+                let pieces = (1..=*degree).map(|k| raised(argument, k)).collect();
+                Ok(TermFactor::Several { label, pieces })
             }
             Factor::Poly { argument, degree, raw: false } => {
                 self.expression(argument, "feature")?;
@@ -342,59 +294,53 @@ impl<'s> Binder<'s> {
         }
     }
 
-    /// What has no meaning where levels are not known.
-    fn check_hash(&self) -> Result<()> {
-        let error = |message: &str| Err(Error::new(ErrorKind::Model, message));
-        match self.spec.hash_bits {
-            None => Ok(()),
-            Some(bits) if !(1..=MAX_HASH_BITS).contains(&bits) => {
-                error(&format!("a hash has 1 to {MAX_HASH_BITS} bits, not {bits}"))
-            }
-            Some(_) if !self.spec.references.is_empty() => {
-                error("hashed categories have no reference level: all their levels have a column")
-            }
-            Some(_) if self.spec.contrasts == Contrasts::Sum => {
-                error("hashed categories have no contrasts: all their levels have a column")
-            }
-            Some(_) if self.spec.missing == Missing::Indicator => {
-                error("hashed categories have no indicator of missing values")
-            }
-            Some(_) => Ok(()),
+    /// A column as its type and the model say: a boolean, a category, or a number.
+    fn column_factor(&mut self, label: String, name: &str) -> Result<TermFactor> {
+        let kind = self.schema.kind(name, "feature")?;
+        let declared = self.spec.categorical.iter().any(|own| own == name);
+        let named = self.spec.references.iter().find(|(column, _)| column == name);
+        if *kind == DataType::Boolean && !declared && self.spec.missing != Missing::Indicator {
+            let reference = match named.map(|(_, level)| level.to_ascii_lowercase()) {
+                // Sum contrasts have a column for every level but the last.
+                None => self.spec.contrasts == Contrasts::Sum,
+                Some(level) if level == "true" || level == "false" => level == "true",
+                Some(level) => return Err(no_level(name, &level, &["False".into(), "True".into()])),
+            };
+            let piece = Piece::Column(self.number(name));
+            return Ok(TermFactor::Boolean { label, piece, reference });
         }
+        if is_category(kind) || declared {
+            self.schema.check_category(name, "feature")?;
+            return Ok(TermFactor::Category { label, index: self.category(name, false) });
+        }
+        self.schema.check_numeric(name, "feature")?;
+        Ok(TermFactor::Number { label, piece: Piece::Column(self.number(name)) })
     }
 
-    /// Every reference and declared category must be a category of the model's terms.
-    fn check_references(&self) -> Result<()> {
-        let error =
-            |column: &str, message: &str| Err(Error::new(ErrorKind::Model, message).in_column(column));
-        let boolean =
-            |f: &TermFactor, name: &str| matches!(f, TermFactor::Boolean { label, .. } if label == name);
-        let is_boolean = |name: &str| {
-            let mut factors = self.design.terms.iter().flat_map(|t| &t.factors);
-            factors.any(|f| boolean(f, name))
-        };
-        let is_category = |name: &str| {
-            let mut categories = self.design.categories.iter().filter(|c| !c.by);
-            categories.any(|c| self.design.columns[c.column] == name)
-        };
-        for (index, (column, _)) in self.spec.references.iter().enumerate() {
-            self.schema.kind(column, "column of --reference")?;
-            if !is_boolean(column) && !is_category(column) {
-                let message = "a reference level is given, but the column is not a category of the model; C() \
-                     or --categorical makes a number one";
-                return error(column, message);
-            }
-            if self.spec.references[..index].iter().any(|(other, _)| other == column) {
-                return error(column, "two reference levels are given; a category has one");
-            }
+    fn condition(&mut self, label: String, condition: &Expr) -> Result<TermFactor> {
+        let piece = self.expression(condition, "feature")?;
+        if self.spec.missing == Missing::Indicator {
+            let message = format!(
+                "{label} has no level for missing values, as --missing indicator wants; ifelse({condition}, 1, 0) is a \
+                 number, which has"
+            );
+            return Err(Error::new(ErrorKind::Model, message));
         }
-        for column in &self.spec.categorical {
-            self.schema.kind(column, "category")?;
-            if !is_category(column) && !self.spec.by.contains(column) {
-                return error(column, "it is declared a category, but no term of the model has it as one");
-            }
-        }
-        Ok(())
+        // Sum contrasts have a column for every level but the last.
+        Ok(TermFactor::Boolean { label, piece, reference: self.spec.contrasts == Contrasts::Sum })
+    }
+
+    fn spline(&mut self, label: String, spline: &Spline) -> Result<TermFactor> {
+        self.expression(&spline.argument, "feature")?;
+        let factor = Factor::Spline(spline.clone());
+        let known = self.splines.iter().position(|other| *other == factor);
+        let index = known.unwrap_or_else(|| {
+            self.splines.push(factor);
+            self.design.splines.push(Piecewise::new(spline));
+            self.splines.len() - 1
+        });
+        let pieces = (0..spline.columns()).map(|column| Piece::Spline(index, column)).collect();
+        Ok(TermFactor::Several { label, pieces })
     }
 
     /// A variable that marks missing values for each of the first `features`.
@@ -443,9 +389,12 @@ fn identity(factor: &Factor, bound: &TermFactor) -> String {
     }
 }
 
-fn term_name(term: &crate::formula::Term) -> String {
-    let names: Vec<String> = term.factors().iter().map(factor_name).collect();
-    names.join(":")
+/// The category of a column that has a coding of its own.
+fn coded_category<'t>(terms: &'t [Term], column: &str) -> Option<&'t CodedCategory> {
+    terms.iter().flat_map(Term::factors).find_map(|factor| match factor {
+        Factor::Coded(category) if category.column == column => Some(category),
+        _ => None,
+    })
 }
 
 /// For every set of categories that a term is spread over, the variables that are.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::design::{
-    BoundTerm, Category, Check, Content, Design, Monomial, Piece, TermFactor, monomials, no_level, raised,
+    BoundTerm, Category, Check, Content, Design, Monomial, Piece, TermFactor, monomials, no_level,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Contrasts;
 use crate::levels::Level;
 use crate::model::scope::Scoped;
-use crate::model::spec::{Contrasts, LeftOut};
+use crate::model::spec::LeftOut;
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, Column, DesignBlock};
 
@@ -344,9 +345,12 @@ impl Builder<'_> {
             TermFactor::Number { label, piece } => {
                 vec![(label.clone(), vec![number(vec![piece.clone()], 1.0)])]
             }
-            TermFactor::Powers { label, argument, degree } => (1..=*degree)
-                .map(|k| (format!("{label}[{k}]"), vec![number(vec![raised(argument, k)], 1.0)]))
-                .collect(),
+            TermFactor::Several { label, pieces } => {
+                let column = |(j, piece): (usize, &Piece)| {
+                    (format!("{label}[{}]", j + 1), vec![number(vec![piece.clone()], 1.0)])
+                };
+                pieces.iter().enumerate().map(column).collect()
+            }
             TermFactor::Polynomial { label, index } => {
                 let monomial =
                     |k: usize| if k == 0 { Vec::new() } else { vec![Piece::Power(*index, k as u32)] };
@@ -391,7 +395,7 @@ impl Builder<'_> {
             return Ok(all.map(|(rank, l)| (format!("{label}[{l}]"), vec![indicator(rank, 1.0)])).collect());
         }
         let reference = self.reference(index)?;
-        Ok(match self.design.spec.contrasts {
+        Ok(match self.design.categories[index].contrasts {
             Contrasts::Treatment => all
                 .filter(|(rank, _)| *rank != reference)
                 .map(|(rank, l)| (format!("{label}[T.{l}]"), vec![indicator(rank, 1.0)]))
@@ -413,7 +417,7 @@ impl Builder<'_> {
         let ([TermFactor::Category { label, index }], &[(_, full)]) = (factors, scoped.as_slice()) else {
             return Err(Error::new(ErrorKind::Model, "only a category alone can be absorbed"));
         };
-        let contrasts = self.design.spec.contrasts;
+        let contrasts = self.design.categories[*index].contrasts;
         let letter = match (full, contrasts) {
             (true, _) => "",
             (false, Contrasts::Treatment) => "T.",
@@ -432,7 +436,7 @@ impl Builder<'_> {
         let numbers = scoped.iter().filter_map(|&(position, _)| match &factors[position] {
             TermFactor::Number { label, .. }
             | TermFactor::Polynomial { label, .. }
-            | TermFactor::Powers { label, .. } => Some(label.as_str()),
+            | TermFactor::Several { label, .. } => Some(label.as_str()),
             TermFactor::Boolean { .. } | TermFactor::Category { .. } => None,
         });
         let name = format!("{}[missing]", numbers.collect::<Vec<_>>().join(":"));
@@ -529,14 +533,14 @@ impl Design {
     /// # Errors
     /// [`ErrorKind::Model`] for a level that does not exist.
     pub fn reference(&self, category: usize, levels: &[Level]) -> Result<usize> {
-        let Category { reference, column, .. } = &self.categories[category];
+        let Category { reference, column, contrasts, .. } = &self.categories[category];
         let is = |level: &Level, wanted: &String| {
             let name = level.to_string();
             let boolean = matches!(level, Level::Boolean(_));
             name == *wanted || (boolean && name.eq_ignore_ascii_case(wanted))
         };
         match reference {
-            None if self.spec.contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
+            None if *contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
             None => Ok(0),
             Some(wanted) => levels.iter().position(|level| is(level, wanted)).ok_or_else(|| {
                 let names: Vec<String> = levels.iter().map(ToString::to_string).collect();

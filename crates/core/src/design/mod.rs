@@ -1,16 +1,20 @@
 //! A model bound to a schema: which columns are read, what is computed of them, and which sums are needed.
 
 pub(crate) mod bind;
+mod checks;
 pub(crate) mod layout;
+pub(crate) mod piecewise;
 pub(crate) mod variables;
 
 use std::sync::Arc;
 
+use crate::design::piecewise::Piecewise;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expression::{Expr, Operator};
+use crate::formula::{Contrasts, Term};
 use crate::levels::{Level, LevelSet};
 use crate::model::scope::Scoped;
-use crate::model::spec::{Missing, ModelSpec, Precision};
+use crate::model::spec::{Missing, ModelSpec, Precision, factor_name};
 
 /// Most groups that `by` may split the rows into.
 const MAX_GROUPS: usize = 50_000_000;
@@ -24,6 +28,8 @@ pub(crate) enum Piece {
     Expr(Expr),
     /// A power of a polynomial's argument, shifted and scaled: polynomial and exponent.
     Power(usize, u32),
+    /// A column of a spline's basis: spline and column.
+    Spline(usize, usize),
 }
 
 /// What is computed of every row: a product of numbers. No pieces are the constant.
@@ -61,6 +67,10 @@ pub(crate) struct Category {
     pub(crate) column: usize,
     /// The reference level that was asked for, as text.
     pub(crate) reference: Option<String>,
+    /// How its levels become columns.
+    pub(crate) contrasts: Contrasts,
+    /// Whether the formula says so, and not the model.
+    pub(crate) coded: bool,
     /// Whether it only splits the rows into groups or clusters.
     pub(crate) by: bool,
     /// The order of its levels, where one was given.
@@ -74,9 +84,9 @@ pub(crate) enum TermFactor {
     Number { label: String, piece: Piece },
     /// `poly(x, k)`, orthogonal.
     Polynomial { label: String, index: usize },
-    /// `poly(x, k, raw=TRUE)`.
-    Powers { label: String, argument: Expr, degree: u32 },
-    /// A boolean column, whose levels are known beforehand: 0 and 1 are all there is to it.
+    /// Several numbers: `poly(x, k, raw=TRUE)`, `bs(x, …)`.
+    Several { label: String, pieces: Vec<Piece> },
+    /// A boolean column or a condition, whose levels are known beforehand: 0 and 1 are all there is to it.
     Boolean { label: String, piece: Piece, reference: bool },
     /// A category, by its position.
     Category { label: String, index: usize },
@@ -140,6 +150,7 @@ pub struct Design {
     /// For every column the variable of the terms that it is, as far as the list goes: designs may be very wide.
     pub(crate) of_column: Vec<Option<usize>>,
     pub(crate) polynomials: Vec<Polynomial>,
+    pub(crate) splines: Vec<Piecewise>,
     pub(crate) terms: Vec<BoundTerm>,
     /// Position of the column with the weights.
     pub(crate) weights: Option<usize>,
@@ -221,6 +232,7 @@ impl Design {
             Piece::Column(own) => *own == column,
             Piece::Expr(expr) => expr.columns().contains(&name),
             Piece::Power(index, _) => self.polynomials[*index].argument.columns().contains(&name),
+            Piece::Spline(index, _) => self.splines[*index].argument.columns().contains(&name),
         })
     }
 
@@ -269,6 +281,13 @@ impl Design {
     pub fn has_categories(&self) -> bool {
         let boolean = |factor: &TermFactor| matches!(factor, TermFactor::Boolean { .. });
         self.categories.iter().any(|c| !c.by) || self.terms.iter().any(|t| t.factors.iter().any(boolean))
+    }
+
+    /// Whether a category has the contrasts of the model, and none of its own.
+    pub fn uses_contrasts(&self) -> bool {
+        let boolean = |factor: &TermFactor| matches!(factor, TermFactor::Boolean { .. });
+        self.categories.iter().any(|c| !c.by && !c.coded)
+            || self.terms.iter().any(|t| t.factors.iter().any(boolean))
     }
 
     /// The columns of the categories of the terms, in the order of [`Coding::levels`](crate::Coding::levels).
@@ -375,6 +394,7 @@ impl Design {
             Piece::Power(index, exponent) => {
                 *exponent as usize * self.polynomials[*index].argument.calls() + usize::from(!kept)
             }
+            Piece::Spline(index, _) => self.splines[*index].argument.calls() + usize::from(!kept),
         };
         let products = if kept { 0 } else { monomial.len().saturating_sub(1) };
         monomial.iter().map(of_piece).sum::<usize>() + products
@@ -384,6 +404,12 @@ impl Design {
     pub fn flag_of(&self, variable: usize) -> Option<usize> {
         self.variables.iter().position(|v| matches!(v.content, Content::MissingFlag(of) if of == variable))
     }
+}
+
+/// A term as messages call it.
+pub(crate) fn term_name(term: &Term) -> String {
+    let names: Vec<String> = term.factors().iter().map(factor_name).collect();
+    names.join(":")
 }
 
 /// The error for a reference level that does not exist.
@@ -403,9 +429,7 @@ pub(crate) fn monomials(
     for &(position, full) in scoped {
         let own: Vec<Monomial> = match &factors[position] {
             TermFactor::Number { piece, .. } => vec![vec![piece.clone()]],
-            TermFactor::Powers { argument, degree, .. } => {
-                (1..=*degree).map(|k| vec![raised(argument, k)]).collect()
-            }
+            TermFactor::Several { pieces, .. } => pieces.iter().map(|piece| vec![piece.clone()]).collect(),
             // The constant part of a polynomial matters where it meets something else.
             TermFactor::Polynomial { index, .. } => {
                 let powers = (1..=polynomials[*index].degree).map(|k| vec![Piece::Power(*index, k)]);

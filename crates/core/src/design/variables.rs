@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 use faer::fx128;
 
+use crate::design::piecewise::Located;
 use crate::design::{Content, Design, Monomial, Piece, Polynomial};
 use crate::error::Result;
 use crate::expression::Expr;
@@ -46,13 +47,26 @@ pub(crate) fn column_of<'a>(content: &Content, computed: &'a Computed, numbers: 
 pub(crate) fn compute(design: &Design, numbers: &[&[f64]], rows: usize) -> Vec<Computed> {
     let inputs = Inputs { design, numbers, rows };
     let variables = design.variables.iter().map(|variable| &variable.content);
-    let mut arguments = vec![None; design.polynomials.len()];
+    let mut known = Known::new(design);
     if design.exact {
         return variables
-            .map(|content| of(content, |m| inputs.double_double(m, &mut arguments).into()))
+            .map(|content| of(content, |m| inputs.double_double(m, &mut known).into()))
             .collect();
     }
-    variables.map(|content| of(content, |m| inputs.product(m, &mut arguments).into())).collect()
+    variables.map(|content| of(content, |m| inputs.product(m, &mut known).into())).collect()
+}
+
+/// What several variables are computed from: the arguments of polynomials, shifted and scaled, and those of splines,
+/// located between knots.
+struct Known {
+    shifted: Vec<Option<Vec<fx128>>>,
+    located: Vec<Option<Vec<Located>>>,
+}
+
+impl Known {
+    fn new(design: &Design) -> Self {
+        Self { shifted: vec![None; design.polynomials.len()], located: vec![None; design.splines.len()] }
+    }
 }
 
 fn of(content: &Content, compute: impl FnOnce(&Monomial) -> Computed) -> Computed {
@@ -80,51 +94,46 @@ impl<'a> Inputs<'a> {
     }
 
     /// A product of pieces, each rounded once: what an expression says may cancel.
-    fn product(&self, monomial: &Monomial, arguments: &mut [Option<Vec<fx128>>]) -> Vec<f64> {
-        let mut product: Option<Vec<f64>> = None;
-        for piece in monomial {
-            let values = match piece {
-                Piece::Column(column) => self.numbers[*column].to_vec(),
-                Piece::Expr(expr) => rounded(self.evaluate_double_double(expr)),
-                Piece::Power(index, exponent) => {
-                    let argument = || self.shifted_double_double(&self.design.polynomials[*index]);
-                    let base = arguments[*index].get_or_insert_with(argument);
-                    base.iter().map(|&t| power(t, *exponent).0).collect()
-                }
-            };
-            product = Some(match product {
-                None => values,
-                Some(mut so_far) => {
-                    so_far.iter_mut().zip(&values).for_each(|(a, b)| *a *= b);
-                    so_far
-                }
-            });
-        }
+    fn product(&self, monomial: &Monomial, known: &mut Known) -> Vec<f64> {
+        let pieces = monomial.iter().map(|piece| match piece {
+            Piece::Column(column) => self.numbers[*column].to_vec(),
+            computed => self.piece(computed, known).into_iter().map(|v| v.0).collect(),
+        });
+        let product = pieces.reduce(|mut so_far, values: Vec<f64>| {
+            so_far.iter_mut().zip(&values).for_each(|(a, b)| *a *= b);
+            so_far
+        });
         product.unwrap_or_else(|| vec![1.0; self.rows])
     }
 
     /// As [`Inputs::product`], in double-double.
-    fn double_double(&self, monomial: &Monomial, arguments: &mut [Option<Vec<fx128>>]) -> Vec<fx128> {
-        let mut product: Option<Vec<fx128>> = None;
-        for piece in monomial {
-            let values: Vec<fx128> = match piece {
-                Piece::Column(column) => self.numbers[*column].iter().copied().map(fx128::from_f64).collect(),
-                Piece::Expr(expr) => self.evaluate_double_double(expr),
-                Piece::Power(index, exponent) => {
-                    let argument = || self.shifted_double_double(&self.design.polynomials[*index]);
-                    let base = arguments[*index].get_or_insert_with(argument);
-                    base.iter().map(|&t| power(t, *exponent)).collect()
-                }
-            };
-            product = Some(match product {
-                None => values,
-                Some(mut so_far) => {
-                    so_far.iter_mut().zip(values).for_each(|(a, b)| *a = finite_product(*a, b));
-                    so_far
-                }
-            });
-        }
+    fn double_double(&self, monomial: &Monomial, known: &mut Known) -> Vec<fx128> {
+        let pieces = monomial.iter().map(|piece| self.piece(piece, known));
+        let product = pieces.reduce(|mut so_far, values| {
+            so_far.iter_mut().zip(values).for_each(|(a, b)| *a = finite_product(*a, b));
+            so_far
+        });
         product.unwrap_or_else(|| vec![fx128::ONE; self.rows])
+    }
+
+    fn piece(&self, piece: &Piece, known: &mut Known) -> Vec<fx128> {
+        match piece {
+            Piece::Column(column) => self.numbers[*column].iter().copied().map(fx128::from_f64).collect(),
+            Piece::Expr(expr) => self.evaluate_double_double(expr),
+            Piece::Power(index, exponent) => {
+                let argument = || self.shifted_double_double(&self.design.polynomials[*index]);
+                let base = known.shifted[*index].get_or_insert_with(argument);
+                base.iter().map(|&t| power(t, *exponent)).collect()
+            }
+            Piece::Spline(index, column) => {
+                let spline = &self.design.splines[*index];
+                let places = known.located[*index].get_or_insert_with(|| {
+                    let argument = self.evaluate_double_double(&spline.argument).into_iter();
+                    argument.map(|x| spline.locate(x)).collect()
+                });
+                places.iter().map(|&place| spline.value(*column, place)).collect()
+            }
+        }
     }
 
     /// `(argument - shift) / scale`.
@@ -146,10 +155,6 @@ impl<'a> Inputs<'a> {
 fn finite_product(a: fx128, b: fx128) -> fx128 {
     let product = a * b;
     if product.1.is_finite() { product } else { fx128::from_f64(a.0 * b.0) }
-}
-
-fn rounded(values: Vec<fx128>) -> Vec<f64> {
-    values.into_iter().map(|v| v.0).collect()
 }
 
 /// Calls `mark` for the rows in which a column of an expression is not finite: arithmetic alone would make numbers

@@ -28,8 +28,15 @@ impl Expr {
         values
     }
 
+    fn plain<'a>(&self, rows: usize, column: &impl Fn(&str) -> &'a [f64]) -> Vec<fx128> {
+        self.evaluate(rows, column).into_iter().map(fx128::from_f64).collect()
+    }
+
     fn double_double<'a>(&self, rows: usize, column: &impl Fn(&str) -> &'a [f64]) -> Vec<fx128> {
         match self {
+            // What is compared are float64 numbers: a condition is the same however sums are carried.
+            Self::Not(_) => self.plain(rows, column),
+            Self::Binary(operator, ..) if operator.is_logical() => self.plain(rows, column),
             Self::Number(x) => vec![fx128::from_f64(*x); rows],
             Self::Column(name) => column(name).iter().copied().map(fx128::from_f64).collect(),
             Self::Negate(argument) => map(argument.double_double(rows, column), |x| -x),
@@ -42,8 +49,36 @@ impl Expr {
             Self::Call(function, argument) => {
                 map(argument.double_double(rows, column), |x| function.double_double(x))
             }
+            Self::CallWith(function, argument, number) => {
+                let of = |x: fx128| function.of(x.0, *number);
+                map(argument.double_double(rows, column), |x| lifted(x, of(x), function.slope(x.0, *number)))
+            }
+            Self::IfElse(parts) => {
+                let [condition, yes, no] = parts.as_ref();
+                let conditions = condition.evaluate(rows, column);
+                let (yes, no) = (yes.double_double(rows, column), no.double_double(rows, column));
+                let cells = conditions.into_iter().zip(yes).zip(no);
+                cells
+                    .map(|((c, yes), no)| {
+                        if c.is_nan() {
+                            fx128::NAN
+                        } else if c == 0.0 {
+                            no
+                        } else {
+                            yes
+                        }
+                    })
+                    .collect()
+            }
         }
     }
+}
+
+/// A float64 function of a double-double argument: `value` for its high part, and by the slope there for its low part.
+fn lifted(argument: fx128, value: f64, slope: f64) -> fx128 {
+    let rest = argument.1 * slope;
+    let rest = if rest.is_finite() { rest } else { 0.0 };
+    fx128::from_f64(value).add_accurate(fx128::from_f64(rest))
 }
 
 fn map(mut values: Vec<fx128>, f: impl Fn(fx128) -> fx128) -> Vec<fx128> {
@@ -65,7 +100,7 @@ impl Operator {
             Self::Pow if b.1 == 0.0 && b.0.fract() == 0.0 && (1.0..=MAX_EXPONENT).contains(&b.0) => {
                 power(a, b.0 as u32)
             }
-            Self::Pow => fx128::from_f64(super::power(a.0, b.0)),
+            _ => fx128::from_f64(self.of(a.0, b.0)),
         }
     }
 }
@@ -77,22 +112,8 @@ impl Function {
             Self::Abs => argument.abs(),
             _ => {
                 let value = self.of(argument.0);
-                let rest = argument.1 * self.slope(argument.0, value);
-                let rest = if rest.is_finite() { rest } else { 0.0 };
-                fx128::from_f64(value).add_accurate(fx128::from_f64(rest))
+                lifted(argument, value, self.slope(argument.0, value))
             }
-        }
-    }
-
-    /// The derivative at `x`, where the function is `value`; 0 where it does not matter.
-    fn slope(self, x: f64, value: f64) -> f64 {
-        match self {
-            Self::Log => 1.0 / x,
-            Self::Log1p => 1.0 / (1.0 + x),
-            Self::Log2 => std::f64::consts::LOG2_E / x,
-            Self::Log10 => std::f64::consts::LOG10_E / x,
-            Self::Exp => value,
-            Self::Sqrt | Self::Abs => 0.0,
         }
     }
 }

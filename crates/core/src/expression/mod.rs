@@ -7,9 +7,15 @@
 //! negative number, gives what IEEE 754 says.
 
 pub(crate) mod double_double;
+mod function;
+mod operator;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+
+pub use function::{Function, NumberFunction};
+pub use operator::Operator;
+use operator::{Precedence, negation};
 
 /// Arithmetic on columns.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,99 +31,12 @@ pub enum Expr {
     Binary(Operator, Box<Self>, Box<Self>),
     /// A function of an expression.
     Call(Function, Box<Self>),
-}
-
-/// An operator between two expressions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Operator {
-    /// `a + b`
-    Add,
-    /// `a - b`
-    Sub,
-    /// `a * b`
-    Mul,
-    /// `a/b`
-    Div,
-    /// `a^b`
-    Pow,
-}
-
-/// A function of one argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Function {
-    /// The natural logarithm.
-    Log,
-    /// The natural logarithm of one plus the argument, accurate near zero.
-    Log1p,
-    /// The logarithm to base 2.
-    Log2,
-    /// The logarithm to base 10.
-    Log10,
-    /// The exponential function.
-    Exp,
-    /// The square root.
-    Sqrt,
-    /// The absolute value.
-    Abs,
-}
-
-impl Function {
-    /// Every function, in the order in which messages list them.
-    pub const ALL: [Self; 7] =
-        [Self::Log, Self::Log1p, Self::Log2, Self::Log10, Self::Exp, Self::Sqrt, Self::Abs];
-
-    /// Its name in a formula.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::Log1p => "log1p",
-            Self::Log2 => "log2",
-            Self::Log10 => "log10",
-            Self::Exp => "exp",
-            Self::Sqrt => "sqrt",
-            Self::Abs => "abs",
-        }
-    }
-
-    /// The function of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|function| function.name() == name)
-    }
-
-    fn of(self, x: f64) -> f64 {
-        match self {
-            Self::Log => libm::log(x),
-            Self::Log1p => libm::log1p(x),
-            Self::Log2 => libm::log2(x),
-            Self::Log10 => libm::log10(x),
-            Self::Exp => libm::exp(x),
-            Self::Sqrt => x.sqrt(),
-            Self::Abs => x.abs(),
-        }
-    }
-}
-
-impl Operator {
-    fn apply<'a>(self, left: Value<'a>, right: Value<'a>) -> Value<'a> {
-        match self {
-            Self::Add => left.zip(right, |a, b| a + b),
-            Self::Sub => left.zip(right, |a, b| a - b),
-            Self::Mul => left.zip(right, |a, b| a * b),
-            Self::Div => left.zip(right, |a, b| a / b),
-            Self::Pow => left.zip(right, power),
-        }
-    }
-}
-
-/// A power has the same bits whether its exponent is a number or a column.
-fn power(base: f64, exponent: f64) -> f64 {
-    match exponent {
-        2.0 => base * base,
-        3.0 => base * base * base,
-        _ => libm::pow(base, exponent),
-    }
+    /// A function of an expression and a number, which has a sign in a parsed formula if it is negative.
+    CallWith(NumberFunction, Box<Self>, f64),
+    /// `!a`: 1 where the expression is 0, and 0 where it is another number.
+    Not(Box<Self>),
+    /// `ifelse(a, b, c)`: the second expression where the first is not 0, the third where it is.
+    IfElse(Box<[Self; 3]>),
 }
 
 /// What a part of an expression comes to. A number stays one: `x/1000` needs no column of thousands.
@@ -127,6 +46,13 @@ enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    fn at(&self, row: usize) -> f64 {
+        match self {
+            Self::Number(x) => *x,
+            Self::Column(column) => column[row],
+        }
+    }
+
     fn map(self, f: impl Fn(f64) -> f64) -> Self {
         match self {
             Self::Number(x) => Self::Number(f(x)),
@@ -151,7 +77,34 @@ impl<'a> Value<'a> {
     }
 }
 
+/// `yes` where the condition is not 0, `no` where it is.
+fn choose<'a>(condition: Value<'a>, yes: &Value<'a>, no: &Value<'a>) -> Value<'a> {
+    let at = |row: usize, c: f64| match c {
+        c if c.is_nan() => f64::NAN,
+        0.0 => no.at(row),
+        _ => yes.at(row),
+    };
+    match (condition, yes, no) {
+        (Value::Number(c), Value::Number(_), Value::Number(_)) => Value::Number(at(0, c)),
+        (Value::Number(c), Value::Column(column), _) | (Value::Number(c), _, Value::Column(column)) => {
+            Value::Column((0..column.len()).map(|row| at(row, c)).collect())
+        }
+        (Value::Column(column), ..) => {
+            Value::Column(column.iter().enumerate().map(|(row, &c)| at(row, c)).collect())
+        }
+    }
+}
+
 impl Expr {
+    /// Whether it is true or false: a comparison, or several joined by `&`, `|` and `!`.
+    pub fn is_condition(&self) -> bool {
+        match self {
+            Self::Binary(operator, ..) => operator.is_logical(),
+            Self::Not(_) => true,
+            _ => false,
+        }
+    }
+
     /// The columns it uses, in order of appearance, each once.
     pub fn columns(&self) -> Vec<&str> {
         let mut columns = Vec::new();
@@ -164,7 +117,11 @@ impl Expr {
             Self::Number(_) => {}
             Self::Column(name) if columns.contains(&name.as_str()) => {}
             Self::Column(name) => columns.push(name),
-            Self::Negate(argument) | Self::Call(_, argument) => argument.collect_columns(columns),
+            Self::Negate(argument)
+            | Self::Not(argument)
+            | Self::Call(_, argument)
+            | Self::CallWith(_, argument, _) => argument.collect_columns(columns),
+            Self::IfElse(parts) => parts.iter().for_each(|part| part.collect_columns(columns)),
             Self::Binary(_, left, right) => {
                 left.collect_columns(columns);
                 right.collect_columns(columns);
@@ -194,7 +151,9 @@ impl Expr {
             Self::Number(_) | Self::Column(_) => 0,
             Self::Negate(argument) => argument.calls(),
             Self::Binary(_, left, right) => left.calls() + right.calls(),
-            Self::Call(_, argument) => 2 + argument.calls(),
+            Self::Call(_, argument) | Self::CallWith(_, argument, _) => 2 + argument.calls(),
+            Self::Not(_) => 0,
+            Self::IfElse(parts) => parts[1].calls().max(parts[2].calls()),
         }
     }
 
@@ -203,16 +162,28 @@ impl Expr {
             Self::Number(x) => Value::Number(*x),
             Self::Column(name) => Value::Column(column(name).into()),
             Self::Negate(argument) => argument.value(column).map(|x| -x),
-            Self::Binary(operator, left, right) => operator.apply(left.value(column), right.value(column)),
+            Self::Binary(operator, left, right) => {
+                left.value(column).zip(right.value(column), |a, b| operator.of(a, b))
+            }
             Self::Call(function, argument) => argument.value(column).map(|x| function.of(x)),
+            Self::CallWith(function, argument, number) => {
+                argument.value(column).map(|x| function.of(x, *number))
+            }
+            Self::Not(argument) => argument.value(column).map(negation),
+            Self::IfElse(parts) => {
+                let [condition, yes, no] = parts.as_ref();
+                choose(condition.value(column), &yes.value(column), &no.value(column))
+            }
         }
     }
 
     fn precedence(&self) -> Precedence {
         match self {
             Self::Number(x) if x.is_sign_negative() => Precedence::Sign,
-            Self::Number(_) | Self::Column(_) | Self::Call(..) => Precedence::Operand,
+            Self::Number(_) | Self::Column(_) => Precedence::Operand,
+            Self::Call(..) | Self::CallWith(..) | Self::IfElse(_) => Precedence::Operand,
             Self::Negate(_) => Precedence::Sign,
+            Self::Not(_) => Precedence::Not,
             Self::Binary(operator, ..) => operator.precedence(),
         }
     }
@@ -220,35 +191,6 @@ impl Expr {
     /// Writes the expression, in parentheses if it binds less tightly than its place demands.
     fn fmt_in(&self, place: Precedence, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.precedence() < place { write!(f, "({self})") } else { self.fmt(f) }
-    }
-}
-
-/// How tightly an expression binds, as in R: `-x^2` is `-(x^2)` and `-a * b` is `(-a) * b`.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum Precedence {
-    Sum,
-    Product,
-    Sign,
-    Power,
-    Operand,
-}
-
-impl Operator {
-    fn precedence(self) -> Precedence {
-        match self {
-            Self::Add | Self::Sub => Precedence::Sum,
-            Self::Mul | Self::Div => Precedence::Product,
-            Self::Pow => Precedence::Power,
-        }
-    }
-
-    /// The loosest precedence that its left and its right operand may have without parentheses.
-    fn places(self) -> (Precedence, Precedence) {
-        match self {
-            Self::Add | Self::Sub => (Precedence::Sum, Precedence::Product),
-            Self::Mul | Self::Div => (Precedence::Product, Precedence::Sign),
-            Self::Pow => (Precedence::Operand, Precedence::Sign),
-        }
     }
 }
 
@@ -268,32 +210,19 @@ impl Display for Expr {
                 right.fmt_in(right_place, f)
             }
             Self::Call(function, argument) => write!(f, "{function}({argument})"),
+            Self::CallWith(function, argument, x) => write!(f, "{function}({argument}, {})", number(*x)),
+            Self::Not(argument) => {
+                f.write_str("!")?;
+                argument.fmt_in(Precedence::Not, f)
+            }
+            Self::IfElse(parts) => write!(f, "ifelse({}, {}, {})", parts[0], parts[1], parts[2]),
         }
-    }
-}
-
-/// With the blanks that R puts around it.
-impl Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Add => " + ",
-            Self::Sub => " - ",
-            Self::Mul => " * ",
-            Self::Div => "/",
-            Self::Pow => "^",
-        })
-    }
-}
-
-impl Display for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
 /// The fewest digits that read back as the same number, with an exponent where that saves more than two
 /// characters: `1000` and `0.001`, but `1e6`.
-fn number(x: f64) -> String {
+pub(crate) fn number(x: f64) -> String {
     let (plain, scientific) = (format!("{x}"), format!("{x:e}"));
     if plain.len() <= scientific.len() + 2 { plain } else { scientific }
 }
@@ -395,20 +324,18 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_what_their_names_say() {
-        let table = [
-            (Function::Log, std::f64::consts::E, 1.0),
-            (Function::Log1p, 0.0, 0.0),
-            (Function::Log2, 8.0, 3.0),
-            (Function::Log10, 1000.0, 3.0),
-            (Function::Exp, 0.0, 1.0),
-            (Function::Sqrt, 2.25, 1.5),
-            (Function::Abs, -2.0, 2.0),
-        ];
-        for (function, x, expected) in table {
-            let call = Expr::Call(function, column("x"));
-            assert_eq!(call.evaluate(1, &|_: &str| std::slice::from_ref(&x)), [expected], "{function}");
-            assert_eq!(Function::named(function.name()), Some(function));
-        }
+    fn a_choice_looks_at_its_condition_alone() {
+        let x = [4.0, 0.0, -1.0, f64::NAN];
+        let columns = |_: &str| x.as_slice();
+        let positive = Expr::Binary(Operator::Greater, column("x"), number_of(0.0));
+        let log = Expr::Call(Function::Log2, column("x"));
+        let chosen = Expr::IfElse(Box::new([positive.clone(), log, Expr::Number(7.0)]));
+        let found = chosen.evaluate(4, &columns);
+        assert_eq!(found[..3], [2.0, 7.0, 7.0]);
+        assert!(found[3].is_nan());
+        let fixed = Expr::IfElse(Box::new([Expr::Number(0.0), *column("x"), Expr::Number(3.0)]));
+        assert_eq!(fixed.evaluate(4, &columns), [3.0; 4]);
+        assert!(positive.is_condition() && Expr::Not(column("x")).is_condition() && !chosen.is_condition());
+        assert_eq!(Expr::Not(Box::new(positive)).evaluate(4, &columns)[..3], [0.0, 1.0, 1.0]);
     }
 }

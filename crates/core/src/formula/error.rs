@@ -16,7 +16,7 @@ const SHOWN_OF_A_NAME: usize = 60;
 /// ```
 /// let error = streamreg_core::Formula::parse("y ~ x y").unwrap_err();
 /// let expected = "\
-/// expected an operator between terms (+ - : *), found `y`
+/// expected an operator between terms (+ - : * /), found `y`
 ///   y ~ x y
 ///         ^";
 /// assert_eq!(error.to_string(), expected);
@@ -49,17 +49,21 @@ impl FormulaError {
         self.at
     }
 
-    /// The formula before and from the place, as far as they are shown.
+    /// The line of the formula before and from the place, as far as they are shown.
     fn excerpt(&self) -> (String, String) {
-        let length = self.formula.chars().count();
-        let begin = self.at.saturating_sub(SHOWN / 2).min(length.saturating_sub(SHOWN));
-        let chars = || self.formula.chars();
-        let mut before = escaped(chars().take(self.at).skip(begin));
-        let mut after = escaped(chars().take(begin + SHOWN).skip(self.at));
-        if begin > 0 {
+        let chars: Vec<char> = self.formula.chars().collect();
+        let at = self.at.min(chars.len());
+        let is_end = |c: &char| *c == '\n';
+        let first = chars[..at].iter().rposition(is_end).map_or(0, |end| end + 1);
+        let last = chars[at..].iter().position(is_end).map_or(chars.len(), |end| at + end);
+        let begin = at.saturating_sub(SHOWN / 2).min(last.saturating_sub(SHOWN)).max(first);
+        let end = last.min(begin + SHOWN);
+        let text = |part: &[char]| escaped(part.iter().copied());
+        let (mut before, mut after) = (text(&chars[begin..at]), text(&chars[at..end.max(at)]));
+        if begin > first {
             before.insert(0, '…');
         }
-        if begin + SHOWN < length {
+        if end < last {
             after.push('…');
         }
         (before, after)

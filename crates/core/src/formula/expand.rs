@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::error::{FormulaError, Result, quoted};
 use super::syntax::{Kind, Node, Sign};
 use super::{Expansion, Factor, Formula, MAX_TERMS, Term};
+use crate::expression::Expr;
 
 /// How many factors and pairs of factors may be looked at: a little more than `(a + … + m)^10` takes, which has the
 /// most for the terms that there may be. A formula that adds or multiplies again and again what it has
@@ -30,7 +31,7 @@ pub(super) fn expand(formula: &Formula, columns: &[String]) -> Result<Expansion>
     }
     products.sort_by_key(|product| product.0.len());
     let terms = products.iter().map(|product| expander.factors.term(product)).collect();
-    Ok(Expansion { responses: formula.responses.clone(), terms, intercept })
+    Ok(Expansion { responses: formula.responses.clone(), terms, offsets: sum.offsets, intercept })
 }
 
 /// Every factor that occurs, with a number. Factors are the same if they print the same.
@@ -80,6 +81,7 @@ struct Sum {
     added: usize,
     /// Whether there is a constant, if anything was said about it.
     constant: Option<bool>,
+    offsets: Vec<Expr>,
 }
 
 impl Sum {
@@ -101,6 +103,11 @@ impl Sum {
     }
 }
 
+/// The product of all terms of a sum.
+fn together(sum: &Sum) -> Product {
+    sum.in_order().iter().fold(Product(Vec::new()), |all, product| all.times(product))
+}
+
 struct Expander<'f> {
     text: &'f str,
     /// The factors that a `.` stands for.
@@ -115,9 +122,12 @@ impl Expander<'_> {
             Kind::Constant(present) => Ok(Sum { constant: Some(*present), ..Sum::default() }),
             Kind::Dot => self.dot(node),
             Kind::Factor(factor) => Ok(Sum::of(Product(vec![self.factors.number(factor.clone())]))),
+            Kind::Offset(offset) => Ok(Sum { offsets: vec![offset.clone()], ..Sum::default() }),
             Kind::Sum(parts) => self.signed(parts),
             Kind::Cross(nodes) => self.fold(nodes, Self::cross),
             Kind::Product(nodes) => self.fold(nodes, Self::product),
+            Kind::Nested(nodes) => self.nested(nodes),
+            Kind::In(nodes) => self.within(nodes),
             Kind::Power(base, exponent) => self.power(base, *exponent),
         }
     }
@@ -144,6 +154,12 @@ impl Expander<'_> {
 
     fn add_all(&mut self, sum: &mut Sum, part: &Sum, node: &Node) -> Result<()> {
         sum.constant = part.constant.or(sum.constant);
+        for offset in &part.offsets {
+            // As terms are, offsets are a set.
+            if !sum.offsets.contains(offset) {
+                sum.offsets.push(offset.clone());
+            }
+        }
         for product in part.in_order() {
             self.add(sum, product, node)?;
         }
@@ -157,6 +173,9 @@ impl Expander<'_> {
                 return Err(self.error(node, "0 cannot be removed; write \"- 1\" or \"+ 0\" for no constant"));
             }
             None => {}
+        }
+        if !part.offsets.is_empty() {
+            return Err(self.error(node, "an offset cannot be removed; write the formula without it"));
         }
         for product in part.in_order() {
             if sum.products.remove(&product.key()).is_none() {
@@ -181,10 +200,29 @@ impl Expander<'_> {
 
     fn without_constant(&mut self, node: &Node) -> Result<Sum> {
         let sum = self.sum(node)?;
+        if !sum.offsets.is_empty() {
+            return Err(self.error(node, "an offset is added to the terms, not multiplied with them"));
+        }
         if sum.constant.is_some() {
             return Err(self.error(node, "0 and 1 can be added and removed, but not multiplied"));
         }
         Ok(sum)
+    }
+
+    /// `a/b`: the terms of `a`, and those of `b` within all of them together.
+    fn nested(&mut self, [left, right]: &[Node; 2]) -> Result<Sum> {
+        let (outer, inner) = (self.without_constant(left)?, self.without_constant(right)?);
+        let all = Sum::of(together(&outer));
+        let products = self.product(&all, &inner, right)?;
+        let mut sum = outer;
+        self.add_all(&mut sum, &products, right)?;
+        Ok(sum)
+    }
+
+    /// `a %in% b`: the terms of `a`, each times all of `b` together.
+    fn within(&mut self, [left, right]: &[Node; 2]) -> Result<Sum> {
+        let (inner, outer) = (self.without_constant(left)?, self.without_constant(right)?);
+        self.product(&inner, &Sum::of(together(&outer)), right)
     }
 
     fn cross(&mut self, left: &Sum, right: &Sum, node: &Node) -> Result<Sum> {

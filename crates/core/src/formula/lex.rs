@@ -20,6 +20,8 @@ pub(super) enum Kind {
     /// A name in backticks, which is always a column's; without the backticks.
     Quoted(String),
     Number(f64),
+    /// What stands in quotation marks, which is a level; without them.
+    Text(String),
     /// An operator or a parenthesis, or a character that means nothing.
     Symbol,
     /// The end of the formula.
@@ -33,7 +35,7 @@ impl Token<'_> {
 
     /// Whether it is one of the quotation marks that other languages put around names.
     pub(super) fn is_quotation_mark(&self) -> bool {
-        ["\"", "'", "“", "”", "‘", "’"].iter().any(|mark| self.is(mark))
+        matches!(self.kind, Kind::Text(_)) || ["\"", "'", "“", "”", "‘", "’"].iter().any(|mark| self.is(mark))
     }
 }
 
@@ -59,12 +61,14 @@ struct Lexer<'t> {
 
 impl<'t> Lexer<'t> {
     fn token(&mut self) -> Result<Token<'t>> {
-        self.take(self.rest.len() - self.rest.trim_start().len());
+        self.skip();
         let at = self.at;
         let (kind, text) = if self.rest.is_empty() {
             (Kind::End, "")
         } else if let Some(body) = self.rest.strip_prefix('`') {
             self.quoted_name(body)?
+        } else if let Some((text, length)) = quotation(self.rest) {
+            (Kind::Text(text), self.take(length))
         } else if begins_number(self.rest) {
             self.number()?
         } else if begins_name(self.rest) {
@@ -73,6 +77,17 @@ impl<'t> Lexer<'t> {
             (Kind::Symbol, self.take(symbol_length(self.rest)))
         };
         Ok(Token { kind, text, at })
+    }
+
+    /// Takes blanks and comments, which go from `#` to the end of the line.
+    fn skip(&mut self) {
+        loop {
+            self.take(self.rest.len() - self.rest.trim_start().len());
+            if !self.rest.starts_with('#') {
+                return;
+            }
+            self.take(length_while(self.rest, |c| c != '\n'));
+        }
     }
 
     /// Takes so many bytes.
@@ -118,6 +133,22 @@ impl<'t> Lexer<'t> {
     }
 }
 
+/// The text in quotation marks that `text` begins with, and its bytes with them. A backslash stands before a mark or
+/// a backslash that is meant.
+fn quotation(text: &str) -> Option<(String, usize)> {
+    let mark = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let mut inside = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if c == mark => return Some((inside, at + c.len_utf8())),
+            '\\' => inside.push(chars.next()?.1),
+            c => inside.push(c),
+        }
+    }
+    None
+}
+
 /// Bytes of the beginning of `text` that consists of such characters.
 fn length_while(text: &str, belongs: impl Fn(char) -> bool) -> usize {
     text.find(|c| !belongs(c)).unwrap_or(text.len())
@@ -145,6 +176,8 @@ fn number_length(text: &str) -> usize {
 }
 
 fn symbol_length(text: &str) -> usize {
-    let long = ["**", "==", "%in%"].into_iter().find(|symbol| text.starts_with(symbol));
+    let long = ["**", "==", "<=", ">=", "!=", "&&", "||", "%in%"]
+        .into_iter()
+        .find(|symbol| text.starts_with(symbol));
     long.map_or_else(|| text.chars().next().map_or(0, char::len_utf8), str::len)
 }

@@ -4,16 +4,24 @@
 //! |---|---|
 //! | `lex` | a formula's text as tokens |
 //! | `parse` | what tokens may follow each other |
-//! | `call` | the same within parentheses: arithmetic, `C()`, `poly()` |
+//! | `call` | the same within parentheses: which function it is, `poly()` |
+//! | `arithmetic` | arithmetic, conditions and functions of numbers |
+//! | `category` | `C()` and how levels become columns |
+//! | `spline` | `bs()` and `ns()` |
+//! | `advice` | what other languages have, and what to write instead |
 //! | `syntax` | the right side as written |
 //! | `expand` | the products it stands for |
 //! | `error` | the message with its caret |
 
+mod advice;
+mod arithmetic;
 mod call;
+pub(crate) mod category;
 mod error;
 mod expand;
 mod lex;
 mod parse;
+pub(crate) mod spline;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -22,7 +30,9 @@ use std::collections::HashSet;
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
+pub use category::{CodedCategory, Contrasts};
 pub use error::FormulaError;
+pub use spline::Spline;
 
 use crate::expression::{Expr, Name};
 use syntax::Node;
@@ -44,6 +54,15 @@ pub(crate) const MAX_EXPONENT: u32 = 10;
 
 /// The highest degree of a polynomial.
 pub(crate) const MAX_DEGREE: u32 = 20;
+
+/// The highest degree of a spline.
+pub(crate) const MAX_SPLINE_DEGREE: u32 = 10;
+
+/// Interior knots that a spline may have.
+pub(crate) const MAX_KNOTS: usize = 200;
+
+/// Decimal places that a number may be rounded to.
+pub(crate) const MAX_PLACES: f64 = 300.0;
 
 /// A formula as it was written: `y ~ (a + b)^2`. It prints in R's way.
 ///
@@ -72,12 +91,19 @@ pub(crate) const MAX_DEGREE: u32 = 20;
 /// | `… - a` | without `a`, which must be there |
 /// | `1`, `0`, `-1` | the constant, which is there unless removed by `0` or `- 1` |
 /// | `.` | every column of the data that is not in a response |
-/// | `C(a)` | a column of numbers taken as categories |
+/// | `a/b` | `a + a:b`, b within a |
+/// | `b %in% a` | `a:b` |
+/// | `offset(…)` | arithmetic on columns with the coefficient 1 |
+/// | `C(a)`, `factor(a)` | a column of numbers taken as categories |
+/// | `C(a, Treatment("b"))`, `C(a, Sum)` | the same with a reference level, or with sum contrasts |
 /// | `log(…)` and the other [functions](crate::expression::Function) | a function of arithmetic on columns |
-/// | `I(…)` | arithmetic on columns |
+/// | `I(…)` | arithmetic on columns; a condition, `I(a > 5)`, is true or false |
+/// | `ifelse(a > 5, …, …)` | one number where a condition holds, another where not |
 /// | `poly(…, 3)`, `poly(…, 3, raw=TRUE)` | orthogonal or raw polynomials of arithmetic on columns |
+/// | `bs(…, knots=c(…), Boundary.knots=c(…))`, `ns(…)` | splines with R's basis |
 ///
-/// The operators bind as in R: `^`, then `:`, then `*`, then `+` and `-`. Within `I()`, functions and the
+/// The operators bind as in R: `^`, then `:`, then `%in%`, then `*` and `/`, then `+` and `-`. A formula may have
+/// several lines; what follows a `#` is a comment. Within `I()`, functions and the
 /// first argument of `poly()`, `+ - * / ^` are [arithmetic](Expr). Products are sets: `a:a` is `a`, and `b:a`
 /// is the same term as `a:b`. Several responses are joined by `+` or `,`.
 ///
@@ -101,6 +127,8 @@ pub struct Expansion {
     pub responses: Vec<Factor>,
     /// What explains it, besides the constant.
     pub terms: Vec<Term>,
+    /// What is added to it with the coefficient 1.
+    pub offsets: Vec<Expr>,
     /// Whether there is a constant.
     pub intercept: bool,
 }
@@ -119,6 +147,10 @@ pub enum Factor {
     Column(String),
     /// `C(a)`: a category whatever the type of the column.
     Category(String),
+    /// `C(a, Sum)`: a category with a coding of its own.
+    Coded(CodedCategory),
+    /// `ns(a, knots=c(1, 2), Boundary.knots=c(0, 3))`: a spline.
+    Spline(Spline),
     /// `poly(a, 3)`: a polynomial.
     Poly {
         /// What is raised to powers.
@@ -186,7 +218,9 @@ impl PartialEq for Formula {
 impl Expansion {
     /// The columns it uses, in order of appearance, each once; those of the responses come first.
     pub fn columns(&self) -> Vec<&str> {
-        distinct(self.responses.iter().chain(self.terms.iter().flat_map(Term::factors)))
+        let factors = self.responses.iter().chain(self.terms.iter().flat_map(Term::factors));
+        let of_offsets = self.offsets.iter().flat_map(Expr::columns);
+        distinct(factors.flat_map(Factor::columns).chain(of_offsets))
     }
 }
 
@@ -198,7 +232,7 @@ impl Term {
 
     /// The columns it uses, in order of appearance, each once.
     pub fn columns(&self) -> Vec<&str> {
-        distinct(&self.factors)
+        distinct(self.factors.iter().flat_map(Factor::columns))
     }
 }
 
@@ -213,15 +247,17 @@ impl Factor {
     pub fn columns(&self) -> Vec<&str> {
         match self {
             Self::Column(name) | Self::Category(name) => vec![name],
+            Self::Coded(category) => vec![&category.column],
+            Self::Spline(spline) => spline.argument.columns(),
             Self::Poly { argument, .. } => argument.columns(),
             Self::Expr(expression) => expression.columns(),
         }
     }
 }
 
-fn distinct<'f>(factors: impl IntoIterator<Item = &'f Factor>) -> Vec<&'f str> {
+fn distinct<'f>(columns: impl Iterator<Item = &'f str>) -> Vec<&'f str> {
     let mut seen = HashSet::new();
-    factors.into_iter().flat_map(Factor::columns).filter(|name| seen.insert(*name)).collect()
+    columns.filter(|name| seen.insert(*name)).collect()
 }
 
 impl Display for Formula {
@@ -239,7 +275,9 @@ impl Display for Expansion {
             (true, false) => None,
             (false, _) => Some("0".to_owned()),
         };
-        let parts: Vec<_> = constant.into_iter().chain(self.terms.iter().map(Term::to_string)).collect();
+        let offsets = self.offsets.iter().map(|offset| format!("offset({offset})"));
+        let terms = self.terms.iter().map(Term::to_string);
+        let parts: Vec<_> = constant.into_iter().chain(terms).chain(offsets).collect();
         f.write_str(&parts.join(" + "))
     }
 }
@@ -268,7 +306,9 @@ impl Display for Factor {
             Self::Poly { argument, degree, raw } => {
                 write!(f, "poly({argument}, {degree}{})", if *raw { ", raw=TRUE" } else { "" })
             }
-            Self::Expr(call @ Expr::Call(..)) => call.fmt(f),
+            Self::Coded(category) => category.fmt(f),
+            Self::Spline(spline) => spline.fmt(f),
+            Self::Expr(call @ (Expr::Call(..) | Expr::CallWith(..) | Expr::IfElse(_))) => call.fmt(f),
             Self::Expr(expression) => write!(f, "I({expression})"),
         }
     }

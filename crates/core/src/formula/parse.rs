@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use super::advice::{CONDITION, FIXED_EFFECT, RANDOM_EFFECT, option_instead};
 use super::error::{FormulaError, Result, quoted};
 use super::lex::{self, Token, tokens};
 use super::syntax::{Kind, Node, Sign};
@@ -52,6 +53,19 @@ impl<'t> Parser<'t> {
     pub(super) fn peek_call(&self) -> (Token<'t>, bool) {
         let opens = self.tokens.get(self.next + 1).is_some_and(|token| token.is("("));
         (self.peek().clone(), opens)
+    }
+
+    /// Whether the token after the next one is this symbol.
+    pub(super) fn is_next_but_one(&self, symbol: &str) -> bool {
+        self.tokens.get(self.next + 1).is_some_and(|token| token.is(symbol))
+    }
+
+    /// The error for an argument of another language behind the comma that comes next: `, name=`.
+    fn refused_option(&self) -> Option<FormulaError> {
+        let [comma, name, equals] = self.tokens.get(self.next..self.next + 3)? else { return None };
+        let found = comma.is(",") && name.kind == lex::Kind::Name && equals.is("=");
+        let option = option_instead(name.text).filter(|_| found)?;
+        Some(self.error_at(name.at, format!("{}= is no part of a formula; write {option}", name.text)))
     }
 
     pub(super) fn advance(&mut self) {
@@ -111,11 +125,12 @@ impl<'t> Parser<'t> {
         }
         loop {
             let at = self.peek().at;
-            let response = self.response()?;
-            if !seen.insert(response.to_string()) {
-                return Err(self.error_at(at, "this response is named twice"));
+            for response in self.bound_responses()? {
+                if !seen.insert(response.to_string()) {
+                    return Err(self.error_at(at, "this response is named twice"));
+                }
+                responses.push(response);
             }
-            responses.push(response);
             if self.take("~") {
                 return Ok(responses);
             }
@@ -126,15 +141,30 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// A response, or those of R's `cbind(y, z)`.
+    fn bound_responses(&mut self) -> Result<Vec<Factor>> {
+        if !(self.peek().text == "cbind" && self.is_next_but_one("(")) {
+            return Ok(vec![self.response()?]);
+        }
+        let open = self.open();
+        let mut responses = vec![self.response()?];
+        while self.take(",") {
+            responses.push(self.response()?);
+        }
+        self.close(open, |parser| parser.missing("expected \",\" or \")\"", ""))?;
+        Ok(responses)
+    }
+
     fn response(&mut self) -> Result<Factor> {
         let at = self.peek().at;
         let response = self.factor("a response")?;
         let message = match response {
             Factor::Column(_) | Factor::Expr(_) => return Ok(response),
-            Factor::Category(_) => "a response is a number, it cannot be a category",
+            Factor::Category(_) | Factor::Coded(_) => "a response is a number, it cannot be a category",
             Factor::Poly { .. } => {
                 "a response is one column, it cannot be a polynomial; write I(x^2) for a power"
             }
+            Factor::Spline(_) => "a response is one column, it cannot be a spline",
         };
         Err(self.error_at(at, message))
     }
@@ -163,32 +193,46 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// `a * b`
+    /// `a * b` and `a/b`, which group from the left.
     fn cross(&mut self) -> Result<Node> {
-        self.chain("*", Self::product, Kind::cross)
+        let mut left = self.within()?;
+        let at = left.at;
+        loop {
+            if self.take("*") {
+                let right = self.within()?;
+                left = Node { kind: Kind::cross(vec![left, right]), at };
+            } else if self.take("/") {
+                let right = self.within()?;
+                left = Node { kind: Kind::Nested(Box::new([left, right])), at };
+            } else {
+                return Ok(left);
+            }
+        }
+    }
+
+    /// `a %in% b`
+    fn within(&mut self) -> Result<Node> {
+        let mut left = self.product()?;
+        let at = left.at;
+        while self.take("%in%") {
+            let right = self.product()?;
+            left = Node { kind: Kind::In(Box::new([left, right])), at };
+        }
+        Ok(left)
     }
 
     /// `a:b`
     fn product(&mut self) -> Result<Node> {
-        self.chain(":", Self::power, Kind::product)
-    }
-
-    fn chain(
-        &mut self,
-        operator: &str,
-        operand: fn(&mut Self) -> Result<Node>,
-        join: fn(Vec<Node>) -> Kind,
-    ) -> Result<Node> {
-        let first = operand(self)?;
-        if !self.peek().is(operator) {
+        let first = self.power()?;
+        if !self.peek().is(":") {
             return Ok(first);
         }
         let at = first.at;
         let mut operands = vec![first];
-        while self.take(operator) {
-            operands.push(operand(self)?);
+        while self.take(":") {
+            operands.push(self.power()?);
         }
-        Ok(Node { kind: join(operands), at })
+        Ok(Node { kind: Kind::product(operands), at })
     }
 
     /// `(a + b)^2`
@@ -232,6 +276,7 @@ impl<'t> Parser<'t> {
             }
             _ if self.take("(") => self.group(at)?,
             _ if self.take(".") => Kind::Dot,
+            lex::Kind::Name if text == "offset" && self.is_next_but_one("(") => Kind::Offset(self.offset()?),
             _ => Kind::Factor(self.factor("a term")?),
         };
         Ok(Node { kind, at })
@@ -240,7 +285,10 @@ impl<'t> Parser<'t> {
     /// The rest of a sum in parentheses.
     fn group(&mut self, open: usize) -> Result<Kind> {
         let inner = self.nested(Self::sum)?;
-        self.close(open, Self::no_term_operator)?;
+        self.close(open, |parser| match parser.peek().text {
+            "|" | "||" => parser.error(RANDOM_EFFECT),
+            _ => parser.no_term_operator(),
+        })?;
         Ok(inner.kind)
     }
 
@@ -303,15 +351,13 @@ impl Parser<'_> {
         match token.text {
             ")" => self.error("this \")\" closes nothing"),
             "~" => self.error("this is a second \"~\"; responses are joined by \"+\""),
-            "/" => self.error("terms cannot be divided; write a + a:b for b within a, or I(a/b) for a ratio"),
-            "%in%" => {
-                self.error("there is no operator %in%; write a:b for b within a, or a + a:b with a itself")
-            }
-            "," => self.error("terms are joined by \"+\""),
+            "," => self.refused_option().unwrap_or_else(|| self.error("terms are joined by \"+\"")),
+            "|" => self.error(FIXED_EFFECT),
             "=" | "==" if !self.has_tilde() => {
                 self.error("\"~\" stands between the response and the terms, as in \"y ~ x\"")
             }
-            _ => self.missing("expected an operator between terms (+ - : *)", ""),
+            _ if self.is_condition() => self.error(CONDITION),
+            _ => self.missing("expected an operator between terms (+ - : * /)", ""),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 
 use super::Factor;
+use crate::expression::Expr;
 
 /// A part of the right side.
 #[derive(Clone, Debug)]
@@ -19,10 +20,16 @@ pub(super) enum Kind {
     /// `.`
     Dot,
     Factor(Factor),
+    /// `offset(x)`
+    Offset(Expr),
     /// `a + b - c`
     Sum(Vec<(Sign, Node)>),
     /// `a * b`
     Cross(Vec<Node>),
+    /// `a/b`
+    Nested(Box<[Node; 2]>),
+    /// `a %in% b`
+    In(Box<[Node; 2]>),
     /// `a:b`
     Product(Vec<Node>),
     /// `(a + b)^2`
@@ -46,10 +53,11 @@ impl PartialEq for Node {
 impl Node {
     pub(super) fn has_dot(&self) -> bool {
         match &self.kind {
-            Kind::Constant(_) | Kind::Factor(_) => false,
+            Kind::Constant(_) | Kind::Factor(_) | Kind::Offset(_) => false,
             Kind::Dot => true,
             Kind::Sum(parts) => parts.iter().any(|(_, node)| node.has_dot()),
             Kind::Cross(nodes) | Kind::Product(nodes) => nodes.iter().any(Self::has_dot),
+            Kind::Nested(nodes) | Kind::In(nodes) => nodes.iter().any(Self::has_dot),
             Kind::Power(base, _) => base.has_dot(),
         }
     }
@@ -96,9 +104,10 @@ impl Kind {
 
     fn precedence(&self) -> Precedence {
         match self {
-            Self::Constant(_) | Self::Dot | Self::Factor(_) => Precedence::Operand,
+            Self::Constant(_) | Self::Dot | Self::Factor(_) | Self::Offset(_) => Precedence::Operand,
             Self::Sum(_) => Precedence::Sum,
-            Self::Cross(_) => Precedence::Cross,
+            Self::Cross(_) | Self::Nested(_) => Precedence::Cross,
+            Self::In(_) => Precedence::In,
             Self::Product(_) => Precedence::Product,
             Self::Power(..) => Precedence::Power,
         }
@@ -110,6 +119,7 @@ impl Kind {
 enum Precedence {
     Sum,
     Cross,
+    In,
     Product,
     Power,
     Operand,
@@ -128,8 +138,11 @@ impl Display for Node {
             Kind::Constant(present) => f.write_str(if *present { "1" } else { "0" }),
             Kind::Dot => f.write_str("."),
             Kind::Factor(factor) => factor.fmt(f),
+            Kind::Offset(offset) => write!(f, "offset({offset})"),
             Kind::Sum(parts) => fmt_sum(parts, f),
-            Kind::Cross(nodes) => fmt_chain(nodes, " * ", Precedence::Product, f),
+            Kind::Cross(nodes) => fmt_chain(nodes, " * ", Precedence::In, f),
+            Kind::Nested(nodes) => fmt_pair(nodes, "/", (Precedence::Cross, Precedence::In), f),
+            Kind::In(nodes) => fmt_pair(nodes, " %in% ", (Precedence::In, Precedence::Product), f),
             Kind::Product(nodes) => fmt_chain(nodes, ":", Precedence::Power, f),
             Kind::Power(base, exponent) => {
                 base.fmt_in(Precedence::Operand, f)?;
@@ -158,4 +171,15 @@ fn fmt_chain(nodes: &[Node], operator: &str, place: Precedence, f: &mut fmt::For
         node.fmt_in(place, f)?;
     }
     Ok(())
+}
+
+fn fmt_pair(
+    [left, right]: &[Node; 2],
+    operator: &str,
+    places: (Precedence, Precedence),
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    left.fmt_in(places.0, f)?;
+    f.write_str(operator)?;
+    right.fmt_in(places.1, f)
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::choices;
 use crate::error::{Error, ErrorKind, Result};
-use crate::formula::{Factor, Term};
+use crate::expression::{Expr, Operator};
+use crate::formula::{Contrasts, Factor, Term};
 
 /// What to do with a row that has a null or a non-finite number in a used column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,18 +23,6 @@ pub enum Missing {
     /// Keep the row: a missing category is a level of its own, a missing number is the mean of the others
     /// and marked by a 0/1 column beside it. A missing response, weight or group still drops the row.
     Indicator,
-}
-
-/// How the levels of a category become columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Contrasts {
-    /// A 0/1 column for every level but the reference.
-    #[default]
-    Treatment,
-    /// A column for every level but the last, which is -1 in all of them.
-    Sum,
 }
 
 /// What the weight of a row means.
@@ -52,7 +41,6 @@ pub enum WeightType {
 }
 
 choices!(Missing { Drop => "drop", Error => "error", Indicator => "indicator" });
-choices!(Contrasts { Treatment => "treatment", Sum => "sum" });
 choices!(WeightType { Frequency => "frequency", Analytic => "analytic", Probability => "probability" });
 choices!(Precision { Auto => "auto", Exact => "exact", Float => "float" });
 
@@ -118,6 +106,9 @@ pub struct ModelSpec {
     /// The terms, in the order of the coefficients.
     #[serde(with = "as_text")]
     pub terms: Vec<Term>,
+    /// Arithmetic on columns that is added to the terms with the coefficient 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "offsets_as_text")]
+    pub offsets: Vec<Expr>,
     /// Whether a constant is estimated too.
     pub intercept: bool,
     /// Treatment of missing values.
@@ -213,6 +204,31 @@ mod as_text {
     }
 }
 
+/// Offsets are saved as they are written in a formula: `offset(x)`.
+mod offsets_as_text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::expression::Expr;
+    use crate::formula::Formula;
+
+    pub(super) fn serialize<S: Serializer>(offsets: &[Expr], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(offsets.iter().map(|offset| format!("offset({offset})")))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Expr>, D::Error> {
+        let texts = Vec::<String>::deserialize(d)?;
+        let parse = |text: &String| {
+            let expansion = Formula::parse(text).and_then(|formula| formula.expand(&[])).ok()?;
+            let [offset] = expansion.offsets.as_slice() else { return None };
+            expansion.terms.is_empty().then(|| offset.clone())
+        };
+        let each =
+            |text: &String| parse(text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an offset")));
+        texts.iter().map(each).collect()
+    }
+}
+
 /// A column that is not a feature although nobody excluded it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -236,6 +252,7 @@ impl ModelSpec {
         Self {
             responses: vec![Factor::Column(response.into())],
             terms,
+            offsets: Vec::new(),
             intercept: true,
             missing: Missing::Drop,
             categorical: Vec::new(),
@@ -276,6 +293,12 @@ impl ModelSpec {
     pub fn for_new_rows(&self) -> Self {
         let missing = if self.missing == Missing::Indicator { Missing::Indicator } else { Missing::Drop };
         Self { missing, weights: None, by: Vec::new(), clusters: Vec::new(), ..self.clone() }
+    }
+
+    /// The sum of the offsets; `None` if there is none.
+    pub fn offset(&self) -> Option<Expr> {
+        let add = |a, b| Expr::Binary(Operator::Add, Box::new(a), Box::new(b));
+        self.offsets.iter().cloned().reduce(add)
     }
 
     /// Names of the responses.
@@ -405,7 +428,14 @@ impl<'s> Columns<'s> {
         match self.by_name.get(column) {
             None => {
                 let known = self.schema.fields().iter().map(|f| f.name().clone());
-                let error = Error::new(ErrorKind::Model, format!("the {role} is not in the data"));
+                let hint = match column {
+                    ".N" => {
+                        "; numbers of rows are computed beforehand, by count(*) OVER (PARTITION BY g) in SQL"
+                    }
+                    "TRUE" | "FALSE" => "; write 1 for true and 0 for false",
+                    _ => "",
+                };
+                let error = Error::new(ErrorKind::Model, format!("the {role} is not in the data{hint}"));
                 Err(error.in_column(column).unknown_among(column, "columns", known))
             }
             Some((_, false)) => model(format!("the {role} is ambiguous: two columns have this name")),

@@ -63,7 +63,8 @@ pub struct Evaluation {
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
-    /// `1 - sum (y - p)² / sum (y - mean(y))²` on these data; `None` where the response is constant.
+    /// `1 - sum (y - p)² / sum (y - mean(y))²` on these data, of the response less the offset where the model has one;
+    /// `None` where it is constant.
     pub r_squared: Option<f64>,
     /// Mean of prediction minus response.
     pub bias: f64,

@@ -198,10 +198,11 @@ impl Model {
 
     /// The model's terms, ready to be applied.
     pub(crate) fn predictor(&self, unseen: Unseen) -> Result<Predictor> {
-        self.bound_predictor(Design::of_terms(&self.0.spec, &self.schema())?, unseen)
+        let predictor = self.bound_predictor(Design::of_terms(&self.0.spec, &self.schema())?, unseen)?;
+        Ok(if self.0.spec.offsets.is_empty() { predictor } else { predictor.with_offset() })
     }
 
-    /// The same, beside the response: for data that have one.
+    /// The same, beside the response: for data that have one. Offsets are taken from the response.
     pub(crate) fn evaluator(&self, unseen: Unseen) -> Result<Predictor> {
         let design = Design::new(&self.0.spec.for_new_rows(), &self.schema())?;
         self.bound_predictor(design, unseen)

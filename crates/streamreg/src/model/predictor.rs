@@ -15,6 +15,8 @@ pub(crate) struct Predictor {
     constant: f64,
     effects: Vec<TableEffect>,
     wide: Option<Wide>,
+    /// Whether the design's last variable is an offset, which predictions add.
+    offset: bool,
 }
 
 /// Features of list columns and hashes.
@@ -106,7 +108,21 @@ impl Predictor {
         let effects = layout.effects(&values).into_iter().filter(matters);
         let effects = effects.map(|e| TableEffect::new(e, levels)).collect::<Result<_>>()?;
         let wide = wide.map(|(lists, hashed)| Wide { terms: WideTerms::new(&design), lists, hashed });
-        Ok(Self { design, levels: Levels { sets, unseen, references }, layout, constant, effects, wide })
+        Ok(Self {
+            design,
+            levels: Levels { sets, unseen, references },
+            layout,
+            constant,
+            effects,
+            wide,
+            offset: false,
+        })
+    }
+
+    /// The same, where the last variable of the design is an offset: see [`Design::of_terms`].
+    pub(crate) fn with_offset(mut self) -> Self {
+        self.offset = true;
+        self
     }
 
     /// The prediction for every row of a block. What stands in masked rows is unspecified.
@@ -117,6 +133,9 @@ impl Predictor {
         }
         if let Some(wide) = &self.wide {
             wide.terms.add(block, &wide.lists, &wide.hashed, &mut sums);
+        }
+        if let Some(offset) = block.columns.last().filter(|_| self.offset) {
+            sums.iter_mut().zip(offset.values).for_each(|(sum, x)| *sum += x);
         }
         sums
     }

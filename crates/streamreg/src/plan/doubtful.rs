@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use arrow_schema::Schema;
-use streamreg_core::{Design, Factor, Level, ModelSpec, is_text as is_text_type};
+use streamreg_core::{Design, Expr, Factor, Level, ModelSpec, is_text as is_text_type};
 use streamreg_reader::Source;
 use streamreg_reader::csv::{CsvOptions, ReadsAs, reads_as};
 use streamreg_solve::Warning;
@@ -27,9 +27,11 @@ pub(crate) fn refuse_doubtful(regression: &Regression, schema: &Schema, source: 
     let is_text = |name: &str| schema.field_with_name(name).is_ok_and(|f| is_text_type(f.data_type()));
     let meant = declared(&spec);
     let features = spec.terms.iter().flat_map(|term| term.factors());
-    let features = features.filter(|f| !matches!(f, Factor::Category(_))).flat_map(Factor::columns);
+    let features =
+        features.filter(|f| !matches!(f, Factor::Category(_) | Factor::Coded(_))).flat_map(Factor::columns);
     let features = features.filter(|name| !meant.contains(name));
     let responses = spec.responses.iter().flat_map(Factor::columns);
+    let responses = responses.chain(spec.offsets.iter().flat_map(Expr::columns));
     let weights = spec.weights.iter().map(|weights| weights.column.as_str());
     for name in responses.chain(weights).chain(features).filter(|name| is_text(name)) {
         if let Some(doubt) = source.doubt(name) {
@@ -52,6 +54,7 @@ fn refuse_nearly_numbers<'n>(names: impl Iterator<Item = &'n String>, source: &d
 fn declared(spec: &ModelSpec) -> HashSet<&str> {
     let of_terms = spec.terms.iter().flat_map(|term| term.factors()).filter_map(|factor| match factor {
         Factor::Category(name) => Some(name.as_str()),
+        Factor::Coded(category) => Some(category.column.as_str()),
         _ => None,
     });
     let named = spec.categorical.iter().chain(spec.references.iter().map(|(column, _)| column));

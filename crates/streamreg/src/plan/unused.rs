@@ -1,6 +1,6 @@
 //! Options that would change nothing are refused: who sets one expects something of it.
 
-use streamreg_core::{Design, Precision};
+use streamreg_core::{Design, Expr, Precision};
 use streamreg_solve::Solver;
 
 use super::{Plan, Route};
@@ -33,16 +33,20 @@ pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
         refuse_unused_columns(plan)?;
     }
     let of_levels = [Said::Contrasts, Said::MaxLevels, Said::HashBits];
-    let has_categories = if regression.said.iter().any(|said| of_levels.contains(said)) {
-        Design::new(&plan.spec(&[])?.0, &plan.schema)?.has_categories()
+    let (has_categories, uses_contrasts) = if regression.said.iter().any(|said| of_levels.contains(said)) {
+        let design = Design::new(&plan.spec(&[])?.0, &plan.schema)?;
+        (design.has_categories(), design.uses_contrasts())
     } else {
-        true
+        (true, true)
     };
     for &said in &regression.said {
         let why = match said {
             Said::Exclude => regression.names_all().then_some("the features are named one by one"),
             Said::Contrasts | Said::MaxLevels if regression.base.hash_bits.is_some() => {
                 Some("hashed categories have neither contrasts nor a list of levels")
+            }
+            Said::Contrasts if has_categories && !uses_contrasts => {
+                Some("the formula gives the coding of every category")
             }
             Said::NoEscalate if matches!(way, Way::Direct) && plan.precision == Precision::Exact => {
                 Some("exact sums never need a second pass")
@@ -65,8 +69,9 @@ fn refuse_unused_columns(plan: &Plan<'_>) -> Result<()> {
     let (regression, selection) = (plan.regression, &plan.regression.selection);
     let (spec, _) = regression.spec(&plan.schema)?;
     let features = spec.terms.iter().flat_map(|term| term.columns()).map(str::to_owned);
+    let offsets = spec.offsets.iter().flat_map(Expr::columns).map(str::to_owned);
     let folds = regression.penalization.iter().filter_map(|p| p.cv.as_ref()?.group.clone());
-    let used = taken_columns(&spec).into_iter().chain(features).chain(folds);
+    let used = taken_columns(&spec).into_iter().chain(features).chain(offsets).chain(folds);
     let needed = selection.clone().for_columns(used)?.with;
     match selection.with.iter().find(|column| !needed.contains(column)) {
         Some((name, _)) => {

@@ -1,6 +1,6 @@
 //! The coefficient table, in the order of R's `summary.lm`.
 
-use streamreg_core::{Factor, Precision, Term, WeightType};
+use streamreg_core::{Precision, WeightType};
 use streamreg_solve::{TermEstimate, Vcov, VcovSummary, WaldTest};
 
 use super::columns::{aligned, wrapped};
@@ -44,7 +44,7 @@ pub(super) fn fit(report: &FitReport, width: Option<usize>) -> String {
 
 /// `y ~ a + b`.
 pub(super) fn model(report: &FitReport) -> String {
-    let mut terms: Vec<String> = report.spec.terms.iter().map(|t| printable(&term_text(t))).collect();
+    let mut terms: Vec<String> = report.spec.terms.iter().map(|t| printable(&t.to_string())).collect();
     if terms.len() > 12 {
         let hidden = terms.len() - 11;
         terms.splice(10..terms.len() - 1, [format!("… {hidden} more …")]);
@@ -54,15 +54,10 @@ pub(super) fn model(report: &FitReport) -> String {
         (false, _) => terms.push("0".into()),
         _ => {}
     }
-    format!("{} ~ {}", printable(&report.response), terms.join(" + "))
-}
-
-/// Names as they are, without the backticks that a formula needs.
-fn term_text(term: &Term) -> String {
-    match term.factors() {
-        [Factor::Column(name)] => name.clone(),
-        _ => term.to_string(),
-    }
+    terms.extend(report.spec.offsets.iter().map(|offset| printable(&format!("offset({offset})"))));
+    let responses: Vec<String> =
+        report.spec.responses.iter().map(|response| printable(&response.to_string())).collect();
+    format!("{} ~ {}", responses.join(" + "), terms.join(" + "))
 }
 
 /// Rows of a table for people; the other forms have all of them.

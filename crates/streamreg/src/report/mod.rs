@@ -409,6 +409,7 @@ pub(crate) fn formula_of(spec: &ModelSpec) -> String {
         (false, _) => terms.insert(0, "0".into()),
         _ => {}
     }
+    terms.extend(spec.offsets.iter().map(|offset| format!("offset({offset})")));
     let responses: Vec<String> = spec.responses.iter().map(ToString::to_string).collect();
     format!("{} ~ {}", responses.join(" + "), terms.join(" + "))
 }

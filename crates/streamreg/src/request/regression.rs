@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use arrow_schema::Schema;
 use streamreg_core::{
-    Contrasts, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, SparseColumns, Term, WeightType,
-    Weights,
+    Contrasts, Expr, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, SparseColumns, Term,
+    WeightType, Weights,
 };
 use streamreg_reader::DatasetOptions;
 use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
@@ -532,8 +532,10 @@ impl Regression {
         left_out.retain(|l| formula.has_dot() && !excluded.contains(&l.column));
         let expansion = formula.expand(&others)?;
         spec.terms = expansion.terms;
+        spec.offsets = expansion.offsets;
         spec.intercept = self.base.intercept && expansion.intercept;
-        let named: Vec<&str> = spec.terms.iter().flat_map(Term::columns).collect();
+        let of_offsets = spec.offsets.iter().flat_map(Expr::columns);
+        let named: Vec<&str> = spec.terms.iter().flat_map(Term::columns).chain(of_offsets).collect();
         left_out.retain(|l| !named.contains(&l.column.as_str()));
         Ok((spec, left_out))
     }

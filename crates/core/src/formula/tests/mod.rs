@@ -65,6 +65,19 @@ fn formulas_expand() {
         ("y ~ (a + b)^1", true, &["a", "b"]),
         ("y ~ (a:b + c)^2", true, &["c", "a:b", "a:b:c"]),
         ("y ~ (a + b * c)^2", true, &["a", "b", "c", "a:b", "a:c", "b:c", "a:b:c"]),
+        // Nested.
+        ("y ~ a/b", true, &["a", "a:b"]),
+        ("y ~ a/b/c", true, &["a", "a:b", "a:b:c"]),
+        ("y ~ a/(b + c)", true, &["a", "a:b", "a:c"]),
+        ("y ~ (a + b)/c", true, &["a", "b", "a:b:c"]),
+        ("y ~ a*b/c", true, &["a", "b", "a:b", "a:b:c"]),
+        ("y ~ a/b*c", true, &["a", "c", "a:b", "a:c", "a:b:c"]),
+        ("y ~ a/b - 1", false, &["a", "a:b"]),
+        ("y ~ b %in% a", true, &["b:a"]),
+        ("y ~ a + b %in% a", true, &["a", "b:a"]),
+        ("y ~ (b + c) %in% a", true, &["b:a", "c:a"]),
+        ("y ~ c %in% (a + b)", true, &["c:a:b"]),
+        ("y ~ a * b %in% c", true, &["a", "b:c", "a:b:c"]),
         // Sets.
         ("y ~ a:a", true, &["a"]),
         ("y ~ a*a", true, &["a"]),
@@ -106,6 +119,40 @@ fn formulas_expand() {
         ("y ~ poly(a, 2) + poly(a,2,raw=FALSE)", true, &["poly(a, 2)"]),
         ("y ~ poly(log(a) + 1, 20, raw = true)", true, &["poly(log(a) + 1, 20, raw=TRUE)"]),
         ("y ~ poly(a, 1, raw=True):b", true, &["poly(a, 1, raw=TRUE):b"]),
+        ("y ~ poly(a, degree=2) + poly(b, raw=T, degree=3)", true, &["poly(a, 2)", "poly(b, 3, raw=TRUE)"]),
+        ("y ~ factor(a) + as.factor(b)", true, &["C(a)", "C(b)"]),
+        ("y ~ C(a, Treatment('b'))", true, &["C(a, Treatment(\"b\"))"]),
+        ("y ~ C(a, Treatment(reference=3))", true, &["C(a, Treatment(\"3\"))"]),
+        ("y ~ C(a, contr.treatment(\"q\\\"\\\\\"))", true, &["C(a, Treatment(\"q\\\"\\\\\"))"]),
+        ("y ~ C(a, contr.sum) + C(b, Sum())", true, &["C(a, Sum)", "C(b, Sum)"]),
+        ("y ~ C(a, treatment):x", true, &["C(a, Treatment):x"]),
+        (
+            "y ~ relevel(a, ref='b') + relevel(factor(b), 2)",
+            true,
+            &["C(a, Treatment(\"b\"))", "C(b, Treatment(\"2\"))"],
+        ),
+        (
+            "y ~ log(a, 2) + log(a, base=10) + round(b, -2) + round(b)",
+            true,
+            &["log(a, 2)", "log(a, 10)", "round(b, -2)", "round(b)"],
+        ),
+        ("y ~ I(a>5) + I(!(a > 5 & b<=2) | c != 1)", true, &["I(a > 5)", "I(!(a > 5 & b <= 2) | c != 1)"]),
+        ("y ~ ifelse(a>5,b,0)", true, &["ifelse(a > 5, b, 0)"]),
+        ("y ~ I((a > 5) * b)", true, &["I((a > 5) * b)"]),
+        (
+            "y ~ bs(a, knots=c(2, 1), Boundary.knots=c(3, -1))",
+            true,
+            &["bs(a, knots=c(1, 2), Boundary.knots=c(-1, 3))"],
+        ),
+        (
+            "y ~ bs(log(a), degree=1, intercept=T, knots=.5, Boundary.knots=c(0, 1))",
+            true,
+            &["bs(log(a), knots=c(0.5), degree=1, intercept=TRUE, Boundary.knots=c(0, 1))"],
+        ),
+        ("y ~ ns(a, Boundary.knots=c(0, 1e6)):b", true, &["ns(a, Boundary.knots=c(0, 1e6)):b"]),
+        // Lines and comments.
+        ("y ~ a # the area\n  + b # and\n # nothing\n", true, &["a", "b"]),
+        ("y ~ `a#b`", true, &["`a#b`"]),
         // Names.
         ("y ~ stack.loss + .hidden + _x + größe", true, &["stack.loss", ".hidden", "_x", "größe"]),
         ("`net income` ~ `a` + `a``b` + ``", true, &["a", "`a``b`", "``"]),
@@ -120,7 +167,7 @@ fn formulas_expand() {
 
 #[test]
 fn responses_are_listed() {
-    let table: [(&str, &[&str]); 7] = [
+    let table: [(&str, &[&str]); 9] = [
         ("a", &[]),
         ("~ a", &[]),
         ("y ~ a", &["y"]),
@@ -128,6 +175,8 @@ fn responses_are_listed() {
         ("y1, log(y2),I(y3/y1) ~ a", &["y1", "log(y2)", "I(y3/y1)"]),
         ("`a~b` ~ a", &["`a~b`"]),
         ("log1p(y) ~ .", &["log1p(y)"]),
+        ("cbind(y, log(z)) ~ a", &["y", "log(z)"]),
+        ("I(y > 5) ~ a", &["I(y > 5)"]),
     ];
     for (text, responses) in table {
         assert_eq!(strings(parsed(text).responses()), responses, "{text}");
@@ -162,6 +211,12 @@ fn formulas_print_as_in_r() {
         ("y ~ I(2.50*a + .5 - 1e-3)", "y ~ I(2.5 * a + 0.5 - 0.001)"),
         ("y ~ I(1000000*a) + I(1.*a)", "y ~ I(1e6 * a) + I(1 * a)"),
         ("y ~ poly( a ,2, raw = False )", "y ~ poly(a, 2)"),
+        ("y ~ a / b + (a*b) / c + a / (b * c)", "y ~ a/b + a * b/c + a/(b * c)"),
+        ("y ~ (a/b):c + (a %in% b)*c", "y ~ (a/b):c + a %in% b * c"),
+        ("y ~ a %in% (b %in% c) + (a:b) %in% c", "y ~ a %in% (b %in% c) + a:b %in% c"),
+        ("y ~ offset( log(x) ) + a", "y ~ offset(log(x)) + a"),
+        ("y ~ I((a == 1) == (b == 2)) + I(!!a)", "y ~ I((a == 1) == (b == 2)) + I(!!a)"),
+        ("y ~ I((a | b) & c) + I(a | (b & c))", "y ~ I((a | b) & c) + I(a | b & c)"),
     ];
     for (text, printed) in table {
         assert_eq!(parsed(text).to_string(), printed, "{text}");
@@ -176,6 +231,8 @@ fn expansions_print_as_formulas() {
         ("y ~ a * b - 1", "y ~ 0 + a + b + a:b"),
         ("1", "1"),
         ("y + log(a) ~ .", "y + log(a) ~ b + c + x"),
+        ("y ~ offset(x) + a + offset(x) + (offset(b) + c)", "y ~ a + c + offset(x) + offset(b)"),
+        ("y ~ offset(x)", "y ~ 1 + offset(x)"),
     ];
     for (text, printed) in table {
         assert_eq!(expanded(text).to_string(), printed);
@@ -212,6 +269,15 @@ fn arithmetic_binds_as_in_r() {
         ("log2(a) + log10(a * 5) + log1p(a - 2)", 2.0),
         ("1e2 * a + .5", 200.5),
         ("a^c", libm::pow(2.0, 0.5)),
+        ("a < b & b > c", 1.0),
+        ("!a > b", 1.0),
+        ("a > b | c == 0.5 & a == 3", 0.0),
+        ("(a > 1) * b", 3.0),
+        ("-(a > 1) + 1", 0.0),
+        ("ifelse(a >= 2, b, c)", 3.0),
+        ("ifelse(a != 2, b, c)", 0.5),
+        ("log(a * 4, 2) + log(100, 10)", 5.0),
+        ("round(a/b, 2)", 0.67),
     ];
     let value = |name: &str| {
         std::slice::from_ref(if name == "a" {

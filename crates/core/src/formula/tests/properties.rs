@@ -7,8 +7,10 @@ use proptest::sample::select;
 use super::super::parse;
 use super::super::syntax::{Kind, Node, Sign};
 use super::columns;
-use crate::expression::{Expr, Function, Operator};
-use crate::formula::{Factor, Formula, MAX_DEGREE, MAX_EXPONENT, MAX_LENGTH};
+use crate::expression::{Expr, Function, NumberFunction, Operator};
+use crate::formula::{
+    CodedCategory, Contrasts, Factor, Formula, MAX_DEGREE, MAX_EXPONENT, MAX_LENGTH, Spline,
+};
 
 /// Names that could be taken for something else.
 const ODD_NAMES: [&str; 24] = [
@@ -39,10 +41,67 @@ const ODD_NAMES: [&str; 24] = [
 ];
 
 /// Pieces of formulas, to be put together without sense.
-const TOKENS: [&str; 44] = [
-    "y", "x", ".", "0", "1", "2", "2.5", "1e3", "1e", ".5", "`a b`", "`", "``", "a.b", "é", "C(", "I(",
-    "poly(", "log(", "sqrt(", "foo(", "(", ")", ")", ")", "+", "-", "*", "**", "/", "^", ":", "~", ",", "=",
-    "==", "%in%", "%", "\"", "raw", "TRUE", ", 2)", " ", "\u{0}",
+const TOKENS: [&str; 60] = [
+    "y",
+    "x",
+    ".",
+    "0",
+    "1",
+    "2",
+    "2.5",
+    "1e3",
+    "1e",
+    ".5",
+    "`a b`",
+    "`",
+    "``",
+    "a.b",
+    "é",
+    "C(",
+    "I(",
+    "poly(",
+    "log(",
+    "sqrt(",
+    "foo(",
+    "(",
+    ")",
+    ")",
+    ")",
+    "+",
+    "-",
+    "*",
+    "**",
+    "/",
+    "^",
+    ":",
+    "~",
+    ",",
+    "=",
+    "==",
+    "%in%",
+    "%",
+    "\"",
+    "raw",
+    "TRUE",
+    ", 2)",
+    " ",
+    "\u{0}",
+    "bs(",
+    "ns(",
+    "offset(",
+    "ifelse(",
+    "C(x, Treatment(",
+    "'b'",
+    "knots=",
+    "Boundary.knots=c(0, 1)",
+    "c(",
+    ">",
+    "<=",
+    "!",
+    "&",
+    "|",
+    "#",
+    "\n",
 ];
 
 fn name() -> impl Strategy<Value = String> {
@@ -65,13 +124,52 @@ fn expression() -> impl Strategy<Value = Expr> {
     leaf.prop_recursive(5, 24, 2, |inner| {
         let operator = select(vec![Add, Sub, Mul, Div, Pow]);
         let function = select(Function::ALL.to_vec());
+        let logical = select(vec![Operator::And, Operator::Or]);
         prop_oneof![
             1 => inner.clone().prop_map(|e| Expr::Negate(Box::new(e))),
             1 => (function, inner.clone()).prop_map(|(f, e)| Expr::Call(f, Box::new(e))),
-            3 => (operator, inner.clone(), inner)
+            3 => (operator, inner.clone(), inner.clone())
                 .prop_map(|(o, l, r)| Expr::Binary(o, Box::new(l), Box::new(r))),
+            1 => (logical, inner.clone(), condition())
+                .prop_map(|(o, l, r)| Expr::Binary(o, Box::new(l), Box::new(r))),
+            1 => inner.clone().prop_map(|e| Expr::Not(Box::new(e))),
+            1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| Expr::IfElse(Box::new([a, b, c]))),
+            1 => (inner.clone(), 2..9u32)
+                .prop_map(|(e, base)| Expr::CallWith(NumberFunction::Log, Box::new(e), f64::from(base))),
+            1 => (inner, -9..9i32)
+                .prop_map(|(e, places)| Expr::CallWith(NumberFunction::Round, Box::new(e), f64::from(places))),
         ]
     })
+}
+
+/// A comparison: of numbers beyond 2^53 there is none.
+fn condition() -> impl Strategy<Value = Expr> {
+    use Operator::{AtLeast, AtMost, Equal, Greater, Less, NotEqual};
+    let operator = select(vec![Less, AtMost, Greater, AtLeast, Equal, NotEqual]);
+    (operator, name(), 0..1_000_000u32).prop_map(|(operator, name, x)| {
+        Expr::Binary(operator, Box::new(Expr::Column(name)), Box::new(Expr::Number(f64::from(x))))
+    })
+}
+
+fn coded() -> impl Strategy<Value = Factor> {
+    let level = prop_oneof![Just(None), any::<String>().prop_map(Some)];
+    (name(), any::<bool>(), level).prop_map(|(column, sum, level)| {
+        let contrasts = if sum { Contrasts::Sum } else { Contrasts::Treatment };
+        Factor::Coded(CodedCategory { column, contrasts, reference: level.filter(|_| !sum) })
+    })
+}
+
+fn spline() -> impl Strategy<Value = Factor> {
+    let knots = vec(-1000..1000i32, 0..4);
+    (expression_of_columns(), any::<bool>(), any::<bool>(), 3..6u32, knots).prop_map(
+        |(argument, natural, intercept, degree, knots)| {
+            let mut knots: Vec<f64> = knots.into_iter().map(|k| f64::from(k) / 7.0).collect();
+            knots.sort_by(f64::total_cmp);
+            knots.dedup();
+            let (degree, boundary) = (if natural { 3 } else { degree }, [-200.0, 200.0]);
+            Factor::Spline(Spline { argument, natural, degree, knots, boundary, intercept })
+        },
+    )
 }
 
 fn expression_of_columns() -> impl Strategy<Value = Expr> {
@@ -87,6 +185,8 @@ fn factor() -> impl Strategy<Value = Factor> {
     prop_oneof![
         3 => response(),
         1 => name().prop_map(Factor::Category),
+        1 => coded(),
+        1 => spline(),
         1 => polynomial.prop_map(|(argument, degree, raw)| Factor::Poly { argument, degree, raw }),
     ]
 }
@@ -96,6 +196,7 @@ fn node() -> impl Strategy<Value = Node> {
         1 => any::<bool>().prop_map(Kind::Constant),
         1 => Just(Kind::Dot),
         6 => factor().prop_map(Kind::Factor),
+        1 => expression_of_columns().prop_map(Kind::Offset),
     ];
     let at = 0;
     leaf.prop_map(move |kind| Node { kind, at }).prop_recursive(4, 16, 3, move |inner| {
@@ -104,6 +205,8 @@ fn node() -> impl Strategy<Value = Node> {
             vec((sign, inner.clone()), 1..4).prop_map(Kind::sum),
             vec(inner.clone(), 2..4).prop_map(Kind::cross),
             vec(inner.clone(), 2..4).prop_map(Kind::product),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| Kind::Nested(Box::new([a, b]))),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| Kind::In(Box::new([a, b]))),
             (inner, 1..=MAX_EXPONENT).prop_map(|(base, exponent)| Kind::Power(Box::new(base), exponent)),
         ];
         inner_kinds.prop_map(move |kind| Node { kind, at })
