@@ -17,6 +17,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     }
     let mut options = PredictOptions::new()
         .keep(names("--keep", &args.keep)?)
+        .columns(args.statistics()?)
         .unseen(args.unseen)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::Args as ClapArgs;
-use streamreg::{Interval, Unseen};
+use streamreg::{Choice, Interval, RowStatistic, Unseen};
 
 use super::choice::choice;
 use super::input::InputArgs;
 use super::output::PlainFormat;
 use super::run::RunArgs;
+use crate::text::{names, usage};
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PredictArgs {
@@ -27,9 +29,22 @@ pub(crate) struct PredictArgs {
         long,
         value_name = "COLUMNS",
         help_heading = "Output",
-        long_help = "Input columns to copy to the output, in front of the predictions, separated by commas"
+        long_help = "Input columns to copy to the output, in front of the predictions, separated by commas; '*' stands for all"
     )]
     pub(crate) keep: Vec<String>,
+
+    /// What to write of every row: fitted,resid,hat,se, ...
+    #[arg(
+        long,
+        value_name = "NAMES",
+        help_heading = "Output",
+        long_help = "What to write of every row in place of the column `prediction`, separated by commas, as columns with the \
+        names of broom's augment: fitted, se.fit (or se), resid (response minus fitted value), hat (leverage), sigma (the residual \
+        standard error without the row), cooksd (Cook's distance), std.resid (the residual over its standard error), or all. hat, \
+        sigma, cooksd and std.resid are for the rows of the fit; with weights they need the column of the weights, and residuals \
+        need the response"
+    )]
+    columns: Vec<String>,
 
     /// Unknown levels: error, null or other
     #[arg(
@@ -62,6 +77,25 @@ pub(crate) struct PredictArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+impl PredictArgs {
+    /// What to write of every row; nothing where it was not asked for.
+    pub(crate) fn statistics(&self) -> Result<Vec<RowStatistic>> {
+        let mut statistics = Vec::new();
+        for name in names("--columns", &self.columns)? {
+            let word = name.to_ascii_lowercase();
+            let word = word.strip_prefix('.').unwrap_or(&word);
+            match word {
+                "all" => statistics.extend(RowStatistic::ALL),
+                "se" => statistics.push(RowStatistic::SeFit),
+                word => {
+                    statistics.push(word.parse().map_err(|e| usage(format!("--columns: {e} (or se, all)")))?);
+                }
+            }
+        }
+        Ok(statistics)
+    }
 }
 
 #[derive(Debug, ClapArgs)]

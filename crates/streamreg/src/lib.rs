@@ -69,8 +69,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
 pub use model::evaluate::{EvaluateOptions, Evaluation};
+pub use model::augment::RowStatistic;
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
-pub use model::{Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
+pub use model::predictor::Prediction;
+pub use model::{Interval, MODEL_SCHEMA_VERSION, Model};
 #[doc(hidden)]
 pub use output::{abandon_outputs, refuse_input_as_output, same_file, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};

@@ -58,6 +58,8 @@ pub struct Fit {
     pub coefficients: Vec<TermEstimate>,
     /// Their covariance; `None` without residual degrees of freedom.
     pub covariance: Option<Covariance>,
+    /// That of independent errors of one variance, where `covariance` is robust: leverage rests on it.
+    pub covariance_iid: Option<Covariance>,
     /// What is said of the fit as a whole.
     pub glance: Glance,
     /// Number of independent columns, the constant included.
@@ -264,6 +266,7 @@ impl<T: Averaged> Problem<'_, T> {
         let fit = Fit {
             coefficients,
             covariance,
+            covariance_iid: None,
             rank: factor.coefficients(equation.intercept),
             glance,
             aliased,

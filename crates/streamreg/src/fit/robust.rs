@@ -228,6 +228,7 @@ impl FitScores {
         }
         fit.warnings.extend(residuals_differ(totals.squares, fit.glance.deviance));
         let vcov = VcovSummary::robust(kind, clusters, df, small_sample);
+        fit.covariance_iid = fit.covariance.take();
         Ok((fit.with_meat(bread, &meat, vcov, conf_level), meat))
     }
 }

@@ -1,7 +1,9 @@
 //! The fitted model: saved, loaded, applied to batches.
 
+pub(crate) mod augment;
 pub(crate) mod columns;
 pub(crate) mod evaluate;
+pub(crate) mod intervals;
 pub(crate) mod predict;
 pub(crate) mod predictor;
 
@@ -13,16 +15,17 @@ use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 use streamreg_core::iterative::Standardizer;
 use streamreg_core::{
-    Coding, Design, DesignBlock, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
+    Coding, Design, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
     RowReader, Unseen, choices, factor_name,
 };
 use streamreg_reader::{Source, position};
 use streamreg_solve::distributions::student_t_quantile_two_sided;
-use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
+use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate, Vcov};
 
 use crate::error::{Error, Failure, Result};
 use crate::model::columns::{ColumnKind, ModelColumn, WideCoefficients};
-use crate::model::predictor::Predictor;
+use crate::model::intervals::Width;
+use crate::model::predictor::{Prediction, Predictor};
 use crate::output::write_atomically;
 use crate::pass::project;
 use crate::report::{Coded, Details, FitReport, InputRecord, PenaltyRecord};
@@ -66,6 +69,9 @@ struct Contents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wide: Option<WideCoefficients>,
     covariance: Option<Covariance>,
+    /// That of independent errors of one variance, where `covariance` is robust: leverage rests on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    covariance_iid: Option<Covariance>,
     glance: Glance,
     aliased: Vec<Aliased>,
     /// The penalty of the fit, to be known.
@@ -87,16 +93,6 @@ pub enum Interval {
 }
 
 choices!(Interval { Confidence => "confidence", Prediction => "prediction" });
-
-/// Predictions for the rows of a batch; null where an input is null or not finite.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Prediction {
-    /// The expected response.
-    pub fit: Float64Array,
-    /// Lower and upper ends of the interval, if one was asked for.
-    pub interval: Option<(Float64Array, Float64Array)>,
-}
 
 impl FitReport {
     /// The part that predictions need, to be saved.
@@ -127,6 +123,7 @@ impl Model {
             },
             wide,
             covariance: report.covariance.clone(),
+            covariance_iid: report.covariance_iid.clone(),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
             penalty: match &report.details {
@@ -260,6 +257,32 @@ impl Model {
         Selection { with: self.0.with.clone(), filter }.for_columns(columns)
     }
 
+    /// The covariance of the coefficients.
+    fn covariance(&self) -> Result<&Covariance> {
+        self.0.covariance.as_ref().ok_or_else(|| Error::invalid_request("the fit has no covariance"))
+    }
+
+    /// That of independent errors of one variance, whatever the standard errors rest on.
+    fn unit_covariance(&self) -> Result<&Covariance> {
+        match &self.0.covariance_iid {
+            Some(covariance) => Ok(covariance),
+            None if self.covariance()?.vcov.kind != Vcov::Iid => {
+                let message = "this model file has only a robust covariance, and leverage rests on the other one: fit again";
+                Err(Error::invalid_request(message))
+            }
+            None => self.covariance(),
+        }
+    }
+
+    /// Number of coefficients that were estimated, and are not determined by others.
+    fn rank(&self) -> usize {
+        self.0.glance.df + usize::from(self.0.spec.intercept)
+    }
+
+    fn spec(&self) -> &ModelSpec {
+        &self.0.spec
+    }
+
     /// Columns that were computed from those of the data: name and SQL expression.
     pub fn with(&self) -> &[(String, String)] {
         &self.0.with
@@ -348,30 +371,9 @@ impl Model {
         batch: &RecordBatch,
         interval: Option<(Interval, f64)>,
     ) -> std::result::Result<Prediction, Failure> {
-        let rows = batch.num_rows();
         let width = interval.map(|(kind, level)| self.width(kind, level)).transpose()?;
-        let mut fit: Vec<Option<f64>> = Vec::with_capacity(rows);
-        let mut half_widths: Vec<Option<f64>> = Vec::new();
-        predictor.blocks(reader, batch, |block, predictions| {
-            let used = |row: usize| block.uses(row);
-            fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
-            if let Some(width) = &width {
-                let own = width.of(predictor.layout(), block);
-                half_widths.extend(
-                    own.into_iter()
-                        .enumerate()
-                        .map(|(row, w)| used(row).then_some(w).filter(|w| !w.is_nan())),
-                );
-            }
-        })?;
-        let interval = width.is_some().then(|| {
-            let end = |sign: f64| -> Float64Array {
-                let pairs = fit.iter().zip(&half_widths);
-                pairs.map(|(f, w)| f.zip(*w).map(|(f, w)| f + sign * w)).collect()
-            };
-            (end(-1.0), end(1.0))
-        });
-        Ok(Prediction { fit: Float64Array::from(fit), interval })
+        let widths: Vec<&Width<'_>> = width.iter().collect();
+        Ok(predictor.fitted(reader, batch, &widths)?.into_prediction())
     }
 
     /// Checks that intervals of this level can be told.
@@ -389,14 +391,19 @@ impl Model {
     }
 
     /// What the half-width of an interval is computed from.
-    fn width(&self, kind: Interval, level: f64) -> Result<Width<'_>> {
+    pub(crate) fn width(&self, kind: Interval, level: f64) -> Result<Width<'_>> {
         self.check_interval(level)?;
-        let no_interval = || Error::invalid_request("the fit has no covariance");
-        let covariance = self.0.covariance.as_ref().ok_or_else(no_interval)?;
-        let sigma = self.0.glance.sigma.ok_or_else(no_interval)?;
+        let covariance = self.covariance()?;
+        let sigma = self.0.glance.sigma.unwrap_or(f64::NAN);
         let df = covariance.vcov.df.unwrap_or(self.0.glance.df_residual);
         let quantile = student_t_quantile_two_sided(1.0 - level, df as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
+        self.width_by(covariance, quantile, own)
+    }
+
+    /// What `quantile sqrt(x' V x + own)` is computed from for a covariance `V`.
+    fn width_by<'m>(&'m self, covariance: &'m Covariance, quantile: f64, own: f64) -> Result<Width<'m>> {
+        let sigma = self.0.glance.sigma.unwrap_or(f64::NAN);
         let first = usize::from(self.0.spec.intercept);
         let terms = covariance.terms.iter().filter(|&&t| t >= first);
         let columns: Vec<usize> = terms.map(|t| t - first).collect();
@@ -404,62 +411,6 @@ impl Model {
         let layout = Layout::absorbing(&design, &self.0.coding)?;
         let category = layout.absorbed().map(streamreg_core::AbsorbedTerm::category);
         Ok(Width { covariance, columns, category, quantile, own, sigma })
-    }
-}
-
-/// The half-width of an interval: `t sqrt(x' V x [+ sigma²])`.
-struct Width<'m> {
-    covariance: &'m Covariance,
-    /// The layout's columns that the covariance is of.
-    columns: Vec<usize>,
-    /// The category whose levels were eliminated.
-    category: Option<usize>,
-    quantile: f64,
-    own: f64,
-    sigma: f64,
-}
-
-impl Width<'_> {
-    fn of(&self, layout: &Layout, block: &DesignBlock<'_>) -> Vec<f64> {
-        let cells: Vec<Vec<f64>> = (self.columns.iter())
-            .map(|&column| {
-                let mut cells = vec![0.0; block.rows];
-                layout.fill(column, block, &mut cells);
-                cells
-            })
-            .collect();
-        (0..block.rows).map(|row| self.of_row(row, &cells, block)).collect()
-    }
-
-    fn of_row(&self, row: usize, cells: &[Vec<f64>], block: &DesignBlock<'_>) -> f64 {
-        let (k, q) = (self.covariance.terms.len(), cells.len());
-        let mut x = vec![1.0; k];
-        let mut constant = 0.0;
-        let mut means = self.covariance.means.as_deref();
-        // About the means the constant has a variance of its own, and where the covariance is robust one with the rest.
-        let from = usize::from(means.is_some());
-        if means.is_some() {
-            constant = self.covariance.variance_at_means;
-        }
-        if let (Some(levels), Some(category)) = (&self.covariance.levels, self.category) {
-            // Rows of other levels are masked.
-            let level = Some(block.codes[category][row] as usize).filter(|&l| l < levels.weights.len());
-            let level = level.unwrap_or(0);
-            constant = self.sigma * self.sigma / levels.weights[level];
-            means = Some(&levels.means[level * q..(level + 1) * q]);
-        }
-        for (j, column) in cells.iter().enumerate() {
-            x[k - q + j] = column[row] - means.map_or(0.0, |m| m[j]);
-        }
-        let dot = |v: &[f64]| -> f64 { v[from..].iter().zip(&x[from..]).map(|(a, b)| a * b).sum() };
-        let with_means = self.covariance.covariance_at_means.iter().zip(&x[from..]);
-        let constant = constant + 2.0 * with_means.map(|(c, xi)| c * xi).sum::<f64>();
-        let lines = self.covariance.values.chunks_exact(k.max(1)).zip(&x).skip(from);
-        let variance: f64 = constant + lines.map(|(line, xi)| xi * dot(line)).sum::<f64>();
-        // A difference of variances may be none: then there is no interval.
-        let difference = self.covariance.vcov.clusters.len() > 1;
-        let variance = if difference && variance < 0.0 { f64::NAN } else { variance.max(0.0) };
-        self.quantile * (variance + self.own).sqrt()
     }
 }
 

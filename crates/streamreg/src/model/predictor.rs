@@ -1,10 +1,11 @@
 //! A model's terms applied to rows: what prediction and evaluation share.
 
-use arrow_array::RecordBatch;
+use arrow_array::{Float64Array, RecordBatch};
 use streamreg_core::iterative::WideTerms;
 use streamreg_core::{BlockError, Design, DesignBlock, Effect, Layout, Level, Levels, RowReader, Unseen};
 
 use crate::error::{Error, Result};
+use crate::model::intervals::Width;
 
 /// The linear predictor of a model: the constant, and what every number and level adds to it.
 pub(crate) struct Predictor {
@@ -15,6 +16,38 @@ pub(crate) struct Predictor {
     constant: f64,
     effects: Vec<TableEffect>,
     wide: Option<Wide>,
+}
+
+/// Predictions for the rows of a batch; null where an input is null or not finite.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// The expected response.
+    pub fit: Float64Array,
+    /// Lower and upper ends of the interval, if one was asked for.
+    pub interval: Option<(Float64Array, Float64Array)>,
+}
+
+/// Fitted values of rows, and half-widths of intervals around them; `None` where an input is missing.
+pub(crate) struct FittedRows {
+    pub(crate) fit: Vec<Option<f64>>,
+    /// Of each kind.
+    pub(crate) widths: Vec<Vec<Option<f64>>>,
+}
+
+impl FittedRows {
+    /// Fitted values with the ends of the interval of the first width, if there is one.
+    pub(crate) fn into_prediction(self) -> Prediction {
+        let Self { fit, widths } = self;
+        let interval = widths.first().map(|widths| {
+            let end = |sign: f64| -> Float64Array {
+                let pairs = fit.iter().zip(widths);
+                pairs.map(|(f, w)| f.zip(*w).map(|(f, w)| f + sign * w)).collect()
+            };
+            (end(-1.0), end(1.0))
+        });
+        Prediction { fit: Float64Array::from(fit), interval }
+    }
 }
 
 /// Features of list columns and hashes.
@@ -121,14 +154,28 @@ impl Predictor {
         sums
     }
 
-    /// The columns of the design matrix.
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     /// A reader of batches with the columns of [`Predictor::design`].
     pub(crate) fn reader(&self) -> RowReader<'_> {
         RowReader::new(&self.design, &self.levels)
+    }
+
+    /// Fitted values for the rows of a batch, with half-widths of each kind.
+    pub(crate) fn fitted(
+        &self,
+        reader: &mut RowReader<'_>,
+        batch: &RecordBatch,
+        widths: &[&Width<'_>],
+    ) -> streamreg_core::Result<FittedRows> {
+        let mut rows = FittedRows { fit: Vec::with_capacity(batch.num_rows()), widths: vec![Vec::new(); widths.len()] };
+        self.blocks(reader, batch, |block, predictions| {
+            let used = |row: usize| block.uses(row);
+            rows.fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
+            for (width, all) in widths.iter().zip(&mut rows.widths) {
+                let own = width.of(&self.layout, block).into_iter().enumerate();
+                all.extend(own.map(|(row, w)| used(row).then_some(w).filter(|w| !w.is_nan())));
+            }
+        })?;
+        Ok(rows)
     }
 
     /// Calls `each` with the rows of a batch, block by block, those masked whose inputs are missing.

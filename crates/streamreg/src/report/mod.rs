@@ -181,6 +181,9 @@ pub struct FitReport {
     /// back from JSON.
     #[serde(skip)]
     pub covariance: Option<Covariance>,
+    /// The covariance of independent errors of one variance, where that above is robust; absent as that is.
+    #[serde(skip)]
+    pub(crate) covariance_iid: Option<Covariance>,
     /// What predictions need beside it; absent from a report that was read back from JSON.
     #[serde(skip)]
     pub(crate) coded: Option<Coded>,
@@ -234,6 +237,7 @@ pub(crate) struct Found {
     pub(crate) vcov: VcovSummary,
     pub(crate) tests: Vec<WaldTest>,
     pub(crate) covariance: Option<Covariance>,
+    pub(crate) covariance_iid: Option<Covariance>,
     pub(crate) warnings: Vec<Warning>,
     pub(crate) solver: SolverReport,
     pub(crate) details: Details,
@@ -262,6 +266,7 @@ impl Found {
             vcov: fit.vcov,
             tests: fit.tests,
             covariance: fit.covariance,
+            covariance_iid: fit.covariance_iid,
             warnings: fit.warnings,
             solver: SolverReport { digits: known(fit.digits), ..solver },
             details: Details::LeastSquares,
@@ -288,6 +293,7 @@ impl Found {
             vcov: VcovSummary::default(),
             tests: Vec::new(),
             covariance: None,
+            covariance_iid: None,
             warnings: Vec::new(),
             solver: SolverReport { digits, ..solver },
             details,
@@ -337,6 +343,7 @@ impl FitReport {
             timings: common.timings.clone(),
             spec,
             covariance: found.covariance,
+            covariance_iid: found.covariance_iid,
             coded: Some(Coded {
                 columns: common.columns.clone(),
                 coding: common.coding.clone(),
