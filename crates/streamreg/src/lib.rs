@@ -86,7 +86,7 @@ pub use render::number::{count, short};
 pub use render::printable::printable;
 pub use render::{json, render};
 pub use report::{
-    Accuracy, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
+    Accuracy, CvErrorReport, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
     REPORT_SCHEMA_VERSION, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
@@ -109,7 +109,7 @@ pub use streamreg_reader::{is_data_name, suggestion};
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{
     Aliased, ClusterCount, Collinear, Covariance, Fit, Glance, RankMargin, SmallSample, Solver, TermEstimate,
-    Vcov, VcovSummary, WaldTest, Warning,
+    TestError, Vcov, VcovSummary, WaldTest, Warning,
 };
 pub use {arrow_array, arrow_schema};
 

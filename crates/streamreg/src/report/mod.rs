@@ -16,7 +16,7 @@ use streamreg_solve::{
     Aliased, Covariance, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
 };
 
-pub use self::details::{CvReport, DescentReport, Details, PenalizedReport, PenaltyRecord};
+pub use self::details::{CvErrorReport, CvReport, DescentReport, Details, PenalizedReport, PenaltyRecord};
 use crate::error::{Error, Result};
 use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
@@ -148,6 +148,9 @@ pub struct FitReport {
     pub tests: Vec<WaldTest>,
     /// Statistics of the whole fit.
     pub glance: Glance,
+    /// The error on rows that were held out, where [`Regression::cross_validate`](crate::Regression::cross_validate) asked for it.
+    #[serde(default, rename = "cross_validation", skip_serializing_if = "Option::is_none")]
+    pub test_error: Option<CvErrorReport>,
     /// Number of independent columns, the constant included.
     pub rank: usize,
     /// Columns that depend on others.
@@ -230,6 +233,7 @@ pub(crate) struct Common {
 pub(crate) struct Found {
     pub(crate) coefficients: Vec<TermEstimate>,
     pub(crate) glance: Glance,
+    pub(crate) test_error: Option<CvErrorReport>,
     pub(crate) rank: usize,
     pub(crate) aliased: Vec<Aliased>,
     pub(crate) condition_number: Option<f64>,
@@ -253,6 +257,7 @@ impl Found {
         Self {
             coefficients: fit.coefficients,
             glance: fit.glance,
+            test_error: None,
             rank: fit.rank,
             aliased: fit.aliased,
             condition_number: known(fit.condition_number),
@@ -287,6 +292,7 @@ impl Found {
             coefficients: coefficients.into_iter().map(estimate).collect(),
             rank: glance.df + usize::from(intercept),
             glance,
+            test_error: None,
             aliased: Vec::new(),
             condition_number: None,
             accuracy: Accuracy { digits_arithmetic: digits, ..Accuracy::default() },
@@ -328,6 +334,7 @@ impl FitReport {
             vcov: found.vcov,
             tests: found.tests,
             glance: found.glance,
+            test_error: found.test_error,
             rank: found.rank,
             aliased: found.aliased,
             condition_number: found.condition_number,
