@@ -68,13 +68,13 @@ mod setters;
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
-pub use model::evaluate::{EvaluateOptions, Evaluation};
+pub use model::evaluate::{ErrorMeasures, EvaluateOptions, Evaluation, GroupErrors};
 pub use model::augment::RowStatistic;
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::predictor::Prediction;
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model};
 #[doc(hidden)]
-pub use output::{abandon_outputs, refuse_input_as_output, same_file, write_atomically};
+pub use output::{abandon_outputs, refuse_input_as_output, same_file, save_rows, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
 #[doc(hidden)]
 pub use render::columns::wrapped;
@@ -84,6 +84,7 @@ pub use render::groups::{write_groups, write_groups_file};
 pub use render::number::{count, short};
 #[doc(hidden)]
 pub use render::printable::printable;
+pub use render::rows::table_of_rows;
 pub use render::{json, render};
 pub use report::{
     Accuracy, CvErrorReport, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,

@@ -4,6 +4,7 @@ pub(crate) mod augment;
 pub(crate) mod columns;
 pub(crate) mod evaluate;
 pub(crate) mod intervals;
+pub(crate) mod points;
 pub(crate) mod predict;
 pub(crate) mod predictor;
 
@@ -207,9 +208,21 @@ impl Model {
         self.bound_predictor(Design::of_terms(&self.0.spec, &self.schema())?, unseen)
     }
 
-    /// The same, beside the response: for data that have one.
-    pub(crate) fn evaluator(&self, unseen: Unseen) -> Result<Predictor> {
-        let design = Design::new(&self.0.spec.for_new_rows(), &self.schema())?;
+    /// The same, beside the response: for data that have one. The columns `by`, which are those of `data` where the model
+    /// does not have them, split the rows into groups: the clusters of the design.
+    pub(crate) fn evaluator(
+        &self,
+        unseen: Unseen,
+        by: &[String],
+        data: Option<&Schema>,
+    ) -> Result<Predictor> {
+        let mut spec = self.0.spec.for_new_rows();
+        spec.clusters = by.to_vec();
+        let mut fields: Vec<Field> = self.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        let more = data.into_iter().flat_map(Schema::fields).filter(|field| by.contains(field.name()));
+        let unknown = more.filter(|field| !self.0.columns.iter().any(|c| c.name == *field.name()));
+        fields.extend(unknown.map(|field| field.as_ref().clone()).collect::<Vec<_>>());
+        let design = Design::new(&spec, &Schema::new(fields))?;
         self.bound_predictor(design, unseen)
     }
 
@@ -277,6 +290,11 @@ impl Model {
     /// Number of coefficients that were estimated, and are not determined by others.
     fn rank(&self) -> usize {
         self.0.glance.df + usize::from(self.0.spec.intercept)
+    }
+
+    /// The kind of a column that the model was fitted to.
+    fn kind(&self, name: &str) -> Option<ColumnKind> {
+        self.0.columns.iter().find(|c| c.name == name).map(|c| c.kind)
     }
 
     fn spec(&self) -> &ModelSpec {

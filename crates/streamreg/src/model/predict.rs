@@ -108,7 +108,7 @@ impl Model {
         let output = output.as_ref();
         let files = open(paths, &options.dataset)?;
         refuse_input_as_output(&files, output)?;
-        let job = self.job(&files, options)?;
+        let job = Job::new(self, &files, options)?;
         let source = job.with_computed(&files)?;
         let schema = job.schema(source.as_ref(), options)?;
         job.run(source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
@@ -125,23 +125,10 @@ impl Model {
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
         let files = open(paths, &options.dataset)?;
-        let job = self.job(&files, options)?;
+        let job = Job::new(self, &files, options)?;
         let source = job.with_computed(&files)?;
         let schema = job.schema(source.as_ref(), options)?;
         job.run(source.as_ref(), &schema, options, || TableWriter::stream(Box::new(output), &schema))
-    }
-
-    fn job<'m>(&'m self, files: &dyn Source, options: &PredictOptions) -> Result<Job<'m>> {
-        let wanted = if options.columns.is_empty() { &[RowStatistic::Fitted] } else { options.columns.as_slice() };
-        let augment = Augment::new(self, wanted)?;
-        let predictor = self.predictor(options.unseen)?;
-        let features = predictor.design.columns();
-        let more = augment.columns().iter().filter(|name| !features.contains(name));
-        let columns = features.iter().chain(more).cloned().collect();
-        let width = options.interval.map(|(kind, level)| self.width(kind, level)).transpose()?;
-        let named = !options.columns.is_empty();
-        let keep = kept(&options.keep, files.schema());
-        Ok(Job { model: self, predictor, augment, width, named, columns, keep })
     }
 }
 
@@ -161,7 +148,7 @@ fn kept(names: &[String], schema: &Schema) -> Vec<String> {
 }
 
 /// What is written for every row, and what it is made of.
-struct Job<'m> {
+pub(crate) struct Job<'m> {
     model: &'m Model,
     predictor: Predictor,
     augment: Augment<'m>,
@@ -170,7 +157,7 @@ struct Job<'m> {
     /// Whether the statistics were asked for by name; else the fitted value is called [`PREDICTION`].
     named: bool,
     /// Columns that are read.
-    columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// Columns that are copied.
     keep: Vec<String>,
 }
@@ -182,14 +169,30 @@ struct Written {
     leverage: f64,
 }
 
-impl Job<'_> {
+impl<'m> Job<'m> {
+    /// # Errors
+    /// For statistics or an interval that the model cannot give.
+    pub(crate) fn new(model: &'m Model, files: &dyn Source, options: &PredictOptions) -> Result<Self> {
+        let wanted =
+            if options.columns.is_empty() { &[RowStatistic::Fitted] } else { options.columns.as_slice() };
+        let augment = Augment::new(model, wanted)?;
+        let predictor = model.predictor(options.unseen)?;
+        let features = predictor.design.columns();
+        let more = augment.columns().iter().filter(|name| !features.contains(name));
+        let columns = features.iter().chain(more).cloned().collect();
+        let width = options.interval.map(|(kind, level)| model.width(kind, level)).transpose()?;
+        let named = !options.columns.is_empty();
+        let keep = kept(&options.keep, files.schema());
+        Ok(Self { model, predictor, augment, width, named, columns, keep })
+    }
+
     /// The files with the computed columns that the model needs or that are kept.
-    fn with_computed<'s>(&self, files: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
+    pub(crate) fn with_computed<'s>(&self, files: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
         self.model.selection(None, self.columns.iter().chain(&self.keep).cloned())?.of(files)
     }
 
     /// Kept columns, statistics, interval.
-    fn schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
+    pub(crate) fn schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
         if let Some(name) = self.augment.columns().iter().find(|name| source.schema().field_with_name(name).is_err()) {
             let message = format!(
                 "column {name:?} is not in the data: residuals and leverage are of rows with the response of the fit, and leverage \
@@ -225,7 +228,7 @@ impl Job<'_> {
     }
 
     /// Streams predictions to what `open` opens, once the request has proved valid.
-    fn run<'w>(
+    pub(crate) fn run<'w>(
         &self,
         source: &dyn Source,
         schema: &SchemaRef,

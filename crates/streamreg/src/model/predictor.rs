@@ -127,9 +127,12 @@ impl Predictor {
         let flag_used = |v: usize| design.flag_of(v).is_some_and(used);
         let needed: Vec<bool> = (0..design.variables()).map(|v| used(v) || flag_used(v)).collect();
         design.retain(|v| needed[v]);
-        let sets = design.fixed_level_sets(levels)?;
+        let mut sets = design.fixed_level_sets(levels)?;
         let references = (levels.iter().enumerate()).map(|(c, own)| Ok(design.reference(c, own)? as u32));
-        let references = references.collect::<streamreg_core::Result<_>>()?;
+        let mut references = references.collect::<streamreg_core::Result<Vec<u32>>>()?;
+        // Groups may be any: they have no levels that are not known, and no reference.
+        sets.extend(design.level_sets().into_iter().skip(sets.len()));
+        references.resize(sets.len(), 0);
         let values: Vec<f64> = coefficients.iter().map(|b| b.unwrap_or(0.0)).collect();
         // A slope of zero must not hide that its value is missing.
         let matters = |e: &Effect| match e.variable {
