@@ -68,9 +68,15 @@ fn tell(args: &PredictArgs, summary: &PredictSummary) {
 /// What is remarkable about the predictions, in a line.
 fn notice(summary: &PredictSummary, unseen: Unseen) -> Option<String> {
     let mut parts = Vec::new();
-    if summary.nulls > 0 {
-        let (nulls, rows) = (count(summary.nulls), count(summary.rows));
+    if summary.nulls > summary.inestimable {
+        let (nulls, rows) = (count(summary.nulls - summary.inestimable), count(summary.rows));
         parts.push(format!("{nulls} of {rows} rows have no prediction: an input is missing or unknown"));
+    }
+    if summary.inestimable > 0 {
+        let (own, rows) = (count(summary.inestimable), count(summary.rows));
+        parts.push(format!(
+            "{own} of {rows} rows have no prediction: they combine levels as no row of the fit did, so it cannot be estimated"
+        ));
     }
     if summary.unseen > 0 {
         let cells = if summary.unseen == 1 { "cell has" } else { "cells have" };

@@ -265,7 +265,8 @@ impl FitArgs {
             ("lambdas", self.penalty.has_path_alone(), "json does"),
         ];
         if format == Format::Glance && self.output.is_standardized() {
-            let message = "the option standardized would have no effect: the form glance shows no coefficients";
+            let message =
+                "the option standardized would have no effect: the form glance shows no coefficients";
             return Err(usage(message));
         }
         if format == Format::Tidy && self.penalty.has_test_error() {

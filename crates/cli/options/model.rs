@@ -154,5 +154,8 @@ impl ModelArgs {
 fn in_category(name: &str) -> &str {
     let inside = name.strip_prefix("C(").and_then(|rest| rest.strip_suffix(')')).map(str::trim);
     let bare = inside.unwrap_or(name);
-    bare.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).filter(|_| inside.is_some()).unwrap_or(bare)
+    bare.strip_prefix('`')
+        .and_then(|rest| rest.strip_suffix('`'))
+        .filter(|_| inside.is_some())
+        .unwrap_or(bare)
 }

@@ -70,9 +70,8 @@ pub fn test_error(
         let y = fold.variables() - 1;
         fold.centred(y, y) / fold.moments().weight()
     };
-    let r_squared = |(fold, own): (&&CrossProducts, &f64)| {
-        Some(1.0 - own / spread(fold)).filter(|r| r.is_finite())
-    };
+    let r_squared =
+        |(fold, own): (&&CrossProducts, &f64)| Some(1.0 - own / spread(fold)).filter(|r| r.is_finite());
     let fold_r_squared: Vec<Option<f64>> = filled.iter().zip(&squares).map(r_squared).collect();
     let fold_rmse: Vec<f64> = squares.iter().map(|square| square.sqrt()).collect();
     let all: f64 = squares.iter().zip(&weights).map(|(square, weight)| square * weight).sum();

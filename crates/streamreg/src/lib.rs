@@ -68,8 +68,8 @@ mod setters;
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
-pub use model::evaluate::{ErrorMeasures, EvaluateOptions, Evaluation, GroupErrors};
 pub use model::augment::RowStatistic;
+pub use model::evaluate::{ErrorMeasures, EvaluateOptions, Evaluation, GroupErrors};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::predictor::Prediction;
 pub use model::{Interval, MODEL_SCHEMA_VERSION, Model};
@@ -87,8 +87,8 @@ pub use render::printable::printable;
 pub use render::rows::table_of_rows;
 pub use render::{json, render};
 pub use report::{
-    Accuracy, CvErrorReport, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
-    REPORT_SCHEMA_VERSION, SolverReport, Timings,
+    Accuracy, CvErrorReport, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport,
+    PenaltyRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};

@@ -195,6 +195,11 @@ impl Layout {
         all.filter(|(_, column)| column.parts.iter().all(of_category)).map(|(position, _)| position).collect()
     }
 
+    /// Whether a column is made of nothing but levels of categories.
+    pub fn is_of_levels(&self, position: usize) -> bool {
+        self.columns[position].parts.iter().all(|part| part.base.variable.is_none())
+    }
+
     /// Positions of the columns of a term, by its position in the model.
     pub fn columns_of_term(&self, term: usize) -> Vec<usize> {
         let all = self.columns.iter().enumerate();

@@ -69,6 +69,9 @@ pub struct Fit {
     /// Condition number (2-norm) of the independent columns, centred where there is an intercept and
     /// scaled to unit norm.
     pub condition_number: f64,
+    /// The category whose levels were eliminated: the condition number is that of the other columns, about their means within
+    /// its levels.
+    pub eliminated: Option<String>,
     /// The solver that produced the numbers.
     pub solver: Solver,
     /// How clear the decision about the rank was.
@@ -247,6 +250,7 @@ impl<T: Averaged> Problem<'_, T> {
         let known = Known::all(&coefficients, sigma.map(T::near));
         let [digits, digits_input] = Known::fewest(&known);
         let constant = factor.tss == T::ZERO;
+        let digits_input = if constant { f64::NAN } else { digits_input };
         // What is left is next to nothing, and may be rounding.
         let perfect = !constant && factor.rss.near() <= 1e-10 * factor.tss.near();
         let mut warnings = precision.warnings(&known, constant, perfect);
@@ -271,6 +275,7 @@ impl<T: Averaged> Problem<'_, T> {
             glance,
             aliased,
             condition_number: condition,
+            eliminated: self.absorbed.map(|absorbed| absorbed.term.label.clone()),
             solver: self.solver,
             rank_margin: RankMargin::new(factor, options.rank_tol),
             digits,
@@ -286,7 +291,7 @@ impl<T: Averaged> Problem<'_, T> {
     }
 
     fn remarks(&self, constant: bool, df_residual: u64) -> impl Iterator<Item = Warning> {
-        let message = "the response is constant: there is nothing to explain";
+        let message = "the response is constant: there is nothing to explain, and R² has no value";
         let constant = constant.then(|| Warning::new("constant_response", message));
         let message = "as many coefficients as rows: no degrees of freedom are left for standard errors";
         let saturated = (df_residual == 0).then(|| Warning::new("no_residual_df", message));

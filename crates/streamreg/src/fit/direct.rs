@@ -65,11 +65,7 @@ impl<R: Rows> Solving<'_, '_, R> {
     }
 
     /// From the sums of a pass, and again by QR where that was asked for, or they leave too few digits.
-    fn by_sums(
-        &mut self,
-        inferred: &Inferred<'_>,
-        ids: Option<&RowIdPlan>,
-    ) -> Result<(Design, Fitted)> {
+    fn by_sums(&mut self, inferred: &Inferred<'_>, ids: Option<&RowIdPlan>) -> Result<(Design, Fitted)> {
         let (plan, asked) = (self.plan, self.plan.options());
         let cv = plan.regression.cross_validation.as_ref().zip(ids);
         let (state, folds) = match cv {

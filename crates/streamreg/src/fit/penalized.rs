@@ -176,7 +176,7 @@ impl OwnSums {
     fn warnings(&self, fit: &Penalized, gram: &Gram, equation: &Equation) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if gram.total() == 0.0 {
-            let message = "the response is constant: there is nothing to explain";
+            let message = "the response is constant: there is nothing to explain, and R² has no value";
             warnings.push(Warning::new("constant_response", message));
         }
         let empty = self.0.folds.iter().filter(|fold| fold.is_none()).count();

@@ -114,7 +114,8 @@ pub(super) fn infer<R: Rows>(
             Some(scores) => scores.infer(inference, index, fit, bread, conf_level)?,
         };
         for Test { text, asked } in &tests {
-            let of_term = |term| factor_tests::restrictions(text, &layout, term, bread.intercept, &bread.terms);
+            let of_term =
+                |term| factor_tests::restrictions(text, &layout, term, bread.intercept, &bread.terms);
             match asked {
                 Asked::Term(term) => add_test(&mut fit, text, &of_term(*term)?, bread, &meat)?,
                 Asked::Restrictions(own) => add_test(&mut fit, text, own, bread, &meat)?,

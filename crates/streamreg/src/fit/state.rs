@@ -1,7 +1,8 @@
 //! The state of a model whose rows were summed, and the pass that sums them.
 
 use streamreg_core::{
-    Coding, CrossProducts, Design, Folded, Group, Layout, LeftOut, Levels, ModelSpec, RowLedger, Statistics as Sums, Unseen,
+    Coding, CrossProducts, Design, Folded, Group, Layout, LeftOut, Levels, ModelSpec, RowLedger,
+    Statistics as Sums, Unseen,
 };
 
 use crate::error::{Error, Result};
@@ -88,7 +89,11 @@ impl State {
 }
 
 /// The cross-products of every fold for the columns of a layout; `None` for one without rows.
-pub(super) fn fold_products(group: &Group<'_>, layout: &Layout, folds: &[Sums]) -> Vec<Option<CrossProducts>> {
+pub(super) fn fold_products(
+    group: &Group<'_>,
+    layout: &Layout,
+    folds: &[Sums],
+) -> Vec<Option<CrossProducts>> {
     let of_fold = |sums: &Sums| {
         let part = group.part(sums).filter(|part| part.rows() > 0);
         part.map(|part| part.cross_products(layout))

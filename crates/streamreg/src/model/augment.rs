@@ -164,7 +164,8 @@ impl<'m> Augment<'m> {
             for (row, own) in rows.iter_mut().zip(own) {
                 let weight = if weighted { row.weight } else { Some(1.0) };
                 // A row without a response was none of the fit.
-                row.leverage = own.zip(weight).filter(|_| row.response.is_some()).map(|(own, w)| own * own * w);
+                row.leverage =
+                    own.zip(weight).filter(|_| row.response.is_some()).map(|(own, w)| own * own * w);
             }
         }
         let column = |&one: &RowStatistic| -> ArrayRef {

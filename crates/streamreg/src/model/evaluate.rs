@@ -140,6 +140,13 @@ impl Model {
         }
         let mut warnings = self.evaluation_warnings();
         warnings.extend(data_set_warnings(source.as_ref()));
+        if errors.inestimable > 0 {
+            let message = format!(
+                "{} rows are left out: they combine levels as no row of the fit did, so that their prediction cannot be estimated",
+                errors.inestimable
+            );
+            warnings.push(Warning::new("inestimable", message));
+        }
         let (measures, groups) = (errors.all.measures(), errors.sorted());
         Ok(Evaluation { measures, by: options.by.clone(), groups, warnings, ledger })
     }
@@ -158,6 +165,8 @@ impl Model {
 struct PredictionErrors<'m> {
     predictor: &'m Predictor,
     all: Errors,
+    /// Rows whose prediction the fit does not tell.
+    inestimable: u64,
     /// By the numbers of their levels.
     groups: HashMap<Vec<u32>, Errors>,
 }
@@ -226,7 +235,7 @@ impl Errors {
 
 impl<'m> PredictionErrors<'m> {
     fn new(predictor: &'m Predictor) -> Self {
-        Self { predictor, all: Errors::default(), groups: HashMap::new() }
+        Self { predictor, all: Errors::default(), inestimable: 0, groups: HashMap::new() }
     }
 
     /// The groups in the order of their levels.
@@ -240,7 +249,10 @@ impl<'m> PredictionErrors<'m> {
             self.groups.iter().map(|(codes, errors)| (levels(codes), errors)).collect();
         groups.sort_by(|(a, _), (b, _)| a.cmp(b));
         let texts = |levels: Vec<Level>| levels.iter().map(ToString::to_string).collect();
-        groups.into_iter().map(|(own, e)| GroupErrors { values: texts(own), measures: e.measures() }).collect()
+        groups
+            .into_iter()
+            .map(|(own, e)| GroupErrors { values: texts(own), measures: e.measures() })
+            .collect()
     }
 }
 
@@ -252,9 +264,14 @@ impl Accumulator for PredictionErrors<'_> {
     fn update(&mut self, block: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
         let Some(response) = block.columns.last() else { return Ok(()) };
         let predictions = self.predictor.predict(block);
-        let used: Vec<usize> = (0..block.rows).filter(|&row| block.mask.is_none_or(|m| m[row])).collect();
+        let mut used: Vec<usize> = (0..block.rows).filter(|&row| block.mask.is_none_or(|m| m[row])).collect();
         if used.iter().any(|&row| !(predictions[row] - response.values[row]).is_finite()) {
             return Err(BlockError::Value { variable: 0 });
+        }
+        if let Some(known) = self.predictor.known_rows(block) {
+            let before = used.len();
+            used.retain(|&row| known[row]);
+            self.inestimable += (before - used.len()) as u64;
         }
         self.all.add(&used, response.values, &predictions);
         let categories = self.predictor.design.clusters();
@@ -274,6 +291,7 @@ impl Accumulator for PredictionErrors<'_> {
 
     fn merge(&mut self, other: Self) -> std::result::Result<(), BlockError> {
         self.all.merge(&other.all);
+        self.inestimable += other.inestimable;
         for (key, errors) in other.groups {
             self.groups.entry(key).or_default().merge(&errors);
         }

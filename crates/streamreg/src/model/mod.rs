@@ -2,6 +2,7 @@
 
 pub(crate) mod augment;
 pub(crate) mod columns;
+pub(crate) mod estimable;
 pub(crate) mod evaluate;
 pub(crate) mod intervals;
 pub(crate) mod points;
@@ -16,8 +17,8 @@ use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
 use streamreg_core::iterative::Standardizer;
 use streamreg_core::{
-    Coding, Design, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger,
-    RowReader, Unseen, choices, factor_name,
+    Coding, Design, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger, RowReader,
+    Unseen, choices, factor_name,
 };
 use streamreg_reader::{Source, position};
 use streamreg_solve::distributions::student_t_quantile_two_sided;
@@ -25,6 +26,7 @@ use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate, Vcov};
 
 use crate::error::{Error, Failure, Result};
 use crate::model::columns::{ColumnKind, ModelColumn, WideCoefficients};
+use crate::model::estimable::Estimable;
 use crate::model::intervals::Width;
 use crate::model::predictor::{Prediction, Predictor};
 use crate::output::write_atomically;
@@ -233,7 +235,10 @@ impl Model {
         let first = usize::from(self.0.spec.intercept);
         let slopes: Vec<Option<f64>> = self.0.coefficients.iter().skip(first).map(|c| c.estimate).collect();
         let wide = self.0.wide.as_ref().map(WideCoefficients::dense);
-        Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)
+        let estimable = Estimable::new(&self.0.aliased, &layout);
+        let predictor =
+            Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)?;
+        Ok(Predictor { estimable, ..predictor })
     }
 
     /// Checks that the data have the columns, with values of the kinds they had in the fit.

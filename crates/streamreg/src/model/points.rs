@@ -7,9 +7,9 @@ use arrow_select::concat::concat_batches;
 use streamreg_reader::{Batches, suggestion};
 
 use crate::error::{Error, Result};
+use crate::model::Model;
 use crate::model::columns::ColumnKind;
 use crate::model::predict::{Job, PredictOptions, PredictSummary};
-use crate::model::Model;
 use crate::output::TableWriter;
 
 /// Most rows that ranges may come to.
@@ -49,7 +49,9 @@ impl Model {
                 let text = point.iter().find(|(own, _)| own == name).map_or("", |(_, text)| text.as_str());
                 let values = values(name, text, *kind)?;
                 if own.len() * values.len() + rows.len() > MOST_ROWS {
-                    return Err(Error::invalid_request(format!("the ranges come to more than {MOST_ROWS} rows")));
+                    return Err(Error::invalid_request(format!(
+                        "the ranges come to more than {MOST_ROWS} rows"
+                    )));
                 }
                 let extend = |row: &Vec<String>| -> Vec<Vec<String>> {
                     values.iter().map(|value| [row.as_slice(), &[value.clone()]].concat()).collect()
@@ -75,7 +77,11 @@ impl Model {
     }
 
     /// The columns of the points: those that the model needs, all of them and no others.
-    fn point_columns(&self, points: &[Vec<(String, String)>], options: &PredictOptions) -> Result<Vec<String>> {
+    fn point_columns(
+        &self,
+        points: &[Vec<(String, String)>],
+        options: &PredictOptions,
+    ) -> Result<Vec<String>> {
         let first = points.first().ok_or_else(|| Error::invalid_request("there is no point to predict"))?;
         let names: Vec<String> = first.iter().map(|(name, _)| name.clone()).collect();
         let source = Batches::new(Arc::new(self.schema()), Vec::new());
@@ -95,7 +101,8 @@ impl Model {
             }
             let given = |name: &String| point.iter().any(|(own, _)| own == name);
             let needed = job.columns.iter().filter(|name| !computed(name)).chain(&names);
-            let mut missing: Vec<String> = needed.filter(|name| !given(name)).map(|name| format!("{name:?}")).collect();
+            let mut missing: Vec<String> =
+                needed.filter(|name| !given(name)).map(|name| format!("{name:?}")).collect();
             missing.dedup();
             if !missing.is_empty() || point.len() != names.len() {
                 let message = if missing.is_empty() {
@@ -115,7 +122,8 @@ fn values(name: &str, text: &str, kind: Option<ColumnKind>) -> Result<Vec<String
     if kind != Some(ColumnKind::Number) || !text.contains(':') {
         return Ok(vec![text.to_owned()]);
     }
-    let wrong = |what: &str| Err(Error::invalid_request(format!("column {name:?}: the range {text:?} {what}")));
+    let wrong =
+        |what: &str| Err(Error::invalid_request(format!("column {name:?}: the range {text:?} {what}")));
     let parts: Option<Vec<f64>> =
         text.split(':').map(|part| part.trim().parse().ok().filter(|v: &f64| v.is_finite())).collect();
     let (from, to, step) = match parts.as_deref() {

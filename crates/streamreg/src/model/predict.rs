@@ -87,6 +87,9 @@ pub struct PredictSummary {
     pub rows: u64,
     /// Rows without a prediction, because an input is null or not finite, or a level unknown.
     pub nulls: u64,
+    /// Rows among them whose inputs are there, but whose prediction cannot be estimated: a combination of levels that no row of the fit
+    /// had.
+    pub inestimable: u64,
     /// Cells with a level that the model does not know.
     pub unseen: u64,
     /// What the reader should know.
@@ -141,7 +144,11 @@ fn kept(names: &[String], schema: &Schema) -> Vec<String> {
     let all = || schema.fields().iter().map(|field| field.name().clone());
     let mut keep: Vec<String> = Vec::new();
     for name in names {
-        let own = if name == ALL { all().filter(|name| !names.contains(name)).collect() } else { vec![name.clone()] };
+        let own = if name == ALL {
+            all().filter(|name| !names.contains(name)).collect()
+        } else {
+            vec![name.clone()]
+        };
         keep.extend(own);
     }
     keep
@@ -166,6 +173,7 @@ pub(crate) struct Job<'m> {
 struct Written {
     batch: RecordBatch,
     nulls: u64,
+    inestimable: u64,
     leverage: f64,
 }
 
@@ -193,7 +201,9 @@ impl<'m> Job<'m> {
 
     /// Kept columns, statistics, interval.
     pub(crate) fn schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
-        if let Some(name) = self.augment.columns().iter().find(|name| source.schema().field_with_name(name).is_err()) {
+        if let Some(name) =
+            self.augment.columns().iter().find(|name| source.schema().field_with_name(name).is_err())
+        {
             let message = format!(
                 "column {name:?} is not in the data: residuals and leverage are of rows with the response of the fit, and leverage \
                  needs its weights"
@@ -235,7 +245,8 @@ impl<'m> Job<'m> {
         options: &PredictOptions,
         open: impl FnOnce() -> Result<TableWriter<'w>>,
     ) -> Result<PredictSummary> {
-        let request = options.execution.request(&self.columns).dictionaries(self.predictor.design.dictionaries());
+        let request =
+            options.execution.request(&self.columns).dictionaries(self.predictor.design.dictionaries());
         let request = request.verbatim(self.keep.iter().cloned());
         let scan = source.scan(&request)?;
         let mut writer = open()?;
@@ -259,6 +270,7 @@ impl<'m> Job<'m> {
                 for written in batches {
                     summary.rows += written.batch.num_rows() as u64;
                     summary.nulls += written.nulls;
+                    summary.inestimable += written.inestimable;
                     leverage += written.leverage;
                     writer.write(&written.batch)?;
                 }
@@ -269,7 +281,9 @@ impl<'m> Job<'m> {
         })?;
         source.verify_unchanged()?;
         writer.finish()?;
-        summary.warnings.extend(self.augment.doubt(leverage).map(|message| Warning::new("other_rows", message)));
+        summary
+            .warnings
+            .extend(self.augment.doubt(leverage).map(|message| Warning::new("other_rows", message)));
         Ok(summary)
     }
 
@@ -284,6 +298,7 @@ impl<'m> Job<'m> {
         let widths: Vec<&Width<'_>> = self.width.iter().chain(self.augment.widths()).collect();
         let mut rows = self.predictor.fitted(reader, &inputs, &widths)?;
         let nulls = rows.fit.iter().filter(|fit| fit.is_none()).count() as u64;
+        let inestimable = rows.inestimable;
         let of_statistics = rows.widths.split_off(usize::from(self.width.is_some()));
         let read: Vec<usize> = (0..self.columns.len()).collect();
         let observed = batch.project(&read).map_err(Error::from)?;
@@ -298,7 +313,7 @@ impl<'m> Job<'m> {
             columns.extend([Arc::new(low) as ArrayRef, Arc::new(high)]);
         }
         let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)?;
-        Ok(Written { batch, nulls, leverage: augmented.leverage })
+        Ok(Written { batch, nulls, inestimable, leverage: augmented.leverage })
     }
 }
 

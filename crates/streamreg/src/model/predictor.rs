@@ -5,6 +5,7 @@ use streamreg_core::iterative::WideTerms;
 use streamreg_core::{BlockError, Design, DesignBlock, Effect, Layout, Level, Levels, RowReader, Unseen};
 
 use crate::error::{Error, Result};
+use crate::model::estimable::Estimable;
 use crate::model::intervals::Width;
 
 /// The linear predictor of a model: the constant, and what every number and level adds to it.
@@ -16,6 +17,8 @@ pub(crate) struct Predictor {
     constant: f64,
     effects: Vec<TableEffect>,
     wide: Option<Wide>,
+    /// Which rows can be predicted where columns depend on others.
+    pub(crate) estimable: Estimable,
 }
 
 /// Predictions for the rows of a batch; null where an input is null or not finite.
@@ -33,12 +36,14 @@ pub(crate) struct FittedRows {
     pub(crate) fit: Vec<Option<f64>>,
     /// Of each kind.
     pub(crate) widths: Vec<Vec<Option<f64>>>,
+    /// Rows whose inputs are there and whose prediction the fit does not tell.
+    pub(crate) inestimable: u64,
 }
 
 impl FittedRows {
     /// Fitted values with the ends of the interval of the first width, if there is one.
     pub(crate) fn into_prediction(self) -> Prediction {
-        let Self { fit, widths } = self;
+        let Self { fit, widths, .. } = self;
         let interval = widths.first().map(|widths| {
             let end = |sign: f64| -> Float64Array {
                 let pairs = fit.iter().zip(widths);
@@ -142,7 +147,15 @@ impl Predictor {
         let effects = layout.effects(&values).into_iter().filter(matters);
         let effects = effects.map(|e| TableEffect::new(e, levels)).collect::<Result<_>>()?;
         let wide = wide.map(|(lists, hashed)| Wide { terms: WideTerms::new(&design), lists, hashed });
-        Ok(Self { design, levels: Levels { sets, unseen, references }, layout, constant, effects, wide })
+        Ok(Self {
+            design,
+            levels: Levels { sets, unseen, references },
+            layout,
+            constant,
+            effects,
+            wide,
+            estimable: Estimable::default(),
+        })
     }
 
     /// The prediction for every row of a block. What stands in masked rows is unspecified.
@@ -162,6 +175,11 @@ impl Predictor {
         RowReader::new(&self.design, &self.levels)
     }
 
+    /// For every row of a block whether the fit tells its prediction; `None` where it tells all.
+    pub(crate) fn known_rows(&self, block: &DesignBlock<'_>) -> Option<Vec<bool>> {
+        (!self.estimable.is_everything()).then(|| self.estimable.rows(&self.layout, block))
+    }
+
     /// Fitted values for the rows of a batch, with half-widths of each kind.
     pub(crate) fn fitted(
         &self,
@@ -169,9 +187,18 @@ impl Predictor {
         batch: &RecordBatch,
         widths: &[&Width<'_>],
     ) -> streamreg_core::Result<FittedRows> {
-        let mut rows = FittedRows { fit: Vec::with_capacity(batch.num_rows()), widths: vec![Vec::new(); widths.len()] };
+        let mut rows = FittedRows {
+            fit: Vec::with_capacity(batch.num_rows()),
+            widths: vec![Vec::new(); widths.len()],
+            inestimable: 0,
+        };
         self.blocks(reader, batch, |block, predictions| {
-            let used = |row: usize| block.uses(row);
+            let known = self.known_rows(block);
+            let used = |row: usize| block.uses(row) && known.as_ref().is_none_or(|known| known[row]);
+            if known.is_some() {
+                rows.inestimable +=
+                    (0..block.rows).filter(|&row| block.uses(row) && !used(row)).count() as u64;
+            }
             rows.fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
             for (width, all) in widths.iter().zip(&mut rows.widths) {
                 let own = width.of(&self.layout, block).into_iter().enumerate();

@@ -20,7 +20,11 @@ pub(crate) enum TableWriter<'w> {
     CsvStream(Box<dyn Write + Send + 'w>),
     /// In memory.
     Rows(&'w mut Vec<RecordBatch>),
-    Parquet { target: Box<ArrowWriter<BufWriter<File>>>, unfinished: Option<Unfinished>, path: PathBuf },
+    Parquet {
+        target: Box<ArrowWriter<BufWriter<File>>>,
+        unfinished: Option<Unfinished>,
+        path: PathBuf,
+    },
 }
 
 /// The name of a stream in messages.

@@ -297,7 +297,9 @@ impl<'a> Plan<'a> {
             return refuse("has no standard errors: neither covariances nor tests");
         }
         if self.regression.cross_validation.is_some() {
-            return refuse("tells no error of rows held out by folds: --held-out does, or --cv with least squares");
+            return refuse(
+                "tells no error of rows held out by folds: --held-out does, or --cv with least squares",
+            );
         }
         if let Some(penalization) = &self.regression.penalization {
             penalization.validate()?;

@@ -64,7 +64,8 @@ pub(super) fn tidy(reports: &[FitReport]) -> String {
         let clusters: Vec<String> = r.vcov.clusters.iter().map(|c| c.clusters.to_string()).collect();
         let df = r.vcov.df.map_or(String::new(), |df| df.to_string());
         let own = format!("{},{},{df}", r.vcov.kind, clusters.join(" "));
-        let beta = |c: &TermEstimate| if with_betas { format!(",{}", exact(c.standardized)) } else { String::new() };
+        let beta =
+            |c: &TermEstimate| if with_betas { format!(",{}", exact(c.standardized)) } else { String::new() };
         r.coefficients.iter().map(|c| format!("{},{own}{}", tidy_row(c), beta(c))).collect()
     })
 }

@@ -43,7 +43,11 @@ fn groups(e: &Evaluation, width: Option<usize>) -> String {
         group.values.iter().map(|value| printable(value)).chain(cells).collect()
     }));
     let hidden = e.groups.len().saturating_sub(MOST);
-    let more = if hidden > 0 { format!("… {} more groups: --format json has them all\n", count(hidden as u64)) } else { String::new() };
+    let more = if hidden > 0 {
+        format!("… {} more groups: --format json has them all\n", count(hidden as u64))
+    } else {
+        String::new()
+    };
     format!("\n{}{more}", aligned(&rows, width))
 }
 

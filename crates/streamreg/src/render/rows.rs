@@ -1,8 +1,8 @@
 //! Rows of predictions for people.
 
-use arrow_array::{Array, RecordBatch};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
+use arrow_array::{Array, RecordBatch};
 use streamreg_core::cell_text;
 
 use super::columns::aligned;
@@ -16,12 +16,13 @@ use crate::error::{Error, Result};
 /// # Errors
 /// For values that have no text, such as lists.
 pub fn table_of_rows(batch: &RecordBatch, given: usize, width: Option<usize>) -> Result<String> {
-    let mut rows: Vec<Vec<String>> = vec![batch.schema().fields().iter().map(|f| printable(f.name())).collect()];
+    let mut rows: Vec<Vec<String>> =
+        vec![batch.schema().fields().iter().map(|f| printable(f.name())).collect()];
     for row in 0..batch.num_rows() {
-        let cell = |(at, array): (usize, &arrow_array::ArrayRef)| match array.as_primitive_opt::<Float64Type>() {
-            Some(numbers) if at >= given => {
-                Ok(optional(numbers.is_valid(row).then(|| numbers.value(row))))
-            }
+        let cell = |(at, array): (usize, &arrow_array::ArrayRef)| match array
+            .as_primitive_opt::<Float64Type>()
+        {
+            Some(numbers) if at >= given => Ok(optional(numbers.is_valid(row).then(|| numbers.value(row)))),
             _ => cell_text(array.as_ref(), row).map(|text| printable(&text)).map_err(Error::from),
         };
         rows.push(batch.columns().iter().enumerate().map(cell).collect::<Result<_>>()?);

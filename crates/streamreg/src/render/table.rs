@@ -111,7 +111,12 @@ pub(super) fn folds(cv: &CvErrorReport) -> Vec<Vec<String>> {
         vec![format!("fold {}", k + 1), count(*rows), short(*rmse), optional(*r_squared)]
     }));
     if error.fold_rows.len() > MOST {
-        rows.push(vec![format!("… {} more", error.fold_rows.len() - MOST), String::new(), String::new(), String::new()]);
+        rows.push(vec![
+            format!("… {} more", error.fold_rows.len() - MOST),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
     }
     let all = count(error.fold_rows.iter().sum());
     rows.push(vec!["mean".into(), all, short(error.rmse), optional(error.r_squared)]);
@@ -156,7 +161,11 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     }
     lines.extend(covariance(&report.vcov));
     lines.extend(report.tests.iter().map(test));
-    lines.push(format!("Condition number: {}", optional(report.condition_number)));
+    let of_others = report.eliminated.as_ref();
+    let of_others = of_others.map_or(String::new(), |name| {
+        format!(" (of the other columns within the levels of {})", printable(name))
+    });
+    lines.push(format!("Condition number: {}{of_others}", optional(report.condition_number)));
     lines.push(digits(report));
     lines
 }

@@ -157,6 +157,10 @@ pub struct FitReport {
     pub aliased: Vec<Aliased>,
     /// Condition number of the independent columns, centred where there is an intercept, scaled; of least squares.
     pub condition_number: Option<f64>,
+    /// The category whose levels were eliminated before the rest was solved for: the condition number is that of the other columns,
+    /// about their means within its levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eliminated: Option<String>,
     /// What can be relied on.
     pub accuracy: Accuracy,
     /// How the numbers came about.
@@ -237,6 +241,7 @@ pub(crate) struct Found {
     pub(crate) rank: usize,
     pub(crate) aliased: Vec<Aliased>,
     pub(crate) condition_number: Option<f64>,
+    pub(crate) eliminated: Option<String>,
     pub(crate) accuracy: Accuracy,
     pub(crate) vcov: VcovSummary,
     pub(crate) tests: Vec<WaldTest>,
@@ -261,6 +266,7 @@ impl Found {
             rank: fit.rank,
             aliased: fit.aliased,
             condition_number: known(fit.condition_number),
+            eliminated: fit.eliminated,
             accuracy: Accuracy {
                 digits_arithmetic: known(fit.digits),
                 digits_input: known(fit.digits_input),
@@ -295,6 +301,7 @@ impl Found {
             test_error: None,
             aliased: Vec::new(),
             condition_number: None,
+            eliminated: None,
             accuracy: Accuracy { digits_arithmetic: digits, ..Accuracy::default() },
             vcov: VcovSummary::default(),
             tests: Vec::new(),
@@ -338,6 +345,7 @@ impl FitReport {
             rank: found.rank,
             aliased: found.aliased,
             condition_number: found.condition_number,
+            eliminated: found.eliminated,
             accuracy: found.accuracy,
             solver: found.solver,
             details: found.details,
