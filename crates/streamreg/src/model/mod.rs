@@ -236,9 +236,10 @@ impl Model {
         let slopes: Vec<Option<f64>> = self.0.coefficients.iter().skip(first).map(|c| c.estimate).collect();
         let wide = self.0.wide.as_ref().map(WideCoefficients::dense);
         let estimable = Estimable::new(&self.0.aliased, &layout);
-        let predictor =
+        let mut predictor =
             Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)?;
-        Ok(Predictor { estimable, ..predictor })
+        predictor.estimable = estimable;
+        Ok(predictor)
     }
 
     /// Checks that the data have the columns, with values of the kinds they had in the fit.
