@@ -536,6 +536,10 @@ fn predictions_that_cannot_be_estimated_are_said() {
             assert_eq!(evaluation["warnings"][0]["code"], "inestimable");
         }
     }
+    // The solution of minimum norm has a value for it, by convention.
+    dir.streamreg("fit d.csv 'y ~ g*h' --collinear min-norm --save-model s.json").success();
+    let rows = dir.streamreg("predict s.json new.csv --quiet").success().csv();
+    assert!(rows[1][0].parse::<f64>().is_ok(), "{rows:?}");
     // A number that was set aside need not be there, and changes nothing.
     dir.write("n.csv", "y,x,z\n1,1,2\n2,2,4\n4,3,6\n");
     dir.streamreg("fit n.csv 'y ~ x + z' --save-model n.json").success();

@@ -235,7 +235,10 @@ impl Model {
         let first = usize::from(self.0.spec.intercept);
         let slopes: Vec<Option<f64>> = self.0.coefficients.iter().skip(first).map(|c| c.estimate).collect();
         let wide = self.0.wide.as_ref().map(WideCoefficients::dense);
-        let estimable = Estimable::new(&self.0.aliased, &layout);
+        // The solution of minimum norm has a coefficient for every column, by convention.
+        let shortest = self.0.coefficients.iter().all(|c| c.estimate.is_some());
+        let aliased = if shortest { &[] } else { self.0.aliased.as_slice() };
+        let estimable = Estimable::new(aliased, &layout);
         let mut predictor =
             Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)?;
         predictor.estimable = estimable;
