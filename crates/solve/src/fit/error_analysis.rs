@@ -292,10 +292,10 @@ impl<'a> Known<'a> {
         coefficients.iter().filter_map(known).collect()
     }
 
-    /// The fewest by the arithmetic, and by the input.
-    pub(crate) fn fewest(known: &[Self]) -> [f64; 2] {
-        [|k: &Self| k.arithmetic, |k: &Self| k.input]
-            .map(|digits| known.iter().map(digits).fold(MOST_DIGITS, f64::min))
+    /// The fewest by the arithmetic, and by the input; that is NaN for a constant response, whose slopes are 0.
+    pub(crate) fn fewest(known: &[Self], constant: bool) -> [f64; 2] {
+        let fewest = |digits: fn(&Self) -> f64| known.iter().map(digits).fold(MOST_DIGITS, f64::min);
+        [fewest(|k| k.arithmetic), if constant { f64::NAN } else { fewest(|k| k.input) }]
     }
 }
 

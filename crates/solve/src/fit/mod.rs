@@ -248,9 +248,8 @@ impl<T: Averaged> Problem<'_, T> {
         let whole = self.absorbed.is_none() && !shortest;
         let bread = (options.bread && whole).then(|| Bread::new(&solution, centre, equation.intercept));
         let known = Known::all(&coefficients, sigma.map(T::near));
-        let [digits, digits_input] = Known::fewest(&known);
         let constant = factor.tss == T::ZERO;
-        let digits_input = if constant { f64::NAN } else { digits_input };
+        let [digits, digits_input] = Known::fewest(&known, constant);
         // What is left is next to nothing, and may be rounding.
         let perfect = !constant && factor.rss.near() <= 1e-10 * factor.tss.near();
         let mut warnings = precision.warnings(&known, constant, perfect);
@@ -260,14 +259,12 @@ impl<T: Averaged> Problem<'_, T> {
         }
         let coefficients = estimates(coefficients, &glance, options.conf_level);
         let beyond = T::UNIT < f64::UNIT;
-        if beyond {
-            // Rows in float64 know no more than this.
-            warnings.extend(undecided(factor, equation));
-        }
+        // Rows in float64 know no more than this.
+        warnings.extend(beyond.then(|| undecided(factor, equation)).flatten());
         let doubts = !beyond && matches!(self.errors, Errors::Products(_));
         let doubt = doubts.then(|| precision.doubt(factor, equation, digits)).flatten();
-        let df_residual = glance.df_residual;
         let fit = Fit {
+            vcov: VcovSummary::iid(glance.df_residual),
             coefficients,
             covariance,
             covariance_iid: None,
@@ -283,7 +280,6 @@ impl<T: Averaged> Problem<'_, T> {
             residual_digits: precision.residual,
             residual_digits_input: precision.residual_input,
             warnings,
-            vcov: VcovSummary::iid(df_residual),
             tests: Vec::new(),
             bread,
         };
