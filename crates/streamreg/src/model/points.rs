@@ -54,7 +54,10 @@ impl Model {
                     )));
                 }
                 let extend = |row: &Vec<String>| -> Vec<Vec<String>> {
-                    values.iter().map(|value| [row.as_slice(), &[value.clone()]].concat()).collect()
+                    values
+                        .iter()
+                        .map(|value| [row.as_slice(), std::slice::from_ref(value)].concat())
+                        .collect()
                 };
                 own = own.iter().flat_map(extend).collect();
             }
