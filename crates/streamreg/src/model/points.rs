@@ -122,7 +122,10 @@ impl Model {
 
 /// The values that a text stands for: a range of numbers has several.
 fn values(name: &str, text: &str, kind: Option<ColumnKind>) -> Result<Vec<String>> {
-    if kind != Some(ColumnKind::Number) || !text.contains(':') {
+    // A column that others are computed from has no kind that is known: what looks like a range is one.
+    let parses = || text.split(':').all(|part| part.trim().parse::<f64>().is_ok());
+    let ranges = kind == Some(ColumnKind::Number) || (kind.is_none() && parses());
+    if !ranges || !text.contains(':') {
         return Ok(vec![text.to_owned()]);
     }
     let wrong =
