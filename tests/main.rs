@@ -36,6 +36,7 @@
 //! Transcripts have the words of Unix for what the system refuses, so `commands` and `guide` are not for Windows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod after_fit;
 mod algebra;
 mod bits;
 mod categories;

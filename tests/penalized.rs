@@ -582,7 +582,7 @@ fn the_command_line() {
     fit("--lasso 0.1 --cv 5").fails(2, &["auto"]);
     fit("--lasso -1").fails(2, &["0 on"]);
     fit("--lasso auto --cv 1").fails(2, &["folds"]);
-    fit("--cv 5").fails(2, &["--lasso auto"]);
+    fit("--cv 5 --cv-rule min").fails(2, &["--lasso auto"]);
     fit("--lasso 1 --solver qr").fails(2, &["cross-products"]);
     fit("--lasso 1 --by x1").fails(2, &["groups"]);
     fit("--lasso 1 --collinear error").fails(2, &["collinear"]);

@@ -39,6 +39,20 @@ pub(crate) fn names(flag: &str, lists: &[String]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Splits `a=1,b="x, y"` at commas outside of double quotes, and takes the quotes away.
+pub(crate) fn assignments(flag: &str, text: &str) -> Result<Vec<String>> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    for c in text.chars() {
+        match (c, quoted) {
+            ('"', _) => quoted = !quoted,
+            (',', false) => parts.push(String::new()),
+            _ => parts.iter_mut().next_back().into_iter().for_each(|part| part.push(c)),
+        }
+    }
+    if quoted { Err(usage(format!("{flag} {text}: a quote is not closed"))) } else { Ok(parts) }
+}
+
 /// The first name of a list, and what follows its comma. `None` if a quote is not closed.
 fn first_name(list: &str) -> Option<(String, Option<&str>)> {
     let Some(quoted) = list.trim_start().strip_prefix('"') else {

@@ -6,12 +6,13 @@ use streamreg::{EvaluateOptions, Model};
 use crate::exit::Exit;
 use crate::options::{EvaluateArgs, PlainFormat};
 use crate::streams::{print, stdout};
-use crate::text::fitted;
+use crate::text::{fitted, names};
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
     let mut options = EvaluateOptions::new()
         .unseen(args.unseen)
+        .by(names("--by", &args.by)?)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
     options.filter.clone_from(&args.filter);

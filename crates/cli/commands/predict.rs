@@ -3,12 +3,12 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file};
+use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows, table_of_rows};
 
 use crate::exit::{Exit, told};
 use crate::options::PredictArgs;
-use crate::streams::stdout;
-use crate::text::{names, usage};
+use crate::streams::{print, stdout};
+use crate::text::{names, stdout_width, usage};
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     let model = Model::load(&args.model)?;
@@ -17,28 +17,66 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
     }
     let mut options = PredictOptions::new()
         .keep(names("--keep", &args.keep)?)
+        .columns(args.statistics()?)
         .unseen(args.unseen)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
     options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(model.conf_level())));
+    let points = args.points()?;
+    if !points.is_empty() {
+        return at(args, &model, &points, &options);
+    }
     let summary = match &args.output {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(stdout()?), &options)?,
     };
+    tell(args, &summary);
+    Ok(Exit::code(0))
+}
+
+/// Predictions for values of the command line.
+fn at(
+    args: &PredictArgs,
+    model: &Model,
+    points: &[Vec<(String, String)>],
+    options: &PredictOptions,
+) -> Result<Exit> {
+    if !options.keep.is_empty() {
+        return Err(usage("the option keep would have no effect: what --at gives is copied in any case"));
+    }
+    let (rows, summary) = model.predict_at(points, options)?;
+    match &args.output {
+        Some(path) => save_rows(&rows, path)?,
+        None => {
+            let given = points.first().map_or(0, Vec::len);
+            print(&table_of_rows(&rows, given, stdout_width())?)?;
+        }
+    }
+    tell(args, &summary);
+    Ok(Exit::code(0))
+}
+
+/// Says on stderr what is remarkable.
+fn tell(args: &PredictArgs, summary: &PredictSummary) {
     let warnings = summary.warnings.iter().map(|warning| format!("Warning: {}", warning.message));
-    for notice in warnings.chain(notice(&summary, args.unseen)).filter(|_| !args.run.quiet) {
+    for notice in warnings.chain(notice(summary, args.unseen)).filter(|_| !args.run.quiet) {
         // A closed stderr is no reason to fail.
         let _ = writeln!(std::io::stderr(), "{}", told(&notice));
     }
-    Ok(Exit::code(0))
 }
 
 /// What is remarkable about the predictions, in a line.
 fn notice(summary: &PredictSummary, unseen: Unseen) -> Option<String> {
     let mut parts = Vec::new();
-    if summary.nulls > 0 {
-        let (nulls, rows) = (count(summary.nulls), count(summary.rows));
+    if summary.nulls > summary.inestimable {
+        let (nulls, rows) = (count(summary.nulls - summary.inestimable), count(summary.rows));
         parts.push(format!("{nulls} of {rows} rows have no prediction: an input is missing or unknown"));
+    }
+    if summary.inestimable > 0 {
+        let (own, rows) = (count(summary.inestimable), count(summary.rows));
+        parts.push(format!(
+            "{own} of {rows} rows have no prediction: they combine levels as no row of the fit did, so it cannot be estimated"
+        ));
     }
     if summary.unseen > 0 {
         let cells = if summary.unseen == 1 { "cell has" } else { "cells have" };

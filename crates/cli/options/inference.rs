@@ -32,13 +32,14 @@ pub(crate) struct InferenceArgs {
     )]
     cluster: Vec<String>,
 
-    /// Joint F test, such as 'x1 = x2, 2*x3 = 1'
+    /// Joint F test: 'C(month)', 'x1 = x2, 2*x3 = 1'
     #[arg(
         long = "test",
         value_name = "RESTRICTIONS",
         allow_hyphen_values = true,
-        long_help = "Test linear restrictions on the coefficients jointly, by F with the covariance of the fit: 'x1 = x2, \
-        2*x3 + \"a b\" = 1'. Terms are named as in the result. May be repeated."
+        long_help = "Test that all coefficients of a term are 0, such as those of all levels of 'C(month)', or linear \
+        restrictions on the coefficients jointly: 'x1 = x2, 2*x3 + \"a b\" = 1', named as in the result. By F with the covariance \
+        of the fit. May be repeated."
     )]
     tests: Vec<String>,
 

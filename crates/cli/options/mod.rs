@@ -264,6 +264,16 @@ impl FitArgs {
             ("test", self.inference.has_tests(), "table, json and markdown do"),
             ("lambdas", self.penalty.has_path_alone(), "json does"),
         ];
+        if format == Format::Glance && self.output.is_standardized() {
+            let message =
+                "the option standardized would have no effect: the form glance shows no coefficients";
+            return Err(usage(message));
+        }
+        if format == Format::Tidy && self.penalty.has_test_error() {
+            let message = "the option cv would have no effect: the form tidy does not show the error of rows held out; table, json, \
+                           glance and markdown do";
+            return Err(usage(message));
+        }
         let asked = unshown.into_iter().find(|(_, asked, _)| *asked);
         match asked.filter(|_| matches!(format, Format::Tidy | Format::Glance)) {
             Some((option, _, others)) => Err(usage(format!(

@@ -63,7 +63,8 @@ pub(crate) struct ModelArgs {
         long = "reference",
         value_name = "COLUMN=LEVEL",
         hide_short_help = true,
-        long_help = "The level that the others of a category are compared with [default: the first in order]; may be repeated"
+        long_help = "The level that the others of a category are compared with [default: the first in order]; the column may stand \
+        in C(), as in the formula; may be repeated"
     )]
     references: Vec<String>,
 
@@ -143,8 +144,18 @@ impl ModelArgs {
         }
         for text in &self.references {
             let (column, level) = pair("--reference", "COLUMN=LEVEL", text)?;
-            regression = regression.reference(column, level);
+            regression = regression.reference(in_category(column), level);
         }
         Ok(regression)
     }
+}
+
+/// The column of `C(column)`, as a formula may have it; else the name as it is.
+fn in_category(name: &str) -> &str {
+    let inside = name.strip_prefix("C(").and_then(|rest| rest.strip_suffix(')')).map(str::trim);
+    let bare = inside.unwrap_or(name);
+    bare.strip_prefix('`')
+        .and_then(|rest| rest.strip_suffix('`'))
+        .filter(|_| inside.is_some())
+        .unwrap_or(bare)
 }

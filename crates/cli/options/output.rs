@@ -35,6 +35,15 @@ pub(crate) struct OutputArgs {
     )]
     format: Option<Format>,
 
+    /// Standardised coefficients, beside the others
+    #[arg(
+        long,
+        hide_short_help = true,
+        long_help = "Give every coefficient in units of standard deviations as well: its estimate times sd(x) / sd(y), as R's lm.beta. \
+        The fit does not change"
+    )]
+    standardized: bool,
+
     /// Save the model for predict and evaluate
     #[arg(long, value_name = "FILE")]
     pub(crate) save_model: Option<PathBuf>,
@@ -46,6 +55,7 @@ pub(crate) struct OutputArgs {
 
 impl OutputArgs {
     pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
+        let regression = if self.standardized { regression.standardized() } else { regression };
         let Some(level) = self.conf_level else { return Ok(regression) };
         if !(level > 0.0 && level < 1.0) {
             return Err(usage(format!("the confidence level must lie between 0 and 1, not {level}")));
@@ -58,6 +68,11 @@ impl OutputArgs {
             )));
         }
         Ok(regression.conf_level(level))
+    }
+
+    /// Whether standardised coefficients are asked for.
+    pub(super) fn is_standardized(&self) -> bool {
+        self.standardized
     }
 
     /// The form of the result, and how wide its lines may be.

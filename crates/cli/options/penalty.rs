@@ -49,11 +49,12 @@ pub(crate) struct PenaltyArgs {
     )]
     l1_ratio: Option<f64>,
 
-    /// Choose the penalty by cross-validation
+    /// Error of rows held out; with a penalty, choose it so
     #[arg(
         long,
         value_name = "FOLDS",
-        long_help = "Choose the size of the penalty by cross-validation with so many folds, in the same pass"
+        long_help = "Cross-validate with so many folds, in the same pass: without a penalty, tell the error of least squares on rows \
+        held out; with a penalty, choose its size"
     )]
     cv: Option<usize>,
 
@@ -125,10 +126,19 @@ impl PenaltyArgs {
         self.lambdas.is_some() && self.cv.is_none()
     }
 
+    /// Whether the error of least squares on rows held out is asked for.
+    pub(super) fn has_test_error(&self) -> bool {
+        let penalty = self.ridge.is_some() || self.lasso.is_some() || self.elastic_net.is_some();
+        self.cv.is_some() && !penalty
+    }
+
     pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
         Ok(match penalization(self)? {
             Some(penalization) => regression.penalized(penalization),
-            None => regression,
+            None => match cross_validation(self) {
+                Some(cv) => regression.cross_validate(cv),
+                None => regression,
+            },
         })
     }
 
@@ -154,9 +164,9 @@ fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
     ];
     let asked = asked.into_iter().find_map(|(flag, size, penalty)| Some((flag, size.as_ref()?, penalty)));
     let Some((flag, size, penalty)) = asked else {
-        let alone = args.cv.is_some() || args.lambdas.is_some() || args.penalty_scale.is_some();
+        let alone = args.cv_rule.is_some() || args.lambdas.is_some() || args.penalty_scale.is_some();
         return if alone {
-            Err(usage("--cv, --lambdas and --penalty-scale need a penalty: --lasso auto, say"))
+            Err(usage("--cv-rule, --lambdas and --penalty-scale need a penalty: --lasso auto, say"))
         } else {
             Ok(None)
         };

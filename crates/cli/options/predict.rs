@@ -2,21 +2,38 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::Args as ClapArgs;
-use streamreg::{Interval, Unseen};
+use streamreg::{Choice, Interval, RowStatistic, Unseen};
 
 use super::choice::choice;
 use super::input::InputArgs;
 use super::output::PlainFormat;
 use super::run::RunArgs;
+use crate::text::{assignments, names, pair, usage};
 
 #[derive(Debug, ClapArgs)]
+#[command(mut_arg("files", |files| files.required(false).required_unless_present("points")))]
 pub(crate) struct PredictArgs {
     /// Model file, as fit --save-model writes it
     pub(crate) model: PathBuf,
 
     #[command(flatten)]
     pub(crate) input: InputArgs,
+
+    /// Predict for values given here: x=1,g=b or x=1:10
+    #[arg(
+        long = "at",
+        id = "points",
+        value_name = "VALUES",
+        allow_hyphen_values = true,
+        conflicts_with = "files",
+        help_heading = "Rows",
+        long_help = "Predict for values given here instead of those of a file: NAME=VALUE for every column of the model, separated by \
+        commas (a value with a comma is quoted), levels by their names. A number may be a range, from:to or from:to:step; ranges are \
+        combined. May be repeated. The result is a table, or the file that --output names"
+    )]
+    points: Vec<String>,
 
     /// Output file, .parquet or .csv [default: CSV to stdout]
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
@@ -27,9 +44,22 @@ pub(crate) struct PredictArgs {
         long,
         value_name = "COLUMNS",
         help_heading = "Output",
-        long_help = "Input columns to copy to the output, in front of the predictions, separated by commas"
+        long_help = "Input columns to copy to the output, in front of the predictions, separated by commas; '*' stands for all"
     )]
     pub(crate) keep: Vec<String>,
+
+    /// What to write of every row: fitted,resid,hat,se, ...
+    #[arg(
+        long,
+        value_name = "NAMES",
+        help_heading = "Output",
+        long_help = "What to write of every row in place of the column `prediction`, separated by commas, as columns with the \
+        names of broom's augment: fitted, se.fit (or se), resid (response minus fitted value), hat (leverage), sigma (the residual \
+        standard error without the row), cooksd (Cook's distance), std.resid (the residual over its standard error), or all. hat, \
+        sigma, cooksd and std.resid are for the rows of the fit; with weights they need the column of the weights, and residuals \
+        need the response"
+    )]
+    columns: Vec<String>,
 
     /// Unknown levels: error, null or other
     #[arg(
@@ -64,6 +94,35 @@ pub(crate) struct PredictArgs {
     pub(crate) run: RunArgs,
 }
 
+impl PredictArgs {
+    /// The points to predict for; none where there are files.
+    pub(crate) fn points(&self) -> Result<Vec<Vec<(String, String)>>> {
+        let value = |text: String| {
+            let (name, value) = pair("--at", "NAME=VALUE", &text)?;
+            Ok((name.to_owned(), value.to_owned()))
+        };
+        let point = |text: &String| assignments("--at", text)?.into_iter().map(value).collect();
+        self.points.iter().map(point).collect()
+    }
+
+    /// What to write of every row; nothing where it was not asked for.
+    pub(crate) fn statistics(&self) -> Result<Vec<RowStatistic>> {
+        let mut statistics = Vec::new();
+        for name in names("--columns", &self.columns)? {
+            let word = name.to_ascii_lowercase();
+            let word = word.strip_prefix('.').unwrap_or(&word);
+            match word {
+                "all" => statistics.extend(RowStatistic::ALL),
+                "se" => statistics.push(RowStatistic::SeFit),
+                word => {
+                    statistics.push(word.parse().map_err(|e| usage(format!("--columns: {e} (or se, all)")))?);
+                }
+            }
+        }
+        Ok(statistics)
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EvaluateArgs {
     /// Model file, as fit --save-model writes it
@@ -89,6 +148,15 @@ pub(crate) struct EvaluateArgs {
     /// Only rows for which an SQL condition is true
     #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, help_heading = "Rows")]
     pub(crate) filter: Option<String>,
+
+    /// Measures for every group of rows, too
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        help_heading = "Rows",
+        long_help = "Give the measures for every group of rows that share the values of these columns, separated by commas, too"
+    )]
+    pub(crate) by: Vec<String>,
 
     /// Form of the result: table or json
     #[arg(

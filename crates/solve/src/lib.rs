@@ -19,6 +19,7 @@
 //! | `aliased`, `error_analysis` | what depends on what; how many digits are left |
 //! | `inference` | standard errors, tests, intervals, the statistics of the whole fit |
 //! | `covariance` | sandwiches: robust to unequal variances, lags, clusters |
+//! | [`test_error()`] | what least squares misses on rows that were held out |
 //! | [`WaldTest`] | joint tests of restrictions |
 //! | [`distributions`] | tails and quantiles of Student's t and Fisher's F |
 //! | [`penalized`] | ridge, lasso, elastic net; paths; cross-validation from the sums of folds |
@@ -34,6 +35,7 @@ mod inference;
 mod options;
 pub mod penalized;
 mod scalar;
+mod test_error;
 mod warning;
 
 pub use covariance::{Bread, ClusterCount, Meat, Sizes, SmallSample, Vcov, VcovSummary};
@@ -47,4 +49,5 @@ pub use fit::{Attempt, Fit, RankMargin, SolveInput, fit};
 pub use inference::wald::{Restriction, WaldTest};
 pub use inference::{Glance, TermEstimate, distributions};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
+pub use test_error::{TestError, test_error};
 pub use warning::Warning;

@@ -10,8 +10,11 @@ fn main() -> Result<(), Error> {
 
     // The same files here; other ones with the same columns will do as well.
     let evaluation = by_distance.evaluate_paths(&[FLIGHTS], &EvaluateOptions::new())?;
-    println!("RMSE {:.3}, MAE {:.3}, bias {:.1e}", evaluation.rmse, evaluation.mae, evaluation.bias);
-    println!("R² {:?} on {} rows", evaluation.r_squared, evaluation.rows);
+    println!(
+        "RMSE {:.3}, MAE {:.3}, bias {:.1e}",
+        evaluation.measures.rmse, evaluation.measures.mae, evaluation.measures.bias
+    );
+    println!("R² {:?} on {} rows", evaluation.measures.r_squared, evaluation.measures.rows);
     println!("{} rows lack a value", evaluation.ledger.rows_dropped());
     Ok(())
 }

@@ -68,11 +68,13 @@ mod setters;
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
-pub use model::evaluate::{EvaluateOptions, Evaluation};
+pub use model::augment::RowStatistic;
+pub use model::evaluate::{ErrorMeasures, EvaluateOptions, Evaluation, GroupErrors};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
-pub use model::{Coarse, Interval, MODEL_SCHEMA_VERSION, Model, Prediction};
+pub use model::predictor::Prediction;
+pub use model::{Coarse, Interval, MODEL_SCHEMA_VERSION, Model};
 #[doc(hidden)]
-pub use output::{abandon_outputs, refuse_input_as_output, same_file, write_atomically};
+pub use output::{abandon_outputs, refuse_input_as_output, same_file, save_rows, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};
 #[doc(hidden)]
 pub use render::columns::wrapped;
@@ -82,10 +84,11 @@ pub use render::groups::{write_groups, write_groups_file};
 pub use render::number::{count, short};
 #[doc(hidden)]
 pub use render::printable::printable;
+pub use render::rows::table_of_rows;
 pub use render::{json, render};
 pub use report::{
-    Accuracy, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
-    REPORT_SCHEMA_VERSION, SolverReport, Timings,
+    Accuracy, CvErrorReport, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport,
+    PenaltyRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};
@@ -107,7 +110,7 @@ pub use streamreg_reader::{is_data_name, suggestion};
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{
     Aliased, ClusterCount, Collinear, Covariance, Fit, Glance, RankMargin, SmallSample, Solver, TermEstimate,
-    Vcov, VcovSummary, WaldTest, Warning,
+    TestError, Vcov, VcovSummary, WaldTest, Warning,
 };
 pub use {arrow_array, arrow_schema};
 

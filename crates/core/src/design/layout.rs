@@ -52,6 +52,8 @@ pub struct Layout {
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutColumn {
     pub(crate) name: String,
+    /// Position of the term that it belongs to.
+    pub(crate) term: usize,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct BaseColumn {
 pub struct AbsorbedTerm {
     /// The category.
     pub(crate) category: usize,
+    /// Position of its term among those of the model.
+    pub term: usize,
     /// Where its columns belong: before the column at this position.
     pub at: usize,
     /// Names of the columns, one for every level.
@@ -87,6 +91,18 @@ pub struct AbsorbedTerm {
 }
 
 impl AbsorbedTerm {
+    /// Sums of squares of its columns, about their means or about zero, from the weights of the levels.
+    pub fn squares(&self, weights: &[f64], centred: bool) -> Vec<f64> {
+        let all: f64 = weights.iter().sum();
+        // The columns of sum contrasts are -1 where the reference is.
+        let base = self.reference.filter(|_| self.contrasts == Contrasts::Sum).map_or(0.0, |r| weights[r]);
+        let square = |(_, own): (usize, &f64)| {
+            let mean = if centred { (own - base) / all } else { 0.0 };
+            own + base - mean * mean * all
+        };
+        weights.iter().enumerate().filter(|(level, _)| Some(*level) != self.reference).map(square).collect()
+    }
+
     /// Position of the category.
     pub fn category(&self) -> usize {
         self.category
@@ -123,12 +139,15 @@ impl Layout {
         let mut flagged = Vec::new();
         for (index, term) in design.terms.iter().enumerate() {
             for scoped in &term.scoped {
+                let from = layout.columns.len();
                 if absorbed == Some(index) {
-                    layout.absorbed = Some(builder.absorbed(&term.factors, scoped, layout.columns.len())?);
+                    let own = builder.absorbed(&term.factors, scoped, from)?;
+                    layout.absorbed = Some(AbsorbedTerm { term: index, ..own });
                     continue;
                 }
                 layout.columns.extend(builder.columns(&term.factors, scoped)?);
                 layout.columns.extend(builder.flags(&term.factors, scoped, &mut flagged));
+                layout.columns[from..].iter_mut().for_each(|column| column.term = index);
             }
         }
         layout.left_out = builder.single_levels();
@@ -197,6 +216,28 @@ impl Layout {
         };
         let all = self.columns.iter().enumerate();
         all.filter(|(_, column)| column.parts.iter().all(of_category)).map(|(position, _)| position).collect()
+    }
+
+    /// Whether a column is made of nothing but levels of categories.
+    pub fn is_of_levels(&self, position: usize) -> bool {
+        self.columns[position].parts.iter().all(|part| part.base.variable.is_none())
+    }
+
+    /// Positions of the columns of a term, by its position in the model.
+    pub fn columns_of_term(&self, term: usize) -> Vec<usize> {
+        let all = self.columns.iter().enumerate();
+        all.filter(|(_, column)| column.term == term).map(|(position, _)| position).collect()
+    }
+
+    /// The layout without the columns of a term, whether they are there or the term's category is eliminated.
+    #[must_use]
+    pub fn without_term(&self, term: usize) -> Self {
+        let mut layout = self.clone();
+        let absorbed = layout.absorbed.take().filter(|absorbed| absorbed.term != term);
+        let before = |at: usize| self.columns[..at].iter().filter(|column| column.term == term).count();
+        layout.absorbed = absorbed.map(|own| AbsorbedTerm { at: own.at - before(own.at), ..own });
+        layout.columns.retain(|column| column.term != term);
+        layout
     }
 
     /// Categories without a column.
@@ -329,7 +370,7 @@ impl Builder<'_> {
             }
             add(BaseColumn { variable: Some(variable), levels }, factor);
         }
-        Ok(LayoutColumn { name, parts })
+        Ok(LayoutColumn { name, term: 0, parts })
     }
 
     /// The mean and the flag of a variable that is missing somewhere.
@@ -425,7 +466,7 @@ impl Builder<'_> {
         };
         let names = self.coding.levels[*index].iter().map(|l| format!("{label}[{letter}{l}]")).collect();
         let reference = if full { None } else { Some(self.reference(*index)?) };
-        Ok(AbsorbedTerm { category: *index, at, names, reference, contrasts, label: label.clone() })
+        Ok(AbsorbedTerm { category: *index, term: 0, at, names, reference, contrasts, label: label.clone() })
     }
 
     /// A column that marks the rows where the number of a term is missing, once for every number.
@@ -445,7 +486,7 @@ impl Builder<'_> {
         }
         done.push(name.clone());
         let base = BaseColumn { variable: Some(flag), levels: Vec::new() };
-        Some(LayoutColumn { name, parts: vec![Part { base, factor: 1.0 }] })
+        Some(LayoutColumn { name, term: 0, parts: vec![Part { base, factor: 1.0 }] })
     }
 
     /// Categories with one level that no term has a column for.

@@ -7,6 +7,7 @@ use crate::design::layout::{BaseColumn, LayoutColumn, Part};
 fn layout() -> Layout {
     let column = |variable: usize| LayoutColumn {
         name: format!("x{variable}"),
+        term: variable,
         parts: vec![Part { base: BaseColumn { variable: Some(variable), levels: Vec::new() }, factor: 1.0 }],
     };
     Layout { columns: vec![column(0), column(1)], ..Layout::default() }

@@ -26,7 +26,8 @@ impl Fit {
             let own =
                 term_estimate(std::mem::take(&mut row.term), Some(estimate), error, df as f64, conf_level);
             let (vif, digits_arithmetic, digits_input) = (row.vif, row.digits_arithmetic, row.digits_input);
-            *row = TermEstimate { vif, digits_arithmetic, digits_input, ..own };
+            let standardized = row.standardized;
+            *row = TermEstimate { vif, digits_arithmetic, digits_input, standardized, ..own };
         }
         if !without.is_empty() {
             let message = format!(

@@ -257,7 +257,8 @@ impl ErrorAnalysis {
             let message = format!("the design is ill-conditioned: the arithmetic leaves {text}");
             warnings.push(Warning::new("few_digits", message));
         }
-        if let Some(text) = too_few(known, |k| k.input) {
+        // Slopes of a constant response are 0, and no digit of 0 outlasts rounding.
+        if let Some(text) = too_few(known, |k| k.input).filter(|_| !constant_response) {
             let message = format!(
                 "the design is ill-conditioned: if the cells are rounded, their rounding leaves {text}"
             );
@@ -308,10 +309,10 @@ impl<'a> Known<'a> {
         coefficients.iter().filter_map(known).collect()
     }
 
-    /// The fewest by the arithmetic, and by the input.
-    pub(crate) fn fewest(known: &[Self]) -> [f64; 2] {
-        [|k: &Self| k.arithmetic, |k: &Self| k.input]
-            .map(|digits| known.iter().map(digits).fold(MOST_DIGITS, f64::min))
+    /// The fewest by the arithmetic, and by the input; that is NaN for a constant response, whose slopes are 0.
+    pub(crate) fn fewest(known: &[Self], constant: bool) -> [f64; 2] {
+        let fewest = |digits: fn(&Self) -> f64| known.iter().map(digits).fold(MOST_DIGITS, f64::min);
+        [fewest(|k| k.arithmetic), if constant { f64::NAN } else { fewest(|k| k.input) }]
     }
 }
 

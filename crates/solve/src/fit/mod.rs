@@ -67,6 +67,9 @@ pub struct Fit {
     /// Condition number (2-norm) of the independent columns, centred where there is an intercept and
     /// scaled to unit norm.
     pub condition_number: f64,
+    /// The category whose levels were eliminated: the condition number is that of the other columns, about their means within
+    /// its levels.
+    pub eliminated: Option<String>,
     /// The solver that produced the numbers.
     pub solver: Solver,
     /// How clear the decision about the rank was.
@@ -244,8 +247,8 @@ impl<T: Averaged> Problem<'_, T> {
         let whole = self.absorbed.is_none() && !shortest;
         let bread = (options.bread && whole).then(|| Bread::new(&solution, centre, equation.intercept));
         let known = Known::all(&coefficients, sigma.map(T::near));
-        let [digits, digits_input] = Known::fewest(&known);
         let constant = factor.tss == T::ZERO;
+        let [digits, digits_input] = Known::fewest(&known, constant);
         // What is left is next to nothing, and may be rounding.
         let perfect = !constant && factor.rss.near() <= 1e-10 * factor.tss.near();
         let mut warnings = precision.warnings(&known, constant, perfect);
@@ -255,20 +258,19 @@ impl<T: Averaged> Problem<'_, T> {
         }
         let coefficients = estimates(coefficients, &glance, options.conf_level);
         let beyond = T::UNIT < f64::UNIT;
-        if beyond {
-            // Rows in float64 know no more than this.
-            warnings.extend(undecided(factor, equation));
-        }
+        // Rows in float64 know no more than this.
+        warnings.extend(beyond.then(|| undecided(factor, equation)).flatten());
         let doubts = !beyond && matches!(self.errors, Errors::Products(_));
         let doubt = doubts.then(|| precision.doubt(factor, equation, digits)).flatten();
-        let df_residual = glance.df_residual;
         let fit = Fit {
+            vcov: VcovSummary::iid(glance.df_residual),
             coefficients,
             covariance,
             rank: factor.coefficients(equation.intercept),
             glance,
             aliased,
             condition_number: condition,
+            eliminated: self.absorbed.map(|absorbed| absorbed.term.label.clone()),
             solver: self.solver,
             rank_margin: RankMargin::new(factor, options.rank_tol),
             digits,
@@ -276,7 +278,6 @@ impl<T: Averaged> Problem<'_, T> {
             residual_digits: precision.residual,
             residual_digits_input: precision.residual_input,
             warnings,
-            vcov: VcovSummary::iid(df_residual),
             tests: Vec::new(),
             bread,
         };
@@ -284,7 +285,7 @@ impl<T: Averaged> Problem<'_, T> {
     }
 
     fn remarks(&self, constant: bool, df_residual: u128) -> impl Iterator<Item = Warning> {
-        let message = "the response is constant: there is nothing to explain";
+        let message = "the response is constant: there is nothing to explain, and R² has no value";
         let constant = constant.then(|| Warning::new("constant_response", message));
         let message = "as many coefficients as rows: no degrees of freedom are left for standard errors";
         let saturated = (df_residual == 0).then(|| Warning::new("no_residual_df", message));

@@ -48,6 +48,10 @@ pub struct TermEstimate {
     /// place. Integers and other cells that are exact in float64 do not, which the cells do not tell.
     #[serde(default)]
     pub digits_input: Option<f64>,
+    /// The estimate in units of standard deviations, `estimate sd(x) / sd(y)` over the (weighted) rows of the fit: about their
+    /// means with an intercept, about zero without one. Absent where it was not asked for, and for the intercept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardized: Option<f64>,
 }
 
 impl TermEstimate {
@@ -64,6 +68,7 @@ impl TermEstimate {
             vif: None,
             digits_arithmetic: None,
             digits_input: None,
+            standardized: None,
         }
     }
 }
@@ -220,5 +225,6 @@ pub(crate) fn term_estimate(
         vif: None,
         digits_arithmetic: None,
         digits_input: None,
+        standardized: None,
     }
 }

@@ -59,6 +59,18 @@ impl WaldTest {
     }
 }
 
+impl WaldTest {
+    /// Tests restrictions by what the residual sum of squares grows to under them, with its degrees of freedom: for
+    /// independent errors of one variance that is Wald's statistic.
+    pub fn of_squares(hypothesis: &str, free: (f64, u128), restricted: (f64, u128)) -> Self {
+        let df = restricted.1.saturating_sub(free.1) as usize;
+        let growth = (restricted.0 - free.0).max(0.0) / df as f64;
+        let statistic = Some(growth / (free.0 / free.1 as f64)).filter(|f| f.is_finite());
+        let p_value = statistic.map(|f| f_upper(f, df as f64, free.1 as f64));
+        Self { hypothesis: hypothesis.to_owned(), statistic, p_value, df, df_residual: free.1 }
+    }
+}
+
 /// Share of a restriction that must be left beside the others.
 const DEPENDENT: f64 = 1e-12;
 

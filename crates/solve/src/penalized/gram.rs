@@ -196,7 +196,7 @@ impl Gram {
 
     /// The mean square of these rows' residuals under coefficients that come from the rows of `fitted`: that
     /// about their own mean, and the square of the mean.
-    pub(super) fn mean_square_under(&self, fitted: &Self, slopes: &[f64]) -> f64 {
+    pub(crate) fn mean_square_under(&self, fitted: &Self, slopes: &[f64]) -> f64 {
         if !self.intercept {
             return self.mean_square(slopes);
         }

@@ -23,6 +23,17 @@ pub(super) fn attempts(
     spec: &ModelSpec,
 ) -> Result<Attempts> {
     let layout = if absorb { Layout::absorbing } else { Layout::new }(design, group.coding())?;
+    attempts_for(options, layout, beyond, group, spec)
+}
+
+/// The same for the columns of a layout.
+pub(super) fn attempts_for(
+    options: &SolveOptions,
+    layout: Layout,
+    beyond: bool,
+    group: &Group<'_>,
+    spec: &ModelSpec,
+) -> Result<Attempts> {
     check_width(layout.len() + spec.responses.len())?;
     let solves = beyond || layout.len() <= MAX_DOUBLE_DOUBLE;
     let double_double = if solves { group.double_double_products(&layout)? } else { None };

@@ -10,8 +10,9 @@ use streamreg_solve::{Attempt, Collinear, Equation, Fit, SolveInput, Solver, War
 
 use super::attempt::{Attempts, attempts, equation, equation_of};
 use super::state::{State, no_rows};
-use super::{Fitted, conclude, robust};
+use super::{Fitted, beside, conclude, factor_tests, robust};
 use crate::error::Result;
+use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
 use crate::plan::limits::{MAX_ESCALATED, check_width};
@@ -22,14 +23,14 @@ use crate::request::inference::Inferred;
 pub(super) fn fit<R: Rows>(
     plan: &Plan<'_>,
     inferred: &Inferred<'_>,
-    at_once: bool,
+    (at_once, folds): (bool, Option<&RowIdPlan>),
     mut passes: Passes<'_, R>,
 ) -> Result<Vec<FitReport>> {
     let mut solving = Solving { plan, passes: &mut passes, seconds: 0.0 };
     let first = if at_once { solving.at_once()? } else { None };
     let (design, fitted) = match first {
         Some(fitted) => fitted,
-        None => solving.by_sums(inferred)?,
+        None => solving.by_sums(inferred, folds)?,
     };
     let seconds = solving.seconds;
     conclude(plan, &passes, &design, seconds, fitted)
@@ -65,14 +66,19 @@ impl<R: Rows> Solving<'_, '_, R> {
     }
 
     /// From the sums of a pass, and again by QR where that was asked for, or they leave too few digits.
-    fn by_sums(&mut self, inferred: &Inferred<'_>) -> Result<(Design, Fitted)> {
+    fn by_sums(&mut self, inferred: &Inferred<'_>, ids: Option<&RowIdPlan>) -> Result<(Design, Fitted)> {
         let (plan, asked) = (self.plan, self.plan.options());
-        let state = State::sum(plan, self.passes)?;
+        let cv = plan.regression.cross_validation.as_ref().zip(ids);
+        let (state, folds) = match cv {
+            Some((cv, ids)) => State::sum_folds(plan, ids, cv.folds, self.passes)?,
+            None => (State::sum(plan, self.passes)?, Vec::new()),
+        };
         let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
         let group = groups.group(0)?;
         let start = Instant::now();
         inferred.check_columns(&state, &group)?;
-        let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns();
+        let tests = &inferred.asked.tests;
+        let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns(&state.spec);
         let options = asked.with_bread(inferred.needs_bread());
         let beyond = plan.precision == Precision::Exact;
         let Attempts { layout, attempts } =
@@ -89,8 +95,26 @@ impl<R: Rows> Solving<'_, '_, R> {
             let accept = |a: Attempt| Ok((solver.clone(), a.accept(asked)?));
             attempts.into_iter().map(accept).collect::<Result<_>>()?
         };
-        let fits = robust::infer(inferred, asked.conf_level, &state, &group, fits, self.passes)?;
-        let found = fits.into_iter().map(|(solver, fit)| Found::least_squares(fit, solver)).collect();
+        let start = Instant::now();
+        let mut fits: Vec<(SolverReport, Fit)> = fits;
+        let mut own: Vec<&mut Fit> = fits.iter_mut().map(|(_, fit)| fit).collect();
+        if layout.absorbed().is_some() {
+            factor_tests::by_squares(tests, &layout, asked, beyond, (&group, &state.spec), &mut own)?;
+        }
+        let errors = match cv {
+            Some((cv, _)) => beside::test_errors(plan, cv, &folds, &state, &group, &mut own)?,
+            None => Vec::new(),
+        };
+        if plan.regression.standardized {
+            beside::standardize(&group, &layout, state.spec.intercept, &mut own);
+        }
+        self.seconds += start.elapsed().as_secs_f64();
+        if layout.absorbed().is_none() {
+            fits = robust::infer(inferred, asked.conf_level, &state, &group, fits, self.passes)?;
+        }
+        let found = fits.into_iter().map(|(solver, fit)| Found::least_squares(fit, solver));
+        let mut found: Vec<Found> = found.collect();
+        found.iter_mut().zip(errors).for_each(|(found, error)| found.test_error = Some(error));
         let coding = group.coding().clone();
         let State { spec, mut left_out, ledger, design, .. } = state;
         left_out.extend(layout.left_out().iter().cloned());

@@ -6,11 +6,14 @@
 //! | `groups` | every group of rows |
 //! | `penalized` | ridge, lasso, elastic net |
 //! | `iterative` | pass by pass |
+//! | `beside` | errors of rows held out, standardised coefficients |
 //! | `state`, `attempt` | the pass that sums; solving from its sums |
-//! | `robust`, `hypothesis` | standard errors that need the rows again; joint tests |
+//! | `robust`, `hypothesis`, `factor_tests` | standard errors that need the rows again; joint tests, of all coefficients of a term too |
 
 mod attempt;
+mod beside;
 mod direct;
+mod factor_tests;
 mod groups;
 mod hypothesis;
 mod iterative;
@@ -57,7 +60,9 @@ fn reports<R: Rows>(
     let passes = Passes::new(rows, &regression.execution, source);
     let (plan, route) = Plan::new(regression, rows, source)?;
     match route {
-        Route::Direct { inferred, at_once } => direct::fit(&plan, &inferred, at_once, passes),
+        Route::Direct { inferred, at_once, folds } => {
+            direct::fit(&plan, &inferred, (at_once, folds.as_ref()), passes)
+        }
         Route::Penalized { asked, folds } => penalized::fit(&plan, asked, folds.as_ref(), passes),
         Route::Iterative { solver, asked } => iterative::fit(&plan, solver, &asked, passes),
     }
@@ -272,14 +277,15 @@ impl Regression {
     }
 
     /// Writes the number (from 0) and the fold (from 0) of every row that passes the filter, as CSV or Parquet by the
-    /// ending of `path`: what the cross-validation of [`Regression::penalized`] uses, for other programs to use too.
+    /// ending of `path`: what the cross-validation of [`Regression::penalized`] or [`Regression::cross_validate`] uses, for other programs to use too.
     /// Reads the column that decides folds, or counts rows, once more. Rows with a missing value are in the file.
     ///
     /// # Errors
     /// Where no cross-validation is asked for, the data cannot be read, or the file not written.
     pub fn write_folds(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let cv = self.penalization.as_ref().and_then(|p| p.cv.as_ref());
+        let of_penalty = self.penalization.as_ref().and_then(|p| p.cv.as_ref());
+        let cv = of_penalty.or(self.cross_validation.as_ref());
         let cv = cv.ok_or_else(|| Error::invalid_request("without cross-validation there are no folds"))?;
         let plan = RowIdPlan::folds(cv)?;
         refuse_input_as_output(source, path)?;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use streamreg_core::{CrossProducts, Folded, Group, Groups, Layout, Statistics as Sums};
+use streamreg_core::{CrossProducts, Group, Groups, Layout, Statistics as Sums};
 use streamreg_solve::penalized::{
     CrossValidated, Fold, Gram, PathPoint, Penalized, cross_validate, grid, path, solve_one,
 };
 use streamreg_solve::{Equation, Glance, Solver, WARNING_DIGITS, Warning};
 
 use super::attempt::equation_of;
-use super::state::State;
+use super::state::{State, fold_products};
 use super::{Fitted, conclude};
 use crate::error::{Error, Result};
 use crate::pass::row_ids::RowIdPlan;
@@ -28,7 +28,7 @@ pub(super) fn fit<R: Rows>(
     mut passes: Passes<'_, R>,
 ) -> Result<Vec<FitReport>> {
     let (state, folds) = match (folds, &asked.cv) {
-        (Some(ids), Some(cv)) => sum_folds(plan, ids, cv.folds, &mut passes)?,
+        (Some(ids), Some(cv)) => State::sum_folds(plan, ids, cv.folds, &mut passes)?,
         _ => (State::sum(plan, &mut passes)?, Vec::new()),
     };
     let start = Instant::now();
@@ -52,21 +52,6 @@ pub(super) fn fit<R: Rows>(
     conclude(plan, &passes, &design, seconds, Fitted { spec, left_out, coding, ledger, found })
 }
 
-/// Sums all rows, and those of every fold, in one pass.
-fn sum_folds<R: Rows>(
-    plan: &Plan<'_>,
-    ids: &RowIdPlan,
-    count: usize,
-    passes: &mut Passes<'_, R>,
-) -> Result<(State, Vec<Sums>)> {
-    State::sum_by(plan, passes, |passes, design, levels| {
-        let make = || Folded::new(count, || Sums::new(design));
-        let (folded, ledger) = passes.accumulate((design, levels), Some(ids), make)?;
-        let total = folded.total().map_err(|_| Error::data("the folds have different variables"))?;
-        Ok((total, ledger, folded.into_states()))
-    })
-}
-
 /// Cross-products of the columns of a layout.
 struct AllSums {
     all: CrossProducts,
@@ -79,11 +64,7 @@ struct OwnSums(AllSums);
 
 impl AllSums {
     fn new(group: &Group<'_>, layout: &Layout, folds: &[Sums]) -> Self {
-        let of_fold = |sums: &Sums| {
-            let part = group.part(sums).filter(|part| part.rows() > 0);
-            part.map(|part| part.cross_products(layout))
-        };
-        Self { all: group.cross_products(layout), folds: folds.iter().map(of_fold).collect() }
+        Self { all: group.cross_products(layout), folds: fold_products(group, layout, folds) }
     }
 
     fn of(&self, response: usize, columns: usize) -> OwnSums {
@@ -196,7 +177,7 @@ impl OwnSums {
     fn warnings(&self, fit: &Penalized, gram: &Gram, equation: &Equation) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if gram.total() == 0.0 {
-            let message = "the response is constant: there is nothing to explain";
+            let message = "the response is constant: there is nothing to explain, and R² has no value";
             warnings.push(Warning::new("constant_response", message));
         }
         let empty = self.0.folds.iter().filter(|fold| fold.is_none()).count();

@@ -5,7 +5,7 @@ use streamreg_core::{Group, INTERCEPT, Layout};
 use streamreg_solve::Sizes;
 use streamreg_solve::{Bread, ClusterCount, Fit, Meat, Restriction, Vcov, VcovSummary, WaldTest, Warning};
 
-use super::hypothesis;
+use super::factor_tests::{self, Asked, Test};
 use super::state::State;
 use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
@@ -99,9 +99,7 @@ pub(super) fn infer<R: Rows>(
     let layout = Layout::new(&state.design, group.coding())?;
     let constant = state.spec.intercept.then(|| INTERCEPT.to_owned());
     let names: Vec<String> = constant.into_iter().chain(layout.names()).collect();
-    let parse = |text: &String| Ok((text.clone(), hypothesis::parse(text, &names)?));
-    let tests: Vec<(String, Vec<Restriction>)> =
-        inference.asked.tests.iter().map(parse).collect::<Result<_>>()?;
+    let tests = factor_tests::parse(&inference.asked.tests, &state.spec, &names)?;
     let breads: Vec<Bread> = fits.iter_mut().map(|(_, fit)| bread(fit)).collect::<Result<_>>()?;
     let scores = match inference.vcov {
         Vcov::Iid => None,
@@ -115,7 +113,14 @@ pub(super) fn infer<R: Rows>(
             }
             Some(scores) => scores.infer(inference, index, fit, bread, conf_level)?,
         };
-        tests.iter().try_for_each(|test| add_test(&mut fit, test, bread, &meat))?;
+        for Test { text, asked } in &tests {
+            let of_term =
+                |term| factor_tests::restrictions(text, &layout, term, bread.intercept, &bread.terms);
+            match asked {
+                Asked::Term(term) => add_test(&mut fit, text, &of_term(*term)?, bread, &meat)?,
+                Asked::Restrictions(own) => add_test(&mut fit, text, own, bread, &meat)?,
+            }
+        }
         Ok((solver, fit))
     });
     inferred.collect()
@@ -256,7 +261,8 @@ fn residuals_differ(squares: f64, deviance: f64) -> Option<Warning> {
 
 fn add_test(
     fit: &mut Fit,
-    (text, restrictions): &(String, Vec<Restriction>),
+    text: &str,
+    restrictions: &[Restriction],
     bread: &Bread,
     meat: &Meat,
 ) -> Result<()> {

@@ -1,8 +1,12 @@
 //! The state of a model whose rows were summed, and the pass that sums them.
 
-use streamreg_core::{Coding, Design, LeftOut, Levels, ModelSpec, RowLedger, Statistics as Sums, Unseen};
+use streamreg_core::{
+    Coding, CrossProducts, Design, Folded, Group, Layout, LeftOut, Levels, ModelSpec, RowLedger,
+    Statistics as Sums, Unseen,
+};
 
 use crate::error::{Error, Result};
+use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
 use crate::plan::limits::check_width;
@@ -25,6 +29,21 @@ impl State {
             Ok((sums, ledger, ()))
         };
         Ok(Self::sum_by(plan, passes, sum)?.0)
+    }
+
+    /// Sums all rows, and those of every one of `count` folds, in one pass.
+    pub(crate) fn sum_folds<R: Rows>(
+        plan: &Plan<'_>,
+        ids: &RowIdPlan,
+        count: usize,
+        passes: &mut Passes<'_, R>,
+    ) -> Result<(Self, Vec<Sums>)> {
+        Self::sum_by(plan, passes, |passes, design, levels| {
+            let make = || Folded::new(count, || Sums::new(design));
+            let (folded, ledger) = passes.accumulate((design, levels), Some(ids), make)?;
+            let total = folded.total().map_err(|_| Error::data("the folds have different variables"))?;
+            Ok((total, ledger, folded.into_states()))
+        })
     }
 
     /// The same with `sum` as the pass, and what else it makes.
@@ -67,6 +86,19 @@ impl State {
     pub(crate) fn cluster_levels(&self) -> Vec<usize> {
         self.design.clusters().iter().map(|&c| self.levels.sets[c].len()).collect()
     }
+}
+
+/// The cross-products of every fold for the columns of a layout; `None` for one without rows.
+pub(super) fn fold_products(
+    group: &Group<'_>,
+    layout: &Layout,
+    folds: &[Sums],
+) -> Vec<Option<CrossProducts>> {
+    let of_fold = |sums: &Sums| {
+        let part = group.part(sums).filter(|part| part.rows() > 0);
+        part.map(|part| part.cross_products(layout))
+    };
+    folds.iter().map(of_fold).collect()
 }
 
 /// The error for data of which no row can be used: it says why.

@@ -208,11 +208,12 @@ fn of_fit(source: &dyn Source, fit: &Regression, execution: &Execution) -> Resul
         Some(Route::Penalized { asked, .. }) => sums(1 + asked.cv.as_ref().map_or(0, |cv| cv.folds), 0),
         Some(Route::Iterative { .. }) => Work::Steps,
         Some(Route::Direct { at_once: true, .. }) => Work::Factor,
-        Some(Route::Direct { inferred, .. }) => {
-            absorbs = !inferred.needs_columns();
+        Some(Route::Direct { inferred, folds, .. }) => {
+            absorbs = !inferred.needs_columns(&spec);
             let width = design.variables();
             let blocks = if inferred.vcov == Vcov::Cr3 { width * (width + 1) / 2 } else { 0 };
-            sums(1, if inferred.needs_bread() { width + blocks } else { 0 })
+            let states = 1 + folds.and(fit.cross_validation.as_ref()).map_or(0, |cv| cv.folds);
+            sums(states, if inferred.needs_bread() { width + blocks } else { 0 })
         }
     };
     let reading = Reading::new(source, execution.resolved_threads()? as u64);

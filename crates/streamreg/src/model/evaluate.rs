@@ -1,9 +1,10 @@
 //! How well a model predicts data: streamed, rows with missing values dropped and counted.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Serialize;
-use streamreg_core::{Accumulator, BlockError, DesignBlock, RowLedger, Unseen};
+use streamreg_core::{Accumulator, BlockError, DesignBlock, Level, RowLedger, Unseen};
 use streamreg_reader::DatasetOptions;
 use streamreg_solve::Warning;
 
@@ -22,6 +23,8 @@ pub struct EvaluateOptions {
     pub unseen: Unseen,
     /// Uses only the rows for which an SQL expression is true.
     pub filter: Option<String>,
+    /// Columns whose values split the rows into groups with measures of their own.
+    pub by: Vec<String>,
     /// How files are read.
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
@@ -41,6 +44,13 @@ impl EvaluateOptions {
         self
     }
 
+    /// Gives measures for every group of rows that share the values of these columns, too.
+    #[must_use]
+    pub fn by<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.by = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
     setters! {
         /// Sets what happens to rows with a level that the model does not know.
         unseen: Unseen,
@@ -54,7 +64,7 @@ impl EvaluateOptions {
 /// Measures of prediction error.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Evaluation {
+pub struct ErrorMeasures {
     /// Rows that were predicted and have a response.
     pub rows: u64,
     /// Mean squared error.
@@ -63,11 +73,37 @@ pub struct Evaluation {
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
-    /// `1 - sum (y - p)² / sum (y - mean(y))²` on these data, of the response less the offset where the model has one;
+    /// `1 - sum (y - p)² / sum (y - mean(y))²` on these rows, of the response less the offset where the model has one;
     /// `None` where it is constant.
     pub r_squared: Option<f64>,
     /// Mean of prediction minus response.
     pub bias: f64,
+}
+
+/// The measures of a group of rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct GroupErrors {
+    /// The values that the rows share, in the order of [`Evaluation::by`].
+    pub values: Vec<String>,
+    /// What is measured, R² about the mean of the group.
+    #[serde(flatten)]
+    pub measures: ErrorMeasures,
+}
+
+/// How well a model predicts data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Evaluation {
+    /// The measures of all rows.
+    #[serde(flatten)]
+    pub measures: ErrorMeasures,
+    /// The columns that split the rows into groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// The groups, in the order of their values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupErrors>,
     /// What the reader should know.
     pub warnings: Vec<Warning>,
     /// What became of the rows.
@@ -85,17 +121,18 @@ impl Model {
         options: &EvaluateOptions,
     ) -> Result<Evaluation> {
         let files = open(paths, &options.dataset)?;
-        let predictor = self.evaluator(options.unseen)?;
+        let needed = self.evaluator(options.unseen, &[], None)?.design.columns().to_vec();
+        let columns = needed.into_iter().chain(options.by.iter().cloned());
+        let source = self.selection(options.filter.clone(), columns)?.of(&files)?;
+        let predictor = self.evaluator(options.unseen, &options.by, Some(source.schema()))?;
         let columns = predictor.design.columns();
-        let selection = self.selection(options.filter.clone(), columns.iter().cloned())?;
-        let source = selection.of(&files)?;
         self.check_columns(columns, source.schema(), Some(source.as_ref()))?;
         let make = || PredictionErrors::new(&predictor);
         let rows = SourceRows(source.as_ref());
         let Predictor { design, levels, .. } = &predictor;
         let scope = Scope { design, levels, ids: None, execution: &options.execution, pass: Pass::only() };
         let (errors, ledger) = rows.accumulate(&scope, make)?;
-        if errors.rows == 0 {
+        if errors.all.rows == 0 {
             let what = match (ledger.rows_read, source.filters()) {
                 (0, true) => "the filter lets none pass".into(),
                 (rows, _) => format!("{rows} were read"),
@@ -104,7 +141,15 @@ impl Model {
         }
         let mut warnings = self.evaluation_warnings();
         warnings.extend(data_set_warnings(source.as_ref()));
-        Ok(errors.into_evaluation(warnings, ledger))
+        if errors.inestimable > 0 {
+            let message = format!(
+                "{} rows are left out: they combine levels as no row of the fit did, so that their prediction cannot be estimated",
+                errors.inestimable
+            );
+            warnings.push(Warning::new("inestimable", message));
+        }
+        let (measures, groups) = (errors.all.measures(), errors.sorted());
+        Ok(Evaluation { measures, by: options.by.clone(), groups, warnings, ledger })
     }
 
     fn evaluation_warnings(&self) -> Vec<Warning> {
@@ -117,9 +162,19 @@ impl Model {
     }
 }
 
-/// Sums of prediction errors.
+/// Sums of prediction errors, of all rows and of groups.
 struct PredictionErrors<'m> {
     predictor: &'m Predictor,
+    all: Errors,
+    /// Rows whose prediction the fit does not tell.
+    inestimable: u64,
+    /// By the numbers of their levels.
+    groups: HashMap<Vec<u32>, Errors>,
+}
+
+/// Sums of the prediction errors of some rows.
+#[derive(Clone, Copy, Default)]
+struct Errors {
     rows: u64,
     sum: f64,
     absolute: f64,
@@ -129,9 +184,21 @@ struct PredictionErrors<'m> {
     spread: f64,
 }
 
-impl<'m> PredictionErrors<'m> {
-    fn new(predictor: &'m Predictor) -> Self {
-        Self { predictor, rows: 0, sum: 0.0, absolute: 0.0, squares: 0.0, mean: 0.0, spread: 0.0 }
+impl Errors {
+    /// Takes in the given rows, in their order.
+    fn add(&mut self, rows: &[usize], responses: &[f64], predictions: &[f64]) {
+        let Some(&first) = rows.first() else { return };
+        let origin = responses[first];
+        let mean = origin + rows.iter().map(|&row| responses[row] - origin).sum::<f64>() / rows.len() as f64;
+        let mut spread = 0.0;
+        for &row in rows {
+            let (y, error) = (responses[row], predictions[row] - responses[row]);
+            spread += (y - mean) * (y - mean);
+            self.sum += error;
+            self.absolute += error.abs();
+            self.squares += error * error;
+        }
+        self.add_response(rows.len() as u64, mean, spread);
     }
 
     /// Takes in the mean and spread of the response in further rows (Chan, Golub & LeVeque 1979).
@@ -143,19 +210,50 @@ impl<'m> PredictionErrors<'m> {
         self.rows += rows;
     }
 
-    fn into_evaluation(self, warnings: Vec<Warning>, ledger: RowLedger) -> Evaluation {
+    fn merge(&mut self, other: &Self) {
+        if other.rows == 0 {
+            return;
+        }
+        self.sum += other.sum;
+        self.absolute += other.absolute;
+        self.squares += other.squares;
+        self.add_response(other.rows, other.mean, other.spread);
+    }
+
+    fn measures(&self) -> ErrorMeasures {
         let n = self.rows as f64;
         let mse = self.squares / n;
-        Evaluation {
+        ErrorMeasures {
             rows: self.rows,
             mse,
             rmse: mse.sqrt(),
             mae: self.absolute / n,
             r_squared: Some(1.0 - self.squares / self.spread).filter(|r| r.is_finite()),
             bias: self.sum / n,
-            warnings,
-            ledger,
         }
+    }
+}
+
+impl<'m> PredictionErrors<'m> {
+    fn new(predictor: &'m Predictor) -> Self {
+        Self { predictor, all: Errors::default(), inestimable: 0, groups: HashMap::new() }
+    }
+
+    /// The groups in the order of their levels.
+    fn sorted(&self) -> Vec<GroupErrors> {
+        let categories = self.predictor.design.clusters();
+        let sets = &self.predictor.levels.sets;
+        let levels = |codes: &[u32]| -> Vec<Level> {
+            codes.iter().zip(categories).map(|(&code, &category)| sets[category].level(code)).collect()
+        };
+        let mut groups: Vec<(Vec<Level>, &Errors)> =
+            self.groups.iter().map(|(codes, errors)| (levels(codes), errors)).collect();
+        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let texts = |levels: Vec<Level>| levels.iter().map(ToString::to_string).collect();
+        groups
+            .into_iter()
+            .map(|(own, e)| GroupErrors { values: texts(own), measures: e.measures() })
+            .collect()
     }
 }
 
@@ -167,36 +265,37 @@ impl Accumulator for PredictionErrors<'_> {
     fn update(&mut self, block: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
         let Some(response) = block.columns.last() else { return Ok(()) };
         let predictions = self.predictor.predict(block);
-        let used = || (0..block.rows).filter(|&row| block.mask.is_none_or(|m| m[row]));
-        let rows = block.rows_used();
-        if rows == 0 {
-            return Ok(());
-        }
-        if used().any(|row| !(predictions[row] - response.values[row]).is_finite()) {
+        let mut used: Vec<usize> = (0..block.rows).filter(|&row| block.mask.is_none_or(|m| m[row])).collect();
+        if used.iter().any(|&row| !(predictions[row] - response.values[row]).is_finite()) {
             return Err(BlockError::Value { variable: 0 });
         }
-        let origin = used().next().map_or(0.0, |row| response.values[row]);
-        let mean = origin + used().map(|row| response.values[row] - origin).sum::<f64>() / rows as f64;
-        let mut spread = 0.0;
-        for row in used() {
-            let (y, error) = (response.values[row], predictions[row] - response.values[row]);
-            spread += (y - mean) * (y - mean);
-            self.sum += error;
-            self.absolute += error.abs();
-            self.squares += error * error;
+        if let Some(known) = self.predictor.known_rows(block) {
+            let before = used.len();
+            used.retain(|&row| known[row]);
+            self.inestimable += (before - used.len()) as u64;
         }
-        self.add_response(rows as u64, mean, spread);
+        self.all.add(&used, response.values, &predictions);
+        let categories = self.predictor.design.clusters();
+        if categories.is_empty() {
+            return Ok(());
+        }
+        let mut rows: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
+        for row in used {
+            let key = categories.iter().map(|&category| block.codes[category][row]).collect();
+            rows.entry(key).or_default().push(row);
+        }
+        for (key, rows) in rows {
+            self.groups.entry(key).or_default().add(&rows, response.values, &predictions);
+        }
         Ok(())
     }
 
     fn merge(&mut self, other: Self) -> std::result::Result<(), BlockError> {
-        if other.rows == 0 {
-            return Ok(());
+        self.all.merge(&other.all);
+        self.inestimable += other.inestimable;
+        for (key, errors) in other.groups {
+            self.groups.entry(key).or_default().merge(&errors);
         }
-        self.sum += other.sum;
-        self.absolute += other.absolute;
-        self.squares += other.squares;
-        self.add_response(other.rows, other.mean, other.spread);
         Ok(())
     }
 }

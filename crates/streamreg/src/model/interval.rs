@@ -69,25 +69,42 @@ impl Model {
     }
 
     /// What the half-width of an interval is computed from.
-    pub(super) fn width(&self, kind: Interval, level: f64) -> Result<Width<'_>> {
+    pub(crate) fn width(&self, kind: Interval, level: f64) -> Result<Width<'_>> {
         self.check_interval(level)?;
-        let no_interval = || Error::invalid_request("the fit has no covariance");
-        let covariance = self.0.covariance.as_ref().ok_or_else(no_interval)?;
-        let sigma = self.0.glance.sigma.ok_or_else(no_interval)?;
+        let covariance = self.covariance()?;
+        let sigma = self.0.glance.sigma.unwrap_or(f64::NAN);
         let df = covariance.vcov.df.unwrap_or(self.0.glance.df_residual);
         let quantile = student_t_quantile_two_sided(1.0 - level, df as f64);
         let own = if kind == Interval::Prediction { sigma * sigma } else { 0.0 };
+        self.width_by(covariance, quantile, own)
+    }
+
+    /// What `quantile sqrt(v(x) + own)` is computed from.
+    pub(super) fn width_by<'m>(
+        &'m self,
+        covariance: &'m Covariance,
+        quantile: f64,
+        own: f64,
+    ) -> Result<Width<'m>> {
+        let sigma = self.0.glance.sigma.unwrap_or(f64::NAN);
         let first = usize::from(self.0.spec.intercept);
         let terms = covariance.terms.iter().filter(|&&t| t >= first);
         let columns: Vec<usize> = terms.map(|t| t - first).collect();
         let design = Design::of_terms(&self.0.spec, &self.schema())?;
         let layout = Layout::absorbing(&design, &self.0.coding)?;
         let category = layout.absorbed().map(AbsorbedTerm::category);
-        let k = covariance.terms.len();
-        let norm = |line: &[f64]| covariance.fitted.square(line).max(0.0).sqrt();
-        let norms =
-            covariance.fitted.root.chunks_exact(covariance.fitted.width(k).max(1)).map(norm).collect();
-        Ok(Width { covariance, columns, category, quantile, own, sigma, norms })
+        let fitted = &covariance.fitted;
+        let norm = |line: &[f64]| fitted.square(line).max(0.0).sqrt();
+        let norms = fitted.root.chunks_exact(fitted.width(covariance.terms.len()).max(1)).map(norm).collect();
+        Ok(Width { covariance, columns, category, quantile, own, sigma, norms, middle: true })
+    }
+
+    /// What the root of the leverage over the weight is computed from, where residuals have the standard deviation `sigma`.
+    pub(super) fn unit_width(&self, sigma: f64) -> Result<Width<'_>> {
+        let covariance = self.covariance()?;
+        // The root of a robust covariance is that of the cross-products' inverse.
+        let unit = if covariance.fitted.middle.is_some() { 1.0 } else { 1.0 / sigma };
+        Ok(Width { middle: false, ..self.width_by(covariance, unit, 0.0)? })
     }
 }
 
@@ -103,14 +120,17 @@ pub(crate) struct Width<'m> {
     sigma: f64,
     /// Norms of the rows of the root.
     norms: Vec<f64>,
+    /// Whether what stands in the middle of a robust covariance counts.
+    middle: bool,
 }
 
 impl Width<'_> {
-    /// The half-widths for the rows of a block; `None` for masked rows, and where a difference of variances is none.
+    /// The half-widths for the rows of a block that are `used`; `None` for others, and where a difference of variances is none.
     pub(crate) fn of(
         &self,
         layout: &Layout,
         block: &DesignBlock<'_>,
+        used: &impl Fn(usize) -> bool,
         coarse: &mut Coarse,
     ) -> Vec<Option<f64>> {
         let cells = |&column: &usize| {
@@ -120,7 +140,7 @@ impl Width<'_> {
         };
         let cells: Vec<Vec<f64>> = self.columns.iter().map(cells).collect();
         let row = |row: usize| {
-            let (variance, error) = block.uses(row).then(|| self.variance(row, &cells, block))?;
+            let (variance, error) = used(row).then(|| self.variance(row, &cells, block))?;
             coarse.add(error / (variance + self.own).sqrt());
             (variance >= 0.0).then(|| self.quantile * (variance + self.own).sqrt())
         };
@@ -156,7 +176,7 @@ impl Width<'_> {
             error += f64::EPSILON * x.abs() * norm;
             z.iter_mut().zip(line).for_each(|(z, t)| *z += t * x);
         }
-        let square = fitted.square(&z);
+        let square = if self.middle { fitted.square(&z) } else { z.iter().map(|z| z * z).sum() };
         // A difference of variances may be none: then there is no interval.
         let square = if self.covariance.vcov.clusters.len() > 1 { square } else { square.max(0.0) };
         (constant + square, error)

@@ -1,8 +1,11 @@
 //! The fitted model: saved, loaded, applied to batches.
 
+pub(crate) mod augment;
 pub(crate) mod columns;
+pub(crate) mod estimable;
 pub(crate) mod evaluate;
 pub(crate) mod interval;
+pub(crate) mod points;
 pub(crate) mod predict;
 pub(crate) mod predictor;
 
@@ -22,8 +25,10 @@ use streamreg_solve::{Aliased, Covariance, Glance, TermEstimate};
 
 use crate::error::{Error, Failure, Result};
 use crate::model::columns::{ColumnKind, ModelColumn, WideCoefficients};
+use crate::model::estimable::Estimable;
+use crate::model::interval::Width;
 pub use crate::model::interval::{Coarse, Interval};
-use crate::model::predictor::Predictor;
+use crate::model::predictor::{Prediction, Predictor};
 use crate::output::write_atomically;
 use crate::pass::project;
 use crate::report::{Coded, Details, FitReport, InputRecord, PenaltyRecord};
@@ -75,18 +80,6 @@ struct Contents {
     conf_level: f64,
     ledger: RowLedger,
     inputs: Vec<InputRecord>,
-}
-
-/// Predictions for the rows of a batch; null where an input is null or not finite.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Prediction {
-    /// The expected response.
-    pub fit: Float64Array,
-    /// Lower and upper ends of the interval, if one was asked for.
-    pub interval: Option<(Float64Array, Float64Array)>,
-    /// Rows whose interval has few correct digits.
-    pub coarse: Coarse,
 }
 
 impl FitReport {
@@ -202,9 +195,21 @@ impl Model {
         Ok(if self.0.spec.offsets.is_empty() { predictor } else { predictor.with_offset() })
     }
 
-    /// The same, beside the response: for data that have one. Offsets are taken from the response.
-    pub(crate) fn evaluator(&self, unseen: Unseen) -> Result<Predictor> {
-        let design = Design::new(&self.0.spec.for_new_rows(), &self.schema())?;
+    /// The same, beside the response: for data that have one. Offsets are taken from the response. The columns `by`, which are those of `data` where the model
+    /// does not have them, split the rows into groups: the clusters of the design.
+    pub(crate) fn evaluator(
+        &self,
+        unseen: Unseen,
+        by: &[String],
+        data: Option<&Schema>,
+    ) -> Result<Predictor> {
+        let mut spec = self.0.spec.for_new_rows();
+        spec.clusters = by.to_vec();
+        let mut fields: Vec<Field> = self.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        let more = data.into_iter().flat_map(Schema::fields).filter(|field| by.contains(field.name()));
+        let unknown = more.filter(|field| !self.0.columns.iter().any(|c| c.name == *field.name()));
+        fields.extend(unknown.map(|field| field.as_ref().clone()).collect::<Vec<_>>());
+        let design = Design::new(&spec, &Schema::new(fields))?;
         self.bound_predictor(design, unseen)
     }
 
@@ -215,7 +220,14 @@ impl Model {
         let first = usize::from(self.0.spec.intercept);
         let slopes: Vec<Option<f64>> = self.0.coefficients.iter().skip(first).map(|c| c.estimate).collect();
         let wide = self.0.wide.as_ref().map(WideCoefficients::dense);
-        Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)
+        // The solution of minimum norm has a coefficient for every column, by convention.
+        let shortest = self.0.coefficients.iter().all(|c| c.estimate.is_some());
+        let aliased = if shortest { &[] } else { self.0.aliased.as_slice() };
+        let estimable = Estimable::new(aliased, &layout);
+        let mut predictor =
+            Predictor::new(design, layout, &coding.levels, unseen, self.constant(), &slopes, wide)?;
+        predictor.estimable = estimable;
+        Ok(predictor)
     }
 
     /// Checks that the data have the columns, with values of the kinds they had in the fit.
@@ -250,6 +262,25 @@ impl Model {
         columns: impl IntoIterator<Item = String>,
     ) -> Result<Selection> {
         Selection { with: self.0.with.clone(), filter }.for_columns(columns)
+    }
+
+    /// The covariance of the coefficients.
+    fn covariance(&self) -> Result<&Covariance> {
+        self.0.covariance.as_ref().ok_or_else(|| Error::invalid_request("the fit has no covariance"))
+    }
+
+    /// Number of coefficients that were estimated, and are not determined by others.
+    fn rank(&self) -> usize {
+        self.0.glance.df + usize::from(self.0.spec.intercept)
+    }
+
+    /// The kind of a column that the model was fitted to.
+    fn kind(&self, name: &str) -> Option<ColumnKind> {
+        self.0.columns.iter().find(|c| c.name == name).map(|c| c.kind)
+    }
+
+    fn spec(&self) -> &ModelSpec {
+        &self.0.spec
     }
 
     /// Columns that were computed from those of the data: name and SQL expression.
@@ -340,25 +371,9 @@ impl Model {
         batch: &RecordBatch,
         interval: Option<(Interval, f64)>,
     ) -> std::result::Result<Prediction, Failure> {
-        let rows = batch.num_rows();
         let width = interval.map(|(kind, level)| self.width(kind, level)).transpose()?;
-        let mut fit: Vec<Option<f64>> = Vec::with_capacity(rows);
-        let (mut half_widths, mut coarse) = (Vec::new(), Coarse::default());
-        predictor.blocks(reader, batch, |block, predictions| {
-            let used = |row: usize| block.uses(row);
-            fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
-            if let Some(width) = &width {
-                half_widths.extend(width.of(predictor.layout(), block, &mut coarse));
-            }
-        })?;
-        let interval = width.is_some().then(|| {
-            let end = |sign: f64| -> Float64Array {
-                let pairs = fit.iter().zip(&half_widths);
-                pairs.map(|(f, w): (_, &Option<f64>)| f.zip(*w).map(|(f, w)| f + sign * w)).collect()
-            };
-            (end(-1.0), end(1.0))
-        });
-        Ok(Prediction { fit: Float64Array::from(fit), interval, coarse })
+        let widths: Vec<&Width<'_>> = width.iter().collect();
+        Ok(predictor.fitted(reader, batch, &widths)?.into_prediction())
     }
 }
 

@@ -12,6 +12,8 @@ use streamreg_reader::{DatasetOptions, Source};
 use streamreg_solve::Warning;
 
 use crate::error::{Error, Failure, Result};
+use crate::model::augment::{Augment, RowStatistic};
+use crate::model::interval::Width;
 use crate::model::predictor::Predictor;
 use crate::model::{Coarse, Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
@@ -26,8 +28,10 @@ pub const PREDICTION: &str = "prediction";
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PredictOptions {
-    /// Input columns to copy to the output, in front of the predictions.
+    /// Input columns to copy to the output, in front of the predictions; `*` stands for all.
     pub keep: Vec<String>,
+    /// What to write of every row in place of the column [`PREDICTION`], in this order; nothing but that where empty.
+    pub columns: Vec<RowStatistic>,
     /// Interval around each prediction, with its confidence level.
     pub interval: Option<(Interval, f64)>,
     /// What happens to rows with a level that the model does not know.
@@ -44,10 +48,17 @@ impl PredictOptions {
         Self::default()
     }
 
-    /// Copies input columns to the output, in front of the predictions.
+    /// Copies input columns to the output, in front of the predictions; `*` stands for all.
     #[must_use]
     pub fn keep<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.keep = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Writes these statistics of every row in place of the column [`PREDICTION`], under the names of broom's `augment`.
+    #[must_use]
+    pub fn columns(mut self, columns: impl IntoIterator<Item = RowStatistic>) -> Self {
+        self.columns = columns.into_iter().collect();
         self
     }
 
@@ -76,6 +87,9 @@ pub struct PredictSummary {
     pub rows: u64,
     /// Rows without a prediction, because an input is null or not finite, or a level unknown.
     pub nulls: u64,
+    /// Rows among them whose inputs are there, but whose prediction cannot be estimated: a combination of levels that no row of the fit
+    /// had.
+    pub inestimable: u64,
     /// Cells with a level that the model does not know.
     pub unseen: u64,
     /// What the reader should know.
@@ -97,10 +111,10 @@ impl Model {
         let output = output.as_ref();
         let files = open(paths, &options.dataset)?;
         refuse_input_as_output(&files, output)?;
-        let predictor = self.predictor(options.unseen)?;
-        let source = self.with_computed(&files, &predictor, options)?;
-        let schema = self.output_schema(&predictor, source.as_ref(), options)?;
-        self.predict_to(&predictor, source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
+        let job = Job::new(self, &files, options)?;
+        let source = job.with_computed(&files)?;
+        let schema = job.schema(source.as_ref(), options)?;
+        job.run(source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
     }
 
     /// Predicts for files and writes CSV to a stream.
@@ -114,41 +128,102 @@ impl Model {
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
         let files = open(paths, &options.dataset)?;
-        let predictor = self.predictor(options.unseen)?;
-        let source = self.with_computed(&files, &predictor, options)?;
-        let schema = self.output_schema(&predictor, source.as_ref(), options)?;
-        let writer = || TableWriter::stream(Box::new(output), &schema);
-        self.predict_to(&predictor, source.as_ref(), &schema, options, writer)
+        let job = Job::new(self, &files, options)?;
+        let source = job.with_computed(&files)?;
+        let schema = job.schema(source.as_ref(), options)?;
+        job.run(source.as_ref(), &schema, options, || TableWriter::stream(Box::new(output), &schema))
+    }
+}
+
+/// The columns to copy; `*` stands for all that the files have and that are not named besides.
+fn kept(names: &[String], schema: &Schema) -> Vec<String> {
+    const ALL: &str = "*";
+    if !names.iter().any(|name| name == ALL) || schema.field_with_name(ALL).is_ok() {
+        return names.to_vec();
+    }
+    let all = || schema.fields().iter().map(|field| field.name().clone());
+    let mut keep: Vec<String> = Vec::new();
+    for name in names {
+        let own = if name == ALL {
+            all().filter(|name| !names.contains(name)).collect()
+        } else {
+            vec![name.clone()]
+        };
+        keep.extend(own);
+    }
+    keep
+}
+
+/// What is written for every row, and what it is made of.
+pub(crate) struct Job<'m> {
+    model: &'m Model,
+    predictor: Predictor,
+    augment: Augment<'m>,
+    /// Of the interval that was asked for.
+    width: Option<Width<'m>>,
+    /// Whether the statistics were asked for by name; else the fitted value is called [`PREDICTION`].
+    named: bool,
+    /// Columns that are read.
+    pub(crate) columns: Vec<String>,
+    /// Columns that are copied.
+    keep: Vec<String>,
+}
+
+/// What came of a batch.
+struct Written {
+    batch: RecordBatch,
+    nulls: u64,
+    inestimable: u64,
+    coarse: Coarse,
+    leverage: f64,
+}
+
+impl<'m> Job<'m> {
+    /// # Errors
+    /// For statistics or an interval that the model cannot give.
+    pub(crate) fn new(model: &'m Model, files: &dyn Source, options: &PredictOptions) -> Result<Self> {
+        let wanted =
+            if options.columns.is_empty() { &[RowStatistic::Fitted] } else { options.columns.as_slice() };
+        let augment = Augment::new(model, wanted)?;
+        let predictor = model.predictor(options.unseen)?;
+        let features = predictor.design.columns();
+        let more = augment.columns().iter().filter(|name| !features.contains(name));
+        let columns = features.iter().chain(more).cloned().collect();
+        let width = options.interval.map(|(kind, level)| model.width(kind, level)).transpose()?;
+        let named = !options.columns.is_empty();
+        let keep = kept(&options.keep, files.schema());
+        Ok(Self { model, predictor, augment, width, named, columns, keep })
     }
 
     /// The files with the computed columns that the model needs or that are kept.
-    fn with_computed<'s>(
-        &self,
-        files: &'s dyn Source,
-        predictor: &Predictor,
-        options: &PredictOptions,
-    ) -> Result<Box<dyn Source + 's>> {
-        let columns = predictor.design.columns().iter().chain(&options.keep);
-        self.selection(None, columns.cloned())?.of(files)
+    pub(crate) fn with_computed<'s>(&self, files: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
+        self.model.selection(None, self.columns.iter().chain(&self.keep).cloned())?.of(files)
     }
 
-    /// Kept columns, prediction, interval.
-    fn output_schema(
-        &self,
-        predictor: &Predictor,
-        source: &dyn Source,
-        options: &PredictOptions,
-    ) -> Result<SchemaRef> {
-        self.check_columns(predictor.design.columns(), source.schema(), Some(source))?;
+    /// Kept columns, statistics, interval.
+    pub(crate) fn schema(&self, source: &dyn Source, options: &PredictOptions) -> Result<SchemaRef> {
+        if let Some(name) =
+            self.augment.columns().iter().find(|name| source.schema().field_with_name(name).is_err())
+        {
+            let message = format!(
+                "column {name:?} is not in the data: residuals and leverage are of rows with the response of the fit, and leverage \
+                 needs its weights"
+            );
+            return Err(Error::data(message));
+        }
+        self.model.check_columns(&self.columns, source.schema(), Some(source))?;
         let mut fields = Vec::new();
-        for name in &options.keep {
+        for name in &self.keep {
             let index = streamreg_reader::position(source.schema(), name)?;
             fields.push(Field::new(name, source.verbatim_type(index), true));
         }
         let number = |name: &str| Field::new(name, DataType::Float64, true);
-        fields.push(number(PREDICTION));
-        if let Some((kind, level)) = options.interval {
-            self.check_interval(level)?;
+        if self.named {
+            fields.extend(self.augment.wanted.iter().map(|statistic| number(&statistic.column())));
+        } else {
+            fields.push(number(PREDICTION));
+        }
+        if let Some((kind, _)) = options.interval {
             let prefix = if kind == Interval::Confidence { "conf" } else { "pred" };
             fields.extend(["low", "high"].map(|end| number(&format!("{prefix}_{end}"))));
         }
@@ -164,79 +239,84 @@ impl Model {
     }
 
     /// Streams predictions to what `open` opens, once the request has proved valid.
-    fn predict_to<'w>(
+    pub(crate) fn run<'w>(
         &self,
-        predictor: &Predictor,
         source: &dyn Source,
         schema: &SchemaRef,
         options: &PredictOptions,
         open: impl FnOnce() -> Result<TableWriter<'w>>,
     ) -> Result<PredictSummary> {
-        let request = options.execution.request_for(&predictor.design);
-        let request = request.verbatim(options.keep.iter().cloned());
+        let request =
+            options.execution.request(&self.columns).dictionaries(self.predictor.design.dictionaries());
+        let request = request.verbatim(self.keep.iter().cloned());
         let scan = source.scan(&request)?;
         let mut writer = open()?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
         let mut summary = PredictSummary { warnings: data_set_warnings(source), ..PredictSummary::default() };
-        let mut coarse = Coarse::default();
+        let (mut leverage, mut coarse) = (0.0, Coarse::default());
         let total = source.inputs().iter().map(|input| input.rows).sum();
         options.execution.control(Pass::only(), total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
-                let (mut out, mut coarse) = (Vec::new(), Coarse::default());
-                let mut reader = predictor.reader();
+                let mut out = Vec::new();
+                let mut reader = self.predictor.reader();
                 for batch in batches {
                     let batch = batch?;
                     control.checkpoint(batch.num_rows())?;
-                    let (batch, own) = self.output_batch(predictor, &mut reader, &batch, schema, options)?;
-                    coarse.absorb(own);
-                    out.push(batch);
+                    out.push(self.written(&mut reader, &batch, schema)?);
                 }
-                Ok((out, coarse, unseen_levels(&reader.into_ledger())))
+                Ok((out, unseen_levels(&reader.into_ledger())))
             };
-            let done =
-                in_order(control.threads, next, work, |(batches, own, unseen): (Vec<_>, Coarse, u64)| {
-                    summary.unseen += unseen;
-                    coarse.absorb(own);
-                    for batch in batches {
-                        summary.rows += batch.num_rows() as u64;
-                        summary.nulls += batch.column(options.keep.len()).null_count() as u64;
-                        writer.write(&batch)?;
-                    }
-                    Ok(())
-                });
+            let done = in_order(control.threads, next, work, |(batches, unseen): (Vec<Written>, u64)| {
+                summary.unseen += unseen;
+                for written in batches {
+                    summary.rows += written.batch.num_rows() as u64;
+                    summary.nulls += written.nulls;
+                    summary.inestimable += written.inestimable;
+                    leverage += written.leverage;
+                    coarse.absorb(written.coarse);
+                    writer.write(&written.batch)?;
+                }
+                Ok(())
+            });
             // All partitions before the one that failed are written: their rows come before its own.
             done.map_err(|failure| SourceRows(source).locate_after(summary.rows, failure))
         })?;
         source.verify_unchanged()?;
         writer.finish()?;
         summary.warnings.extend(coarse.warning());
+        summary
+            .warnings
+            .extend(self.augment.doubt(leverage).map(|message| Warning::new("other_rows", message)));
         Ok(summary)
     }
 
-    fn output_batch(
+    fn written(
         &self,
-        predictor: &Predictor,
         reader: &mut RowReader<'_>,
         batch: &RecordBatch,
         schema: &SchemaRef,
-        options: &PredictOptions,
-    ) -> std::result::Result<(RecordBatch, Coarse), Failure> {
-        let features = predictor.design.columns().len();
-        let own: Vec<usize> = (0..features).collect();
+    ) -> std::result::Result<Written, Failure> {
+        let own: Vec<usize> = (0..self.predictor.design.columns().len()).collect();
         let inputs = batch.project(&own).map_err(Error::from)?;
-        let prediction = self.predict_with(predictor, reader, &inputs, options.interval)?;
+        let widths: Vec<&Width<'_>> = self.width.iter().chain(self.augment.widths()).collect();
+        let mut rows = self.predictor.fitted(reader, &inputs, &widths)?;
+        let nulls = rows.fit.iter().filter(|fit| fit.is_none()).count() as u64;
+        let (inestimable, coarse) = (rows.inestimable, rows.coarse);
+        let of_statistics = rows.widths.split_off(usize::from(self.width.is_some()));
+        let read: Vec<usize> = (0..self.columns.len()).collect();
+        let observed = batch.project(&read).map_err(Error::from)?;
+        let augmented = self.augment.of(&observed, &rows.fit, &of_statistics)?;
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-        for (index, field) in schema.fields().iter().take(options.keep.len()).enumerate() {
-            let kept = batch.column(features + index);
-            let wide = widened(kept, field.data_type());
+        for (index, field) in schema.fields().iter().take(self.keep.len()).enumerate() {
+            let wide = widened(batch.column(self.columns.len() + index), field.data_type());
             columns.push(wide.map_err(|e| Error::data(format!("column {:?}: {e}", field.name())))?);
         }
-        columns.push(Arc::new(prediction.fit));
-        if let Some((low, high)) = prediction.interval {
+        columns.extend(augmented.columns);
+        if let Some((low, high)) = rows.into_prediction().interval {
             columns.extend([Arc::new(low) as ArrayRef, Arc::new(high)]);
         }
         let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)?;
-        Ok((batch, prediction.coarse))
+        Ok(Written { batch, nulls, inestimable, coarse, leverage: augmented.leverage })
     }
 }
 

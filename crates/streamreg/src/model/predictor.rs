@@ -1,10 +1,12 @@
 //! A model's terms applied to rows: what prediction and evaluation share.
 
-use arrow_array::RecordBatch;
+use arrow_array::{Float64Array, RecordBatch};
 use streamreg_core::iterative::WideTerms;
 use streamreg_core::{BlockError, Design, DesignBlock, Effect, Layout, Level, Levels, RowReader, Unseen};
 
 use crate::error::{Error, Result};
+use crate::model::estimable::Estimable;
+use crate::model::interval::{Coarse, Width};
 
 /// The linear predictor of a model: the constant, and what every number and level adds to it.
 pub(crate) struct Predictor {
@@ -17,6 +19,46 @@ pub(crate) struct Predictor {
     wide: Option<Wide>,
     /// Whether the design's last variable is an offset, which predictions add.
     offset: bool,
+    /// Which rows can be predicted where columns depend on others.
+    pub(crate) estimable: Estimable,
+}
+
+/// Predictions for the rows of a batch; null where an input is null or not finite.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// The expected response.
+    pub fit: Float64Array,
+    /// Lower and upper ends of the interval, if one was asked for.
+    pub interval: Option<(Float64Array, Float64Array)>,
+    /// Rows whose interval has few correct digits.
+    pub coarse: Coarse,
+}
+
+/// Fitted values of rows, and half-widths of intervals around them; `None` where an input is missing.
+pub(crate) struct FittedRows {
+    pub(crate) fit: Vec<Option<f64>>,
+    /// Of each kind.
+    pub(crate) widths: Vec<Vec<Option<f64>>>,
+    /// Rows whose inputs are there and whose prediction the fit does not tell.
+    pub(crate) inestimable: u64,
+    /// Rows whose widths have few correct digits.
+    pub(crate) coarse: Coarse,
+}
+
+impl FittedRows {
+    /// Fitted values with the ends of the interval of the first width, if there is one.
+    pub(crate) fn into_prediction(self) -> Prediction {
+        let Self { fit, widths, coarse, .. } = self;
+        let interval = widths.first().map(|widths| {
+            let end = |sign: f64| -> Float64Array {
+                let pairs = fit.iter().zip(widths);
+                pairs.map(|(f, w)| f.zip(*w).map(|(f, w)| f + sign * w)).collect()
+            };
+            (end(-1.0), end(1.0))
+        });
+        Prediction { fit: Float64Array::from(fit), interval, coarse }
+    }
 }
 
 /// Features of list columns and hashes.
@@ -96,9 +138,12 @@ impl Predictor {
         let flag_used = |v: usize| design.flag_of(v).is_some_and(used);
         let needed: Vec<bool> = (0..design.variables()).map(|v| used(v) || flag_used(v)).collect();
         design.retain(|v| needed[v]);
-        let sets = design.fixed_level_sets(levels)?;
+        let mut sets = design.fixed_level_sets(levels)?;
         let references = (levels.iter().enumerate()).map(|(c, own)| Ok(design.reference(c, own)? as u32));
-        let references = references.collect::<streamreg_core::Result<_>>()?;
+        let mut references = references.collect::<streamreg_core::Result<Vec<u32>>>()?;
+        // Groups may be any: they have no levels that are not known, and no reference.
+        sets.extend(design.level_sets().into_iter().skip(sets.len()));
+        references.resize(sets.len(), 0);
         let values: Vec<f64> = coefficients.iter().map(|b| b.unwrap_or(0.0)).collect();
         // A slope of zero must not hide that its value is missing.
         let matters = |e: &Effect| match e.variable {
@@ -115,6 +160,7 @@ impl Predictor {
             constant,
             effects,
             wide,
+            estimable: Estimable::default(),
             offset: false,
         })
     }
@@ -140,14 +186,42 @@ impl Predictor {
         sums
     }
 
-    /// The columns of the design matrix.
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
     /// A reader of batches with the columns of [`Predictor::design`].
     pub(crate) fn reader(&self) -> RowReader<'_> {
         RowReader::new(&self.design, &self.levels)
+    }
+
+    /// For every row of a block whether the fit tells its prediction; `None` where it tells all.
+    pub(crate) fn known_rows(&self, block: &DesignBlock<'_>) -> Option<Vec<bool>> {
+        (!self.estimable.is_everything()).then(|| self.estimable.rows(&self.layout, block))
+    }
+
+    /// Fitted values for the rows of a batch, with half-widths of each kind.
+    pub(crate) fn fitted(
+        &self,
+        reader: &mut RowReader<'_>,
+        batch: &RecordBatch,
+        widths: &[&Width<'_>],
+    ) -> streamreg_core::Result<FittedRows> {
+        let mut rows = FittedRows {
+            fit: Vec::with_capacity(batch.num_rows()),
+            widths: vec![Vec::new(); widths.len()],
+            inestimable: 0,
+            coarse: Coarse::default(),
+        };
+        self.blocks(reader, batch, |block, predictions| {
+            let known = self.known_rows(block);
+            let used = |row: usize| block.uses(row) && known.as_ref().is_none_or(|known| known[row]);
+            if known.is_some() {
+                rows.inestimable +=
+                    (0..block.rows).filter(|&row| block.uses(row) && !used(row)).count() as u64;
+            }
+            rows.fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
+            for (width, all) in widths.iter().zip(&mut rows.widths) {
+                all.extend(width.of(&self.layout, block, &used, &mut rows.coarse));
+            }
+        })?;
+        Ok(rows)
     }
 
     /// Calls `each` with the rows of a batch, block by block, those masked whose inputs are missing.

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
+use arrow_array::RecordBatch;
 use streamreg_reader::Source;
 
 use self::place::{Place, folder};
@@ -25,6 +26,16 @@ pub fn write_atomically(
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {
     write_whole(path, |file| write(file).map_err(|e| Error::output(path, e)))
+}
+
+/// Writes a record batch to a .csv or .parquet file, whole or not at all.
+///
+/// # Errors
+/// For another ending, and when the file cannot be written.
+pub fn save_rows(rows: &RecordBatch, path: &Path) -> Result<()> {
+    let mut writer = TableWriter::file(path, &rows.schema())?;
+    writer.write(rows)?;
+    writer.finish()
 }
 
 /// [`write_atomically`] for writers whose errors are those of this crate.

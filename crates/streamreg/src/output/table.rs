@@ -18,7 +18,13 @@ use crate::error::{Error, Result};
 pub(crate) enum TableWriter<'w> {
     CsvFile(AtomicFile),
     CsvStream(Box<dyn Write + Send + 'w>),
-    Parquet { target: Box<ArrowWriter<BufWriter<File>>>, unfinished: Option<Unfinished>, path: PathBuf },
+    /// In memory.
+    Rows(&'w mut Vec<RecordBatch>),
+    Parquet {
+        target: Box<ArrowWriter<BufWriter<File>>>,
+        unfinished: Option<Unfinished>,
+        path: PathBuf,
+    },
 }
 
 /// The name of a stream in messages.
@@ -59,6 +65,10 @@ impl<'w> TableWriter<'w> {
             Self::CsvStream(stream) => {
                 write_csv(stream, batch).map_err(|e| Error::output(Path::new(STREAM), e))
             }
+            Self::Rows(rows) => {
+                rows.push(batch.clone());
+                Ok(())
+            }
             Self::Parquet { target, path, .. } => target.write(batch).map_err(|e| Error::output(path, e)),
         }
     }
@@ -67,6 +77,7 @@ impl<'w> TableWriter<'w> {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::CsvFile(file) => file.commit(),
+            Self::Rows(_) => Ok(()),
             Self::CsvStream(mut stream) => stream.flush().map_err(|e| Error::output(Path::new(STREAM), e)),
             Self::Parquet { target, unfinished, path } => {
                 let writer = target.into_inner().map_err(|e| Error::output(&path, e))?;

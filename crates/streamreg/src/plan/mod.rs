@@ -25,7 +25,7 @@ use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::request::inference::Inferred;
 use crate::request::iterative::Descent;
-use crate::request::penalty::Penalization;
+use crate::request::penalty::{CrossValidation, Penalization};
 use crate::request::regression::Regression;
 
 /// A fit as it will be done.
@@ -42,7 +42,8 @@ pub(crate) struct Plan<'a> {
 /// The ways to fit all rows. Groups of rows have a way of their own: [`Plan::of_groups`].
 pub(crate) enum Route<'a> {
     /// Least squares from one pass, or two; by the triangular factor `at_once`, in the first.
-    Direct { inferred: Inferred<'a>, at_once: bool },
+    /// With `folds`, the error on rows held out is told, too.
+    Direct { inferred: Inferred<'a>, at_once: bool, folds: Option<RowIdPlan> },
     /// From the sums of one pass, with those of folds where they choose the penalty.
     Penalized { asked: &'a Penalization, folds: Option<RowIdPlan> },
     /// Pass by pass.
@@ -64,7 +65,7 @@ impl<'a> Plan<'a> {
             plan.iterative(solver)?
         } else if let Some(asked) = &regression.penalization {
             plan.check_penalized(asked)?;
-            Route::Penalized { asked, folds: plan.folds(asked)? }
+            Route::Penalized { asked, folds: asked.cv.as_ref().map(|cv| plan.folds(cv)).transpose()? }
         } else {
             plan.direct()?
         };
@@ -93,6 +94,9 @@ impl<'a> Plan<'a> {
         }
         if let Some(solver) = plan.iterative_solver()? {
             return refuse(&format!("the solver {solver} fits no groups"));
+        }
+        if regression.cross_validation.is_some() {
+            return refuse("groups of rows are not cross-validated: fit each by itself, with a filter");
         }
         if plan.is_triangular() {
             return refuse(
@@ -186,18 +190,32 @@ impl<'a> Plan<'a> {
             // Nothing has to be known of the data before their columns are; weights are summed in a pass before.
             let design = Design::new(&spec, &self.schema)?;
             let plain = spec.weights.is_none() && design.has_only_numbers() && !inferred.needs_bread();
-            plain && !design.needs_centre()
+            // The sums have the folds, and the spread of the columns.
+            let beside = self.regression.cross_validation.is_some() || self.regression.standardized;
+            plain && !design.needs_centre() && !beside
         };
         if self.is_triangular() && !at_once && !self.reopens {
             return refuse("QR needs the levels of categories beforehand, and the data cannot be read twice");
         }
-        Ok(Route::Direct { inferred, at_once })
+        let cv = self.regression.cross_validation.as_ref();
+        if cv.is_some() && self.is_triangular() {
+            return refuse(
+                "cross-validation starts from the cross-products of the folds: the solver must be auto or cholesky",
+            );
+        }
+        let folds = cv.map(|cv| self.folds(cv)).transpose()?;
+        Ok(Route::Direct { inferred, at_once, folds })
     }
 
     fn check_penalized(&self, asked: &Penalization) -> Result<()> {
         self.options().validate()?;
         asked.validate()?;
         let refuse = |message: &str| Err(Error::invalid_request(message));
+        if self.regression.cross_validation.is_some() {
+            return refuse(
+                "a penalty has a cross-validation of its own, which chooses its size: `Penalization::chosen`",
+            );
+        }
         if self.is_triangular() {
             return refuse("penalised fits start from cross-products: the solver must be auto or cholesky");
         }
@@ -210,15 +228,14 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// The folds that choose a penalty. Every thread has a state a fold.
-    fn folds(&self, asked: &Penalization) -> Result<Option<RowIdPlan>> {
-        let Some(cv) = &asked.cv else { return Ok(None) };
+    /// The folds of a cross-validation. Every thread has a state a fold.
+    fn folds(&self, cv: &CrossValidation) -> Result<RowIdPlan> {
         let folds = RowIdPlan::folds(cv)?;
         let (spec, _) = self.spec(&[])?;
         let variables = Design::new(&spec, &self.schema)?.variables();
         let threads = self.regression.execution.resolved_threads()?;
         check_folds(cv.folds, variables, self.precision, threads)?;
-        Ok(Some(folds))
+        Ok(folds)
     }
 
     /// The solver that an iterative fit takes, if it is one.
@@ -251,6 +268,8 @@ impl<'a> Plan<'a> {
             && self.options().collinear == Collinear::Drop
             && self.regression.precision == Precision::Auto
             && !self.regression.inference.is_asked()
+            && self.regression.cross_validation.is_none()
+            && !self.regression.standardized
             && self.reopens;
         if !free {
             return Ok(false);
@@ -276,6 +295,11 @@ impl<'a> Plan<'a> {
         }
         if self.regression.inference.is_asked() {
             return refuse("has no standard errors: neither covariances nor tests");
+        }
+        if self.regression.cross_validation.is_some() {
+            return refuse(
+                "tells no error of rows held out by folds: --held-out does, or --cv with least squares",
+            );
         }
         if let Some(penalization) = &self.regression.penalization {
             penalization.validate()?;

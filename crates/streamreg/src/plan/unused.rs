@@ -32,6 +32,11 @@ pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
     if !regression.selection.with.is_empty() {
         refuse_unused_columns(plan)?;
     }
+    if regression.standardized && !matches!(way, Way::Direct) {
+        let message = "standardised coefficients are those of one least squares fit: of groups, penalties and iterative solvers there \
+                       are none";
+        return Err(Error::invalid_request(message));
+    }
     let of_levels = [Said::Contrasts, Said::MaxLevels, Said::HashBits];
     let (has_categories, uses_contrasts) = if regression.said.iter().any(|said| of_levels.contains(said)) {
         let design = Design::new(&plan.spec(&[])?.0, &plan.schema)?;
@@ -71,6 +76,7 @@ fn refuse_unused_columns(plan: &Plan<'_>) -> Result<()> {
     let features = spec.terms.iter().flat_map(|term| term.columns()).map(str::to_owned);
     let offsets = spec.offsets.iter().flat_map(Expr::columns).map(str::to_owned);
     let folds = regression.penalization.iter().filter_map(|p| p.cv.as_ref()?.group.clone());
+    let folds = folds.chain(regression.cross_validation.iter().filter_map(|cv| cv.group.clone()));
     let used = taken_columns(&spec).into_iter().chain(features).chain(offsets).chain(folds);
     let needed = selection.clone().for_columns(used)?.with;
     match selection.with.iter().find(|column| !needed.contains(column)) {

@@ -1,7 +1,7 @@
 //! CSV with the column names of R's broom package. Missing numbers are empty, all others read back
 //! exactly.
 
-use streamreg_solve::{Glance, TermEstimate, Vcov};
+use streamreg_solve::{Glance, TermEstimate, TestError, Vcov};
 
 use crate::output::csv_field;
 use crate::report::FitReport;
@@ -47,21 +47,49 @@ pub(super) fn glance_row(g: &Glance) -> String {
 
 pub(super) fn tidy(reports: &[FitReport]) -> String {
     let robust = |r: &FitReport| r.vcov.kind != Vcov::Iid;
+    let standardized = |r: &FitReport| r.coefficients.iter().any(|c| c.standardized.is_some());
+    if reports.iter().any(standardized) && !reports.iter().any(robust) {
+        let columns = format!("{TIDY},standardized");
+        return table(reports, &columns, |r| {
+            r.coefficients.iter().map(|c| format!("{},{}", tidy_row(c), exact(c.standardized))).collect()
+        });
+    }
     if !reports.iter().any(robust) {
         return table(reports, TIDY, |r| r.coefficients.iter().map(tidy_row).collect());
     }
     // What the standard errors rest on, in columns that broom does not have.
-    let columns = format!("{TIDY},vcov,clusters,df");
+    let with_betas = reports.iter().any(standardized);
+    let columns = format!("{TIDY},vcov,clusters,df{}", if with_betas { ",standardized" } else { "" });
     table(reports, &columns, |r| {
         let clusters: Vec<String> = r.vcov.clusters.iter().map(|c| c.clusters.to_string()).collect();
         let df = r.vcov.df.map_or(String::new(), |df| df.to_string());
         let own = format!("{},{},{df}", r.vcov.kind, clusters.join(" "));
-        r.coefficients.iter().map(|c| format!("{},{own}", tidy_row(c))).collect()
+        let beta =
+            |c: &TermEstimate| if with_betas { format!(",{}", exact(c.standardized)) } else { String::new() };
+        r.coefficients.iter().map(|c| format!("{},{own}{}", tidy_row(c), beta(c))).collect()
     })
 }
 
 pub(super) fn glance(reports: &[FitReport]) -> String {
-    table(reports, GLANCE, |r| vec![glance_row(&r.glance)])
+    if reports.iter().all(|r| r.test_error.is_none()) {
+        return table(reports, GLANCE, |r| vec![glance_row(&r.glance)]);
+    }
+    // The error on rows held out, which broom does not have.
+    let columns = format!("{GLANCE},cv.folds,cv.rmse,cv.rmse.std.error,cv.r.squared,cv.r.squared.std.error");
+    table(reports, &columns, |r| {
+        let own = r.test_error.as_ref();
+        let number = |of: fn(&TestError) -> Option<f64>| exact(own.and_then(|cv| of(&cv.error)));
+        let folds = own.map_or(String::new(), |cv| cv.error.fold_rows.len().to_string());
+        let cells = [
+            glance_row(&r.glance),
+            folds,
+            number(|e| Some(e.rmse)),
+            number(|e| Some(e.rmse_std_error)),
+            number(|e| e.r_squared),
+            number(|e| e.r_squared_std_error),
+        ];
+        vec![cells.join(",")]
+    })
 }
 
 /// The rows of all reports; where there are several, the response stands first in each.

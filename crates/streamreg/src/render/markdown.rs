@@ -6,7 +6,7 @@ use super::lines::{is_bare, notices};
 use super::number::{optional, p_value, t_value};
 use super::penalized;
 use super::printable::printable;
-use super::table::{model, summary};
+use super::table::{folds, model, summary};
 use crate::report::{CvReport, FitReport};
 
 pub(super) fn fit(report: &FitReport) -> String {
@@ -16,15 +16,22 @@ pub(super) fn fit(report: &FitReport) -> String {
     }
     let level = (report.conf_level * 1e4).round() / 1e2;
     let mut out = format!("**{}**\n\n", escape(&model(report)));
+    let standardized = report.coefficients.iter().any(|c| c.standardized.is_some());
+    let [name, line] = if standardized { [" standardized |", "---:|"] } else { ["", ""] };
     out.push_str(&format!(
-        "| term | estimate | std. error | t | p | {level} % interval |\n|---|---:|---:|---:|---:|---|\n"
+        "| term | estimate | std. error | t | p | {level} % interval |{name}\n|---|---:|---:|---:|---:|---|{line}\n"
     ));
     for c in &report.coefficients {
-        out.push_str(&format!("| {} |\n", row(c)));
+        let beta = if standardized { format!(" {} |", optional(c.standardized)) } else { String::new() };
+        out.push_str(&format!("| {} |{beta}\n", row(c)));
     }
     out.push('\n');
     for line in summary(report).into_iter().chain(notices(report)) {
         out.push_str(&format!("- {}\n", escape(&line)));
+    }
+    for (index, row) in report.test_error.as_ref().map(folds).into_iter().flatten().enumerate() {
+        let line = format!("| {} |\n", row.join(" | "));
+        out.push_str(&if index == 0 { format!("\n{line}|---|---:|---:|---:|\n") } else { line });
     }
     out
 }

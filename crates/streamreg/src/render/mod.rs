@@ -14,6 +14,7 @@ pub(crate) mod number;
 mod penalized;
 mod plain;
 pub(crate) mod printable;
+pub(crate) mod rows;
 mod table;
 
 use std::fmt;

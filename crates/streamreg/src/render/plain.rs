@@ -8,13 +8,14 @@ use crate::inspect::Inspection;
 use crate::model::evaluate::Evaluation;
 
 pub(super) fn evaluation(e: &Evaluation, width: Option<usize>) -> String {
+    let m = &e.measures;
     let mut rows = vec![
-        vec!["Rows".into(), count(e.rows)],
-        vec!["MSE".into(), short(e.mse)],
-        vec!["RMSE".into(), short(e.rmse)],
-        vec!["MAE".into(), short(e.mae)],
-        vec!["R-squared".into(), optional(e.r_squared)],
-        vec!["Bias".into(), short(e.bias)],
+        vec!["Rows".into(), count(m.rows)],
+        vec!["MSE".into(), short(m.mse)],
+        vec!["RMSE".into(), short(m.rmse)],
+        vec!["MAE".into(), short(m.mae)],
+        vec!["R-squared".into(), optional(m.r_squared)],
+        vec!["Bias".into(), short(m.bias)],
     ];
     if e.ledger.rows_dropped() > 0 {
         rows.push(vec!["Rows dropped".into(), count(e.ledger.rows_dropped())]);
@@ -23,7 +24,31 @@ pub(super) fn evaluation(e: &Evaluation, width: Option<usize>) -> String {
         rows.push(vec!["Rows filtered".into(), count(e.ledger.rows_filtered)]);
     }
     let warnings = warnings(&e.warnings).map(|line| wrapped(&line, width) + "\n");
-    aligned(&rows, width) + &warnings.collect::<String>()
+    aligned(&rows, width) + &groups(e, width) + &warnings.collect::<String>()
+}
+
+/// The measures of groups, as a table.
+fn groups(e: &Evaluation, width: Option<usize>) -> String {
+    /// Rows of a table for people; JSON has all of them.
+    const MOST: usize = 500;
+    if e.by.is_empty() {
+        return String::new();
+    }
+    let own = ["Rows", "MSE", "RMSE", "MAE", "R-squared", "Bias"].map(str::to_owned);
+    let mut rows: Vec<Vec<String>> = vec![e.by.iter().map(|name| printable(name)).chain(own).collect()];
+    rows.extend(e.groups.iter().take(MOST).map(|group| {
+        let m = &group.measures;
+        let cells =
+            [count(m.rows), short(m.mse), short(m.rmse), short(m.mae), optional(m.r_squared), short(m.bias)];
+        group.values.iter().map(|value| printable(value)).chain(cells).collect()
+    }));
+    let hidden = e.groups.len().saturating_sub(MOST);
+    let more = if hidden > 0 {
+        format!("… {} more groups: --format json has them all\n", count(hidden as u64))
+    } else {
+        String::new()
+    };
+    format!("\n{}{more}", aligned(&rows, width))
 }
 
 pub(super) fn inspection(i: &Inspection, width: Option<usize>) -> String {

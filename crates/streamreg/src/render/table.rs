@@ -8,7 +8,7 @@ use super::lines::{is_bare, notices};
 use super::number::{count, counted, optional, p_value, short, stars, t_value};
 use super::printable::printable;
 use super::{iterative, penalized};
-use crate::report::FitReport;
+use crate::report::{CvErrorReport, FitReport};
 
 pub(super) fn fit(report: &FitReport, width: Option<usize>) -> String {
     let mut out = format!("{}\n\nCoefficients:\n", wrapped(&model(report), width));
@@ -26,6 +26,9 @@ pub(super) fn fit(report: &FitReport, width: Option<usize>) -> String {
     for line in summary(report) {
         out.push_str(&wrapped(&line, width));
         out.push('\n');
+    }
+    if let Some(cv) = &report.test_error {
+        out.push_str(&format!("\n{}", aligned(&folds(cv), width)));
     }
     if let Some(cv) = report.penalized().and_then(|p| p.cross_validation.as_ref()) {
         out.push_str(&format!(
@@ -64,18 +67,24 @@ pub(super) fn model(report: &FitReport) -> String {
 const MOST_ROWS: usize = 500;
 
 pub(super) fn coefficients(all: &[TermEstimate], width: Option<usize>) -> String {
-    let header = ["", "Estimate", "Std. Error", "t value", "Pr(>|t|)", ""];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let standardized = all.iter().any(|c| c.standardized.is_some());
+    let header = ["", "Estimate", "Standardized", "Std. Error", "t value", "Pr(>|t|)", ""];
+    let shows = |&(at, _): &(usize, String)| standardized || at != 2;
+    let row = |cells: [String; 7]| -> Vec<String> {
+        cells.into_iter().enumerate().filter(shows).map(|(_, cell)| cell).collect()
+    };
+    let mut rows = vec![row(header.map(str::to_owned))];
     let shown = if all.len() > MOST_ROWS { MOST_ROWS / 5 } else { all.len() };
     for c in &all[..shown] {
-        rows.push(vec![
+        rows.push(row([
             printable(&c.term),
             optional(c.estimate),
+            optional(c.standardized),
             optional(c.std_error),
             t_value(c.statistic),
             p_value(c.p_value),
             format!("{:<3}", stars(c.p_value)),
-        ]);
+        ]));
     }
     let mut out = aligned(&rows, width);
     if shown < all.len() {
@@ -83,6 +92,32 @@ pub(super) fn coefficients(all: &[TermEstimate], width: Option<usize>) -> String
         out.push_str(&format!("… {hidden} more coefficients: --format tidy has them all\n"));
     }
     out
+}
+
+/// The error of every fold, and their means.
+pub(super) fn folds(cv: &CvErrorReport) -> Vec<Vec<String>> {
+    const MOST: usize = 20;
+    let error = &cv.error;
+    let group = cv.group.as_ref().map_or(String::new(), |g| format!(" by {}", printable(g)));
+    let header = [format!("Held out{group}"), "Rows".into(), "RMSE".into(), "R-squared".into()];
+    let mut rows = vec![header.to_vec()];
+    let own = error.fold_rows.iter().zip(&error.fold_rmse).zip(&error.fold_r_squared).enumerate();
+    rows.extend(own.take(MOST).map(|(k, ((rows, rmse), r_squared))| {
+        vec![format!("fold {}", k + 1), count(*rows), short(*rmse), optional(*r_squared)]
+    }));
+    if error.fold_rows.len() > MOST {
+        rows.push(vec![
+            format!("… {} more", error.fold_rows.len() - MOST),
+            String::new(),
+            String::new(),
+            String::new(),
+        ]);
+    }
+    let all = count(error.fold_rows.iter().sum::<u64>());
+    rows.push(vec!["mean".into(), all, short(error.rmse), optional(error.r_squared)]);
+    let errors = [short(error.rmse_std_error), optional(error.r_squared_std_error)];
+    rows.push(["its standard error".into(), String::new()].into_iter().chain(errors).collect());
+    rows
 }
 
 /// The lines below the table.
@@ -121,7 +156,11 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     }
     lines.extend(covariance(&report.vcov));
     lines.extend(report.tests.iter().map(test));
-    lines.push(format!("Condition number: {}", optional(report.condition_number)));
+    let of_others = report.eliminated.as_ref();
+    let of_others = of_others.map_or(String::new(), |name| {
+        format!(" (of the other columns within the levels of {})", printable(name))
+    });
+    lines.push(format!("Condition number: {}{of_others}", optional(report.condition_number)));
     lines.push(digits(report));
     lines
 }

@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize as DeriveSerialize};
 use streamreg_core::iterative::{LearningRate, Loss};
+use streamreg_solve::TestError;
 use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, PenaltyForm, PenaltyScale};
 
 use crate::request::penalty::Penalization;
@@ -121,6 +122,21 @@ pub struct CvReport {
     pub curve: Vec<CurvePoint>,
     /// Mean squared errors of every fold that has rows, in the order of the curve.
     pub fold_errors: Vec<Vec<f64>>,
+}
+
+/// The error of least squares on rows that were held out.
+#[derive(Clone, Debug, PartialEq, DeriveSerialize, Deserialize)]
+#[non_exhaustive]
+pub struct CvErrorReport {
+    /// Number of folds that were asked for.
+    pub folds: usize,
+    /// Seed of the folds.
+    pub seed: u64,
+    /// The column whose values stay together.
+    pub group: Option<String>,
+    /// The errors.
+    #[serde(flatten)]
+    pub error: TestError,
 }
 
 /// How an iterative fit came about.

@@ -16,7 +16,7 @@ use streamreg_solve::{
     Aliased, Covariance, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
 };
 
-pub use self::details::{CvReport, DescentReport, Details, PenalizedReport, PenaltyRecord};
+pub use self::details::{CvErrorReport, CvReport, DescentReport, Details, PenalizedReport, PenaltyRecord};
 use crate::error::{Error, Result};
 use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
@@ -148,12 +148,19 @@ pub struct FitReport {
     pub tests: Vec<WaldTest>,
     /// Statistics of the whole fit.
     pub glance: Glance,
+    /// The error on rows that were held out, where [`Regression::cross_validate`](crate::Regression::cross_validate) asked for it.
+    #[serde(default, rename = "cross_validation", skip_serializing_if = "Option::is_none")]
+    pub test_error: Option<CvErrorReport>,
     /// Number of independent columns, the constant included.
     pub rank: usize,
     /// Columns that depend on others.
     pub aliased: Vec<Aliased>,
     /// Condition number of the independent columns, centred where there is an intercept, scaled; of least squares.
     pub condition_number: Option<f64>,
+    /// The category whose levels were eliminated before the rest was solved for: the condition number is that of the other columns,
+    /// about their means within its levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eliminated: Option<String>,
     /// What can be relied on.
     pub accuracy: Accuracy,
     /// How the numbers came about.
@@ -227,9 +234,11 @@ pub(crate) struct Common {
 pub(crate) struct Found {
     pub(crate) coefficients: Vec<TermEstimate>,
     pub(crate) glance: Glance,
+    pub(crate) test_error: Option<CvErrorReport>,
     pub(crate) rank: usize,
     pub(crate) aliased: Vec<Aliased>,
     pub(crate) condition_number: Option<f64>,
+    pub(crate) eliminated: Option<String>,
     pub(crate) accuracy: Accuracy,
     pub(crate) vcov: VcovSummary,
     pub(crate) tests: Vec<WaldTest>,
@@ -249,9 +258,11 @@ impl Found {
         Self {
             coefficients: fit.coefficients,
             glance: fit.glance,
+            test_error: None,
             rank: fit.rank,
             aliased: fit.aliased,
             condition_number: known(fit.condition_number),
+            eliminated: fit.eliminated,
             accuracy: Accuracy {
                 digits_arithmetic: known(fit.digits),
                 digits_input: known(fit.digits_input),
@@ -282,8 +293,10 @@ impl Found {
             coefficients: coefficients.into_iter().map(estimate).collect(),
             rank: glance.df + usize::from(intercept),
             glance,
+            test_error: None,
             aliased: Vec::new(),
             condition_number: None,
+            eliminated: None,
             accuracy: Accuracy { digits_arithmetic: digits, ..Accuracy::default() },
             vcov: VcovSummary::default(),
             tests: Vec::new(),
@@ -322,9 +335,11 @@ impl FitReport {
             vcov: found.vcov,
             tests: found.tests,
             glance: found.glance,
+            test_error: found.test_error,
             rank: found.rank,
             aliased: found.aliased,
             condition_number: found.condition_number,
+            eliminated: found.eliminated,
             accuracy: found.accuracy,
             solver: found.solver,
             details: found.details,

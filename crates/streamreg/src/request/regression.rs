@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::pass::{Execution, ProgressFn};
 use crate::request::inference::Inference;
 use crate::request::iterative::Descent;
-use crate::request::penalty::Penalization;
+use crate::request::penalty::{CrossValidation, Penalization};
 use crate::request::selection::{Selection, without_parts};
 
 /// A linear regression to be fitted: what to explain, by what, and how.
@@ -46,6 +46,10 @@ pub struct Regression {
     pub(crate) precision: Precision,
     pub(crate) escalate: bool,
     pub(crate) penalization: Option<Penalization>,
+    /// For the error of least squares on rows held out.
+    pub(crate) cross_validation: Option<CrossValidation>,
+    /// Whether coefficients are given in units of standard deviations, too.
+    pub(crate) standardized: bool,
     pub(crate) descent: Option<Descent>,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
@@ -125,6 +129,8 @@ impl Regression {
             precision: Precision::Auto,
             escalate: true,
             penalization: None,
+            cross_validation: None,
+            standardized: false,
             descent: None,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
@@ -394,6 +400,35 @@ impl Regression {
     #[must_use]
     pub fn penalized(mut self, penalization: Penalization) -> Self {
         self.penalization = Some(penalization);
+        self
+    }
+
+    /// Tells the error of least squares on rows that were held out, by cross-validation in the same pass:
+    /// [`FitReport::test_error`](crate::FitReport::test_error). The fit is that to all rows. The rule of `cv` is that of penalties,
+    /// and has no meaning here.
+    ///
+    /// ```
+    /// use streamreg::{CrossValidation, Regression};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("d.csv");
+    /// # std::fs::write(&path, (0..60).fold("y,x\n".to_owned(), |t, i| t + &format!("{},{}\n", 3 * i + i % 5, i)))?;
+    /// let report = Regression::new("y").cross_validate(CrossValidation::new(5)).fit_paths(&[&path])?;
+    /// let error = report.test_error.unwrap().error;
+    /// assert_eq!(error.fold_rmse.len(), 5);
+    /// assert!(error.pooled_rmse > report.glance.rmse);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn cross_validate(mut self, cv: CrossValidation) -> Self {
+        self.cross_validation = Some(cv);
+        self
+    }
+
+    /// Gives every coefficient in units of standard deviations too:
+    /// [`TermEstimate::standardized`](crate::TermEstimate::standardized). The fit does not change.
+    #[must_use]
+    pub fn standardized(mut self) -> Self {
+        self.standardized = true;
         self
     }
 

@@ -1,0 +1,182 @@
+//! Predictions for values that are given one by one, not in a file.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_select::concat::concat_batches;
+use streamreg_reader::{Batches, suggestion};
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::model::columns::ColumnKind;
+use crate::model::predict::{Job, PredictOptions, PredictSummary};
+use crate::output::TableWriter;
+
+/// Most rows that ranges may come to.
+const MOST_ROWS: usize = 1_000_000;
+
+impl Model {
+    /// Predicts for points: the values of the model's columns as text, each column once. A number may be a range `from:to` or
+    /// `from:to:step`, both ends included; several ranges are combined in every way, the last one changing fastest. The given columns
+    /// are copied to the output, in the order of the first point.
+    ///
+    /// ```
+    /// use streamreg::{Model, PredictOptions, Regression};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("d.csv");
+    /// # std::fs::write(&path, "x,g,y\n1,a,1\n2,a,2.5\n3,b,5\n4,b,6\n")?;
+    /// let model = Regression::formula("y ~ x + g").fit_paths(&[&path])?.model()?;
+    /// let point = [("x", "1:3"), ("g", "b")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    /// let (rows, _) = model.predict_at(&[point.to_vec()], &PredictOptions::new())?;
+    /// assert_eq!((rows.num_rows(), rows.schema().field(2).name().as_str()), (3, "prediction"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where a column is missing, unknown, given twice, or its value is not of its kind; for dates and times, which a file has to
+    /// give.
+    pub fn predict_at(
+        &self,
+        points: &[Vec<(String, String)>],
+        options: &PredictOptions,
+    ) -> Result<(RecordBatch, PredictSummary)> {
+        let names = self.point_columns(points, options)?;
+        let kinds: Vec<Option<ColumnKind>> = names.iter().map(|name| self.kind(name)).collect();
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for point in points {
+            let mut own: Vec<Vec<String>> = vec![Vec::new()];
+            for (name, kind) in names.iter().zip(&kinds) {
+                let text = point.iter().find(|(own, _)| own == name).map_or("", |(_, text)| text.as_str());
+                let values = values(name, text, *kind)?;
+                if own.len() * values.len() + rows.len() > MOST_ROWS {
+                    return Err(Error::invalid_request(format!(
+                        "the ranges come to more than {MOST_ROWS} rows"
+                    )));
+                }
+                let extend = |row: &Vec<String>| -> Vec<Vec<String>> {
+                    values
+                        .iter()
+                        .map(|value| [row.as_slice(), std::slice::from_ref(value)].concat())
+                        .collect()
+                };
+                own = own.iter().flat_map(extend).collect();
+            }
+            rows.extend(own);
+        }
+        let column = |(at, (name, kind)): (usize, (&String, &Option<ColumnKind>))| {
+            let cells: Vec<&str> = rows.iter().map(|row| row[at].as_str()).collect();
+            Ok((name.clone(), array(name, &cells, *kind)?))
+        };
+        let columns = names.iter().zip(&kinds).enumerate().map(column).collect::<Result<Vec<_>>>()?;
+        let batch = RecordBatch::try_from_iter(columns)?;
+        let source = Batches::new(batch.schema(), vec![batch]);
+        let options = PredictOptions { keep: names, ..options.clone() };
+        let mut written = Vec::new();
+        let job = Job::new(self, &source, &options)?;
+        let source = job.with_computed(&source)?;
+        let schema = job.schema(source.as_ref(), &options)?;
+        let summary = job.run(source.as_ref(), &schema, &options, || Ok(TableWriter::Rows(&mut written)))?;
+        Ok((concat_batches(&schema, &written)?, summary))
+    }
+
+    /// The columns of the points: those that the model needs, all of them and no others.
+    fn point_columns(
+        &self,
+        points: &[Vec<(String, String)>],
+        options: &PredictOptions,
+    ) -> Result<Vec<String>> {
+        let first = points.first().ok_or_else(|| Error::invalid_request("there is no point to predict"))?;
+        let names: Vec<String> = first.iter().map(|(name, _)| name.clone()).collect();
+        let source = Batches::new(Arc::new(self.schema()), Vec::new());
+        let job = Job::new(self, &source, &PredictOptions { keep: Vec::new(), ..options.clone() })?;
+        let computed = |name: &String| self.with().iter().any(|(own, _)| own == name);
+        for point in points {
+            for (at, (name, _)) in point.iter().enumerate() {
+                if point[..at].iter().any(|(own, _)| own == name) {
+                    return Err(Error::invalid_request(format!("column {name:?} is given twice")));
+                }
+                // What computed columns are made of is known when they are.
+                if self.with().is_empty() && !job.columns.contains(name) {
+                    let meant = suggestion(name, job.columns.iter().map(String::as_str), "columns");
+                    let message = format!("column {name:?} is none that the predictions need; {meant}");
+                    return Err(Error::invalid_request(message));
+                }
+            }
+            let given = |name: &String| point.iter().any(|(own, _)| own == name);
+            let needed = job.columns.iter().filter(|name| !computed(name)).chain(&names);
+            let mut missing: Vec<String> =
+                needed.filter(|name| !given(name)).map(|name| format!("{name:?}")).collect();
+            missing.dedup();
+            if !missing.is_empty() || point.len() != names.len() {
+                let message = if missing.is_empty() {
+                    "all points must have the same columns".to_owned()
+                } else {
+                    format!("no value is given for {}", missing.join(", "))
+                };
+                return Err(Error::invalid_request(message));
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// The values that a text stands for: a range of numbers has several.
+fn values(name: &str, text: &str, kind: Option<ColumnKind>) -> Result<Vec<String>> {
+    // A column that others are computed from has no kind that is known: what looks like a range is one.
+    let parses = || text.split(':').all(|part| part.trim().parse::<f64>().is_ok());
+    let ranges = kind == Some(ColumnKind::Number) || (kind.is_none() && parses());
+    if !ranges || !text.contains(':') {
+        return Ok(vec![text.to_owned()]);
+    }
+    let wrong =
+        |what: &str| Err(Error::invalid_request(format!("column {name:?}: the range {text:?} {what}")));
+    let parts: Option<Vec<f64>> =
+        text.split(':').map(|part| part.trim().parse().ok().filter(|v: &f64| v.is_finite())).collect();
+    let (from, to, step) = match parts.as_deref() {
+        Some([from, to]) => (*from, *to, if to < from { -1.0 } else { 1.0 }),
+        Some([from, to, step]) => (*from, *to, *step),
+        _ => return wrong("is not from:to or from:to:step, of numbers"),
+    };
+    // The last step may miss the end by rounding.
+    let steps = ((to - from) / step + 1e-9).floor();
+    if steps.is_nan() || steps < 0.0 {
+        return wrong("never gets to its end");
+    }
+    if steps >= MOST_ROWS as f64 {
+        return wrong("has too many values");
+    }
+    Ok((0..=steps as usize).map(|k| (from + k as f64 * step).to_string()).collect())
+}
+
+/// The cells of a column. One that the model does not have itself is a number if all its values are.
+fn array(name: &str, cells: &[&str], kind: Option<ColumnKind>) -> Result<ArrayRef> {
+    let wrong = |what: &str| Error::invalid_request(format!("column {name:?}: {what}"));
+    let numbers = || -> Option<ArrayRef> {
+        if let Some(whole) = cells.iter().map(|cell| cell.parse().ok()).collect::<Option<Vec<i64>>>() {
+            return Some(Arc::new(Int64Array::from(whole)));
+        }
+        let values = cells.iter().map(|cell| cell.parse().ok()).collect::<Option<Vec<f64>>>()?;
+        Some(Arc::new(Float64Array::from(values)))
+    };
+    let text = || -> ArrayRef { Arc::new(StringArray::from(cells.to_vec())) };
+    Ok(match kind {
+        Some(ColumnKind::Number) => numbers().ok_or_else(|| {
+            let other = cells.iter().find(|cell| cell.parse::<f64>().is_err()).copied().unwrap_or_default();
+            wrong(&format!("{other:?} is not a number"))
+        })?,
+        Some(ColumnKind::Boolean) => {
+            let value = |cell: &&str| match cell.to_ascii_lowercase().as_str() {
+                "true" | "1" => Ok(true),
+                "false" | "0" => Ok(false),
+                _ => Err(wrong(&format!("{cell:?} is neither true nor false"))),
+            };
+            Arc::new(BooleanArray::from(cells.iter().map(value).collect::<Result<Vec<bool>>>()?))
+        }
+        Some(ColumnKind::Text) => text(),
+        Some(other) => {
+            let message = format!("the model has {other} there, which a file must give: predict from one");
+            return Err(wrong(&message));
+        }
+        None => numbers().unwrap_or_else(text),
+    })
+}
