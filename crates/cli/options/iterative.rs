@@ -23,7 +23,8 @@ pub(crate) struct IterativeArgs {
         hide_short_help = true,
         long_help = "What residuals cost: their squares (squared); squares up to --delta and absolute values beyond (huber); \
         the --quantile (quantile); absolute values beyond --epsilon (epsilon-insensitive). All but squared are \
-        minimised by sgd or gd [default: squared]"
+        minimised exactly if the rows fit into memory (128 MiB), else by sgd; or by --solver sgd or gd [default: \
+        squared]"
     )]
     loss: Option<LossArg>,
 
@@ -192,7 +193,7 @@ pub(crate) fn points(curve: &Curve) -> Vec<TracePoint> {
 }
 
 impl IterativeArgs {
-    /// The first flag that only iterative solvers have; a loss that is not squares needs one by itself.
+    /// The first flag that only iterative solvers have.
     pub(super) fn asked(&self) -> Option<&'static str> {
         let given = [
             ("--epochs", self.epochs.is_some()),
@@ -214,8 +215,8 @@ impl IterativeArgs {
     }
 
     /// Whether the model needs an iterative solver, whichever is named.
-    pub(super) fn needs_one(&self) -> bool {
-        self.has_loss() || self.sparse.is_some() || self.hash_bits.is_some()
+    pub(super) fn is_wide(&self) -> bool {
+        self.sparse.is_some() || self.hash_bits.is_some()
     }
 
     /// Whether a loss or one of its parameters is named.

@@ -84,7 +84,7 @@ pub use render::number::{count, short};
 pub use render::printable::printable;
 pub use render::{json, render};
 pub use report::{
-    Accuracy, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
+    Accuracy, CvReport, DescentReport, Details, ExactReport, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
     REPORT_SCHEMA_VERSION, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};

@@ -37,6 +37,14 @@ pub struct Covariance {
     pub levels: Option<LevelCovariance>,
 }
 
+impl Covariance {
+    /// That of the terms at some positions, about nothing.
+    pub(crate) fn plain(terms: Vec<usize>, values: Vec<f64>, vcov: VcovSummary) -> Self {
+        let (means, covariance_at_means, levels) = (None, Vec::new(), None);
+        Self { terms, values, means, variance_at_means: 0.0, covariance_at_means, vcov, levels }
+    }
+}
+
 /// For intervals of predictions where a category was eliminated: the variance of the expected value at `x` in
 /// level `l` is `sigma² / weight_l + (x - mean_l)' V (x - mean_l)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

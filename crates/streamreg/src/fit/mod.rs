@@ -60,6 +60,7 @@ fn reports<R: Rows>(
         Route::Direct { inferred, at_once } => direct::fit(&plan, &inferred, at_once, passes),
         Route::Penalized { asked, folds } => penalized::fit(&plan, asked, folds.as_ref(), passes),
         Route::Iterative { solver, asked } => iterative::fit(&plan, solver, &asked, passes),
+        Route::Loss { asked } => iterative::fit_loss(&plan, asked, passes),
     }
 }
 

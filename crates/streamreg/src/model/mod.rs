@@ -126,13 +126,15 @@ impl Model {
                 None => report.coefficients.clone(),
             },
             wide,
-            covariance: report.covariance.clone(),
+            // Intervals of predictions are those of least squares.
+            covariance: report.covariance.clone().filter(|_| report.exact().is_none()),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
             penalty: match &report.details {
                 Details::LeastSquares => None,
                 Details::Penalized(penalized) => Some(PenaltyRecord::of(penalized)),
                 Details::Iterative(descent) => descent.penalty.clone(),
+                Details::Exact(exact) => exact.penalty.clone(),
             },
             conf_level: report.conf_level,
             ledger: report.ledger.clone(),
@@ -377,7 +379,7 @@ impl Model {
     /// Checks that intervals of this level can be told.
     pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
         if self.0.covariance.is_none() {
-            let message = "the model has no covariance, so there are no intervals: the fit had a penalty, came from an iterative solver, left no \
+            let message = "the model has no covariance, so there are no intervals: the fit had a penalty, minimised another loss than squares, came from an iterative solver, left no \
                            residual degrees of freedom, or has a category with too many levels for it";
             return Err(Error::invalid_request(message));
         }

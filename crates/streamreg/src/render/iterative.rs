@@ -62,7 +62,7 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
 }
 
 /// What the mean loss is of.
-fn loss_name(loss: Loss) -> String {
+pub(super) fn loss_name(loss: Loss) -> String {
     match loss {
         Loss::Squared => "Mean squared error / 2".to_owned(),
         Loss::Huber { delta } => format!("Mean Huber loss (delta {})", short(delta)),
@@ -75,6 +75,6 @@ fn loss_name(loss: Loss) -> String {
 }
 
 /// A number with two digits.
-fn two(value: f64) -> String {
+pub(super) fn two(value: f64) -> String {
     if value == 0.0 { "0".into() } else { format!("{value:.1e}") }
 }

@@ -13,7 +13,11 @@ const MOST_NAMES: usize = 10;
 
 /// Whether estimates have nothing beside them: neither standard errors nor tests.
 pub(super) fn is_bare(report: &FitReport) -> bool {
-    report.details != Details::LeastSquares
+    match &report.details {
+        Details::LeastSquares => false,
+        Details::Exact(_) => report.covariance.is_none() && report.coefficients.iter().all(|c| c.std_error.is_none()),
+        _ => true,
+    }
 }
 
 /// What the data decided and what to beware of, a line each.

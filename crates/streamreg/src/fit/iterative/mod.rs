@@ -3,12 +3,14 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `prepared` | the first pass |
+//! | `exact` | other losses than squares, of rows that fit into memory |
 //! | `stochastic` | epochs of mini-batches |
 //! | `full` | full gradients, and conjugate gradients |
 //! | `curve` | the learning curve |
 //! | `report` | what is said of it |
 
 mod curve;
+mod exact;
 mod full;
 mod prepared;
 mod report;
@@ -54,6 +56,32 @@ pub(super) fn fit<R: Rows>(
     mut passes: Passes<'_, R>,
 ) -> Result<Vec<FitReport>> {
     let prepared = Prepared::new(plan, asked, &mut passes)?;
+    descend(plan, solver, asked, passes, prepared)
+}
+
+/// The exact fit of a loss other than squares, where its rows fit into memory, else the stochastic one.
+pub(super) fn fit_loss<R: Rows>(
+    plan: &Plan<'_>,
+    asked: &Descent,
+    mut passes: Passes<'_, R>,
+) -> Result<Vec<FitReport>> {
+    let prepared = Prepared::new(plan, asked, &mut passes)?;
+    if prepared.is_collectable() {
+        return exact::fit(plan, asked, passes, prepared);
+    }
+    if plan.regression.inference.is_asked() {
+        return Err(exact::too_large(&prepared));
+    }
+    descend(plan, Solver::Sgd, asked, passes, prepared)
+}
+
+fn descend<R: Rows>(
+    plan: &Plan<'_>,
+    solver: Solver,
+    asked: &Descent,
+    mut passes: Passes<'_, R>,
+    prepared: Prepared,
+) -> Result<Vec<FitReport>> {
     let start = Instant::now();
     let before = passes.seconds();
     let curve = Curve::new(asked, &prepared.standardizer);
