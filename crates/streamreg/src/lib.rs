@@ -91,7 +91,7 @@ pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};
 pub use request::regression::Regression;
 
-pub use streamreg_core::iterative::{LearningRate, Loss, Phase, Precondition, Start, TracePoint};
+pub use streamreg_core::iterative::{GapBasis, LearningRate, Loss, Phase, Precondition, Start, TracePoint};
 pub use streamreg_core::{
     Choice, Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut,
     Level, Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger,
@@ -114,7 +114,7 @@ pub use {arrow_array, arrow_schema};
 /// Iterative solvers, driven by hand over blocks of one's own: start at [`Sgd`](iterative::Sgd).
 pub mod iterative {
     pub use streamreg_core::iterative::{
-        Cg, ColumnSummaries, Curvature, FullGradient, Gd, GdStart, Next, Penalties, Population, Sample,
+        Cg, ColumnSummaries, Curvature, FullGradient, Gd, GdStart, Goal, Next, Penalties, Population, Sample,
         Scaling, Sgd, SgdOptions, Standardizer, Tuned,
     };
     pub use streamreg_core::{Accumulator, Coding, Column, Design, DesignBlock, Layout, RowIds};

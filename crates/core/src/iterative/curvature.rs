@@ -44,9 +44,9 @@ pub enum Curvature {
 }
 
 impl Curvature {
-    /// Whether a sample is large enough for the matrix.
-    pub(super) fn affordable(sample: &RowBlock, parameters: usize) -> bool {
-        parameters <= MAX_MATRIX && sample.rows() >= ROWS_A_COLUMN * parameters
+    /// Whether a sample is large enough for the matrix: one of all rows always is.
+    pub(super) fn affordable(sample: &RowBlock, parameters: usize, all: bool) -> bool {
+        parameters <= MAX_MATRIX && (all || sample.rows() >= ROWS_A_COLUMN * parameters)
     }
 
     /// The matrix of the sample, where every row counts `factors`.

@@ -1,8 +1,9 @@
 //! Gradient descent with the gradient of all rows.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::iterative::certificate::Certificate;
+use crate::iterative::certificate::{Certificate, Goal};
 use crate::iterative::curvature::Curvature;
+use crate::iterative::loss::Loss;
 use crate::iterative::options::Next;
 use crate::iterative::penalty::Penalties;
 use crate::iterative::schedule::{LearningRate, two_digits};
@@ -10,6 +11,9 @@ use crate::iterative::sums::GradientSums;
 
 /// How many times the first loss a step may cost before steps are called divergent.
 const DIVERGED: f64 = 1e4;
+
+/// How often kinks are made sharper at most.
+const MOST_SHARPENED: usize = 20;
 
 /// Full gradient descent: a pass, a step.
 ///
@@ -23,8 +27,9 @@ pub struct Gd {
     metric: Curvature,
     /// What the gap is told by.
     judge: Curvature,
-    squares: bool,
-    tolerance: f64,
+    loss: Loss,
+    goal: Goal,
+    sharpened: usize,
     step: f64,
     stable: f64,
     /// Where the gradient is wanted: beyond the last point, along the last step.
@@ -50,16 +55,16 @@ pub struct GdStart {
     pub largest: f64,
     /// The same without one.
     pub largest_plain: f64,
-    /// Whether the loss is that of squares.
-    pub squares: bool,
+    /// The loss.
+    pub loss: Loss,
 }
 
 impl Gd {
-    /// Begins at a start, and ends when what is left to gain, relative to the objective, is at most `tolerance`.
+    /// Begins at a start, and ends where `goal` is reached.
     ///
     /// # Errors
     /// [`ErrorKind::Model`] for Adam, which is for batches, and rates out of their range.
-    pub fn new(start: GdStart, rate: LearningRate, penalties: Penalties, tolerance: f64) -> Result<Self> {
+    pub fn new(start: GdStart, rate: LearningRate, penalties: Penalties, goal: Goal) -> Result<Self> {
         rate.validate()?;
         if matches!(rate, LearningRate::Adam { .. }) {
             return Err(Error::new(
@@ -74,8 +79,9 @@ impl Gd {
             rate,
             metric,
             judge: start.judge,
-            squares: start.squares,
-            tolerance,
+            loss: start.loss,
+            goal,
+            sharpened: 0,
             step: 1.0 / (1.05 * start.largest).max(f64::MIN_POSITIVE),
             stable: 2.0 / start.largest_plain.max(f64::MIN_POSITIVE),
             last: start.point.clone(),
@@ -103,6 +109,18 @@ impl Gd {
         self.rate.at(self.steps.max(1), self.step)
     }
 
+    /// Goes on from [`Gd::point`] with sharper kinks, after [`Next::Sharpen`].
+    pub fn sharpen(&mut self, start: GdStart) {
+        self.judge = start.judge;
+        if self.rate == LearningRate::Auto {
+            self.metric = start.metric;
+        }
+        self.step = 1.0 / (1.05 * start.largest).max(f64::MIN_POSITIVE);
+        self.last.clone_from(&self.query);
+        (self.momentum, self.before) = (1.0, None);
+        self.sharpened += 1;
+    }
+
     /// Takes the sums of a pass, and a step.
     ///
     /// # Errors
@@ -113,11 +131,15 @@ impl Gd {
         if objective.is_nan() || objective > DIVERGED * first {
             return Err(self.diverged());
         }
-        let certificate = Certificate::new(&self.judge, &self.penalties, &self.query, sums, self.squares);
-        let gap = certificate.gap;
+        let certificate =
+            Certificate::new(&self.judge, &self.penalties, &self.query, sums, self.loss, self.goal.minimum());
+        let (reached, sharper) = (self.goal.is_reached(&certificate), self.goal.wants_sharper(&certificate));
         self.certificate = Some(certificate);
-        if gap <= self.tolerance {
+        if reached {
             return Ok(Next::Done);
+        }
+        if sharper && self.sharpened < MOST_SHARPENED {
+            return Ok(Next::Sharpen);
         }
         let mut gradient = sums.gradient.clone();
         self.penalties.add_gradient(&self.query, &mut gradient);

@@ -58,7 +58,7 @@ mod tests;
 mod trace;
 mod tuning;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, GapBasis, Goal};
 pub use cg::Cg;
 pub use column_summaries::ColumnSummaries;
 pub use curvature::Curvature;

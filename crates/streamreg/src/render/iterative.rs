@@ -1,6 +1,6 @@
 //! Iterative fits for people: no standard errors, but how they came about and how far it still is.
 
-use streamreg_core::iterative::Loss;
+use streamreg_core::iterative::{GapBasis, Loss};
 use streamreg_solve::Solver;
 
 use super::number::{count, optional, short};
@@ -8,7 +8,11 @@ use crate::report::{DescentReport, FitReport};
 
 /// The lines below the table.
 pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String> {
-    let state = if descent.converged { "Converged" } else { "NOT CONVERGED" };
+    let state = match (descent.converged, descent.stopped_early) {
+        (true, _) => "Converged",
+        (false, true) => "Stopped early",
+        (false, false) => "NOT CONVERGED",
+    };
     let solver = report.solver.used;
     let batches = descent.batch_size.map_or(String::new(), |rows| format!(" of {} rows", count(rows as u64)));
     let mut lines = vec![format!(
@@ -35,8 +39,14 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
     let distance = descent.distance.map_or(String::new(), |distance| {
         format!(", every coefficient within about {} standard errors of the exact one", two(distance))
     });
+    let basis = match descent.gap_basis {
+        GapBasis::Minimum => ", beside the exact minimum",
+        GapBasis::Duality => ", bounded by duality",
+        _ => "",
+    };
+    let about = if descent.gap_basis == GapBasis::Minimum { "" } else { "about " };
     lines.push(format!(
-        "Left to gain: about {} of the objective (gradient norm {}){distance}",
+        "Left to gain: {about}{} of the objective{basis} (gradient norm {}){distance}",
         two(descent.gap),
         two(descent.gradient_norm)
     ));

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize as DeriveSerialize};
-use streamreg_core::iterative::{LearningRate, Loss};
+use streamreg_core::iterative::{GapBasis, LearningRate, Loss};
 use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, PenaltyForm, PenaltyScale};
 
 use crate::request::penalty::Penalization;
@@ -152,12 +152,18 @@ pub struct DescentReport {
     pub step: Option<f64>,
     /// What steps are preconditioned with: `scale`, `diagonal` or `sample`.
     pub curvature: String,
-    /// Whether the tolerance was reached, or the loss of the rows held out got no better.
+    /// Whether the tolerance was reached.
     pub converged: bool,
+    /// Whether it ended before, because the loss of the rows held out got no better.
+    #[serde(default)]
+    pub stopped_early: bool,
     /// Why it ended.
     pub ended: String,
-    /// What is left to gain, relative to the objective, as gradient and curvature tell it.
+    /// What is left to gain of the loss that was asked for, relative to the objective.
     pub gap: f64,
+    /// What that rests on.
+    #[serde(default)]
+    pub gap_basis: GapBasis,
     /// The gap that was asked for.
     pub tolerance: f64,
     /// Root mean square of the gradient of the objective by standardised parameters.

@@ -31,6 +31,9 @@ use crate::iterative::scaling::Scaling;
 /// Most columns of an exact fit: the work grows with their square.
 pub const MAX_EXACT_COLUMNS: usize = 500;
 
+/// The gap up to which a fit is called exact.
+const NEXT_TO_NOTHING: f64 = 1e-7;
+
 /// The minimum of a loss over all rows, with its penalty, in standardised units.
 #[non_exhaustive]
 pub struct ExactFit {
@@ -70,6 +73,11 @@ impl ExactFit {
         let CollectedRows { response, weights, .. } = rows;
         let dependent = lines.dependent.clone();
         Self { parameters, objective, gap, iterations, dependent, residuals, weights, response, lines }
+    }
+
+    /// Whether the gap is next to nothing.
+    pub fn is_minimum(&self) -> bool {
+        self.gap <= NEXT_TO_NOTHING
     }
 
     /// Number of coefficients that do not depend on others, the constant included.

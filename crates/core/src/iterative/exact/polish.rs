@@ -70,6 +70,7 @@ fn newton(problem: &Problem<'_>, start: &[f64]) -> Vec<f64> {
     let (lines, mut t) = (problem.lines, start.to_vec());
     let mut cost = problem.cost(&t);
     let mut fitted = vec![0.0; lines.count()];
+    let mut last = f64::INFINITY;
     for _ in 0..MOST {
         lines.times(&t, &mut fitted);
         let (mut factors, mut slopes) = (vec![0.0; lines.count()], vec![0.0; lines.count()]);
@@ -83,19 +84,22 @@ fn newton(problem: &Problem<'_>, start: &[f64]) -> Vec<f64> {
             }
         }
         let step = solve_symmetric(&lines.gram(&factors), &lines.transposed(&slopes));
+        let length = step.iter().map(|d| d * d).sum::<f64>().sqrt();
         let mut share = 1.0;
         let moved = loop {
             let next: Vec<f64> = t.iter().zip(&step).map(|(t, d)| t + share * d).collect();
             let after = problem.cost(&next);
-            if after <= cost || share < 1e-3 {
-                break (after <= cost).then_some((next, after));
+            let lower = after <= cost + ROUNDING * cost.abs();
+            if lower || share < 1e-3 {
+                break lower.then_some((next, after));
             }
             share *= 0.5;
         };
         let Some((next, after)) = moved else { break };
-        let small = step.iter().zip(&next).all(|(d, t)| d.abs() <= 4.0 * f64::EPSILON * t.abs());
-        (t, cost) = (next, after);
-        if small {
+        // Where steps do not become shorter any more, nothing but rounding is left.
+        let stuck = after >= cost && length > 0.25 * last;
+        (t, cost, last) = (next, after, length);
+        if stuck || length == 0.0 {
             break;
         }
     }

@@ -15,9 +15,6 @@ use crate::plan::limits::MAX_COLLECTED_BYTES;
 use crate::report::{Accuracy, Details, ExactReport, FitReport, Found, PenaltyRecord, SolverReport};
 use crate::request::iterative::Descent;
 
-/// The gap up to which a fit is called exact.
-const CONVERGED: f64 = 1e-7;
-
 impl Prepared {
     /// Whether all rows fit into memory, with what solves them.
     pub(super) fn is_collectable(&self) -> bool {
@@ -79,7 +76,7 @@ pub(super) fn fit<R: Rows>(
         mae: mean(&exact, f64::abs) * scaling.response_scale,
         iterations: exact.iterations,
         gap: exact.gap,
-        converged: exact.gap <= CONVERGED,
+        converged: exact.is_minimum(),
         bandwidth: inference.bandwidth.map(|h| h * scaling.response_scale),
         penalty: plan.regression.penalization.as_ref().map(PenaltyRecord::asked),
         columns: slopes.len(),

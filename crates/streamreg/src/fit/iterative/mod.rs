@@ -18,7 +18,9 @@ mod stochastic;
 
 use std::time::Instant;
 
-use streamreg_core::iterative::{Certificate, FullGradient, GradientSums, Population, Smoothed, Start};
+use streamreg_core::iterative::{
+    Certificate, FullGradient, GradientSums, Loss, Population, Smoothed, Start,
+};
 use streamreg_solve::Solver;
 
 use self::curve::Curve;
@@ -34,6 +36,8 @@ struct Outcome {
     known: Known,
     curvature: &'static str,
     converged: bool,
+    /// Whether it ended before, because rows held out gained nothing more.
+    stopped_early: bool,
     ended: String,
     steps: u64,
     batch_rows: Option<usize>,
@@ -82,10 +86,11 @@ fn descend<R: Rows>(
     mut passes: Passes<'_, R>,
     prepared: Prepared,
 ) -> Result<Vec<FitReport>> {
+    let (minimum, looks) = least_objective(&prepared, asked, &mut passes)?;
     let start = Instant::now();
     let before = passes.seconds();
     let curve = Curve::new(asked, &prepared.standardizer);
-    let mut descending = Descending { asked, prepared: &prepared, passes: &mut passes, curve };
+    let mut descending = Descending { asked, prepared: &prepared, passes: &mut passes, curve, minimum, looks };
     let outcome = match solver {
         Solver::Sgd => descending.stochastic()?,
         Solver::Gd => descending.full_gradients()?,
@@ -95,12 +100,31 @@ fn descend<R: Rows>(
     report::conclude(plan, solver, asked, &passes, seconds, prepared, &outcome)
 }
 
+/// The least objective of a loss other than squares, where all rows fit into memory, and the passes that it took: what a
+/// gradient tells of kinks is rough, and of few rows next to nothing.
+fn least_objective<R: Rows>(
+    prepared: &Prepared,
+    asked: &Descent,
+    passes: &mut Passes<'_, R>,
+) -> Result<(Option<f64>, usize)> {
+    if asked.loss == Loss::Squared || asked.held_out > 0.0 || !prepared.is_collectable() {
+        return Ok((None, 0));
+    }
+    let before = passes.count();
+    let rows = prepared.collect(passes)?;
+    let exact = prepared.minimum(rows, asked);
+    Ok((exact.is_minimum().then_some(exact.objective), passes.count() - before))
+}
+
 /// An iterative fit under way.
 struct Descending<'d, 'a, R> {
     asked: &'d Descent,
     prepared: &'d Prepared,
     passes: &'d mut Passes<'a, R>,
     curve: Curve<'d>,
+    /// The least objective, where it is known, and the passes that it took.
+    minimum: Option<f64>,
+    looks: usize,
 }
 
 impl<R: Rows> Descending<'_, '_, R> {
