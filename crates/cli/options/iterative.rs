@@ -74,8 +74,17 @@ pub(crate) struct IterativeArgs {
     )]
     learning_rate: Option<RateArg>,
 
-    /// The first step of a learning rate that is not auto, in units of the standardised columns [default: 0.01]
-    #[arg(long, value_name = "STEP", allow_negative_numbers = true, hide_short_help = true)]
+    /// The first step of a learning rate that is not auto [default: 0.01]
+    #[arg(
+        long,
+        value_name = "STEP",
+        allow_negative_numbers = true,
+        hide_short_help = true,
+        long_help = "The first step of a learning rate that is not auto: the factor of the mean gradient of a batch, of losses \
+        such as r²/2. Columns and target are standardised before: less their means, over the power of two nearest to their \
+        standard deviation, so that a step is at most about twice or half of a textbook's; without an intercept no mean is \
+        subtracted, and of sparse columns neither [default: 0.01]"
+    )]
     eta0: Option<f64>,
 
     /// Inverse scaling divides --eta0 by the number of the step to this power [default: 0.25]

@@ -18,6 +18,8 @@ pub struct Certificate {
     /// What is left to gain of the loss with its kinks rounded, relative to the objective, if the curvature is right: `g'H^-1 g /
     /// 2`.
     pub descent: f64,
+    /// What rounding the kinks may hide, relative to the objective.
+    pub slack: f64,
     /// Root mean square of the gradient by standardised parameters; of absolute values that of the smallest subgradient.
     pub gradient_norm: f64,
     /// The largest distance of a coefficient from the minimum, in its standard errors; of squares without a penalty, where
@@ -84,7 +86,8 @@ impl Goal {
 
     /// Whether only sharper kinks bring a point nearer.
     pub fn wants_sharper(&self, certificate: &Certificate) -> bool {
-        self.kinked && certificate.gap > self.tolerance() && certificate.descent <= 0.05 * certificate.gap
+        let Certificate { gap, descent, slack, .. } = *certificate;
+        self.kinked && gap > self.tolerance() && descent <= 0.05 * gap && slack >= 0.25 * gap
     }
 }
 
@@ -134,7 +137,7 @@ impl Certificate {
                 step.iter().enumerate().map(|(j, d)| d.abs() / (variance * curvature.inverse_at(j)).sqrt());
             each.fold(0.0, f64::max)
         });
-        Self { gap, basis, descent, gradient_norm: root_mean_square(&smallest), distance }
+        Self { gap, basis, descent, slack: share(sums.slack), gradient_norm: root_mean_square(&smallest), distance }
     }
 }
 

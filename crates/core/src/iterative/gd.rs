@@ -12,6 +12,9 @@ use crate::iterative::sums::GradientSums;
 /// How many times the first loss a step may cost before steps are called divergent.
 const DIVERGED: f64 = 1e4;
 
+/// The least curvature that a step is made of, in the metric: a sample may show next to none.
+const LEAST_CURVATURE: f64 = 1e-3;
+
 /// How often kinks are made sharper at most.
 const MOST_SHARPENED: usize = 20;
 
@@ -31,6 +34,10 @@ pub struct Gd {
     goal: Goal,
     sharpened: usize,
     step: f64,
+    /// Where kinks are rounded, the longest step: curvature changes on the way.
+    longest: f64,
+    /// The query before, and the gradient there.
+    known: Option<(Vec<f64>, Vec<f64>)>,
     stable: f64,
     /// Where the gradient is wanted: beyond the last point, along the last step.
     query: Vec<f64>,
@@ -82,7 +89,9 @@ impl Gd {
             loss: start.loss,
             goal,
             sharpened: 0,
-            step: 1.0 / (1.05 * start.largest).max(f64::MIN_POSITIVE),
+            step: 1.0 / (1.05 * start.largest).max(LEAST_CURVATURE),
+            longest: 1.0 / (1.05 * start.largest).max(LEAST_CURVATURE),
+            known: None,
             stable: 2.0 / start.largest_plain.max(f64::MIN_POSITIVE),
             last: start.point.clone(),
             query: start.point,
@@ -115,7 +124,8 @@ impl Gd {
         if self.rate == LearningRate::Auto {
             self.metric = start.metric;
         }
-        self.step = 1.0 / (1.05 * start.largest).max(f64::MIN_POSITIVE);
+        self.step = 1.0 / (1.05 * start.largest).max(LEAST_CURVATURE);
+        (self.longest, self.known) = (self.step, None);
         self.last.clone_from(&self.query);
         (self.momentum, self.before) = (1.0, None);
         self.sharpened += 1;
@@ -129,7 +139,15 @@ impl Gd {
         let objective = sums.loss + self.penalties.value(&self.query);
         let first = *self.first.get_or_insert(objective.max(1.0));
         if objective.is_nan() || objective > DIVERGED * first {
-            return Err(self.diverged());
+            let far = self.rate == LearningRate::Auto && self.step > f64::MIN_POSITIVE && self.last != self.query;
+            if !far {
+                return Err(self.diverged());
+            }
+            // Back to the point before, with shorter steps.
+            (self.step, self.longest) = (0.1 * self.step, 0.1 * self.longest);
+            self.query.clone_from(&self.last);
+            (self.momentum, self.before, self.known) = (1.0, None, None);
+            return Ok(Next::Gradient);
         }
         let certificate =
             Certificate::new(&self.judge, &self.penalties, &self.query, sums, self.loss, self.goal.minimum());
@@ -144,20 +162,27 @@ impl Gd {
         let mut gradient = sums.gradient.clone();
         self.penalties.add_gradient(&self.query, &mut gradient);
         self.steps += 1;
-        let eta = self.step_length();
         let climbed = self.before.is_some_and(|before| objective > before);
-        if self.rate == LearningRate::Auto && climbed {
+        let kinked = !self.loss.is_smooth();
+        if self.rate == LearningRate::Auto && kinked {
+            self.fit_step(&gradient);
+        } else if self.rate == LearningRate::Auto && climbed {
             if self.momentum <= 1.0 {
                 self.step *= 0.5;
             }
             self.momentum = 1.0;
         }
+        let eta = self.step_length();
         self.before = Some(objective);
         let mut direction = Vec::new();
         self.metric.solve(&gradient, &mut direction);
         let mut point: Vec<f64> = self.query.iter().zip(&direction).map(|(t, d)| t - eta * d).collect();
         let metric = &self.metric;
         self.penalties.shrink(|j| eta * metric.inverse_at(j), &mut point);
+        let uphill: f64 = gradient.iter().zip(&point).zip(&self.last).map(|((g, t), last)| g * (t - last)).sum();
+        if kinked && uphill > 0.0 {
+            self.momentum = 1.0;
+        }
         let beyond = if self.rate == LearningRate::Auto {
             let next = 0.5 * (1.0 + (1.0 + 4.0 * self.momentum * self.momentum).sqrt());
             let beyond = (self.momentum - 1.0) / next;
@@ -169,6 +194,27 @@ impl Gd {
         self.query = point.iter().zip(&self.last).map(|(now, last)| now + beyond * (now - last)).collect();
         self.last = point;
         Ok(Next::Gradient)
+    }
+
+    /// Makes steps as long as the curvature along the last one allows. That near kinks is more than a sample tells of, and
+    /// changes from one to the next: steps become longer again, up to the longest.
+    fn fit_step(&mut self, gradient: &[f64]) {
+        if let Some((query, before)) = &self.known {
+            let (mut along, mut length) = (0.0, 0.0);
+            for (j, (now, then)) in self.query.iter().zip(query).enumerate() {
+                let moved = now - then;
+                along += moved * (gradient[j] - before[j]);
+                length += moved * moved / self.metric.inverse_at(j);
+            }
+            let curvature = if length > 0.0 { along / length } else { 0.0 };
+            if curvature * self.step > 1.0 {
+                self.step = 1.0 / (1.05 * curvature);
+                self.momentum = 1.0;
+            } else {
+                self.step = (1.02 * self.step).min(self.longest);
+            }
+        }
+        self.known = Some((self.query.clone(), gradient.to_vec()));
     }
 
     fn diverged(&self) -> Error {

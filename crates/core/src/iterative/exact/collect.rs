@@ -25,8 +25,8 @@ pub struct CollectedRows {
 impl CollectedRows {
     /// Bytes that a fit to so many rows of so many columns takes, with the vectors that an interior point has.
     pub fn bytes(rows: u64, columns: usize) -> u64 {
-        // Five numbers a row and kink, of which a loss has up to two, and six a row.
-        8 * rows.saturating_mul(columns as u64 + 16)
+        // Five numbers a row and kink, of which a loss has up to two, and eight a row.
+        8 * rows.saturating_mul(columns as u64 + 18)
     }
 
     /// The rows of a block; where `held_out` says so they are not among them.

@@ -26,6 +26,8 @@ pub(super) struct Interior<'a> {
     /// Multipliers of the lower and of the upper bounds.
     low: Vec<f64>,
     high: Vec<f64>,
+    /// What of these the affine direction takes away: products of changes.
+    bent: Vec<(f64, f64)>,
     fitted: Vec<f64>,
     pub(super) iterations: usize,
 }
@@ -41,13 +43,6 @@ struct Change {
     d: f64,
     low: f64,
     high: f64,
-}
-
-/// What a direction aims at: complementarity of `centre`, corrected by the products of the affine direction `before`.
-#[derive(Clone, Copy)]
-struct Aim<'d> {
-    centre: f64,
-    before: Option<&'d Direction>,
 }
 
 impl<'a> Interior<'a> {
@@ -101,7 +96,8 @@ impl<'a> Interior<'a> {
         let bounded = |at: usize, r: f64| if problem.piece(at).is_bounded() { r.max(0.0) + room } else { 0.0 };
         let low = d.iter().enumerate().map(|(at, d)| bounded(at, -excess(at, *d))).collect();
         let high = d.iter().enumerate().map(|(at, d)| bounded(at, excess(at, *d))).collect();
-        Self { problem, t, d, low, high, fitted, iterations: 0 }
+        let bent = vec![(0.0, 0.0); pieces];
+        Self { problem, t, d, low, high, bent, fitted, iterations: 0 }
     }
 
     /// The gap at the point, relative to the objective.
@@ -154,23 +150,20 @@ impl<'a> Interior<'a> {
     /// A step of predictor and corrector. False where there is none.
     fn step(&mut self) -> bool {
         let balance = self.balance();
-        let mu = self.complementarity(None, (0.0, 0.0));
-        let (factors, loads) = self.equations(Aim { centre: 0.0, before: None });
+        self.bent.fill((0.0, 0.0));
+        let (factors, loads) = self.equations(0.0);
         let gram = self.problem.lines.gram(&factors);
         let affine = self.direction(&gram, loads, &balance);
-        let aim = Aim { centre: 0.0, before: None };
-        let lengths = self.lengths(&affine, aim);
-        let after = self.complementarity(Some(&affine), lengths);
-        let centre = if mu > 0.0 { mu * (after / mu).clamp(0.0, 1.0).powi(3) } else { 0.0 };
-        let aim = Aim { centre, before: Some(&affine) };
-        let (_, loads) = self.equations(aim);
+        let lengths = self.lengths(&affine, 0.0);
+        let centre = self.centre(&affine, lengths);
+        let (_, loads) = self.equations(centre);
         let corrected = self.direction(&gram, loads, &balance);
-        let (primal, dual) = self.lengths(&corrected, aim);
+        let (primal, dual) = self.lengths(&corrected, centre);
         if !(primal.max(dual) > 1e-12 && corrected.t.iter().all(|t| t.is_finite())) {
             return false;
         }
         for at in 0..self.d.len() {
-            let change = self.change(at, &corrected, aim);
+            let change = self.change(at, &corrected, centre);
             self.d[at] += dual * change.d;
             self.low[at] += primal * change.low;
             self.high[at] += primal * change.high;
@@ -190,65 +183,58 @@ impl<'a> Interior<'a> {
     }
 
     /// How stiff every line is, and with what it is loaded.
-    fn equations(&self, aim: Aim<'_>) -> (Vec<f64>, Vec<f64>) {
+    fn equations(&self, centre: f64) -> (Vec<f64>, Vec<f64>) {
         let lines = self.problem.lines.count();
         let (mut factors, mut loads) = (vec![0.0; lines], vec![0.0; lines]);
         for at in 0..self.d.len() {
-            let (line, theta, load) = self.equation(at, aim);
+            let (line, theta, load) = self.equation(at, centre);
             factors[line] += theta;
             loads[line] += theta * load;
         }
         (factors, loads)
     }
 
-    /// The line of a piece, how much its slope gives way, and its load.
-    fn equation(&self, at: usize, aim: Aim<'_>) -> (usize, f64, f64) {
+    /// The line of a piece, how much its slope gives way, and its load, for products of room and multiplier of `centre`.
+    #[inline(always)]
+    fn equation(&self, at: usize, centre: f64) -> (usize, f64, f64) {
         let piece = self.problem.piece(at);
         let r = self.residual(piece) - piece.bend * self.d[at];
         if !piece.is_bounded() {
             return (piece.line, 1.0 / piece.bend, r);
         }
         let (below, above) = Self::room(piece, self.d[at]);
+        let (first, second) = (1.0 / below, 1.0 / above);
         let (low, high) = (self.low[at], self.high[at]);
-        let (first, second) = self.aims(at, aim);
-        let theta = 1.0 / (piece.bend + low / below + high / above);
-        (piece.line, theta, r + low - high + first / below - second / above)
+        let theta = 1.0 / (piece.bend + low * first + high * second);
+        // What the multipliers lack to the centre; their own parts cancel those of the residual.
+        let (bent_low, bent_high) = self.bent[at];
+        (piece.line, theta, r + (centre + bent_low) * first - (centre + bent_high) * second)
     }
 
-    /// What the products of room and multiplier should change by.
-    fn aims(&self, at: usize, aim: Aim<'_>) -> (f64, f64) {
-        let (below, above) = Self::room(self.problem.piece(at), self.d[at]);
-        let bent = aim.before.map_or((0.0, 0.0), |before| {
-            let change = self.change(at, before, Aim { centre: 0.0, before: None });
-            (-change.d * change.low, change.d * change.high)
-        });
-        (
-            aim.centre - self.low[at] * below + bent.0,
-            aim.centre - self.high[at] * above + bent.1,
-        )
-    }
-
-    fn change(&self, at: usize, direction: &Direction, aim: Aim<'_>) -> Change {
+    #[inline(always)]
+    fn change(&self, at: usize, direction: &Direction, centre: f64) -> Change {
         let piece = self.problem.piece(at);
-        let (line, theta, load) = self.equation(at, aim);
+        let (line, theta, load) = self.equation(at, centre);
         let d = theta * (load - direction.lines[line]);
         if !piece.is_bounded() {
             return Change { d, low: 0.0, high: 0.0 };
         }
         let (below, above) = Self::room(piece, self.d[at]);
-        let (first, second) = self.aims(at, aim);
-        let (low, high) = ((first - self.low[at] * d) / below, (second + self.high[at] * d) / above);
+        let (low, high) = (self.low[at], self.high[at]);
+        let (bent_low, bent_high) = self.bent[at];
+        let low = (centre + bent_low - low * d) / below - low;
+        let high = (centre + bent_high + high * d) / above - high;
         Change { d, low, high }
     }
 
     /// How far the multipliers and the slopes can go; where pieces have bends, both alike.
-    fn lengths(&self, direction: &Direction, aim: Aim<'_>) -> (f64, f64) {
+    fn lengths(&self, direction: &Direction, centre: f64) -> (f64, f64) {
         let (mut primal, mut dual) = (1.0f64 / SHARE, 1.0f64 / SHARE);
         let until = |value: f64, change: f64, most: f64| if change < 0.0 { most.min(-value / change) } else { most };
         for at in 0..self.d.len() {
             let piece = self.problem.piece(at);
             if piece.is_bounded() {
-                let change = self.change(at, direction, aim);
+                let change = self.change(at, direction, centre);
                 let (below, above) = Self::room(piece, self.d[at]);
                 dual = until(above, -change.d, until(below, change.d, dual));
                 primal = until(self.high[at], change.high, until(self.low[at], change.low, primal));
@@ -258,21 +244,23 @@ impl<'a> Interior<'a> {
         if self.problem.is_linear() { (primal, dual) } else { (primal.min(dual), primal.min(dual)) }
     }
 
-    /// The mean product of room and multiplier, after a step of these lengths along an affine direction.
-    fn complementarity(&self, direction: Option<&Direction>, (primal, dual): (f64, f64)) -> f64 {
-        let (mut sum, mut count) = (0.0, 0usize);
+    /// The mean product of room and multiplier to aim at, by what steps of these lengths along an affine direction leave of it
+    /// (Mehrotra 1992). Remembers what such steps bend.
+    fn centre(&mut self, affine: &Direction, (primal, dual): (f64, f64)) -> f64 {
+        let (mut before, mut after, mut count) = (0.0, 0.0, 0usize);
         for at in 0..self.d.len() {
             let piece = self.problem.piece(at);
             if piece.is_bounded() {
-                let aim = Aim { centre: 0.0, before: None };
-                let none = Change { d: 0.0, low: 0.0, high: 0.0 };
-                let change = direction.map_or(none, |direction| self.change(at, direction, aim));
+                let change = self.change(at, affine, 0.0);
                 let (below, above) = Self::room(piece, self.d[at]);
-                sum += (below + dual * change.d) * (self.low[at] + primal * change.low);
-                sum += (above - dual * change.d) * (self.high[at] + primal * change.high);
+                before += below * self.low[at] + above * self.high[at];
+                after += (below + dual * change.d) * (self.low[at] + primal * change.low);
+                after += (above - dual * change.d) * (self.high[at] + primal * change.high);
                 count += 2;
+                self.bent[at] = (-change.d * change.low, change.d * change.high);
             }
         }
-        sum / count.max(1) as f64
+        let mean = before / count.max(1) as f64;
+        if before > 0.0 { mean * (after / before).clamp(0.0, 1.0).powi(3) } else { 0.0 }
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Problem<'a> {
         if at >= self.kinks * n {
             return self.penalised[at - self.kinks * n];
         }
-        let row = at % n;
+        let row = if at < n { at } else { at - n };
         let w = self.rows.weights.get(row).copied().unwrap_or(1.0);
         let own = |target, down, up, bend| Piece { line: row, target, down, up, bend };
         let y = self.rows.response[row];

@@ -14,7 +14,7 @@ use crate::pass::Rows;
 const CG_TOLERANCE: f64 = 1e-24;
 
 /// The gap at which gradient descent ends at the latest, unless said otherwise.
-const GD_TOLERANCE: f64 = 1e-10;
+const GD_TOLERANCE: f64 = 1e-9;
 
 impl<R: Rows> Descending<'_, '_, R> {
     /// What the sample tells, and where to begin: at zero unless said otherwise.
