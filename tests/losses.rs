@@ -3,7 +3,7 @@
 use serde_json::Value;
 use streamreg::{Descent, FitReport, LearningRate, Loss, Regression, Solver, Vcov};
 
-use crate::util::{Dir, Random, Table, close, column, estimates, fit_table, golden_json, number, to_csv};
+use crate::util::{Dir, Random, Table, batch, close, column, estimates, golden_json, number, table, to_csv};
 
 /// A data set of the golden values.
 fn shipped(golden: &Value) -> Table {
@@ -26,6 +26,11 @@ fn all_close(what: &str, own: &[f64], wanted: &[f64], tolerance: f64) {
     own.iter().zip(wanted).for_each(|(own, wanted)| close(what, *own, *wanted, tolerance));
 }
 
+/// The fit to a table in memory.
+fn fit(regression: &Regression, columns: &Table) -> FitReport {
+    regression.fit(&[batch(columns)]).unwrap()
+}
+
 fn regression(loss: Loss) -> Regression {
     Regression::new("y").descent(Descent::new().loss(loss))
 }
@@ -40,7 +45,7 @@ fn minima_and_standard_errors_of_others() {
         for tau in QUANTILES {
             let wanted = &own[format!("quantile {tau}")];
             let what = format!("{name}, quantile {tau}");
-            let iid = fit_table(&regression(Loss::Quantile { tau }), &data);
+            let iid = fit(&regression(Loss::Quantile { tau }), &data);
             let exact = iid.exact().unwrap();
             assert!(exact.converged && exact.gap < 1e-9, "{what}: {exact:?}");
             close(&what, exact.mean_loss, wanted["loss"].as_f64().unwrap(), 1e-9);
@@ -48,24 +53,24 @@ fn minima_and_standard_errors_of_others() {
             all_close(&format!("{what}, iid"), &std_errors(&iid), &list(&wanted["iid"]), 1e-5);
             close(&what, exact.bandwidth.unwrap(), wanted["bandwidth"].as_f64().unwrap(), 1e-6);
             let powell = regression(Loss::Quantile { tau }).vcov(Vcov::Hc1);
-            let powell = fit_table(&powell, &data);
+            let powell = fit(&powell, &data);
             all_close(&format!("{what}, ker"), &std_errors(&powell), &list(&wanted["ker"]), 1e-5);
         }
         let delta = number(own, "huber/delta");
         let what = format!("{name}, Huber");
-        let h1 = fit_table(&regression(Loss::Huber { delta }), &data);
+        let h1 = fit(&regression(Loss::Huber { delta }), &data);
         close(&what, h1.exact().unwrap().mean_loss, number(own, "huber/loss"), 1e-12);
         all_close(&what, &estimates(&h1), &list(&own["huber"]["coefficients"]), 1e-7);
         all_close(&format!("{what}, H1"), &std_errors(&h1), &list(&own["huber"]["H1"]), 1e-7);
-        let hc0 = fit_table(&regression(Loss::Huber { delta }).vcov(Vcov::Hc0), &data);
+        let hc0 = fit(&regression(Loss::Huber { delta }).vcov(Vcov::Hc0), &data);
         all_close(&format!("{what}, hc0"), &std_errors(&hc0), &list(&own["huber"]["hc0"]), 1e-6);
         let (n, k) = (h1.glance.nobs as f64, h1.rank as f64);
-        let hc1 = fit_table(&regression(Loss::Huber { delta }).vcov(Vcov::Hc1), &data);
+        let hc1 = fit(&regression(Loss::Huber { delta }).vcov(Vcov::Hc1), &data);
         let factor = (n / (n - k)).sqrt();
         let scaled: Vec<f64> = std_errors(&hc0).iter().map(|se| se * factor).collect();
         all_close(&format!("{what}, hc1"), &std_errors(&hc1), &scaled, 1e-12);
         let epsilon = number(own, "epsilon-insensitive/epsilon");
-        let insensitive = fit_table(&regression(Loss::EpsilonInsensitive { epsilon }), &data);
+        let insensitive = fit(&regression(Loss::EpsilonInsensitive { epsilon }), &data);
         let loss = insensitive.exact().unwrap().mean_loss;
         close(name, loss, number(own, "epsilon-insensitive/loss"), 1e-9);
     }
@@ -166,18 +171,18 @@ fn converged_is_never_above_the_minimum() {
     for case in 0..20 {
         let rows = (6.0 * (200.0f64 / 6.0).powf(f64::from(case) / 19.0)).round() as usize;
         let data = Pairs::random(&mut random, rows);
-        let table = data.table();
+        let rows_of = data.table();
         for loss in losses(&mut random) {
             let least = data.least(loss);
             if loss != Loss::Squared {
-                let report = fit_table(&regression(loss), &table);
+                let report = fit(&regression(loss), &rows_of);
                 let excess = excess(&data, loss, &report, least);
                 let what = format!("case {case}, {rows} rows, {loss:?}: {excess:e}");
                 assert!(report.exact().unwrap().converged, "{what}");
                 assert!((-1e-9..1e-9).contains(&excess), "{what}");
             }
             let steps = Descent::new().loss(loss);
-            let by_default = fit_table(&Regression::new("y").solver(Solver::Sgd).descent(steps), &table);
+            let by_default = fit(&Regression::new("y").solver(Solver::Sgd).descent(steps), &rows_of);
             assert!(by_default.descent().unwrap().converged, "case {case}, {rows} rows, {loss:?}");
             check(&data, loss, &by_default, least);
             for (solver, rate) in [
@@ -189,7 +194,7 @@ fn converged_is_never_above_the_minimum() {
             ] {
                 let steps = Descent::new().loss(loss).learning_rate(rate).epochs(60);
                 let asked = Regression::new("y").solver(solver).descent(steps);
-                check(&data, loss, &fit_table(&asked, &table), least);
+                check(&data, loss, &fit(&asked, &rows_of), least);
             }
         }
     }
@@ -199,7 +204,8 @@ fn converged_is_never_above_the_minimum() {
 fn check(data: &Pairs, loss: Loss, report: &FitReport, least: f64) {
     let own = report.descent().unwrap();
     let excess = excess(data, loss, report, least);
-    let what = format!("{} rows, {loss:?}, {:?}: {excess:e}, told {:e}", data.y.len(), own.learning_rate, own.gap);
+    let what =
+        format!("{} rows, {loss:?}, {:?}: {excess:e}, told {:e}", data.y.len(), own.learning_rate, own.gap);
     assert!(excess > -1e-9, "{what}");
     assert!(!own.converged || excess < 1e-4, "{what}");
     // The gap is that of the loss that was asked for.
@@ -209,9 +215,18 @@ fn check(data: &Pairs, loss: Loss, report: &FitReport, least: f64) {
 
 #[test]
 fn smallest_cases_that_went_wrong() {
-    let rows = [(9.58, 19.0), (9.57, 20.0), (8.19, 16.0), (2.66, 7.0), (5.17, 8.0), (4.01, 8.0), (6.22, 9.0), (6.25, 2.0)];
+    let rows = [
+        (9.58, 19.0),
+        (9.57, 20.0),
+        (8.19, 16.0),
+        (2.66, 7.0),
+        (5.17, 8.0),
+        (4.01, 8.0),
+        (6.22, 9.0),
+        (6.25, 2.0),
+    ];
     let data = Pairs { x: rows.map(|r| r.1).to_vec(), y: rows.map(|r| r.0).to_vec() };
-    let report = fit_table(&regression(Loss::Quantile { tau: 0.9 }), &data.table());
+    let report = fit(&regression(Loss::Quantile { tau: 0.9 }), &data.table());
     all_close("quantile 0.9", &estimates(&report), &[5.858_0, 0.195_9], 1e-3);
     close("its loss", report.exact().unwrap().mean_loss, 0.158_12, 1e-4);
     // Steps stay within bounds where no row is near a kink.
@@ -219,7 +234,7 @@ fn smallest_cases_that_went_wrong() {
     let data = Pairs { x: rows.map(|r| r.1).to_vec(), y: rows.map(|r| r.0).to_vec() };
     let loss = Loss::EpsilonInsensitive { epsilon: 0.1 };
     let steps = Descent::new().loss(loss);
-    let report = fit_table(&Regression::new("y").solver(Solver::Gd).descent(steps), &data.table());
+    let report = fit(&Regression::new("y").solver(Solver::Gd).descent(steps), &data.table());
     check(&data, loss, &report, data.least(loss));
     assert!(report.descent().unwrap().step.unwrap() < 100.0);
 }
@@ -227,10 +242,18 @@ fn smallest_cases_that_went_wrong() {
 #[test]
 fn steps_are_not_asked_for_without_a_solver() {
     let dir = Dir::new();
-    dir.write("d.csv", to_csv(&crate::util::table(60, 2, 4)));
+    dir.write("d.csv", to_csv(&table(60, 2, 4)));
     for option in [
-        "--plot c.svg", "--trace t.jsonl", "--held-out 0.1", "--epochs 9", "--tol 1e-3", "--batch-size 8", "--start zero",
-        "--learning-rate adam", "--patience 3", "--precondition scale",
+        "--plot c.svg",
+        "--trace t.jsonl",
+        "--held-out 0.1",
+        "--epochs 9",
+        "--tol 1e-3",
+        "--batch-size 8",
+        "--start zero",
+        "--learning-rate adam",
+        "--patience 3",
+        "--precondition scale",
     ] {
         let flag = option.split(' ').next().unwrap();
         for loss in ["", "--loss quantile", "--loss huber"] {
@@ -255,7 +278,7 @@ fn steps_are_not_asked_for_without_a_solver() {
 #[test]
 fn a_fit_that_does_not_converge_says_so_once() {
     let dir = Dir::new();
-    dir.write("d.csv", to_csv(&crate::util::table(60, 2, 4)));
+    dir.write("d.csv", to_csv(&table(60, 2, 4)));
     let outcome = dir.streamreg("fit d.csv -t y --solver gd --loss quantile --epochs 4").run().code(5);
     let told = |text: &str| text.to_lowercase().matches("not converged").count();
     outcome.check(told(&outcome.stdout) == 1 && told(&outcome.stderr) == 1, "once on stdout, once on stderr");
@@ -276,10 +299,10 @@ fn pictures_are_not_overwritten_by_what_never_began() {
 #[test]
 fn threads_and_cuts_change_no_bit() {
     let dir = Dir::new();
-    let data = crate::util::table(90_000, 3, 11);
+    let data = table(90_000, 3, 11);
     let properties = parquet::file::properties::WriterProperties::builder();
     let properties = properties.set_max_row_group_row_count(Some(7_001)).build();
-    crate::util::write_parquet(&dir.path("d.parquet"), &crate::util::batch(&data), properties);
+    crate::util::write_parquet(&dir.path("d.parquet"), &batch(&data), properties);
     for loss in ["quantile", "huber", "epsilon-insensitive"] {
         let of = |threads: usize| {
             let line = format!("d.parquet -t y --loss {loss} --threads {threads}");

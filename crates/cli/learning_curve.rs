@@ -110,7 +110,7 @@ pub(crate) fn learning_curve(points: &[TracePoint], title: &str) -> Result<Strin
     let (least, most, logarithmic) = curves.range();
     let first = 0.0f64;
     let last = curves.all().map(|(x, _)| *x).fold(0.0, f64::max);
-    let across = first..last.max(first + 1e-3) + 0.02 * (last - first).max(1e-3);
+    let across = first..last.max(first + 1.0) + 0.02 * (last - first).max(1.0);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -146,7 +146,7 @@ where
         .axis_desc_style(("sans-serif", 17))
         .label_style(("sans-serif", 15))
         .x_label_formatter(&|x| short(*x))
-        .y_label_formatter(&|y| short(*y))
+        .y_label_formatter(&|y| if y.abs() < 1e6 { short(*y) } else { format!("{y:.1e}") })
         .light_line_style(WHITE)
         .draw()
         .map_err(failed)?;
@@ -159,8 +159,8 @@ where
     } else {
         chart.draw_series(dots(&curves.batches, BATCHES)).map_err(failed)?;
     }
-    if curves.batches.is_empty() && curves.all_rows.len() > 1 {
-        let line = LineSeries::new(curves.all_rows.iter().copied(), ALL_ROWS.stroke_width(2));
+    if curves.all_rows.len() > 1 {
+        let line = LineSeries::new(curves.all_rows.iter().copied(), ALL_ROWS.stroke_width(1));
         chart.draw_series(line).map_err(failed)?;
     }
     chart.draw_series(dots(&curves.all_rows, ALL_ROWS)).map_err(failed)?;

@@ -37,7 +37,8 @@ mod scalar;
 mod warning;
 
 pub use covariance::{
-    Bread, ClusterCount, LossInference, LossTerms, LossVcov, Meat, Sizes, SmallSample, Vcov, VcovSummary, loss_has_vcov, loss_inference,
+    Bread, ClusterCount, LossInference, LossTerms, LossVcov, Meat, Sizes, SmallSample, Vcov, VcovSummary,
+    loss_has_vcov, loss_inference,
 };
 pub use equation::Equation;
 pub use error::{Error, Result};

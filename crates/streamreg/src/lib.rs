@@ -84,8 +84,8 @@ pub use render::number::{count, short};
 pub use render::printable::printable;
 pub use render::{json, render};
 pub use report::{
-    Accuracy, CvReport, DescentReport, Details, ExactReport, FitReport, InputRecord, PenalizedReport, PenaltyRecord,
-    REPORT_SCHEMA_VERSION, SolverReport, Timings,
+    Accuracy, CvReport, DescentReport, Details, ExactReport, FitReport, InputRecord, PenalizedReport,
+    PenaltyRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};

@@ -137,7 +137,14 @@ impl Certificate {
                 step.iter().enumerate().map(|(j, d)| d.abs() / (variance * curvature.inverse_at(j)).sqrt());
             each.fold(0.0, f64::max)
         });
-        Self { gap, basis, descent, slack: share(sums.slack), gradient_norm: root_mean_square(&smallest), distance }
+        Self {
+            gap,
+            basis,
+            descent,
+            slack: share(sums.slack),
+            gradient_norm: root_mean_square(&smallest),
+            distance,
+        }
     }
 }
 

@@ -139,7 +139,8 @@ impl Gd {
         let objective = sums.loss + self.penalties.value(&self.query);
         let first = *self.first.get_or_insert(objective.max(1.0));
         if objective.is_nan() || objective > DIVERGED * first {
-            let far = self.rate == LearningRate::Auto && self.step > f64::MIN_POSITIVE && self.last != self.query;
+            let far =
+                self.rate == LearningRate::Auto && self.step > f64::MIN_POSITIVE && self.last != self.query;
             if !far {
                 return Err(self.diverged());
             }
@@ -179,7 +180,8 @@ impl Gd {
         let mut point: Vec<f64> = self.query.iter().zip(&direction).map(|(t, d)| t - eta * d).collect();
         let metric = &self.metric;
         self.penalties.shrink(|j| eta * metric.inverse_at(j), &mut point);
-        let uphill: f64 = gradient.iter().zip(&point).zip(&self.last).map(|((g, t), last)| g * (t - last)).sum();
+        let uphill: f64 =
+            gradient.iter().zip(&point).zip(&self.last).map(|((g, t), last)| g * (t - last)).sum();
         if kinked && uphill > 0.0 {
             self.momentum = 1.0;
         }

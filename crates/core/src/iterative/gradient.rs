@@ -118,7 +118,8 @@ impl Work {
             }
             totals.rows += 1;
             self.factors[row] = -w * run.loss.slope(r);
-            let more = [w, w * run.loss.value(r), w * run.loss.slack(r), w * r * r, w * r.abs(), w * y, w * y * y];
+            let more =
+                [w, w * run.loss.value(r), w * run.loss.slack(r), w * r * r, w * r.abs(), w * y, w * y * y];
             sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         }
         totals.scalars.add(&sums);

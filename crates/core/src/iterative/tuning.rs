@@ -152,7 +152,9 @@ impl Tuned {
         let most = 0.5 / self.loss.width;
         let few = (1e-4 * total_weight(sample)).max(2.0 * self.fit.len() as f64 * self.mean_weight());
         if !self.loss.loss.is_smooth() && own.iter().sum::<f64>() < most * few {
-            own.iter_mut().enumerate().for_each(|(row, own)| *own = own.max(0.02 * most * sample.weight(row)));
+            own.iter_mut()
+                .enumerate()
+                .for_each(|(row, own)| *own = own.max(0.02 * most * sample.weight(row)));
         }
         own
     }

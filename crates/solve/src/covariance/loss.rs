@@ -66,7 +66,7 @@ pub fn loss_inference(fit: &ExactFit, terms: LossTerms, asked: LossVcov) -> Loss
     let n: f64 = (0..fit.residuals.len()).map(|row| fit.weight(row)).sum();
     let df = n - fit.rank() as f64;
     let (values, bandwidth) = match asked.loss {
-        _ if !(df >= 1.0) || !loss_has_vcov(asked.loss, asked.kind) => (None, None),
+        _ if df < 1.0 || !loss_has_vcov(asked.loss, asked.kind) => (None, None),
         Loss::Quantile { tau } => quantile(fit, tau, n, asked.kind),
         Loss::Huber { delta } => (huber(fit, delta, (n, df), asked.kind), None),
         _ => (None, None),
@@ -77,8 +77,11 @@ pub fn loss_inference(fit: &ExactFit, terms: LossTerms, asked: LossVcov) -> Loss
         terms.estimates.iter().enumerate().filter(|(_, (_, b))| b.is_some()).map(|(term, _)| term).collect();
     let covariance = values.map(|meat| {
         let rank = fit.rank();
-        let root: Vec<f64> =
-            positions.iter().flat_map(|&term| (0..rank).map(move |k| (term, k))).map(|(t, k)| terms.roots[k][t]).collect();
+        let root: Vec<f64> = positions
+            .iter()
+            .flat_map(|&term| (0..rank).map(move |k| (term, k)))
+            .map(|(t, k)| terms.roots[k][t])
+            .collect();
         Covariance::plain(positions.clone(), sandwich(&root, &meat, rank), vcov.clone())
     });
     let width = positions.len();
@@ -183,7 +186,8 @@ fn normal_quantile(q: f64) -> f64 {
 fn inverse(matrix: &[f64], n: usize) -> Option<Vec<f64>> {
     let factor = Mat::from_fn(n, n, |i, j| matrix[i * n + j]).llt(Side::Lower).ok()?;
     let inverse = factor.solve(Mat::<f64>::identity(n, n));
-    let cells: Vec<f64> = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| inverse[(i, j)]).collect();
+    let cells: Vec<f64> =
+        (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| inverse[(i, j)]).collect();
     cells.iter().all(|x| x.is_finite()).then_some(cells)
 }
 

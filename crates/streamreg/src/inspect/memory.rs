@@ -132,7 +132,11 @@ pub(super) fn of_fit(
         Work::Steps => ((threads + 2) * sample_bytes(columns), 0, 3 * sample_bytes(columns)),
         Work::Collected => {
             let rows = CollectedRows::bytes(reading.rows, columns as usize).min(MAX_COLLECTED_BYTES);
-            ((threads + 2) * sample_bytes(columns), 0, (sample_bytes(columns) + rows).max(3 * sample_bytes(columns)))
+            (
+                (threads + 2) * sample_bytes(columns),
+                0,
+                (sample_bytes(columns) + rows).max(3 * sample_bytes(columns)),
+            )
         }
     };
     PROCESS + known + (reads + during).max(kept + solving + reports)

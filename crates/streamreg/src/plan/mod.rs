@@ -281,7 +281,11 @@ impl<'a> Plan<'a> {
             ));
         }
         self.options().validate()?;
-        self.regression.inference.check_loss(asked.loss, self.regression.penalization.is_some(), &self.spec(&[])?.0)?;
+        self.regression.inference.check_loss(
+            asked.loss,
+            self.regression.penalization.is_some(),
+            &self.spec(&[])?.0,
+        )?;
         self.check_passes(|message| format!("a loss other than squares {message}"))?;
         Ok(Route::Loss { asked })
     }

@@ -89,9 +89,9 @@ fn no_effect(said: Said, way: Way, solver: Solver) -> Option<&'static str> {
         (Said::RankTol | Said::Collinear, Way::Iterative) => {
             Some("an iterative solver sets no column aside: collinear ones share a coefficient")
         }
-        (Said::RankTol | Said::Collinear, Way::Loss) => {
-            Some("of losses other than squares the later of dependent columns is set aside, by a rule of its own")
-        }
+        (Said::RankTol | Said::Collinear, Way::Loss) => Some(
+            "of losses other than squares the later of dependent columns is set aside, by a rule of its own",
+        ),
         (Said::Precision, Way::Loss) => {
             Some("losses other than squares are minimised in float64; exact sums are those of least squares")
         }

@@ -36,20 +36,7 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
     if let Some(held_out) = descent.held_out_loss {
         lines.push(format!("Held out: {} rows, mean loss {}", count(descent.held_out_rows), short(held_out)));
     }
-    let distance = descent.distance.map_or(String::new(), |distance| {
-        format!(", every coefficient within about {} standard errors of the exact one", two(distance))
-    });
-    let basis = match descent.gap_basis {
-        GapBasis::Minimum => ", beside the exact minimum",
-        GapBasis::Duality => ", bounded by duality",
-        _ => "",
-    };
-    let about = if descent.gap_basis == GapBasis::Minimum { "" } else { "about " };
-    lines.push(format!(
-        "Left to gain: {about}{} of the objective{basis} (gradient norm {}){distance}",
-        two(descent.gap),
-        two(descent.gradient_norm)
-    ));
+    lines.push(left_to_gain(descent));
     let step = descent.step.map_or(String::new(), |step| format!(", step {}", two(step)));
     // Conjugate gradients find the length of every step.
     let rate = match report.solver.used {
@@ -69,6 +56,24 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
         count(report.glance.nobs)
     ));
     lines
+}
+
+/// How far the minimum is.
+fn left_to_gain(descent: &DescentReport) -> String {
+    let distance = descent.distance.map_or(String::new(), |distance| {
+        format!(", every coefficient within about {} standard errors of the exact one", two(distance))
+    });
+    let basis = match descent.gap_basis {
+        GapBasis::Minimum => ", beside the exact minimum",
+        GapBasis::Duality => ", bounded by duality",
+        _ => "",
+    };
+    let about = if descent.gap_basis == GapBasis::Minimum { "" } else { "about " };
+    format!(
+        "Left to gain: {about}{} of the objective{basis} (gradient norm {}){distance}",
+        two(descent.gap),
+        two(descent.gradient_norm)
+    )
 }
 
 /// What the mean loss is of.

@@ -15,7 +15,9 @@ const MOST_NAMES: usize = 10;
 pub(super) fn is_bare(report: &FitReport) -> bool {
     match &report.details {
         Details::LeastSquares => false,
-        Details::Exact(_) => report.covariance.is_none() && report.coefficients.iter().all(|c| c.std_error.is_none()),
+        Details::Exact(_) => {
+            report.covariance.is_none() && report.coefficients.iter().all(|c| c.std_error.is_none())
+        }
         _ => true,
     }
 }

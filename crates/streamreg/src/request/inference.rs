@@ -97,19 +97,24 @@ impl Inference {
             return wrong("joint tests are for least squares, and not for other losses");
         }
         if spec.weights.as_ref().is_some_and(|w| w.kind != WeightType::Frequency) {
-            return wrong("with weights that are no counts of rows, losses other than squares have no standard errors");
+            return wrong(
+                "with weights that are no counts of rows, losses other than squares have no standard errors",
+            );
         }
         let vcov = self.vcov.unwrap_or(Vcov::Iid);
-        if self.clusters.is_empty() && self.small_sample == SmallSample::default() && loss_has_vcov(loss, vcov) {
+        if self.clusters.is_empty()
+            && self.small_sample == SmallSample::default()
+            && loss_has_vcov(loss, vcov)
+        {
             return Ok(());
         }
         match loss {
-            Loss::Quantile { .. } => {
-                wrong("quantiles have the covariances iid (errors of one density) and hc1 (Powell's kernel), and no others")
-            }
-            Loss::Huber { .. } => {
-                wrong("Huber's loss has the covariances iid (Huber's H1), hc0 and hc1 (sandwiches), and no others")
-            }
+            Loss::Quantile { .. } => wrong(
+                "quantiles have the covariances iid (errors of one density) and hc1 (Powell's kernel), and no others",
+            ),
+            Loss::Huber { .. } => wrong(
+                "Huber's loss has the covariances iid (Huber's H1), hc0 and hc1 (sandwiches), and no others",
+            ),
             _ => wrong("this loss has no standard errors: neither covariances nor tests"),
         }
     }

@@ -91,9 +91,11 @@ impl<'a> Interior<'a> {
             let piece = problem.piece(at);
             if piece.is_bounded() { piece.target - fitted[piece.line] - piece.bend * d } else { 0.0 }
         };
-        let size = d.iter().enumerate().map(|(at, d)| excess(at, *d).abs()).sum::<f64>() / pieces.max(1) as f64;
+        let size =
+            d.iter().enumerate().map(|(at, d)| excess(at, *d).abs()).sum::<f64>() / pieces.max(1) as f64;
         let room = 0.1 * size + 1e-14;
-        let bounded = |at: usize, r: f64| if problem.piece(at).is_bounded() { r.max(0.0) + room } else { 0.0 };
+        let bounded =
+            |at: usize, r: f64| if problem.piece(at).is_bounded() { r.max(0.0) + room } else { 0.0 };
         let low = d.iter().enumerate().map(|(at, d)| bounded(at, -excess(at, *d))).collect();
         let high = d.iter().enumerate().map(|(at, d)| bounded(at, excess(at, *d))).collect();
         let bent = vec![(0.0, 0.0); pieces];
@@ -230,7 +232,8 @@ impl<'a> Interior<'a> {
     /// How far the multipliers and the slopes can go; where pieces have bends, both alike.
     fn lengths(&self, direction: &Direction, centre: f64) -> (f64, f64) {
         let (mut primal, mut dual) = (1.0f64 / SHARE, 1.0f64 / SHARE);
-        let until = |value: f64, change: f64, most: f64| if change < 0.0 { most.min(-value / change) } else { most };
+        let until =
+            |value: f64, change: f64, most: f64| if change < 0.0 { most.min(-value / change) } else { most };
         for at in 0..self.d.len() {
             let piece = self.problem.piece(at);
             if piece.is_bounded() {

@@ -98,7 +98,8 @@ impl<'a> Problem<'a> {
 
     /// Whether all pieces are kinks, so that the minimum lies in a vertex.
     pub(super) fn is_linear(&self) -> bool {
-        !matches!(self.loss, Loss::Squared | Loss::Huber { .. }) && self.penalised.iter().all(|p| p.bend == 0.0)
+        !matches!(self.loss, Loss::Squared | Loss::Huber { .. })
+            && self.penalised.iter().all(|p| p.bend == 0.0)
     }
 
     /// Whether no piece has a kink.

@@ -113,7 +113,9 @@ impl Lines {
         for _ in 0..2 {
             if self.intercept {
                 let mean = self.sum(j) / self.rows.max(1) as f64;
-                self.blocks.iter_mut().for_each(|b| b.values[j * b.rows..][..b.rows].iter_mut().for_each(|x| *x -= mean));
+                self.blocks
+                    .iter_mut()
+                    .for_each(|b| b.values[j * b.rows..][..b.rows].iter_mut().for_each(|x| *x -= mean));
                 made[self.columns] -= mean;
             }
             let dots: Vec<f64> = self.kept.iter().map(|&k| self.dot(k, j)).collect();
@@ -139,7 +141,9 @@ impl Lines {
             return;
         }
         let unit = (self.rows.max(1) as f64).sqrt() / left;
-        self.blocks.iter_mut().for_each(|b| b.values[j * b.rows..][..b.rows].iter_mut().for_each(|x| *x *= unit));
+        self.blocks
+            .iter_mut()
+            .for_each(|b| b.values[j * b.rows..][..b.rows].iter_mut().for_each(|x| *x *= unit));
         extra[j].iter_mut().chain(&mut made).for_each(|x| *x *= unit);
         self.kept.push(j);
         self.made_of.push(made);

@@ -12,7 +12,7 @@ pub(super) fn solve_symmetric(matrix: &[f64], right: &[f64]) -> Vec<f64> {
         let diagonal = matrix[j * n + j];
         let own: f64 = factor[j * n..j * n + j].iter().map(|x| x * x).sum();
         let pivot = diagonal - own;
-        gone[j] = !(pivot > NOTHING * diagonal);
+        gone[j] = pivot.is_nan() || pivot <= NOTHING * diagonal;
         let root = if gone[j] { 1.0 } else { pivot.sqrt() };
         factor[j * n + j] = root;
         for i in j + 1..n {
@@ -38,7 +38,7 @@ pub(super) fn solve_square(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Op
     let n = right.len();
     for j in 0..n {
         let pivot = (j..n).max_by(|&a, &b| matrix[a][j].abs().total_cmp(&matrix[b][j].abs()))?;
-        if !(matrix[pivot][j].abs() > 0.0) {
+        if matrix[pivot][j] == 0.0 || matrix[pivot][j].is_nan() {
             return None;
         }
         matrix.swap(j, pivot);

@@ -101,7 +101,9 @@ impl Rows {
             if let Some(t) = solve_square(lines, chosen.iter().map(|&k| kinks[k].1).collect()) {
                 least = least.min(self.objective(loss, penalties, &t));
             }
-            let Some(at) = (0..width).rev().find(|&i| chosen[i] < kinks.len() - width + i) else { return least };
+            let Some(at) = (0..width).rev().find(|&i| chosen[i] < kinks.len() - width + i) else {
+                return least;
+            };
             chosen[at] += 1;
             (at + 1..width).for_each(|i| chosen[i] = chosen[i - 1] + 1);
         }
@@ -117,7 +119,9 @@ fn kinks_are_minimised_to_the_vertex() {
         let l1 = if case % 3 == 2 { vec![0.05 * uniform(&mut random); columns] } else { Vec::new() };
         let penalties = Penalties { l1, l2: Vec::new() };
         let losses = [0.05, 0.25, 0.5, 0.9].map(|tau| Loss::Quantile { tau });
-        for loss in losses.into_iter().chain([0.0, 0.1, 0.4].map(|epsilon| Loss::EpsilonInsensitive { epsilon })) {
+        for loss in
+            losses.into_iter().chain([0.0, 0.1, 0.4].map(|epsilon| Loss::EpsilonInsensitive { epsilon }))
+        {
             let fit = data.fit(loss, &penalties);
             let least = data.least_vertex(loss, &penalties);
             let own = data.objective(loss, &penalties, &fit.parameters);

@@ -38,6 +38,9 @@ const LEAST_GAIN: f64 = 1e-5;
 /// What may be left to gain at the end of a given rate, relative to the objective, so that it has converged.
 const GIVEN_RATE: f64 = 1e-4;
 
+/// Batches of the first epoch that each have a point of the learning curve.
+const EARLY_POINTS: u64 = 10;
+
 /// How often kinks are made sharper at most: then rounding is all that is left of them.
 const MOST_SHARPENED: usize = 20;
 
@@ -193,7 +196,8 @@ impl Sgd {
     /// Makes the kinks of the loss sharper, where [`Next::Sharpen`] says so.
     pub fn sharpen(&mut self, sample: &Sample) {
         let course = &self.stepper.course;
-        let mut tuned = Tuned::at(course.loss, &course.curvature, &self.judge, course.mean_weight, self.batch_rows);
+        let mut tuned =
+            Tuned::at(course.loss, &course.curvature, &self.judge, course.mean_weight, self.batch_rows);
         tuned.sharpen(sample, &course.penalties, &self.stepper.parameters);
         self.stepper.course.loss = tuned.loss;
         self.stepper.course.curvature = tuned.curvature;
@@ -317,8 +321,7 @@ impl Sgd {
         let certificate = Certificate::new(&self.judge, penalties, parameters, sums, loss.loss, minimum);
         self.recorder.record_gradient(pass, sums, self.step_length(), certificate.gradient_norm);
         let gap = certificate.descent;
-        let (reached, sharper) =
-            (self.goal.is_reached(&certificate), self.goal.wants_sharper(&certificate));
+        let (reached, sharper) = (self.goal.is_reached(&certificate), self.goal.wants_sharper(&certificate));
         self.certificate = Some(certificate);
         if let Some(held_out) = sums.held_out_loss
             && let Some(best) = self.early_stop.best_held_out(held_out, &self.stepper.parameters)
@@ -406,7 +409,9 @@ impl Sgd {
             return self.diverged();
         }
         self.stepper.step();
-        if is_due(self.stepper.batch, self.population.rows / self.batch_rows as u64) {
+        // Rates that are too large show in the first batches of all.
+        let early = self.epochs == 1 && self.stepper.batch <= EARLY_POINTS;
+        if early || is_due(self.stepper.batch, self.population.rows / self.batch_rows as u64) {
             self.record();
         }
         Ok(())

@@ -93,14 +93,25 @@ pub(super) fn fit<R: Rows>(
         tests: Vec::new(),
         covariance: inference.covariance,
         warnings,
-        solver: SolverReport::new(plan.options().solver, Solver::InteriorPoint, plan.precision, passes.count()),
+        solver: SolverReport::new(
+            plan.options().solver,
+            Solver::InteriorPoint,
+            plan.precision,
+            passes.count(),
+        ),
         details: Details::Exact(Box::new(report)),
         wide: None,
         coefficients: inference.coefficients,
     };
     let Prepared { spec, left_out, design, coding, ledger, .. } = prepared;
     let seconds = start.elapsed().as_secs_f64();
-    conclude_all(plan, &passes, &design, seconds, Fitted { spec, left_out, coding, ledger, found: vec![found] })
+    conclude_all(
+        plan,
+        &passes,
+        &design,
+        seconds,
+        Fitted { spec, left_out, coding, ledger, found: vec![found] },
+    )
 }
 
 /// The error where standard errors were asked for, and the rows do not fit into memory.
@@ -147,7 +158,8 @@ fn aliased(exact: &ExactFit, prepared: &Prepared) -> Vec<Aliased> {
         let shift: f64 = factors.iter().map(|(k, factor)| factor * scaling.centres[*k]).sum();
         let constant = scaling.centres[column.column] + column.constant * own - shift;
         let size = scaling.centres[column.column].abs() + own;
-        let constant = (scaling.intercept && constant.abs() > 1e-9 * size).then(|| (INTERCEPT.to_owned(), constant));
+        let constant =
+            (scaling.intercept && constant.abs() > 1e-9 * size).then(|| (INTERCEPT.to_owned(), constant));
         let named = factors.iter().map(|(k, factor)| (prepared.standardizer.name(*k), *factor));
         let (depends_on, coefficients) = constant.into_iter().chain(named).unzip();
         Aliased::new(prepared.standardizer.name(column.column), depends_on, coefficients, column.residual)
@@ -182,7 +194,8 @@ impl Prepared {
         if !self.spec.intercept || loss == Loss::Squared {
             return None;
         }
-        let alone = Scaling { centres: Vec::new(), scales: Vec::new(), ..self.standardizer.scaling().clone() };
+        let alone =
+            Scaling { centres: Vec::new(), scales: Vec::new(), ..self.standardizer.scaling().clone() };
         let rows = exact.without_columns();
         let constant = ExactFit::new(rows, &alone, loss, &streamreg_core::iterative::Penalties::default());
         let share = 1.0 - (exact.objective - penalty) / constant.objective;
@@ -198,7 +211,8 @@ impl Prepared {
         let nobs = if counts { weight as u64 } else { exact.response.len() as u64 };
         let centre = rows().map(|(row, y)| exact.weight(row) * y).sum::<f64>() / weight;
         let centre = if self.spec.intercept { centre } else { 0.0 };
-        let total = rows().map(|(row, y)| exact.weight(row) * (y - centre) * (y - centre)).sum::<f64>() / weight;
+        let total =
+            rows().map(|(row, y)| exact.weight(row) * (y - centre) * (y - centre)).sum::<f64>() / weight;
         let squares = mean(exact, |r| r * r);
         let df = exact.rank() - usize::from(self.spec.intercept);
         let unit = scale * scale;

@@ -18,9 +18,7 @@ mod stochastic;
 
 use std::time::Instant;
 
-use streamreg_core::iterative::{
-    Certificate, FullGradient, GradientSums, Loss, Population, Smoothed, Start,
-};
+use streamreg_core::iterative::{Certificate, FullGradient, GradientSums, Loss, Population, Smoothed, Start};
 use streamreg_solve::Solver;
 
 use self::curve::Curve;
@@ -90,7 +88,8 @@ fn descend<R: Rows>(
     let start = Instant::now();
     let before = passes.seconds();
     let curve = Curve::new(asked, &prepared.standardizer);
-    let mut descending = Descending { asked, prepared: &prepared, passes: &mut passes, curve, minimum, looks };
+    let mut descending =
+        Descending { asked, prepared: &prepared, passes: &mut passes, curve, minimum, looks };
     let outcome = match solver {
         Solver::Sgd => descending.stochastic()?,
         Solver::Gd => descending.full_gradients()?,

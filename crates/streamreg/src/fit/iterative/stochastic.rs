@@ -36,7 +36,7 @@ impl<R: Rows> Descending<'_, '_, R> {
         Ok(Outcome {
             known,
             curvature: sgd.curvature().name(),
-            converged: settled && reached,
+            converged: reached,
             stopped_early: settled && !reached && held_out,
             ended,
             steps: sgd.steps(),
