@@ -18,7 +18,7 @@ const ROWS_A_COLUMN: usize = 20;
 /// Most Newton steps.
 const MOST_STEPS: usize = 60;
 
-/// Most columns, and bytes, of a sample that is fitted exactly.
+/// Most columns, and bytes, of a sample of all rows that is fitted exactly.
 const MOST_EXACT: usize = 100;
 const EXACT_BYTES: u64 = 64 << 20;
 
@@ -269,7 +269,7 @@ impl Fit {
         let sample = &tuning.sample.rows;
         let columns = sample.columns();
         let small = CollectedRows::bytes(sample.rows() as u64, columns) <= EXACT_BYTES;
-        if tuning.loss != Loss::Squared && columns <= MOST_EXACT && small {
+        if tuning.all && tuning.loss != Loss::Squared && columns <= MOST_EXACT && small {
             let scaling = Scaling {
                 centres: vec![0.0; columns],
                 scales: vec![1.0; columns],

@@ -99,6 +99,9 @@ fn descend<R: Rows>(
     report::conclude(plan, solver, asked, &passes, seconds, prepared, &outcome)
 }
 
+/// Most rows whose exact minimum is found beside an iterative fit: of more a bound by duality is near enough.
+const MOST_LOOKED_AT: u64 = 200_000;
+
 /// The least objective of a loss other than squares, where all rows fit into memory, and the passes that it took: what a
 /// gradient tells of kinks is rough, and of few rows next to nothing.
 fn least_objective<R: Rows>(
@@ -106,7 +109,8 @@ fn least_objective<R: Rows>(
     asked: &Descent,
     passes: &mut Passes<'_, R>,
 ) -> Result<(Option<f64>, usize)> {
-    if asked.loss == Loss::Squared || asked.held_out > 0.0 || !prepared.is_collectable() {
+    let few = prepared.rows <= MOST_LOOKED_AT && prepared.is_collectable();
+    if asked.loss == Loss::Squared || asked.held_out > 0.0 || !few {
         return Ok((None, 0));
     }
     let before = passes.count();
