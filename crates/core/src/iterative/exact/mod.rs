@@ -31,6 +31,9 @@ use crate::iterative::scaling::Scaling;
 /// Most columns of an exact fit: the work grows with their square.
 pub const MAX_EXACT_COLUMNS: usize = 500;
 
+/// Coefficients that a penalty keeps at zero are rounding up to this share of the largest.
+const ZERO: f64 = 1e-8;
+
 /// The gap up to which a fit is called exact.
 const NEXT_TO_NOTHING: f64 = 1e-7;
 
@@ -68,7 +71,14 @@ impl ExactFit {
         lines.times(&interior.t, &mut residuals);
         residuals.truncate(lines.rows);
         residuals.iter_mut().zip(&rows.response).for_each(|(r, y)| *r = y - *r);
-        let parameters = lines.parameters(&interior.t);
+        let mut parameters = lines.parameters(&interior.t);
+        let size = parameters.iter().fold(0.0f64, |most, t| most.max(t.abs()));
+        for j in problem.zeros(&interior.d) {
+            // Orthogonal columns leave rounding where there is nothing.
+            if parameters[j].abs() <= ZERO * size {
+                parameters[j] = 0.0;
+            }
+        }
         let objective = cost / rows.weight().max(f64::MIN_POSITIVE);
         let CollectedRows { response, weights, .. } = rows;
         let dependent = lines.dependent.clone();

@@ -96,6 +96,13 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// The columns whose penalty on absolute values keeps them at zero: slopes `d` are within its bounds.
+    pub(super) fn zeros<'d>(&'d self, d: &'d [f64]) -> impl Iterator<Item = usize> + 'd {
+        let own = self.penalised.iter().zip(&d[self.kinks * self.lines.rows..]);
+        let within = own.filter(|(piece, d)| piece.bend == 0.0 && d.abs() < (1.0 - 1e-6) * piece.up);
+        within.map(|(piece, _)| piece.line - self.lines.rows)
+    }
+
     /// Whether all pieces are kinks, so that the minimum lies in a vertex.
     pub(super) fn is_linear(&self) -> bool {
         !matches!(self.loss, Loss::Squared | Loss::Huber { .. })

@@ -177,6 +177,9 @@ fn dependent_columns_are_set_aside_with_their_relation() {
     }
     assert!((first.constant - 3.0).abs() < 1e-12 && (second.constant - 0.25).abs() < 1e-15);
     assert_eq!(&fit.parameters[2..4], [0.0, 0.0]);
+    // A large penalty on absolute values leaves nothing.
+    let lasso = Penalties { l1: vec![100.0; 4], l2: Vec::new() };
+    assert_eq!(&data.fit(loss, &lasso).parameters[..4], [0.0; 4]);
     // A penalty on squares shares what they have in common, and sets none aside.
     let ridge = Penalties { l1: Vec::new(), l2: vec![0.1; 4] };
     assert!(data.fit(loss, &ridge).dependent.is_empty());
