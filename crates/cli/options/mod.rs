@@ -299,8 +299,8 @@ impl FitArgs {
         }
         if self.solving.strict && (iterates || self.iterative.is_wide()) {
             return Err(usage(
-                "the option strict would have no effect: only least squares tell digits; that a fit does not converge is exit \
-                 code 5 in any case",
+                "the option strict would have no effect: it is for least squares; others tell neither dependent columns nor digits \
+                 to be strict about, and that a fit does not converge is exit code 5 in any case",
             ));
         }
         self.iterative.apply(regression, iterates.then_some(seed.unwrap_or(0)))

@@ -44,9 +44,11 @@ pub enum Curvature {
 }
 
 impl Curvature {
-    /// Whether a sample is large enough for the matrix: one of all rows always is.
+    /// Whether a sample is large enough for the matrix: one of all rows is, but for sparse ones.
     pub(super) fn affordable(sample: &RowBlock, parameters: usize, all: bool) -> bool {
-        parameters <= MAX_MATRIX && (all || sample.rows() >= ROWS_A_COLUMN * parameters)
+        let dense = matches!(sample.features, Features::Dense { .. });
+        let known = all && dense && sample.rows() >= parameters;
+        parameters <= MAX_MATRIX && (known || sample.rows() >= ROWS_A_COLUMN * parameters)
     }
 
     /// The matrix of the sample, where every row counts `factors`.

@@ -139,16 +139,7 @@ impl Gd {
         let objective = sums.loss + self.penalties.value(&self.query);
         let first = *self.first.get_or_insert(objective.max(1.0));
         if objective.is_nan() || objective > DIVERGED * first {
-            let far =
-                self.rate == LearningRate::Auto && self.step > f64::MIN_POSITIVE && self.last != self.query;
-            if !far {
-                return Err(self.diverged());
-            }
-            // Back to the point before, with shorter steps.
-            (self.step, self.longest) = (0.1 * self.step, 0.1 * self.longest);
-            self.query.clone_from(&self.last);
-            (self.momentum, self.before, self.known) = (1.0, None, None);
-            return Ok(Next::Gradient);
+            return self.back_off();
         }
         let certificate =
             Certificate::new(&self.judge, &self.penalties, &self.query, sums, self.loss, self.goal.minimum());
@@ -195,6 +186,17 @@ impl Gd {
         };
         self.query = point.iter().zip(&self.last).map(|(now, last)| now + beyond * (now - last)).collect();
         self.last = point;
+        Ok(Next::Gradient)
+    }
+
+    /// Goes back to the point before with shorter steps, where nobody gave their length.
+    fn back_off(&mut self) -> Result<Next> {
+        if self.rate != LearningRate::Auto || self.step <= f64::MIN_POSITIVE || self.last == self.query {
+            return Err(self.diverged());
+        }
+        (self.step, self.longest) = (0.1 * self.step, 0.1 * self.longest);
+        self.query.clone_from(&self.last);
+        (self.momentum, self.before, self.known) = (1.0, None, None);
         Ok(Next::Gradient)
     }
 

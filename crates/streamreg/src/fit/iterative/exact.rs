@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use streamreg_core::iterative::{CollectedRows, ExactFit, Loss, MAX_EXACT_COLUMNS, RowCollector, Scaling};
 use streamreg_core::{INTERCEPT, WeightType};
-use streamreg_solve::{Aliased, Glance, LossTerms, LossVcov, Solver, Vcov, Warning, loss_inference};
+use streamreg_solve::{
+    Aliased, Glance, LossInference, LossTerms, LossVcov, Solver, Vcov, Warning, loss_inference,
+};
 
 use super::Prepared;
 use crate::error::{Error, Result};
@@ -65,23 +67,7 @@ pub(super) fn fit<R: Rows>(
     let has_errors = plan.regression.penalization.is_none() && !prepared.is_weighted();
     let asked_vcov = if has_errors { asked_vcov } else { LossVcov { loss: Loss::Squared, ..asked_vcov } };
     let inference = loss_inference(&exact, terms, asked_vcov);
-    let unit = asked.loss.unit(scaling.response_scale);
-    let slopes = &inference.coefficients[usize::from(scaling.intercept)..];
-    let penalty = prepared.penalties.value(&exact.parameters);
-    let report = ExactReport {
-        loss: asked.loss,
-        mean_loss: (exact.objective - penalty) * unit,
-        objective: exact.objective * unit,
-        pseudo_r_squared: prepared.pseudo_r_squared(&exact, asked_vcov.loss, penalty),
-        mae: mean(&exact, f64::abs) * scaling.response_scale,
-        iterations: exact.iterations,
-        gap: exact.gap,
-        converged: exact.is_minimum(),
-        bandwidth: inference.bandwidth.map(|h| h * scaling.response_scale),
-        penalty: plan.regression.penalization.as_ref().map(PenaltyRecord::asked),
-        columns: slopes.len(),
-        nonzero: slopes.iter().filter(|c| c.estimate.is_some_and(|b| b != 0.0)).count(),
-    };
+    let report = exact_report(plan, asked, &prepared, &exact, &inference);
     let warnings = warnings(&report, &exact);
     let found = Found {
         glance: prepared.exact_glance(&exact),
@@ -112,6 +98,35 @@ pub(super) fn fit<R: Rows>(
         seconds,
         Fitted { spec, left_out, coding, ledger, found: vec![found] },
     )
+}
+
+/// How it came about, in the units of the data.
+fn exact_report(
+    plan: &Plan<'_>,
+    asked: &Descent,
+    prepared: &Prepared,
+    exact: &ExactFit,
+    inference: &LossInference,
+) -> ExactReport {
+    let scaling = prepared.standardizer.scaling();
+    let unit = asked.loss.unit(scaling.response_scale);
+    let slopes = &inference.coefficients[usize::from(scaling.intercept)..];
+    let penalty = prepared.penalties.value(&exact.parameters);
+    let loss = asked.loss.in_units(scaling.response_scale);
+    ExactReport {
+        loss: asked.loss,
+        mean_loss: (exact.objective - penalty) * unit,
+        objective: exact.objective * unit,
+        pseudo_r_squared: prepared.pseudo_r_squared(exact, loss, penalty),
+        mae: mean(exact, f64::abs) * scaling.response_scale,
+        iterations: exact.iterations,
+        gap: exact.gap,
+        converged: exact.is_minimum(),
+        bandwidth: inference.bandwidth.map(|h| h * scaling.response_scale),
+        penalty: plan.regression.penalization.as_ref().map(PenaltyRecord::asked),
+        columns: slopes.len(),
+        nonzero: slopes.iter().filter(|c| c.estimate.is_some_and(|b| b != 0.0)).count(),
+    }
 }
 
 /// The error where standard errors were asked for, and the rows do not fit into memory.
@@ -191,7 +206,7 @@ impl Prepared {
 
     /// What the loss gains beside a constant alone, as a share (Koenker & Machado 1999, of quantiles).
     fn pseudo_r_squared(&self, exact: &ExactFit, loss: Loss, penalty: f64) -> Option<f64> {
-        if !self.spec.intercept || loss == Loss::Squared {
+        if !self.spec.intercept {
             return None;
         }
         let alone =
