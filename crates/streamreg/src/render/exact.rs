@@ -11,8 +11,10 @@ use crate::report::{ExactReport, FitReport};
 /// The lines below the table.
 pub(super) fn summary(report: &FitReport, exact: &ExactReport) -> Vec<String> {
     let state = if exact.converged { "Solved exactly" } else { "NOT CONVERGED" };
+    // Below this it is rounding, of which every processor has its own.
+    let gap = if exact.gap < 1e-12 { "below 1e-12".to_owned() } else { two(exact.gap) };
     let iterations = counted(exact.iterations as u64, "iteration");
-    let mut lines = vec![format!("{state}: interior point, {iterations}, duality gap {}", two(exact.gap))];
+    let mut lines = vec![format!("{state}: interior point, {iterations}, duality gap {gap}")];
     let objective = match &exact.penalty {
         Some(penalty) => {
             let (size, objective) = (short(penalty.lambda), short(exact.objective));
