@@ -58,6 +58,7 @@ mod guide;
 mod hostile;
 mod inspect;
 mod iterative;
+mod losses;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mutants;

@@ -86,6 +86,10 @@ pub(super) fn write(
 /// Writes the learning curve, as numbers and as a picture, where that was asked for.
 pub(super) fn write_curve(args: &FitArgs, curve: &Curve, fitted: Option<&FitReport>) -> Result<()> {
     let steps = points(curve);
+    if steps.is_empty() && fitted.is_none() {
+        // What fails before its first step leaves the files as they were.
+        return Ok(());
+    }
     if let Some(path) = &args.iterative.trace {
         write_atomically(path, |file| write_trace(&steps, file))?;
     }

@@ -18,7 +18,8 @@ pub(crate) struct InferenceArgs {
         value_name = "KIND",
         long_help = "How the covariance of the coefficients is estimated: iid; hc0, hc1, hc2 or hc3, robust to unequal \
         variances; hac:L, robust to correlation with the L rows before as well (rows must be in the order of \
-        time); cr0, cr1 or cr3 with --cluster. All but iid read the data twice [default: iid; cr1 with \
+        time); cr0, cr1 or cr3 with --cluster. All but iid read the data twice. Of quantiles iid and hc1 (Powell's \
+        kernel), of Huber's loss iid (H1), hc0 and hc1 [default: iid; cr1 with \
         --cluster; hc1 with probability weights]"
     )]
     vcov: Option<String>,

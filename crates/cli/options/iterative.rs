@@ -23,7 +23,8 @@ pub(crate) struct IterativeArgs {
         hide_short_help = true,
         long_help = "What residuals cost: their squares (squared); squares up to --delta and absolute values beyond (huber); \
         the --quantile (quantile); absolute values beyond --epsilon (epsilon-insensitive). All but squared are \
-        minimised by sgd or gd [default: squared]"
+        minimised exactly if the rows fit into memory (128 MiB), else by sgd; or by --solver sgd or gd [default: \
+        squared]"
     )]
     loss: Option<LossArg>,
 
@@ -73,8 +74,17 @@ pub(crate) struct IterativeArgs {
     )]
     learning_rate: Option<RateArg>,
 
-    /// The first step of a learning rate that is not auto, in units of the standardised columns [default: 0.01]
-    #[arg(long, value_name = "STEP", allow_negative_numbers = true, hide_short_help = true)]
+    /// The first step of a learning rate that is not auto [default: 0.01]
+    #[arg(
+        long,
+        value_name = "STEP",
+        allow_negative_numbers = true,
+        hide_short_help = true,
+        long_help = "The first step of a learning rate that is not auto: the factor of the mean gradient of a batch, of losses \
+        such as r²/2. Columns and target are standardised before: less their means, over the power of two nearest to their \
+        standard deviation, so that a step is at most about twice or half of a textbook's; without an intercept no mean is \
+        subtracted, and of sparse columns neither [default: 0.01]"
+    )]
     eta0: Option<f64>,
 
     /// Inverse scaling divides --eta0 by the number of the step to this power [default: 0.25]
@@ -192,7 +202,7 @@ pub(crate) fn points(curve: &Curve) -> Vec<TracePoint> {
 }
 
 impl IterativeArgs {
-    /// The first flag that only iterative solvers have; a loss that is not squares needs one by itself.
+    /// The first flag that only iterative solvers have.
     pub(super) fn asked(&self) -> Option<&'static str> {
         let given = [
             ("--epochs", self.epochs.is_some()),
@@ -214,8 +224,8 @@ impl IterativeArgs {
     }
 
     /// Whether the model needs an iterative solver, whichever is named.
-    pub(super) fn needs_one(&self) -> bool {
-        self.has_loss() || self.sparse.is_some() || self.hash_bits.is_some()
+    pub(super) fn is_wide(&self) -> bool {
+        self.sparse.is_some() || self.hash_bits.is_some()
     }
 
     /// Whether a loss or one of its parameters is named.

@@ -293,22 +293,24 @@ impl FitArgs {
         let regression = self.inference.apply(regression)?;
         let solver = self.solving.solver;
         if let Some(flag) =
-            self.iterative.asked().filter(|_| solver == Solver::Auto && !self.iterative.needs_one())
+            self.iterative.asked().filter(|_| solver == Solver::Auto && !self.iterative.is_wide())
         {
-            return Err(usage(format!("{flag} needs an iterative solver: add --solver sgd, gd or cg")));
+            let which = if self.iterative.has_loss() { "sgd or gd" } else { "sgd, gd or cg" };
+            return Err(usage(format!("{flag} needs an iterative solver: add --solver {which}")));
         }
         let seed = self.penalty.seed_of_steps();
+        let has_steps = solver.is_iterative() || self.iterative.is_wide();
         let iterates = solver.is_iterative()
             || self.iterative.has_loss()
             || self.iterative.asked().is_some()
-            || (seed.is_some() && self.iterative.needs_one());
-        if seed.is_some() && !iterates {
+            || (seed.is_some() && self.iterative.is_wide());
+        if seed.is_some() && !has_steps {
             return Err(usage("--seed needs --cv or an iterative --solver"));
         }
-        if self.solving.strict && (iterates || self.iterative.needs_one()) {
+        if self.solving.strict && (iterates || self.iterative.is_wide()) {
             return Err(usage(
-                "the option strict would have no effect: an iterative solver tells neither dependent columns nor digits; \
-                 that it does not converge is exit code 5 in any case",
+                "the option strict would have no effect: it is for least squares; others tell neither dependent columns nor digits \
+                 to be strict about, and that a fit does not converge is exit code 5 in any case",
             ));
         }
         self.iterative.apply(regression, iterates.then_some(seed.unwrap_or(0)))

@@ -38,7 +38,10 @@ mod scalar;
 mod test_error;
 mod warning;
 
-pub use covariance::{Bread, ClusterCount, Meat, Sizes, SmallSample, Vcov, VcovSummary};
+pub use covariance::{
+    Bread, ClusterCount, LossInference, LossTerms, LossVcov, Meat, Sizes, SmallSample, Vcov, VcovSummary,
+    loss_has_vcov, loss_inference,
+};
 pub use equation::Equation;
 pub use error::{Error, Result};
 pub use fit::absorb::Absorbed;

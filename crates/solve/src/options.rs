@@ -23,6 +23,9 @@ pub enum Solver {
     /// Coordinate descent on the cross-products; of penalised fits, not to be asked for.
     #[serde(rename = "coordinate-descent")]
     CoordinateDescent,
+    /// An interior point method over rows in memory; of losses other than squares, not to be asked for.
+    #[serde(rename = "interior-point")]
+    InteriorPoint,
     /// Mini-batch stochastic gradient descent, epoch by epoch.
     Sgd,
     /// Gradient descent with the gradient of all rows.
@@ -49,6 +52,7 @@ impl Choice for Solver {
             Self::Qr => "qr",
             Self::Svd => "svd",
             Self::CoordinateDescent => "coordinate-descent",
+            Self::InteriorPoint => "interior-point",
             Self::Sgd => "sgd",
             Self::Gd => "gd",
             Self::Cg => "cg",
@@ -128,6 +132,10 @@ impl SolveOptions {
         }
         if self.solver == Solver::CoordinateDescent {
             let message = "coordinate descent solves penalised problems alone, and is not to be asked for";
+            return Err(Error::Option(message.into()));
+        }
+        if self.solver == Solver::InteriorPoint {
+            let message = "the interior point method solves losses other than squares by itself, and is not to be asked for";
             return Err(Error::Option(message.into()));
         }
         if !inside(self.rank_tol) {

@@ -87,14 +87,14 @@ pub use render::printable::printable;
 pub use render::rows::table_of_rows;
 pub use render::{json, render};
 pub use report::{
-    Accuracy, CvErrorReport, CvReport, DescentReport, Details, FitReport, InputRecord, PenalizedReport,
-    PenaltyRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings,
+    Accuracy, CvErrorReport, CvReport, DescentReport, Details, ExactReport, FitReport, InputRecord,
+    PenalizedReport, PenaltyRecord, REPORT_SCHEMA_VERSION, SolverReport, Timings,
 };
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};
 pub use request::regression::Regression;
 
-pub use streamreg_core::iterative::{LearningRate, Loss, Phase, Precondition, Start, TracePoint};
+pub use streamreg_core::iterative::{GapBasis, LearningRate, Loss, Phase, Precondition, Start, TracePoint};
 pub use streamreg_core::{
     Choice, Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut,
     Level, Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger,
@@ -117,7 +117,7 @@ pub use {arrow_array, arrow_schema};
 /// Iterative solvers, driven by hand over blocks of one's own: start at [`Sgd`](iterative::Sgd).
 pub mod iterative {
     pub use streamreg_core::iterative::{
-        Cg, ColumnSummaries, Curvature, FullGradient, Gd, GdStart, Next, Penalties, Population, Sample,
+        Cg, ColumnSummaries, Curvature, FullGradient, Gd, GdStart, Goal, Next, Penalties, Population, Sample,
         Scaling, Sgd, SgdOptions, Standardizer, Tuned,
     };
     pub use streamreg_core::{Accumulator, Coding, Column, Design, DesignBlock, Layout, RowIds};

@@ -1,4 +1,4 @@
-"""The minima that tests/descent.rs holds, by solvers of others on the data that the test makes.
+"""The minima that tests/iterative.rs holds, by solvers of others on the data that the test makes.
 
     oracles.py > oracles.json
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::iterative::curvature::Curvature;
+use crate::iterative::loss::Loss;
 use crate::iterative::penalty::Penalties;
 use crate::iterative::sums::GradientSums;
 
@@ -10,13 +11,84 @@ use crate::iterative::sums::GradientSums;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Certificate {
-    /// What is left to gain, relative to the objective, if the curvature is right: `g'H^-1 g / 2`.
+    /// What is left to gain of the loss that was asked for, relative to the objective, by what `basis` says.
     pub gap: f64,
+    /// What that rests on.
+    pub basis: GapBasis,
+    /// What is left to gain of the loss with its kinks rounded, relative to the objective, if the curvature is right: `g'H^-1 g /
+    /// 2`.
+    pub descent: f64,
+    /// What rounding the kinks may hide, relative to the objective.
+    pub slack: f64,
     /// Root mean square of the gradient by standardised parameters; of absolute values that of the smallest subgradient.
     pub gradient_norm: f64,
     /// The largest distance of a coefficient from the minimum, in its standard errors; of squares without a penalty, where
     /// the curvature is that of a sample.
     pub distance: Option<f64>,
+}
+
+/// What a gap rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GapBasis {
+    /// Gradient and curvature, of losses without kinks.
+    #[default]
+    Curvature,
+    /// A bound by duality: the slopes of the rounded loss, and what the gradient leaves.
+    Duality,
+    /// The minimum itself, from all rows in memory.
+    Minimum,
+}
+
+/// When a point is near enough to the minimum.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    kinked: bool,
+    minimum: Option<f64>,
+    /// The gap that was asked for.
+    asked: Option<f64>,
+    /// What may be left to gain of an objective without kinks.
+    smooth: f64,
+}
+
+/// What may be left to gain where kinks are rounded: of a known minimum, and of a bound.
+const KNOWN: f64 = 1e-5;
+const BOUND: f64 = 1e-4;
+
+impl Goal {
+    /// The gap `asked`, or for `loss` what is usual: `smooth` without kinks. `minimum` is that of the objective, where it is
+    /// known.
+    pub fn new(loss: Loss, minimum: Option<f64>, asked: Option<f64>, smooth: f64) -> Self {
+        Self { kinked: !loss.is_smooth(), minimum, asked, smooth }
+    }
+
+    /// The least objective, where it is known.
+    pub(super) fn minimum(&self) -> Option<f64> {
+        self.minimum
+    }
+
+    /// The gap that is near enough.
+    pub fn tolerance(&self) -> f64 {
+        self.asked.unwrap_or(match (self.kinked, self.minimum) {
+            (false, None) => self.smooth,
+            (false, Some(_)) => self.smooth.max(1e-9),
+            (true, Some(_)) => KNOWN,
+            (true, None) => BOUND,
+        })
+    }
+
+    /// Whether a point is near enough. A bound by duality is met long before a fit stands still.
+    pub fn is_reached(&self, certificate: &Certificate) -> bool {
+        let still = self.asked.is_some() || self.minimum.is_some() || certificate.descent <= self.smooth;
+        certificate.gap <= self.tolerance() && (still || !self.kinked)
+    }
+
+    /// Whether only sharper kinks bring a point nearer.
+    pub fn wants_sharper(&self, certificate: &Certificate) -> bool {
+        let Certificate { gap, descent, slack, .. } = *certificate;
+        self.kinked && gap > self.tolerance() && descent <= 0.05 * gap && slack >= 0.25 * gap
+    }
 }
 
 /// The share of the variance of the response below which residuals are rounding.
@@ -29,8 +101,10 @@ impl Certificate {
         penalties: &Penalties,
         point: &[f64],
         sums: &GradientSums,
-        squares: bool,
+        loss: Loss,
+        minimum: Option<f64>,
     ) -> Self {
+        let squares = loss == Loss::Squared;
         let mut gradient = sums.gradient.clone();
         penalties.add_gradient(point, &mut gradient);
         let step = curvature.newton(point, &gradient, penalties);
@@ -45,7 +119,13 @@ impl Certificate {
         };
         // Of a perfect fit nothing is left but rounding.
         let objective = (sums.loss + penalties.value(point)).max(NEGLIGIBLE * (0.5 * sums.response_squares));
-        let gap = if objective > 0.0 { gain.max(0.0) / objective } else { gain.max(0.0) };
+        let share = |gain: f64| if objective > 0.0 { gain.max(0.0) / objective } else { gain.max(0.0) };
+        let descent = share(gain);
+        let (gap, basis) = match minimum {
+            Some(minimum) => (share(sums.loss + penalties.value(point) - minimum), GapBasis::Minimum),
+            None if loss.is_smooth() => (descent, GapBasis::Curvature),
+            None => (share(sums.slack) + 2.0 * descent, GapBasis::Duality),
+        };
         let mut smallest = gradient;
         penalties.minimal_subgradient(point, &mut smallest);
         let exact = squares && penalties.is_empty() && matches!(curvature, Curvature::Sample { .. });
@@ -57,7 +137,14 @@ impl Certificate {
                 step.iter().enumerate().map(|(j, d)| d.abs() / (variance * curvature.inverse_at(j)).sqrt());
             each.fold(0.0, f64::max)
         });
-        Self { gap, gradient_norm: root_mean_square(&smallest), distance }
+        Self {
+            gap,
+            basis,
+            descent,
+            slack: share(sums.slack),
+            gradient_norm: root_mean_square(&smallest),
+            distance,
+        }
     }
 }
 

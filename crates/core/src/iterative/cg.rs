@@ -2,6 +2,7 @@
 
 use crate::iterative::certificate::Certificate;
 use crate::iterative::curvature::Curvature;
+use crate::iterative::loss::Loss;
 use crate::iterative::options::Next;
 use crate::iterative::penalty::Penalties;
 use crate::iterative::sums::GradientSums;
@@ -81,7 +82,8 @@ impl Cg {
     /// Takes the sums of a pass. At the end the point is the best one, and the certificate is its own, or that of the last
     /// one where both are as good as float64 makes them.
     pub fn advance(&mut self, sums: &GradientSums) -> Next {
-        let certificate = Certificate::new(&self.metric, &self.penalties, &self.point, sums, true);
+        let certificate =
+            Certificate::new(&self.metric, &self.penalties, &self.point, sums, Loss::Squared, None);
         let gap = certificate.gap;
         self.certificate = Some(certificate);
         let better = self.best.as_ref().is_none_or(|(best, _)| gap < 0.5 * best);

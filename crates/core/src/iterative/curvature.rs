@@ -44,9 +44,11 @@ pub enum Curvature {
 }
 
 impl Curvature {
-    /// Whether a sample is large enough for the matrix.
-    pub(super) fn affordable(sample: &RowBlock, parameters: usize) -> bool {
-        parameters <= MAX_MATRIX && sample.rows() >= ROWS_A_COLUMN * parameters
+    /// Whether a sample is large enough for the matrix: one of all rows is, but for sparse ones.
+    pub(super) fn affordable(sample: &RowBlock, parameters: usize, all: bool) -> bool {
+        let dense = matches!(sample.features, Features::Dense { .. });
+        let known = all && dense && sample.rows() >= parameters;
+        parameters <= MAX_MATRIX && (known || sample.rows() >= ROWS_A_COLUMN * parameters)
     }
 
     /// The matrix of the sample, where every row counts `factors`.

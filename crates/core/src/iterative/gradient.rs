@@ -26,6 +26,7 @@ pub struct FullGradient<'a> {
 enum Sum {
     Weight,
     Loss,
+    Slack,
     Squares,
     Absolute,
     Response,
@@ -34,7 +35,7 @@ enum Sum {
     HeldOutLoss,
 }
 
-const SUMS: usize = 8;
+const SUMS: usize = 9;
 
 struct Totals {
     rows: u64,
@@ -84,6 +85,7 @@ impl<'a> FullGradient<'a> {
             rows,
             weight,
             loss: sum(Sum::Loss) / weight,
+            slack: sum(Sum::Slack) / weight,
             gradient: gradient.means(weight),
             product: self.direction.map(|_| product.means(weight)),
             squares: sum(Sum::Squares) / weight,
@@ -116,7 +118,8 @@ impl Work {
             }
             totals.rows += 1;
             self.factors[row] = -w * run.loss.slope(r);
-            let more = [w, w * run.loss.value(r), w * r * r, w * r.abs(), w * y, w * y * y];
+            let more =
+                [w, w * run.loss.value(r), w * run.loss.slack(r), w * r * r, w * r.abs(), w * y, w * y * y];
             sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         }
         totals.scalars.add(&sums);

@@ -141,6 +141,21 @@ impl Smoothed {
         }
     }
 
+    /// What the slope is worth less than the loss with its kinks: `loss(r) - d r + conjugate(d)` for the slope `d`, never negative
+    /// (Fenchel & Young). Its mean bounds what a point costs above the minimum, but for what the gradient leaves.
+    #[inline(always)]
+    pub fn slack(self, r: f64) -> f64 {
+        match self.loss {
+            _ if self.width <= 0.0 => 0.0,
+            Loss::Quantile { .. } => (self.loss.value(r) - self.slope(r) * r).max(0.0),
+            Loss::EpsilonInsensitive { epsilon } => {
+                let d = self.slope(r);
+                (self.loss.value(r) - (d * r - epsilon * d.abs())).max(0.0)
+            }
+            _ => 0.0,
+        }
+    }
+
     /// The second derivative.
     #[inline(always)]
     pub fn curvature(self, r: f64) -> f64 {

@@ -30,6 +30,7 @@
 //! | `gradient`, `sums` | the gradient of all rows |
 //! | `gd`, `cg` | the methods that take nothing else |
 //! | `certificate` | how far the minimum is |
+//! | `exact` | the minimum itself, of rows that fit into memory |
 //! | `trace` | what is told on the way |
 
 mod certificate;
@@ -37,6 +38,7 @@ mod cg;
 mod column_summaries;
 mod combination;
 mod curvature;
+mod exact;
 mod gd;
 mod gradient;
 mod keys;
@@ -56,10 +58,11 @@ mod tests;
 mod trace;
 mod tuning;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, GapBasis, Goal};
 pub use cg::Cg;
 pub use column_summaries::ColumnSummaries;
 pub use curvature::Curvature;
+pub use exact::{CollectedRows, DependentColumn, ExactFit, MAX_EXACT_COLUMNS, RowCollector};
 pub use gd::{Gd, GdStart};
 pub use gradient::FullGradient;
 pub use keys::key_below;

@@ -70,6 +70,8 @@ pub enum Next {
     Epoch,
     /// The gradient of all rows at [`Sgd::parameters`](crate::iterative::Sgd::parameters), for [`Sgd::set_gradient`](crate::iterative::Sgd::set_gradient).
     Gradient,
+    /// Sharper kinks, for [`Sgd::sharpen`](crate::iterative::Sgd::sharpen): more cannot be gained with these.
+    Sharpen,
     /// Nothing: what was asked for is reached.
     Done,
 }

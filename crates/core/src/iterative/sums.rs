@@ -16,6 +16,8 @@ pub struct GradientSums {
     pub gradient: Vec<f64>,
     /// Mean product of the Hessian of the squared loss with a direction, where one was given: `X'WX p / W`.
     pub product: Option<Vec<f64>>,
+    /// Mean of [`Smoothed::slack`](crate::iterative::Smoothed::slack): what rounding the kinks may hide.
+    pub slack: f64,
     /// Mean squared residual.
     pub squares: f64,
     /// Mean absolute residual.

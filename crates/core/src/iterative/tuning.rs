@@ -2,11 +2,13 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::iterative::curvature::{Curvature, factors, total_weight};
+use crate::iterative::exact::{CollectedRows, ExactFit};
 use crate::iterative::loss::{Loss, Smoothed};
 use crate::iterative::options::{Population, Precondition, SgdOptions, Start};
 use crate::iterative::penalty::Penalties;
 use crate::iterative::random::Shuffle;
 use crate::iterative::rows::{Features, RowBlock};
+use crate::iterative::scaling::Scaling;
 use crate::iterative::schedule::LearningRate;
 use crate::iterative::standardizer::Sample;
 
@@ -15,6 +17,10 @@ const ROWS_A_COLUMN: usize = 20;
 
 /// Most Newton steps.
 const MOST_STEPS: usize = 60;
+
+/// Most columns, and bytes, of a sample of all rows that is fitted exactly.
+const MOST_EXACT: usize = 100;
+const EXACT_BYTES: u64 = 64 << 20;
 
 /// Rows of a batch of dense rows.
 const BATCH_ROWS: usize = 512;
@@ -26,6 +32,8 @@ pub struct Tuned {
     pub loss: Smoothed,
     /// What to precondition with.
     pub curvature: Curvature,
+    /// What tells how far the minimum is.
+    pub judge: Curvature,
     /// The fit to the sample; zeros where it is too small for one.
     pub(super) fit: Vec<f64>,
     /// The largest curvature of a batch, times the inverse of the curvature.
@@ -55,8 +63,22 @@ impl Tuned {
         let Population { rows, parameters } = population;
         let batch_rows = options.batch_rows.unwrap_or_else(|| batch_rows(&sample.rows, parameters, rows));
         let matrix = options.precondition == Precondition::Auto && auto;
+        let all = sample.rows.rows() as u64 >= rows;
         let precondition = options.precondition != Precondition::Scale && auto;
-        Ok(Tuning { sample, loss, penalties, parameters, rows, batch_rows, matrix, precondition }.tune())
+        Ok(Tuning { sample, loss, penalties, parameters, rows, batch_rows, matrix, precondition, all }.tune())
+    }
+
+    /// What is known of a fit under way.
+    pub(super) fn at(
+        loss: Smoothed,
+        curvature: &Curvature,
+        judge: &Curvature,
+        mean_weight: f64,
+        batch_rows: usize,
+    ) -> Self {
+        let (fit, largest, largest_plain) = (Vec::new(), 0.0, 0.0);
+        let (curvature, judge) = (curvature.clone(), judge.clone());
+        Self { loss, curvature, judge, fit, largest, largest_plain, batch_rows, mean_weight }
     }
 
     /// The mean weight of a row; 1 where there are none.
@@ -87,6 +109,28 @@ impl Tuned {
         }
     }
 
+    /// Rounds kinks over a quarter of the width, and takes curvatures of the sample at a point anew.
+    pub fn sharpen(&mut self, sample: &Sample, penalties: &Penalties, point: &[f64]) {
+        let parameters = point.len();
+        self.loss.width = (0.25 * self.loss.width).max(1e-12);
+        self.fit = point.to_vec();
+        let (_, factors) = factors(&sample.rows, self.loss, point);
+        let anew = |old: &Curvature| match old {
+            Curvature::Sample { .. } => Curvature::of_sample(&sample.rows, &factors, penalties, parameters),
+            Curvature::Diagonal { .. } => {
+                Curvature::diagonal(sample, &factors, penalties, parameters, Some(self.batch_rows))
+            }
+            Curvature::Scale => Curvature::Scale,
+        };
+        self.judge = anew(&self.judge);
+        self.curvature = anew(&self.curvature);
+        let weight = self.mean_weight();
+        let largest = |curvature: &Curvature| {
+            curvature.largest(&sample.rows, &factors, weight, penalties, parameters, self.batch_rows)
+        };
+        (self.largest, self.largest_plain) = (largest(&self.curvature), largest(&Curvature::Scale));
+    }
+
     /// What every column's own curvature in a sample is.
     pub fn diagonal(&self, sample: &Sample, penalties: &Penalties) -> Curvature {
         let factors = self.most_curved(&sample.rows);
@@ -103,7 +147,16 @@ impl Tuned {
     /// as at the fit to the sample.
     fn most_curved(&self, sample: &RowBlock) -> Vec<f64> {
         let loss = if self.loss.loss.is_smooth() { Loss::Squared.into() } else { self.loss };
-        factors(sample, loss, &self.fit).1
+        let mut own = factors(sample, loss, &self.fit).1;
+        // Where next to no row is near a kink, steps would have no bounds.
+        let most = 0.5 / self.loss.width;
+        let few = (1e-4 * total_weight(sample)).max(2.0 * self.fit.len() as f64 * self.mean_weight());
+        if !self.loss.loss.is_smooth() && own.iter().sum::<f64>() < most * few {
+            own.iter_mut()
+                .enumerate()
+                .for_each(|(row, own)| *own = own.max(0.02 * most * sample.weight(row)));
+        }
+        own
     }
 }
 
@@ -141,14 +194,17 @@ struct Tuning<'a> {
     matrix: bool,
     /// Whether to precondition at all.
     precondition: bool,
+    /// Whether the sample are all rows.
+    all: bool,
 }
 
 impl Tuning<'_> {
     fn tune(&self) -> Tuned {
         let sample = &self.sample.rows;
-        let matrix = self.matrix && Curvature::affordable(sample, self.parameters);
+        let affordable = Curvature::affordable(sample, self.parameters, self.all);
+        let matrix = self.matrix && affordable;
         let mut fit = Fit { point: vec![0.0; self.parameters], loss: Loss::Squared.into() };
-        if matrix && sample.rows() >= ROWS_A_COLUMN * self.parameters {
+        if matrix && (self.all || sample.rows() >= ROWS_A_COLUMN * self.parameters) {
             fit.improve(self);
         }
         fit.loss = self.smoothed(&fit.point, 0.0);
@@ -164,6 +220,15 @@ impl Tuning<'_> {
                 Some(self.batch_rows),
             ),
         };
+        let judge = match (&curvature, affordable) {
+            (Curvature::Scale | Curvature::Diagonal { .. }, true) => {
+                Curvature::of_sample(sample, &factors, self.penalties, self.parameters)
+            }
+            (Curvature::Scale, false) => {
+                Curvature::diagonal(self.sample, &factors, self.penalties, self.parameters, None)
+            }
+            _ => curvature.clone(),
+        };
         let mean_weight = total_weight(sample) / sample.rows().max(1) as f64;
         let largest = |curvature: &Curvature, rows: usize| {
             curvature.largest(sample, &factors, mean_weight, self.penalties, self.parameters, rows)
@@ -171,7 +236,7 @@ impl Tuning<'_> {
         let largest_plain = largest(&Curvature::Scale, self.batch_rows);
         let largest = if self.precondition { largest(&curvature, self.batch_rows) } else { largest_plain };
         let (loss, batch_rows) = (fit.loss, self.batch_rows);
-        Tuned { loss, curvature, fit: fit.point, largest, largest_plain, batch_rows, mean_weight }
+        Tuned { loss, curvature, judge, fit: fit.point, largest, largest_plain, batch_rows, mean_weight }
     }
 
     /// The loss with kinks rounded over a width that shrinks with the number of rows, but not below that of all rows, by
@@ -201,6 +266,21 @@ struct Fit {
 impl Fit {
     /// Newton's method: first for squares, then for the loss, whose kinks become sharper step by step.
     fn improve(&mut self, tuning: &Tuning<'_>) {
+        let sample = &tuning.sample.rows;
+        let columns = sample.columns();
+        let small = CollectedRows::bytes(sample.rows() as u64, columns) <= EXACT_BYTES;
+        if tuning.all && tuning.loss != Loss::Squared && columns <= MOST_EXACT && small {
+            let scaling = Scaling {
+                centres: vec![0.0; columns],
+                scales: vec![1.0; columns],
+                response_centre: 0.0,
+                response_scale: 1.0,
+                intercept: tuning.parameters > columns,
+            };
+            let rows = CollectedRows::of_block(sample);
+            self.point = ExactFit::new(rows, &scaling, tuning.loss, tuning.penalties).parameters;
+            return;
+        }
         let mut least = 1.0;
         self.step(tuning);
         for _ in 0..MOST_STEPS {

@@ -7,6 +7,7 @@
 mod bread;
 mod jackknife;
 mod kind;
+mod loss;
 mod meat;
 mod robust;
 mod small_sample;
@@ -14,6 +15,7 @@ mod summary;
 
 pub use self::bread::Bread;
 pub use self::kind::Vcov;
+pub use self::loss::{LossInference, LossTerms, LossVcov, loss_has_vcov, loss_inference};
 pub use self::meat::{Meat, Sizes};
 pub use self::small_sample::SmallSample;
 pub use self::summary::{ClusterCount, VcovSummary};

@@ -58,6 +58,16 @@ impl fmt::Display for Aliased {
 }
 
 impl Aliased {
+    /// A relation that was found elsewhere.
+    pub fn new(
+        term: String,
+        depends_on: Vec<String>,
+        coefficients: Vec<f64>,
+        relative_residual: f64,
+    ) -> Self {
+        Self { term, depends_on, coefficients, relative_residual, levels_of: None }
+    }
+
     fn levels_text(&self) -> &str {
         self.levels_of.as_deref().unwrap_or_default()
     }

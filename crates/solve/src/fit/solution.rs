@@ -27,11 +27,18 @@ pub struct Covariance {
     pub fitted: FittedVariance,
 }
 
+impl Covariance {
+    /// That of the terms at some positions, without what intervals of predictions need.
+    pub(crate) fn plain(terms: Vec<usize>, values: Vec<f64>, vcov: VcovSummary) -> Self {
+        Self { terms, values, vcov, fitted: FittedVariance::default() }
+    }
+}
+
 /// The variance of the fitted value at a row `x`: `z' M z` with `z = T' (x - means)`.
 ///
 /// A covariance has the condition number of the design squared, and in `x' V x` it cancels; a root of it has the number itself.
 /// So the root is kept, and what stands between it and its transpose.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FittedVariance {
     /// `T`, row-major, a row a term in [`Covariance::terms`]. Beside `means` its first row and column are those of the constant

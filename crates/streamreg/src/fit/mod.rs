@@ -65,6 +65,7 @@ fn reports<R: Rows>(
         }
         Route::Penalized { asked, folds } => penalized::fit(&plan, asked, folds.as_ref(), passes),
         Route::Iterative { solver, asked } => iterative::fit(&plan, solver, &asked, passes),
+        Route::Loss { asked } => iterative::fit_loss(&plan, asked, passes),
     }
 }
 

@@ -3,12 +3,13 @@
 //! What is counted is what the system counts as resident at the peak. Parts that depend on columns, threads and pages are known;
 //! what a level costs was measured, and holds within half as much again.
 
+use streamreg_core::iterative::CollectedRows;
 use streamreg_core::{Design, Precision, TableSize, block_rows};
 use streamreg_reader::parquet::reads_column_wise;
 use streamreg_reader::{Source, Summary};
 
 use super::levels::LevelEstimate;
-use crate::plan::limits::{MAX_DOUBLE_DOUBLE, state_bytes};
+use crate::plan::limits::{MAX_COLLECTED_BYTES, MAX_DOUBLE_DOUBLE, state_bytes};
 
 /// The program itself, and what every run allocates.
 const PROCESS: u64 = 17 << 20;
@@ -92,6 +93,8 @@ pub(super) enum Work {
     Factor,
     /// Pass by pass.
     Steps,
+    /// All rows in memory if there is room for them, else pass by pass.
+    Collected,
 }
 
 /// What a fit will take: `levels` are those of its categories, one by one, then those of its tables.
@@ -127,6 +130,14 @@ pub(super) fn of_fit(
         }
         Work::Factor => ((2 * threads + 1) * 8 * columns * columns, 0, matrices(columns, 8)),
         Work::Steps => ((threads + 2) * sample_bytes(columns), 0, 3 * sample_bytes(columns)),
+        Work::Collected => {
+            let rows = CollectedRows::bytes(reading.rows, columns as usize).min(MAX_COLLECTED_BYTES);
+            (
+                (threads + 2) * sample_bytes(columns),
+                0,
+                (sample_bytes(columns) + rows).max(3 * sample_bytes(columns)),
+            )
+        }
     };
     PROCESS + known + (reads + during).max(kept + solving + reports)
 }

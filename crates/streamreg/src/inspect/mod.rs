@@ -207,6 +207,7 @@ fn of_fit(source: &dyn Source, fit: &Regression, execution: &Execution) -> Resul
         None => sums(1, 0),
         Some(Route::Penalized { asked, .. }) => sums(1 + asked.cv.as_ref().map_or(0, |cv| cv.folds), 0),
         Some(Route::Iterative { .. }) => Work::Steps,
+        Some(Route::Loss { .. }) => Work::Collected,
         Some(Route::Direct { at_once: true, .. }) => Work::Factor,
         Some(Route::Direct { inferred, folds, .. }) => {
             absorbs = !inferred.needs_columns(&spec);

@@ -110,13 +110,15 @@ impl Model {
                 None => report.coefficients.clone(),
             },
             wide,
-            covariance: report.covariance.clone(),
+            // Intervals of predictions are those of least squares.
+            covariance: report.covariance.clone().filter(|_| report.exact().is_none()),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
             penalty: match &report.details {
                 Details::LeastSquares => None,
                 Details::Penalized(penalized) => Some(PenaltyRecord::of(penalized)),
                 Details::Iterative(descent) => descent.penalty.clone(),
+                Details::Exact(exact) => exact.penalty.clone(),
             },
             conf_level: report.conf_level,
             ledger: report.ledger.clone(),

@@ -27,6 +27,9 @@ pub(crate) const MAX_CLUSTER_BYTES: usize = 1 << 30;
 /// Most numbers of the rows before, lags times columns: twice as many are kept of every partition.
 pub(crate) const MAX_LAGGED: usize = 1_000_000;
 
+/// Bytes that all rows may take, with what solves them, for losses other than squares to be minimised exactly.
+pub(crate) const MAX_COLLECTED_BYTES: u64 = 128 << 20;
+
 /// Bytes that the sums of all folds may take while they are made.
 const MAX_FOLD_BYTES: usize = 1 << 30;
 

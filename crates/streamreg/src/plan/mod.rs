@@ -48,6 +48,8 @@ pub(crate) enum Route<'a> {
     Penalized { asked: &'a Penalization, folds: Option<RowIdPlan> },
     /// Pass by pass.
     Iterative { solver: Solver, asked: Cow<'a, Descent> },
+    /// A loss other than squares, by a solver of the program's choice: exactly, if the rows fit into memory.
+    Loss { asked: &'a Descent },
 }
 
 impl<'a> Plan<'a> {
@@ -61,7 +63,9 @@ impl<'a> Plan<'a> {
         source: Option<&dyn Source>,
     ) -> Result<(Self, Route<'a>)> {
         let mut plan = Self::any(regression, rows, source);
-        let route = if let Some(solver) = plan.iterative_solver()? {
+        let route = if let Some(asked) = plan.asked_loss() {
+            plan.loss(asked)?
+        } else if let Some(solver) = plan.iterative_solver()? {
             plan.iterative(solver)?
         } else if let Some(asked) = &regression.penalization {
             plan.check_penalized(asked)?;
@@ -70,7 +74,7 @@ impl<'a> Plan<'a> {
             plan.direct()?
         };
         refuse_unused(&plan, Way::from(&route))?;
-        if plan.is_triangular() || matches!(route, Route::Iterative { .. }) {
+        if plan.is_triangular() || matches!(route, Route::Iterative { .. } | Route::Loss { .. }) {
             // Of the sums only the levels are needed, and what the weights sum to.
             plan.precision = Precision::Float;
         }
@@ -278,6 +282,33 @@ impl<'a> Plan<'a> {
         Ok(spec.terms.len() > MAX_COLUMNS && spec.by.is_empty() && spec.responses.len() == 1)
     }
 
+    /// What was asked for, if it is a loss other than squares and no solver.
+    fn asked_loss(&self) -> Option<&'a Descent> {
+        let regression = self.regression;
+        let wide = regression.base.sparse.is_some() || regression.base.hash_bits.is_some();
+        let free = self.options().solver == Solver::Auto && !wide;
+        regression.descent.as_ref().filter(|descent| free && descent.loss != Loss::Squared)
+    }
+
+    fn loss(&self, asked: &'a Descent) -> Result<Route<'a>> {
+        let refuse = |message: String| Err(Error::invalid_request(message));
+        asked.validate(Solver::Sgd)?;
+        if let Some(what) = asked.of_steps() {
+            return refuse(format!(
+                "{what} would have no effect: losses other than squares are minimised exactly unless the solver sgd or gd is \
+                 asked for"
+            ));
+        }
+        self.options().validate()?;
+        self.regression.inference.check_loss(
+            asked.loss,
+            self.regression.penalization.is_some(),
+            &self.spec(&[])?.0,
+        )?;
+        self.check_passes(|message| format!("a loss other than squares {message}"))?;
+        Ok(Route::Loss { asked })
+    }
+
     fn iterative(&self, solver: Solver) -> Result<Route<'a>> {
         let unasked = || Cow::Owned(Descent::default());
         let asked = self.regression.descent.as_ref().map_or_else(unasked, Cow::Borrowed);
@@ -287,14 +318,25 @@ impl<'a> Plan<'a> {
     }
 
     fn check_iterative(&self, solver: Solver) -> Result<()> {
-        let refuse = |message: &str| Err(Error::invalid_request(format!("the solver {} {message}", solver)));
+        let what = |message: &str| format!("the solver {solver} {message}");
+        let refuse = |message: &str| Err(Error::invalid_request(what(message)));
+        if self.regression.inference.is_asked() {
+            return refuse("has no standard errors: neither covariances nor tests");
+        }
+        let ratio = self.regression.penalization.as_ref().map_or(0.0, |p| p.form.penalty.l1_ratio());
+        if solver == Solver::Cg && ratio > 0.0 {
+            return refuse("minimises squares: a penalty on absolute values takes sgd or gd");
+        }
+        self.check_passes(what)
+    }
+
+    /// Checks what a fit needs that reads the data more than once, and what it has no place for.
+    fn check_passes(&self, what: impl Fn(&str) -> String) -> Result<()> {
+        let refuse = |message: &str| Err(Error::invalid_request(what(message)));
         if !self.reopens {
             return refuse(
                 "reads the data more than once, and they come as a stream that cannot be read again",
             );
-        }
-        if self.regression.inference.is_asked() {
-            return refuse("has no standard errors: neither covariances nor tests");
         }
         if self.regression.cross_validation.is_some() {
             return refuse(
@@ -308,9 +350,6 @@ impl<'a> Plan<'a> {
             }
             if penalization.form.plain(1.0, 1.0).is_none() {
                 return refuse("takes penalties in the units of the data: the penalty scale must be sklearn");
-            }
-            if solver == Solver::Cg && penalization.form.penalty.l1_ratio() > 0.0 {
-                return refuse("minimises squares: a penalty on absolute values takes sgd or gd");
             }
         }
         let (spec, _) = self.spec(&[])?;

@@ -13,6 +13,7 @@ pub(super) enum Way {
     Direct,
     Penalized,
     Iterative,
+    Loss,
     Groups,
 }
 
@@ -22,6 +23,7 @@ impl From<&Route<'_>> for Way {
             Route::Direct { .. } => Self::Direct,
             Route::Penalized { .. } => Self::Penalized,
             Route::Iterative { .. } => Self::Iterative,
+            Route::Loss { .. } => Self::Loss,
         }
     }
 }
@@ -98,6 +100,13 @@ fn no_effect(said: Said, way: Way, solver: Solver) -> Option<&'static str> {
         (Said::RankTol | Said::Collinear, Way::Iterative) => {
             Some("an iterative solver sets no column aside: collinear ones share a coefficient")
         }
+        (Said::RankTol | Said::Collinear, Way::Loss) => Some(
+            "of losses other than squares the later of dependent columns is set aside, by a rule of its own",
+        ),
+        (Said::Precision, Way::Loss) => {
+            Some("losses other than squares are minimised in float64; exact sums are those of least squares")
+        }
+        (Said::NoEscalate, Way::Loss) => Some("only least squares read the data a second time by themselves"),
         (Said::ConfLevel, Way::Penalized) => {
             Some("penalised estimates have no standard errors, and no intervals")
         }

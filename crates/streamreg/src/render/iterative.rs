@@ -1,6 +1,6 @@
 //! Iterative fits for people: no standard errors, but how they came about and how far it still is.
 
-use streamreg_core::iterative::Loss;
+use streamreg_core::iterative::{GapBasis, Loss};
 use streamreg_solve::Solver;
 
 use super::number::{count, optional, short};
@@ -8,7 +8,11 @@ use crate::report::{DescentReport, FitReport};
 
 /// The lines below the table.
 pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String> {
-    let state = if descent.converged { "Converged" } else { "NOT CONVERGED" };
+    let state = match (descent.converged, descent.stopped_early) {
+        (true, _) => "Converged",
+        (false, true) => "Stopped early",
+        (false, false) => "NOT CONVERGED",
+    };
     let solver = report.solver.used;
     let batches = descent.batch_size.map_or(String::new(), |rows| format!(" of {} rows", count(rows as u64)));
     let mut lines = vec![format!(
@@ -32,14 +36,7 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
     if let Some(held_out) = descent.held_out_loss {
         lines.push(format!("Held out: {} rows, mean loss {}", count(descent.held_out_rows), short(held_out)));
     }
-    let distance = descent.distance.map_or(String::new(), |distance| {
-        format!(", every coefficient within about {} standard errors of the exact one", two(distance))
-    });
-    lines.push(format!(
-        "Left to gain: about {} of the objective (gradient norm {}){distance}",
-        two(descent.gap),
-        two(descent.gradient_norm)
-    ));
+    lines.push(left_to_gain(descent));
     let step = descent.step.map_or(String::new(), |step| format!(", step {}", two(step)));
     // Conjugate gradients find the length of every step.
     let rate = match report.solver.used {
@@ -61,8 +58,26 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
     lines
 }
 
+/// How far the minimum is.
+fn left_to_gain(descent: &DescentReport) -> String {
+    let distance = descent.distance.map_or(String::new(), |distance| {
+        format!(", every coefficient within about {} standard errors of the exact one", two(distance))
+    });
+    let basis = match descent.gap_basis {
+        GapBasis::Minimum => ", beside the exact minimum",
+        GapBasis::Duality => ", bounded by duality",
+        _ => "",
+    };
+    let about = if descent.gap_basis == GapBasis::Minimum { "" } else { "about " };
+    format!(
+        "Left to gain: {about}{} of the objective{basis} (gradient norm {}){distance}",
+        two(descent.gap),
+        two(descent.gradient_norm)
+    )
+}
+
 /// What the mean loss is of.
-fn loss_name(loss: Loss) -> String {
+pub(super) fn loss_name(loss: Loss) -> String {
     match loss {
         Loss::Squared => "Mean squared error / 2".to_owned(),
         Loss::Huber { delta } => format!("Mean Huber loss (delta {})", short(delta)),
@@ -75,6 +90,6 @@ fn loss_name(loss: Loss) -> String {
 }
 
 /// A number with two digits.
-fn two(value: f64) -> String {
+pub(super) fn two(value: f64) -> String {
     if value == 0.0 { "0".into() } else { format!("{value:.1e}") }
 }

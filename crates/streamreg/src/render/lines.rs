@@ -13,7 +13,13 @@ const MOST_NAMES: usize = 10;
 
 /// Whether estimates have nothing beside them: neither standard errors nor tests.
 pub(super) fn is_bare(report: &FitReport) -> bool {
-    report.details != Details::LeastSquares
+    match &report.details {
+        Details::LeastSquares => false,
+        Details::Exact(_) => {
+            report.covariance.is_none() && report.coefficients.iter().all(|c| c.std_error.is_none())
+        }
+        _ => true,
+    }
 }
 
 /// What the data decided and what to beware of, a line each.
@@ -29,12 +35,23 @@ pub(super) fn ledger_lines(report: &FitReport) -> Vec<String> {
     if let Some(reason) = &report.solver.escalation {
         lines.push(format!("Solved by QR on a second pass: {}", printable(reason)));
     }
-    lines.extend(warnings(&report.warnings));
+    // That a fit did not converge is the first line below the table.
+    let others = report.warnings.iter().filter(|warning| warning.code != "not_converged" || !says_so(report));
+    lines.extend(others.map(warning));
     lines
 }
 
+/// Whether the summary says by itself that a fit did not converge.
+fn says_so(report: &FitReport) -> bool {
+    matches!(report.details, Details::Iterative(_) | Details::Exact(_))
+}
+
+fn warning(warning: &Warning) -> String {
+    format!("Warning: {}", printable(&warning.message))
+}
+
 pub(super) fn warnings(warnings: &[Warning]) -> impl Iterator<Item = String> {
-    warnings.iter().map(|w| format!("Warning: {}", printable(&w.message)))
+    warnings.iter().map(warning)
 }
 
 pub(super) fn dropped_rows(ledger: &RowLedger, reading: &ReadCounts) -> Vec<String> {

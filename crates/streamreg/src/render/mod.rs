@@ -5,6 +5,7 @@
 
 mod broom;
 pub(crate) mod columns;
+mod exact;
 pub(crate) mod format;
 pub(crate) mod groups;
 mod iterative;

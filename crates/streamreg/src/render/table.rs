@@ -7,7 +7,7 @@ use super::columns::{aligned, wrapped};
 use super::lines::{is_bare, notices};
 use super::number::{count, counted, optional, p_value, short, stars, t_value};
 use super::printable::printable;
-use super::{iterative, penalized};
+use super::{exact, iterative, penalized};
 use crate::report::{CvErrorReport, FitReport};
 
 pub(super) fn fit(report: &FitReport, width: Option<usize>) -> String {
@@ -127,6 +127,9 @@ pub(super) fn summary(report: &FitReport) -> Vec<String> {
     }
     if let Some(own) = report.descent() {
         return iterative::summary(report, own);
+    }
+    if let Some(own) = report.exact() {
+        return exact::summary(report, own);
     }
     let g = &report.glance;
     let mut lines = Vec::new();

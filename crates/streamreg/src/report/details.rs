@@ -2,13 +2,13 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize as DeriveSerialize};
-use streamreg_core::iterative::{LearningRate, Loss};
+use streamreg_core::iterative::{GapBasis, LearningRate, Loss};
 use streamreg_solve::TestError;
 use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, PenaltyForm, PenaltyScale};
 
 use crate::request::penalty::Penalization;
 
-/// How a fit came about. In JSON it is the key `penalized` or `descent` of the report, or none.
+/// How a fit came about. In JSON it is the key `penalized`, `descent` or `exact` of the report, or none.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Details {
@@ -18,6 +18,8 @@ pub enum Details {
     Penalized(Box<PenalizedReport>),
     /// By an iterative solver. There are no standard errors.
     Iterative(Box<DescentReport>),
+    /// A loss other than squares, exactly.
+    Exact(Box<ExactReport>),
 }
 
 impl Serialize for Details {
@@ -27,6 +29,7 @@ impl Serialize for Details {
             Self::LeastSquares => {}
             Self::Penalized(penalized) => map.serialize_entry("penalized", penalized)?,
             Self::Iterative(descent) => map.serialize_entry("descent", descent)?,
+            Self::Exact(exact) => map.serialize_entry("exact", exact)?,
         }
         map.end()
     }
@@ -38,10 +41,12 @@ impl<'de> Deserialize<'de> for Details {
         struct Keys {
             penalized: Option<Box<PenalizedReport>>,
             descent: Option<Box<DescentReport>>,
+            exact: Option<Box<ExactReport>>,
         }
-        let Keys { penalized, descent } = Keys::deserialize(deserializer)?;
+        let Keys { penalized, descent, exact } = Keys::deserialize(deserializer)?;
         let iterative = || descent.map(Self::Iterative);
-        Ok(penalized.map(Self::Penalized).or_else(iterative).unwrap_or(Self::LeastSquares))
+        let other = penalized.map(Self::Penalized).or_else(iterative).or_else(|| exact.map(Self::Exact));
+        Ok(other.unwrap_or(Self::LeastSquares))
     }
 }
 
@@ -163,12 +168,18 @@ pub struct DescentReport {
     pub step: Option<f64>,
     /// What steps are preconditioned with: `scale`, `diagonal` or `sample`.
     pub curvature: String,
-    /// Whether the tolerance was reached, or the loss of the rows held out got no better.
+    /// Whether the tolerance was reached.
     pub converged: bool,
+    /// Whether it ended before, because the loss of the rows held out got no better.
+    #[serde(default)]
+    pub stopped_early: bool,
     /// Why it ended.
     pub ended: String,
-    /// What is left to gain, relative to the objective, as gradient and curvature tell it.
+    /// What is left to gain of the loss that was asked for, relative to the objective.
     pub gap: f64,
+    /// What that rests on.
+    #[serde(default)]
+    pub gap_basis: GapBasis,
     /// The gap that was asked for.
     pub tolerance: f64,
     /// Root mean square of the gradient of the objective by standardised parameters.
@@ -182,6 +193,38 @@ pub struct DescentReport {
     pub held_out_rows: u64,
     /// The seed.
     pub seed: u64,
+    /// The penalty, where there is one.
+    pub penalty: Option<PenaltyRecord>,
+    /// Columns beside the constant.
+    pub columns: usize,
+    /// Coefficients that are not zero, the constant apart.
+    pub nonzero: usize,
+}
+
+/// How a loss other than squares was minimised over all rows at once.
+#[derive(Clone, Debug, PartialEq, DeriveSerialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExactReport {
+    /// What residuals cost.
+    pub loss: Loss,
+    /// The mean loss of the rows.
+    pub mean_loss: f64,
+    /// The same with the penalty: what was minimised.
+    pub objective: f64,
+    /// What the loss gains beside a constant alone, as a share: of quantiles R1 of Koenker & Machado (1999). Absent without an
+    /// intercept.
+    pub pseudo_r_squared: Option<f64>,
+    /// Mean absolute residual.
+    pub mae: f64,
+    /// Iterations of the interior point method.
+    pub iterations: usize,
+    /// What the objective exceeds its minimum by at most, as a share of it: the duality gap.
+    pub gap: f64,
+    /// Whether the gap is next to nothing.
+    pub converged: bool,
+    /// Of the standard errors of quantiles, half of the length over which the density of the residuals is taken, in the units of
+    /// the response.
+    pub bandwidth: Option<f64>,
     /// The penalty, where there is one.
     pub penalty: Option<PenaltyRecord>,
     /// Columns beside the constant.

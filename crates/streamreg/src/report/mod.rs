@@ -16,7 +16,9 @@ use streamreg_solve::{
     Aliased, Covariance, Fit, Glance, RankMargin, Solver, TermEstimate, VcovSummary, WaldTest, Warning,
 };
 
-pub use self::details::{CvErrorReport, CvReport, DescentReport, Details, PenalizedReport, PenaltyRecord};
+pub use self::details::{
+    CvErrorReport, CvReport, DescentReport, Details, ExactReport, PenalizedReport, PenaltyRecord,
+};
 use crate::error::{Error, Result};
 use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
@@ -372,6 +374,14 @@ impl FitReport {
     pub fn descent(&self) -> Option<&DescentReport> {
         match &self.details {
             Details::Iterative(descent) => Some(descent),
+            _ => None,
+        }
+    }
+
+    /// How a loss other than squares was minimised exactly, where one was.
+    pub fn exact(&self) -> Option<&ExactReport> {
+        match &self.details {
+            Details::Exact(exact) => Some(exact),
             _ => None,
         }
     }

@@ -1,7 +1,8 @@
 //! Standard errors that need the data a second time, and joint tests: what was asked for, and the pass.
 
+use streamreg_core::iterative::Loss;
 use streamreg_core::{ModelSpec, Term, WeightType};
-use streamreg_solve::{SmallSample, Vcov};
+use streamreg_solve::{SmallSample, Vcov, loss_has_vcov};
 
 use crate::error::{Error, Result};
 
@@ -81,6 +82,41 @@ impl Inference {
             ));
         }
         Ok(Inferred { asked: self, vcov, frequency })
+    }
+
+    /// Refuses what a loss other than squares has no standard errors for.
+    pub(crate) fn check_loss(&self, loss: Loss, penalized: bool, spec: &ModelSpec) -> Result<()> {
+        let wrong = |message: &str| Err(Error::invalid_request(message));
+        if !self.is_asked() {
+            return Ok(());
+        }
+        if penalized {
+            return wrong("penalised estimates have no standard errors: neither covariances nor tests");
+        }
+        if !self.tests.is_empty() {
+            return wrong("joint tests are for least squares, and not for other losses");
+        }
+        if spec.weights.as_ref().is_some_and(|w| w.kind != WeightType::Frequency) {
+            return wrong(
+                "with weights that are no counts of rows, losses other than squares have no standard errors",
+            );
+        }
+        let vcov = self.vcov.unwrap_or(Vcov::Iid);
+        if self.clusters.is_empty()
+            && self.small_sample == SmallSample::default()
+            && loss_has_vcov(loss, vcov)
+        {
+            return Ok(());
+        }
+        match loss {
+            Loss::Quantile { .. } => wrong(
+                "quantiles have the covariances iid (errors of one density) and hc1 (Powell's kernel), and no others",
+            ),
+            Loss::Huber { .. } => wrong(
+                "Huber's loss has the covariances iid (Huber's H1), hc0 and hc1 (sandwiches), and no others",
+            ),
+            _ => wrong("this loss has no standard errors: neither covariances nor tests"),
+        }
     }
 
     /// Whether anything was.

@@ -14,7 +14,8 @@ pub const LEAST_PASSES: usize = 3;
 /// Told every point of the learning curve, as it comes.
 pub type TraceFn = Arc<dyn Fn(&TracePoint) + Send + Sync>;
 
-/// How an iterative solver goes about its work: [`Solver::Sgd`], [`Solver::Gd`] or [`Solver::Cg`].
+/// The loss, and how an iterative solver goes about its work: [`Solver::Sgd`], [`Solver::Gd`] or [`Solver::Cg`]. Without one of
+/// them losses other than squares are minimised exactly, if the rows fit into memory ([`FitReport::exact`](crate::FitReport::exact)).
 ///
 /// ```
 /// use streamreg::{Descent, Loss, Regression, Solver};
@@ -24,7 +25,7 @@ pub type TraceFn = Arc<dyn Fn(&TracePoint) + Send + Sync>;
 /// let median = Descent::new().loss(Loss::Quantile { tau: 0.5 });
 /// let report = Regression::new("y").descent(median).fit_paths(&[&path])?;
 /// assert!((report.estimate("x").unwrap() - 3.0).abs() < 0.01);
-/// assert!(report.descent().unwrap().converged);
+/// assert!(report.exact().unwrap().gap < 1e-9);
 /// let exact = Regression::new("y").solver(Solver::Cg).fit_paths(&[&path])?;
 /// assert!((exact.estimate("x").unwrap() - 3.0).abs() < 0.01);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -146,6 +147,23 @@ impl Descent {
             Solver::Cg => 200,
             _ => 20,
         })
+    }
+
+    /// What was said of steps, if anything was.
+    pub(crate) fn of_steps(&self) -> Option<&'static str> {
+        let said = [
+            ("a number of epochs", self.passes.is_some()),
+            ("a tolerance", self.options.tolerance.is_some()),
+            ("a learning rate", self.options.rate != LearningRate::Auto),
+            ("momentum", self.options.momentum > 0.0),
+            ("a batch size", self.options.batch_rows.is_some()),
+            ("rows held out", self.held_out > 0.0),
+            ("patience", self.options.patience.is_some()),
+            ("a start", self.warm.is_some() || self.options.start != Start::Auto),
+            ("a preconditioner", self.options.precondition != Precondition::Auto),
+            ("a trace", self.trace.is_some()),
+        ];
+        said.into_iter().find(|(_, said)| *said).map(|(what, _)| what)
     }
 
     /// Checks what does not depend on the data.

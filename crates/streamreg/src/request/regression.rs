@@ -432,8 +432,9 @@ impl Regression {
         self
     }
 
-    /// Fits by an iterative solver, for designs too wide for cross-products and for other losses: that of
-    /// [`Regression::solver`], or where it is not said [`Solver::Sgd`], or for squares of very wide designs [`Solver::Cg`].
+    /// Fits another loss than squares, exactly where the rows fit into memory; or by the iterative solver of
+    /// [`Regression::solver`], for designs too wide for cross-products. Where none is said these go to [`Solver::Cg`], and losses
+    /// whose rows are too many to [`Solver::Sgd`].
     #[must_use]
     pub fn descent(mut self, descent: Descent) -> Self {
         self.descent = Some(descent);

@@ -16,7 +16,7 @@ use self::early_stop::EarlyStop;
 use self::recorder::{Recorder, is_due};
 use self::stepper::{Anchor, Course, Stepper};
 use crate::error::{Error, ErrorKind, Result};
-use crate::iterative::certificate::{Certificate, root_mean_square};
+use crate::iterative::certificate::{Certificate, Goal, root_mean_square};
 use crate::iterative::curvature::Curvature;
 use crate::iterative::loss::{Loss, Smoothed};
 use crate::iterative::options::{Next, Population, SgdOptions, Start};
@@ -34,6 +34,15 @@ const DIVERGED: f64 = 1e4;
 
 /// What an epoch with a given rate must gain unless said otherwise, as a share of the loss.
 const LEAST_GAIN: f64 = 1e-5;
+
+/// What may be left to gain at the end of a given rate, relative to the objective, so that it has converged.
+const GIVEN_RATE: f64 = 1e-4;
+
+/// Batches of the first epoch that each have a point of the learning curve.
+const EARLY_POINTS: u64 = 10;
+
+/// How often kinks are made sharper at most: then rounding is all that is left of them.
+const MOST_SHARPENED: usize = 20;
 
 /// Stochastic gradient descent under way. It can be saved at any time (it is [`Serialize`]), and goes on with the same
 /// bits.
@@ -98,6 +107,11 @@ pub struct Sgd {
     /// Loss of an average batch at the beginning.
     reference: Option<f64>,
     last_gap: Option<f64>,
+    /// What tells how far the minimum is, and when that is near enough.
+    judge: Curvature,
+    goal: Goal,
+    /// How often kinks were made sharper.
+    sharpened: usize,
     /// Whether the parameters come from a Newton step, and whether one has made things worse.
     newton: bool,
     newton_failed: bool,
@@ -129,6 +143,9 @@ impl Sgd {
         let next =
             if auto && matrix && (known || !penalties.l1.is_empty()) { Next::Gradient } else { Next::Epoch };
         let auto_step = 1.0 / tuned.largest.max(1e-3);
+        let (asked, smooth) =
+            if auto { (options.tolerance, default_tolerance(population)) } else { (None, GIVEN_RATE) };
+        let goal = Goal::new(loss, None, asked, smooth);
         let stable = 2.0 * (1.0 + options.momentum) / tuned.largest_plain.max(f64::MIN_POSITIVE);
         let course = Course {
             rate: options.rate,
@@ -151,10 +168,45 @@ impl Sgd {
             epochs: 0,
             reference: None,
             last_gap: None,
+            judge: tuned.judge,
+            goal,
+            sharpened: 0,
             newton: false,
             newton_failed: false,
             certificate: None,
         })
+    }
+
+    /// Lets gaps be measured from the least objective, where that is known.
+    pub fn set_minimum(&mut self, minimum: f64) {
+        let loss = self.stepper.course.loss.loss;
+        let (asked, smooth) = if self.is_auto() {
+            (self.tolerance, default_tolerance(self.population))
+        } else {
+            (None, GIVEN_RATE)
+        };
+        self.goal = Goal::new(loss, Some(minimum), asked, smooth);
+    }
+
+    /// When a point is near enough to the minimum.
+    pub fn goal(&self) -> &Goal {
+        &self.goal
+    }
+
+    /// Makes the kinks of the loss sharper, where [`Next::Sharpen`] says so.
+    pub fn sharpen(&mut self, sample: &Sample) {
+        let course = &self.stepper.course;
+        let mut tuned =
+            Tuned::at(course.loss, &course.curvature, &self.judge, course.mean_weight, self.batch_rows);
+        tuned.sharpen(sample, &course.penalties, &self.stepper.parameters);
+        self.stepper.course.loss = tuned.loss;
+        self.stepper.course.curvature = tuned.curvature;
+        self.judge = tuned.judge;
+        self.stepper.auto_step = 1.0 / tuned.largest.max(1e-3);
+        self.stepper.anchor = None;
+        (self.last_gap, self.newton, self.newton_failed) = (None, false, false);
+        self.sharpened += 1;
+        self.next = Next::Gradient;
     }
 
     /// What comes next.
@@ -263,12 +315,13 @@ impl Sgd {
 
     /// Takes the gradient of all rows at [`Sgd::parameters`], from pass number `pass`.
     pub fn set_gradient(&mut self, sums: &GradientSums, pass: usize) {
-        let Stepper { course: Course { curvature, penalties, loss, .. }, parameters, .. } = &self.stepper;
+        let Stepper { course: Course { penalties, loss, .. }, parameters, .. } = &self.stepper;
         let objective = sums.loss + penalties.value(parameters);
-        let squares = loss.loss == Loss::Squared;
-        let certificate = Certificate::new(curvature, penalties, parameters, sums, squares);
+        let minimum = self.goal.minimum();
+        let certificate = Certificate::new(&self.judge, penalties, parameters, sums, loss.loss, minimum);
         self.recorder.record_gradient(pass, sums, self.step_length(), certificate.gradient_norm);
-        let gap = certificate.gap;
+        let gap = certificate.descent;
+        let (reached, sharper) = (self.goal.is_reached(&certificate), self.goal.wants_sharper(&certificate));
         self.certificate = Some(certificate);
         if let Some(held_out) = sums.held_out_loss
             && let Some(best) = self.early_stop.best_held_out(held_out, &self.stepper.parameters)
@@ -281,8 +334,12 @@ impl Sgd {
             self.next = if self.next == Next::Done { Next::Done } else { Next::Epoch };
             return;
         }
-        if gap <= self.tolerance() {
+        if reached {
             self.next = Next::Done;
+            return;
+        }
+        if sharper && self.sharpened < MOST_SHARPENED {
+            self.next = Next::Sharpen;
             return;
         }
         let newton = std::mem::take(&mut self.newton);
@@ -335,8 +392,7 @@ impl Sgd {
 
     /// What may be left to gain; with rates that are given what an epoch must gain.
     pub fn tolerance(&self) -> f64 {
-        let unsaid = if self.is_auto() { default_tolerance(self.population) } else { LEAST_GAIN };
-        self.tolerance.unwrap_or(unsaid)
+        if self.is_auto() { self.goal.tolerance() } else { self.tolerance.unwrap_or(LEAST_GAIN) }
     }
 
     fn step(&mut self, group: &[RowBlock], batch: usize, batches: usize) -> Result<()> {
@@ -353,7 +409,9 @@ impl Sgd {
             return self.diverged();
         }
         self.stepper.step();
-        if is_due(self.stepper.batch, self.population.rows / self.batch_rows as u64) {
+        // Rates that are too large show in the first batches of all.
+        let early = self.epochs == 1 && self.stepper.batch <= EARLY_POINTS;
+        if early || is_due(self.stepper.batch, self.population.rows / self.batch_rows as u64) {
             self.record();
         }
         Ok(())

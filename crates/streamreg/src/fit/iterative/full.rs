@@ -1,7 +1,7 @@
 //! Methods that take nothing but gradients of all rows: gradient descent and conjugate gradients.
 
 use streamreg_core::iterative::{
-    Cg, Curvature, Gd, GdStart, LearningRate, Loss, Next, Precondition, Start, Tuned, default_tolerance,
+    Cg, Curvature, Gd, GdStart, Goal, LearningRate, Loss, Next, Precondition, Start, Tuned, default_tolerance,
 };
 use streamreg_solve::Solver;
 
@@ -14,7 +14,7 @@ use crate::pass::Rows;
 const CG_TOLERANCE: f64 = 1e-24;
 
 /// The gap at which gradient descent ends at the latest, unless said otherwise.
-const GD_TOLERANCE: f64 = 1e-10;
+const GD_TOLERANCE: f64 = 1e-9;
 
 impl<R: Rows> Descending<'_, '_, R> {
     /// What the sample tells, and where to begin: at zero unless said otherwise.
@@ -33,47 +33,60 @@ impl<R: Rows> Descending<'_, '_, R> {
         Ok((tuned, point))
     }
 
-    /// Gradient descent.
-    pub(super) fn full_gradients(&mut self) -> Result<Outcome> {
-        let most = self.asked.most_passes(Solver::Gd);
-        let (tuned, point) = self.tuned()?;
+    /// What gradient descent goes by from a point on.
+    fn gd_start(&self, tuned: &Tuned, point: Vec<f64>) -> GdStart {
         let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
         let metric = if self.asked.options.precondition == Precondition::Scale {
             Curvature::Scale
         } else {
             tuned.diagonal(sample, penalties)
         };
-        let rate = self.asked.options.rate;
-        let curvature = if rate == LearningRate::Auto { metric.name() } else { "scale" };
-        let start = GdStart {
+        GdStart {
             point,
             largest: tuned.largest(sample, penalties, &metric),
             largest_plain: tuned.largest(sample, penalties, &Curvature::Scale),
             metric,
-            judge: tuned.curvature.clone(),
-            squares: self.asked.loss == Loss::Squared,
-        };
+            judge: tuned.judge.clone(),
+            loss: self.curve.loss,
+        }
+    }
+
+    /// Gradient descent.
+    pub(super) fn full_gradients(&mut self) -> Result<Outcome> {
+        let most = self.asked.most_passes(Solver::Gd) + self.looks;
+        let (mut tuned, point) = self.tuned()?;
+        let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
+        let rate = self.asked.options.rate;
+        let start = self.gd_start(&tuned, point);
+        let curvature = if rate == LearningRate::Auto { start.metric.name() } else { "scale" };
         let unsaid = default_tolerance(self.population()).min(GD_TOLERANCE);
-        let tolerance = self.asked.options.tolerance.unwrap_or(unsaid);
-        let mut gd = Gd::new(start, rate, penalties.clone(), tolerance)?;
+        let goal = Goal::new(self.curve.loss, self.minimum, self.asked.options.tolerance, unsaid);
+        let mut gd = Gd::new(start, rate, penalties.clone(), goal)?;
         let mut steps = 0;
         loop {
             let point = gd.point().to_vec();
             let sums = self.gradient(tuned.loss, &point, None)?;
             let next = gd.advance(&sums);
             self.curve.gradient(self.passes, &sums, gd.certificate(), gd.step_length());
-            let converged = next? == Next::Done;
+            let next = next?;
+            if next == Next::Sharpen && self.passes.count() < most {
+                tuned.sharpen(sample, penalties, &point);
+                gd.sharpen(self.gd_start(&tuned, point));
+                continue;
+            }
+            let converged = next == Next::Done;
             if converged || self.passes.count() >= most {
                 let certificate = gd.certificate().cloned().ok_or_else(no_gradient)?;
                 return Ok(Outcome {
                     known: Known { point, sums, certificate },
                     curvature,
                     converged,
+                    stopped_early: false,
                     ended: ended(converged.then_some("the tolerance is reached"), most),
                     steps,
                     batch_rows: None,
                     step: Some(gd.step_length()),
-                    tolerance,
+                    tolerance: goal.tolerance(),
                 });
             }
             steps += 1;
@@ -111,6 +124,7 @@ impl<R: Rows> Descending<'_, '_, R> {
                     known: Known { point, sums, certificate },
                     curvature: tuned.curvature.name(),
                     converged,
+                    stopped_early: false,
                     ended: ended(done.then_some(why), most),
                     steps,
                     batch_rows: None,

@@ -3,12 +3,14 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `prepared` | the first pass |
+//! | `exact` | other losses than squares, of rows that fit into memory |
 //! | `stochastic` | epochs of mini-batches |
 //! | `full` | full gradients, and conjugate gradients |
 //! | `curve` | the learning curve |
 //! | `report` | what is said of it |
 
 mod curve;
+mod exact;
 mod full;
 mod prepared;
 mod report;
@@ -16,7 +18,7 @@ mod stochastic;
 
 use std::time::Instant;
 
-use streamreg_core::iterative::{Certificate, FullGradient, GradientSums, Population, Smoothed, Start};
+use streamreg_core::iterative::{Certificate, FullGradient, GradientSums, Loss, Population, Smoothed, Start};
 use streamreg_solve::Solver;
 
 use self::curve::Curve;
@@ -32,6 +34,8 @@ struct Outcome {
     known: Known,
     curvature: &'static str,
     converged: bool,
+    /// Whether it ended before, because rows held out gained nothing more.
+    stopped_early: bool,
     ended: String,
     steps: u64,
     batch_rows: Option<usize>,
@@ -54,10 +58,38 @@ pub(super) fn fit<R: Rows>(
     mut passes: Passes<'_, R>,
 ) -> Result<Vec<FitReport>> {
     let prepared = Prepared::new(plan, asked, &mut passes)?;
+    descend(plan, solver, asked, passes, prepared)
+}
+
+/// The exact fit of a loss other than squares, where its rows fit into memory, else the stochastic one.
+pub(super) fn fit_loss<R: Rows>(
+    plan: &Plan<'_>,
+    asked: &Descent,
+    mut passes: Passes<'_, R>,
+) -> Result<Vec<FitReport>> {
+    let prepared = Prepared::new(plan, asked, &mut passes)?;
+    if prepared.is_collectable() {
+        return exact::fit(plan, asked, passes, prepared);
+    }
+    if plan.regression.inference.is_asked() {
+        return Err(exact::too_large(&prepared));
+    }
+    descend(plan, Solver::Sgd, asked, passes, prepared)
+}
+
+fn descend<R: Rows>(
+    plan: &Plan<'_>,
+    solver: Solver,
+    asked: &Descent,
+    mut passes: Passes<'_, R>,
+    prepared: Prepared,
+) -> Result<Vec<FitReport>> {
+    let (minimum, looks) = least_objective(&prepared, asked, &mut passes)?;
     let start = Instant::now();
     let before = passes.seconds();
     let curve = Curve::new(asked, &prepared.standardizer);
-    let mut descending = Descending { asked, prepared: &prepared, passes: &mut passes, curve };
+    let mut descending =
+        Descending { asked, prepared: &prepared, passes: &mut passes, curve, minimum, looks };
     let outcome = match solver {
         Solver::Sgd => descending.stochastic()?,
         Solver::Gd => descending.full_gradients()?,
@@ -67,12 +99,35 @@ pub(super) fn fit<R: Rows>(
     report::conclude(plan, solver, asked, &passes, seconds, prepared, &outcome)
 }
 
+/// Most rows whose exact minimum is found beside an iterative fit: of more a bound by duality is near enough.
+const MOST_LOOKED_AT: u64 = 200_000;
+
+/// The least objective of a loss other than squares, where all rows fit into memory, and the passes that it took: what a
+/// gradient tells of kinks is rough, and of few rows next to nothing.
+fn least_objective<R: Rows>(
+    prepared: &Prepared,
+    asked: &Descent,
+    passes: &mut Passes<'_, R>,
+) -> Result<(Option<f64>, usize)> {
+    let few = prepared.rows <= MOST_LOOKED_AT && prepared.is_collectable();
+    if asked.loss == Loss::Squared || asked.held_out > 0.0 || !few {
+        return Ok((None, 0));
+    }
+    let before = passes.count();
+    let rows = prepared.collect(passes)?;
+    let exact = prepared.minimum(rows, asked);
+    Ok((exact.is_minimum().then_some(exact.objective), passes.count() - before))
+}
+
 /// An iterative fit under way.
 struct Descending<'d, 'a, R> {
     asked: &'d Descent,
     prepared: &'d Prepared,
     passes: &'d mut Passes<'a, R>,
     curve: Curve<'d>,
+    /// The least objective, where it is known, and the passes that it took.
+    minimum: Option<f64>,
+    looks: usize,
 }
 
 impl<R: Rows> Descending<'_, '_, R> {

@@ -68,8 +68,10 @@ fn descent_report(
         step: outcome.step,
         curvature: outcome.curvature.into(),
         converged: outcome.converged,
+        stopped_early: outcome.stopped_early,
         ended: outcome.ended.clone(),
         gap: certificate.gap,
+        gap_basis: certificate.basis,
         tolerance: outcome.tolerance,
         gradient_norm: certificate.gradient_norm,
         distance: certificate.distance,
@@ -91,19 +93,8 @@ fn warnings(
     outcome: &Outcome,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    if !report.converged {
-        let given = solver == Solver::Sgd && report.learning_rate != LearningRate::Auto;
-        let asked = if given {
-            format!("and epochs still gain more than {:.1e} each", report.tolerance)
-        } else {
-            format!("and {:.1e} was asked for", report.tolerance)
-        };
-        let message = format!(
-            "not converged after {} epochs: about {:.1e} of the objective is left to gain, {asked}; more --epochs go \
-             on from a --warm-start",
-            report.epochs, report.gap
-        );
-        warnings.push(Warning::new("not_converged", message));
+    if !(report.converged || report.stopped_early) {
+        warnings.push(not_converged(solver, report));
     }
     if plan.options().solver == Solver::Auto && report.columns > MAX_COLUMNS && !prepared.design.is_sparse() {
         let message = format!(
@@ -131,6 +122,27 @@ fn warnings(
         warnings.push(Warning::new("exact_affordable", message));
     }
     warnings
+}
+
+/// How far it still is, and what goes on from there.
+fn not_converged(solver: Solver, report: &DescentReport) -> Warning {
+    let given = report.learning_rate != LearningRate::Auto;
+    let limited = report.ended.starts_with("the limit");
+    let way_out = match (given, limited) {
+        (true, false) => {
+            "steps of this length come no nearer: a smaller --eta0 does, and --learning-rate auto finds its own steps"
+        }
+        (false, true) if solver != Solver::Cg && report.loss != Loss::Squared => {
+            "more --epochs go on from a --warm-start, and without --solver the minimum is found exactly if the rows fit into \
+             memory"
+        }
+        _ => "more --epochs go on from a --warm-start",
+    };
+    let message = format!(
+        "not converged after {} epochs: about {:.1e} of the objective is left to gain, and {:.1e} was asked for; {way_out}",
+        report.epochs, report.gap, report.tolerance
+    );
+    Warning::new("not_converged", message)
 }
 
 impl Prepared {

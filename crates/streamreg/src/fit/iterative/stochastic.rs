@@ -10,11 +10,14 @@ use crate::pass::{Passes, Rows, Shuffled};
 impl<R: Rows> Descending<'_, '_, R> {
     /// Stochastic gradient descent.
     pub(super) fn stochastic(&mut self) -> Result<Outcome> {
-        let most = self.asked.most_passes(Solver::Sgd);
+        let most = self.asked.most_passes(Solver::Sgd) + self.looks;
         let options = self.asked.options.clone().with_start(self.start()?);
         let auto = options.rate == LearningRate::Auto;
         let (penalties, sample) = (self.prepared.penalties.clone(), &self.prepared.sample);
         let mut sgd = Sgd::new(options, self.curve.loss, penalties, sample, self.population())?;
+        if let Some(minimum) = self.minimum {
+            sgd.set_minimum(minimum);
+        }
         let (best, settled) = self.run(&mut sgd, most, auto)?;
         // Rates that are given end with an epoch, early stopping at an earlier point.
         let known = match best {
@@ -22,21 +25,24 @@ impl<R: Rows> Descending<'_, '_, R> {
             Some(best) if best.point == sgd.parameters() => best,
             _ => self.look(&mut sgd)?,
         };
+        let reached = sgd.goal().is_reached(&known.certificate);
+        let held_out = self.asked.held_out > 0.0;
         let ended = match (settled, auto) {
-            (true, true) if known.certificate.gap <= sgd.tolerance() => "the tolerance is reached".into(),
-            (true, _) if self.asked.held_out > 0.0 => "the rows held out gain nothing more".into(),
+            (true, true) if reached => "the tolerance is reached".into(),
+            (true, _) if held_out => "the rows held out gain nothing more".into(),
             (true, _) => "epochs gain nothing more".into(),
             (false, _) => format!("the limit of {most} epochs"),
         };
         Ok(Outcome {
             known,
             curvature: sgd.curvature().name(),
-            converged: settled,
+            converged: reached,
+            stopped_early: settled && !reached && held_out,
             ended,
             steps: sgd.steps(),
             batch_rows: Some(sgd.batch_rows()),
             step: Some(sgd.step_length()),
-            tolerance: sgd.tolerance(),
+            tolerance: sgd.goal().tolerance(),
         })
     }
 
@@ -56,6 +62,7 @@ impl<R: Rows> Descending<'_, '_, R> {
                         best = Some((known, objective));
                     }
                 }
+                Next::Sharpen => sgd.sharpen(&self.prepared.sample),
                 Next::Done => {
                     settled = true;
                     break;

@@ -1,0 +1,58 @@
+//! Small systems of equations.
+
+/// Pivots below this share of their diagonal are nothing: what they belong to stays where it is.
+const NOTHING: f64 = 1e-14;
+
+/// Solves `matrix x = right` for a positive semidefinite matrix by Cholesky's factor.
+pub(super) fn solve_symmetric(matrix: &[f64], right: &[f64]) -> Vec<f64> {
+    let n = right.len();
+    let mut factor = matrix.to_vec();
+    let mut gone = vec![false; n];
+    for j in 0..n {
+        let diagonal = matrix[j * n + j];
+        let own: f64 = factor[j * n..j * n + j].iter().map(|x| x * x).sum();
+        let pivot = diagonal - own;
+        gone[j] = pivot.is_nan() || pivot <= NOTHING * diagonal;
+        let root = if gone[j] { 1.0 } else { pivot.sqrt() };
+        factor[j * n + j] = root;
+        for i in j + 1..n {
+            let (head, tail) = factor.split_at_mut(i * n);
+            let dot: f64 = head[j * n..j * n + j].iter().zip(&tail[..j]).map(|(a, b)| a * b).sum();
+            tail[j] = if gone[j] { 0.0 } else { (matrix[i * n + j] - dot) / root };
+        }
+    }
+    let mut x = right.to_vec();
+    for j in 0..n {
+        let dot: f64 = factor[j * n..j * n + j].iter().zip(&x[..j]).map(|(a, b)| a * b).sum();
+        x[j] = if gone[j] { 0.0 } else { (x[j] - dot) / factor[j * n + j] };
+    }
+    for j in (0..n).rev() {
+        let dot: f64 = (j + 1..n).map(|i| factor[i * n + j] * x[i]).sum();
+        x[j] = if gone[j] { 0.0 } else { (x[j] - dot) / factor[j * n + j] };
+    }
+    x
+}
+
+/// Solves `matrix x = right` for any square matrix, by elimination with the largest pivots; `None` if it is singular.
+pub(super) fn solve_square(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<f64>> {
+    let n = right.len();
+    for j in 0..n {
+        let pivot = (j..n).max_by(|&a, &b| matrix[a][j].abs().total_cmp(&matrix[b][j].abs()))?;
+        if matrix[pivot][j] == 0.0 || matrix[pivot][j].is_nan() {
+            return None;
+        }
+        matrix.swap(j, pivot);
+        right.swap(j, pivot);
+        for i in j + 1..n {
+            let share = matrix[i][j] / matrix[j][j];
+            let (head, tail) = matrix.split_at_mut(i);
+            tail[0][j..].iter_mut().zip(&head[j][j..]).for_each(|(x, p)| *x -= share * p);
+            right[i] -= share * right[j];
+        }
+    }
+    for j in (0..n).rev() {
+        let dot: f64 = (j + 1..n).map(|i| matrix[j][i] * right[i]).sum();
+        right[j] = (right[j] - dot) / matrix[j][j];
+    }
+    right.iter().all(|x| x.is_finite()).then_some(right)
+}
