@@ -56,6 +56,9 @@ pub struct Goal {
 const KNOWN: f64 = 1e-5;
 const BOUND: f64 = 1e-4;
 
+/// What may be left to gain of a known minimum at the end: so near that the loss is within 1e-4 of it.
+const ENOUGH: f64 = 9e-5;
+
 impl Goal {
     /// The gap `asked`, or for `loss` what is usual: `smooth` without kinks. `minimum` is that of the objective, where it is
     /// known.
@@ -82,6 +85,13 @@ impl Goal {
     pub fn is_reached(&self, certificate: &Certificate) -> bool {
         let still = self.asked.is_some() || self.minimum.is_some() || certificate.descent <= self.smooth;
         certificate.gap <= self.tolerance() && (still || !self.kinked)
+    }
+
+    /// Whether a point is near enough where the epochs end and nobody asked for a gap: what is left of a known minimum is not
+    /// estimated.
+    pub fn is_enough(&self, certificate: &Certificate) -> bool {
+        let known = self.kinked && self.asked.is_none() && self.minimum.is_some();
+        self.is_reached(certificate) || (known && certificate.gap <= ENOUGH)
     }
 
     /// Whether only sharper kinks bring a point nearer.

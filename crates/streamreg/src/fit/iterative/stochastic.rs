@@ -26,6 +26,7 @@ impl<R: Rows> Descending<'_, '_, R> {
             _ => self.look(&mut sgd)?,
         };
         let reached = sgd.goal().is_reached(&known.certificate);
+        let converged = sgd.goal().is_enough(&known.certificate);
         let held_out = self.asked.held_out > 0.0;
         let ended = match (settled, auto) {
             (true, true) if reached => "the tolerance is reached".into(),
@@ -36,8 +37,8 @@ impl<R: Rows> Descending<'_, '_, R> {
         Ok(Outcome {
             known,
             curvature: sgd.curvature().name(),
-            converged: reached,
-            stopped_early: settled && !reached && held_out,
+            converged,
+            stopped_early: settled && !converged && held_out,
             ended,
             steps: sgd.steps(),
             batch_rows: Some(sgd.batch_rows()),
