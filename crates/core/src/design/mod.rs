@@ -390,9 +390,11 @@ impl Design {
         let Content::Product(monomial) = &self.variables[variable].content else { return 0 };
         let of_piece = |piece: &Piece| match piece {
             Piece::Column(_) => 0,
-            Piece::Expr(expr) => expr.calls() + usize::from(!kept),
+            Piece::Expr(expr) if kept => expr.calls(),
+            Piece::Expr(expr) => expr.roundings().unwrap_or(expr.calls() + 1),
             Piece::Power(index, exponent) => {
-                *exponent as usize * self.polynomials[*index].argument.calls() + usize::from(!kept)
+                let argument = &self.polynomials[*index].argument;
+                *exponent as usize * (argument.calls() + 2 * usize::from(!kept))
             }
             Piece::Spline(index, _) => self.splines[*index].argument.calls() + usize::from(!kept),
         };

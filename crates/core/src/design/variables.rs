@@ -59,13 +59,19 @@ pub(crate) fn compute(design: &Design, numbers: &[&[f64]], rows: usize) -> Vec<C
 /// What several variables are computed from: the arguments of polynomials, shifted and scaled, and those of splines,
 /// located between knots.
 struct Known {
+    plain: Vec<Option<Vec<f64>>>,
     shifted: Vec<Option<Vec<fx128>>>,
     located: Vec<Option<Vec<Located>>>,
 }
 
 impl Known {
     fn new(design: &Design) -> Self {
-        Self { shifted: vec![None; design.polynomials.len()], located: vec![None; design.splines.len()] }
+        let (polynomials, splines) = (design.polynomials.len(), design.splines.len());
+        Self {
+            plain: vec![None; polynomials],
+            shifted: vec![None; polynomials],
+            located: vec![None; splines],
+        }
     }
 }
 
@@ -93,10 +99,18 @@ impl<'a> Inputs<'a> {
         position.map_or(&[][..], |position| self.numbers[position])
     }
 
-    /// A product of pieces, each rounded once: what an expression says may cancel.
+    /// A product of pieces in float64. A piece in which roundings might grow is computed in double-double, and rounded once.
     fn product(&self, monomial: &Monomial, known: &mut Known) -> Vec<f64> {
+        let by_name = |name: &str| self.by_name(name);
         let pieces = monomial.iter().map(|piece| match piece {
             Piece::Column(column) => self.numbers[*column].to_vec(),
+            Piece::Expr(expr) if expr.roundings().is_some() => evaluate(expr, self.rows, &by_name),
+            Piece::Power(index, exponent) if self.design.polynomials[*index].argument.is_exact() => {
+                let argument = || self.shifted(&self.design.polynomials[*index]);
+                let base = known.plain[*index].get_or_insert_with(argument);
+                let power = |&t: &f64| (1..*exponent).fold(t, |power, _| power * t);
+                base.iter().map(power).collect()
+            }
             computed => self.piece(computed, known).into_iter().map(|v| v.0).collect(),
         });
         let product = pieces.reduce(|mut so_far, values: Vec<f64>| {
@@ -137,6 +151,13 @@ impl<'a> Inputs<'a> {
     }
 
     /// `(argument - shift) / scale`.
+    fn shifted(&self, polynomial: &Polynomial) -> Vec<f64> {
+        let mut values = evaluate(&polynomial.argument, self.rows, &|name: &str| self.by_name(name));
+        values.iter_mut().for_each(|v| *v = (*v - polynomial.shift) / polynomial.scale);
+        values
+    }
+
+    /// The same in double-double.
     fn shifted_double_double(&self, polynomial: &Polynomial) -> Vec<fx128> {
         let (shift, scale) = (fx128::from_f64(polynomial.shift), fx128::from_f64(polynomial.scale));
         let mut values = self.evaluate_double_double(&polynomial.argument);
@@ -155,6 +176,13 @@ impl<'a> Inputs<'a> {
 fn finite_product(a: fx128, b: fx128) -> fx128 {
     let product = a * b;
     if product.1.is_finite() { product } else { fx128::from_f64(a.0 * b.0) }
+}
+
+/// The values of an expression, NaN wherever a column of it is not finite.
+fn evaluate<'a>(expr: &Expr, rows: usize, by_name: &impl Fn(&str) -> &'a [f64]) -> Vec<f64> {
+    let mut values = expr.evaluate(rows, by_name);
+    mark_missing(expr, by_name, |row| values[row] = f64::NAN);
+    values
 }
 
 /// Calls `mark` for the rows in which a column of an expression is not finite: arithmetic alone would make numbers

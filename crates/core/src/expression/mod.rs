@@ -157,6 +157,42 @@ impl Expr {
         }
     }
 
+    /// Whether it is a column or a number as it lies.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.roundings() == Some(0)
+    }
+
+    /// How many roundings its value in float64 has behind it, each of at most half a unit in the last place of the value; `None`
+    /// where one may grow on the way, as in a difference of what was rounded before.
+    pub(crate) fn roundings(&self) -> Option<usize> {
+        let of_exact = |argument: &Self, own: usize| argument.is_exact().then_some(own);
+        match self {
+            Self::Number(_) | Self::Column(_) => Some(0),
+            Self::Negate(argument) => argument.roundings(),
+            Self::Not(argument) => of_exact(argument, 0),
+            Self::Call(_, argument) | Self::CallWith(_, argument, _) => of_exact(argument, 2),
+            Self::Binary(Operator::Mul | Operator::Div, left, right) => {
+                Some(left.roundings()? + right.roundings()? + 1)
+            }
+            Self::Binary(Operator::Pow, base, exponent) if matches!(**exponent, Self::Number(k) if k.fract() == 0.0 && (1.0..=8.0).contains(&k)) => {
+                Some(8 * base.roundings()? + 2)
+            }
+            Self::Binary(operator, left, right) => {
+                let own = match operator {
+                    Operator::Add | Operator::Sub => 1,
+                    Operator::Pow => 2,
+                    _ => 0,
+                };
+                (left.is_exact() && right.is_exact()).then_some(own)
+            }
+            Self::IfElse(parts) => {
+                let [condition, yes, no] = parts.as_ref();
+                let own = yes.roundings()?.max(no.roundings()?);
+                of_exact(condition, own)
+            }
+        }
+    }
+
     fn value<'a>(&self, column: &impl Fn(&str) -> &'a [f64]) -> Value<'a> {
         match self {
             Self::Number(x) => Value::Number(*x),
@@ -337,5 +373,20 @@ mod tests {
         assert_eq!(fixed.evaluate(4, &columns), [3.0; 4]);
         assert!(positive.is_condition() && Expr::Not(column("x")).is_condition() && !chosen.is_condition());
         assert_eq!(Expr::Not(Box::new(positive)).evaluate(4, &columns)[..3], [0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn roundings_that_may_grow_are_known() {
+        let binary = |operator, a: Box<Expr>, b: Box<Expr>| Box::new(Expr::Binary(operator, a, b));
+        let difference = || binary(Operator::Sub, column("x"), column("z"));
+        let square = |a: Box<Expr>| binary(Operator::Pow, a, number_of(2.0));
+        assert_eq!(column("x").roundings(), Some(0));
+        assert_eq!(binary(Operator::Mul, column("x"), column("z")).roundings(), Some(1));
+        assert_eq!(difference().roundings(), Some(1));
+        assert_eq!(square(difference()).roundings(), Some(10));
+        assert_eq!(Expr::Call(Function::Log, column("x")).roundings(), Some(2));
+        // The difference of squares, the logarithm of what is nearly 1.
+        assert_eq!(binary(Operator::Sub, square(column("x")), square(column("z"))).roundings(), None);
+        assert_eq!(Expr::Call(Function::Log, square(column("x"))).roundings(), None);
     }
 }
