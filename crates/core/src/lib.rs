@@ -51,7 +51,8 @@ pub use choice::Choice;
 #[doc(hidden)]
 pub use choice::choice_names;
 pub use design::Design;
-pub use design::layout::{AbsorbedTerm, Coding, Effect, Expanded, Layout};
+pub use design::expanded::Expanded;
+pub use design::layout::{AbsorbedTerm, Coding, Effect, Layout};
 pub use error::{Error, ErrorKind, Result, Unknown};
 pub use expression::{Expr, Function, NumberFunction, Operator};
 pub use formula::{

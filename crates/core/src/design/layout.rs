@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::design::{
-    BoundTerm, Category, Check, Content, Design, Monomial, Piece, TermFactor, monomials, no_level,
-};
+use crate::design::{BoundTerm, Content, Design, Monomial, Piece, TermFactor, monomials};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Contrasts;
 use crate::levels::Level;
 use crate::model::scope::Scoped;
 use crate::model::spec::LeftOut;
-use crate::pass::accumulate::Accumulator;
-use crate::rows::block::{BlockError, Column, DesignBlock};
+use crate::rows::block::DesignBlock;
 
 /// What the data decide about the columns: with it, a model's terms mean the same columns everywhere.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -518,105 +515,4 @@ fn multiply(a: &Combination, b: &Combination) -> Combination {
         ([x.0.as_slice(), &y.0].concat(), [x.1.as_slice(), &y.1].concat(), x.2 * y.2)
     };
     pairs.map(product).collect()
-}
-
-/// Feeds the columns of a layout, instead of the variables they are made of, to another accumulator.
-pub struct Expanded<'l, A> {
-    layout: &'l Layout,
-    responses: usize,
-    inner: A,
-    cells: Vec<Vec<f64>>,
-}
-
-impl<'l, A> Expanded<'l, A> {
-    /// The columns of `layout`, then the last `responses` variables, for `inner`.
-    pub fn new(layout: &'l Layout, responses: usize, inner: A) -> Self {
-        Self { layout, responses, inner, cells: Vec::new() }
-    }
-
-    /// What was accumulated.
-    pub fn into_inner(self) -> A {
-        self.inner
-    }
-}
-
-impl<A: Accumulator> Accumulator for Expanded<'_, A> {
-    fn variables(&self) -> usize {
-        self.inner.variables()
-    }
-
-    fn update(&mut self, rows: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
-        self.cells.resize(self.layout.len(), Vec::new());
-        for (position, cells) in self.cells.iter_mut().enumerate() {
-            cells.resize(rows.rows, 0.0);
-            self.layout.fill(position, rows, cells);
-        }
-        let responses = &rows.columns[rows.columns.len().saturating_sub(self.responses)..];
-        let features = self.cells.iter().map(|cells| Column::from(cells.as_slice()));
-        let columns: Vec<Column<'_>> = features.chain(responses.iter().copied()).collect();
-        self.inner.update(&DesignBlock { columns: &columns, codes: &[], ..*rows })
-    }
-
-    fn merge(&mut self, other: Self) -> std::result::Result<(), BlockError> {
-        self.inner.merge(other.inner)
-    }
-
-    fn finish(&mut self) {
-        self.cells = Vec::new();
-        self.inner.finish();
-    }
-}
-
-impl Design {
-    /// The position, among its levels, of the level of a category that has no column where not all have one: the
-    /// level asked for, else the first, and the last for sum contrasts.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Model`] for a level that does not exist.
-    pub fn reference(&self, category: usize, levels: &[Level]) -> Result<usize> {
-        let Category { reference, column, contrasts, .. } = &self.categories[category];
-        let is = |level: &Level, wanted: &String| {
-            let name = level.to_string();
-            let boolean = matches!(level, Level::Boolean(_));
-            name == *wanted || (boolean && name.eq_ignore_ascii_case(wanted))
-        };
-        match reference {
-            None if *contrasts == Contrasts::Sum => Ok(levels.len().saturating_sub(1)),
-            None => Ok(0),
-            Some(wanted) => levels.iter().position(|level| is(level, wanted)).ok_or_else(|| {
-                let names: Vec<String> = levels.iter().map(ToString::to_string).collect();
-                no_level(&self.columns[*column], wanted, &names)
-            }),
-        }
-    }
-
-    /// The same design with what a coding says of polynomials and fills, for data that the coding was not
-    /// made from.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Model`] when the coding belongs to another design.
-    pub fn with_coding(mut self, coding: &Coding) -> Result<Self> {
-        let fits = coding.polynomials.len() == self.polynomials.len()
-            && coding.levels.len() == self.coded_categories()
-            && self.polynomials.iter().zip(&coding.polynomials).all(|(p, b)| {
-                let k = p.degree as usize;
-                b.columns.len() == k && b.columns.iter().all(|c| c.len() == k + 1) && b.scale > 0.0
-            })
-            && coding.fills.iter().all(|&(v, _)| v < self.variables.len() && self.flag_of(v).is_some());
-        if !fits {
-            return Err(Error::new(ErrorKind::Model, "the coding does not belong to the model's terms"));
-        }
-        for (polynomial, basis) in self.polynomials.iter_mut().zip(&coding.polynomials) {
-            (polynomial.shift, polynomial.scale) = (basis.shift, basis.scale);
-        }
-        for variable in 0..self.first_response() {
-            let fill = coding.fills.iter().find(|(v, _)| *v == variable);
-            self.fills[variable] = fill.map_or(f64::NAN, |(_, mean)| *mean);
-            if fill.is_none() && self.flag_of(variable).is_some() {
-                // It never was missing, so nothing is known to put in its place.
-                self.checks.push(Check::Variable(variable));
-            }
-        }
-        Ok(self)
-    }
 }

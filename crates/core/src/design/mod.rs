@@ -2,6 +2,8 @@
 
 pub(crate) mod bind;
 mod checks;
+mod coded;
+pub(crate) mod expanded;
 pub(crate) mod layout;
 pub(crate) mod piecewise;
 pub(crate) mod variables;
