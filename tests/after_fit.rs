@@ -546,3 +546,28 @@ fn predictions_that_cannot_be_estimated_are_said() {
     dir.write("x.csv", "x\n7\n");
     assert_ne!(dir.streamreg("predict n.json x.csv").success().csv()[1][0], "");
 }
+
+/// The statistics of rows of a model with an offset are those of the fit to the difference.
+#[test]
+fn offsets_are_taken_from_the_response_once() {
+    let dir = Dir::new();
+    let rows = ["1.5,1,0.2,3", "2.5,2,0.7,1", "2.1,3,0.1,2", "4.4,4,0.9,5", "5.2,5,0.4,4", "5.1,6,0.6,2"];
+    let difference = |row: &&str| {
+        let cells: Vec<f64> = row.split(',').map(|cell| cell.parse().unwrap()).collect();
+        format!("{row},{}", cells[0] - cells[2])
+    };
+    let rows: Vec<String> = rows.iter().map(difference).collect();
+    dir.write("d.csv", format!("y,x,z,w,d\n{}\n", rows.join("\n")));
+    for weights in ["", " --weights w --weight-type analytic"] {
+        let statistics = |formula: &str| {
+            dir.streamreg(&format!("fit d.csv '{formula}' --save-model m.json -q{weights}")).success();
+            dir.streamreg("predict m.json d.csv --columns resid,hat,sigma,cooksd,std.resid").success().csv()
+        };
+        let (with, without) = (statistics("y ~ x + offset(z)"), statistics("d ~ x"));
+        for (a, b) in with.iter().zip(&without).skip(1) {
+            for (a, b) in a.iter().zip(b) {
+                close("statistic", a.parse().unwrap(), b.parse().unwrap(), 1e-9);
+            }
+        }
+    }
+}

@@ -344,3 +344,29 @@ fn weights_levels_and_dependent_columns() {
         close("RMSE", number(&evaluation, "rmse"), number(&repeated, "glance/rmse"), 1e-9);
     }
 }
+
+/// More than half of the residuals are rounding: nothing tells a density.
+#[test]
+fn no_standard_errors_where_the_fit_goes_through_most_rows() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,a,b,c\n1.3,0.4,1.1,0.7\n2.2,1.7,0.3,1.9\n0.8,0.2,2.6,0.5\n3.1,1.2,0.9,0.4\n2.7,2.1,1.4,1.2\n1.9,0.6,0.8,1.5\n");
+    let outcome = dir.streamreg("fit d.csv 'y ~ a+b+c' --loss quantile").success();
+    outcome.check(
+        outcome.stdout.contains("No standard errors: half of the rows or more lie on the fit"),
+        "the reason",
+    );
+}
+
+/// Wide designs are minimised exactly while that is affordable: an estimate of what is left is no bound.
+#[test]
+fn many_columns_are_fitted_exactly() {
+    let dir = Dir::new();
+    let mut text = String::from("y,x,g\n");
+    for row in 0..640 {
+        let (level, x) = (row % 520, (row * 37 % 101) as f64 / 10.0);
+        text += &format!("{},{x},g{level}\n", 2.0 * x + (level % 7) as f64 + (row % 3) as f64);
+    }
+    dir.write("d.csv", text);
+    let report = dir.fit("d.csv 'y ~ x + g' --loss epsilon-insensitive --epsilon 0.1");
+    assert!(report["exact"]["converged"] == true || report["details"]["converged"] == true, "{report:#}");
+}

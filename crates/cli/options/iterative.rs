@@ -23,8 +23,8 @@ pub(crate) struct IterativeArgs {
         hide_short_help = true,
         long_help = "What residuals cost: their squares (squared); squares up to --delta and absolute values beyond (huber); \
         the --quantile (quantile); absolute values beyond --epsilon (epsilon-insensitive). All but squared are \
-        minimised exactly if the rows fit into memory (128 MiB), else by sgd; or by --solver sgd or gd [default: \
-        squared]"
+        minimised exactly if the rows fit into memory (128 MiB) and columns are not too many, else by sgd; or by --solver \
+        sgd or gd [default: squared]"
     )]
     loss: Option<LossArg>,
 

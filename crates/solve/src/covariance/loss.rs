@@ -127,8 +127,11 @@ fn bandwidth(fit: &ExactFit, tau: f64, n: f64) -> Option<f64> {
     (own > 0.0 && own.is_finite()).then_some(own)
 }
 
-/// The lesser of the standard deviation of the residuals and their interquartile range over 1.34.
+/// The lesser of the standard deviation of the residuals and their interquartile range over 1.34; 0 where it is rounding: the fit
+/// goes through the middle half of the rows.
 fn spread(fit: &ExactFit, n: f64) -> f64 {
+    /// Shares of the response, and of the standard deviation, that are rounding.
+    const ROUNDING: [f64; 2] = [1e-14, 1e-10];
     let weighted = |f: &dyn Fn(f64) -> f64| {
         fit.residuals.iter().enumerate().map(|(row, r)| fit.weight(row) * f(*r)).sum::<f64>()
     };
@@ -152,7 +155,9 @@ fn spread(fit: &ExactFit, n: f64) -> f64 {
         below + part * (at(position.ceil()) - below)
     };
     let range = (quartile(0.75) - quartile(0.25)) / 1.34;
-    deviation.min(range)
+    let size = fit.response.iter().fold(0.0f64, |most, y| most.max(y.abs()));
+    let rounding = deviation <= ROUNDING[0] * size || range <= ROUNDING[1] * deviation;
+    if rounding { 0.0 } else { deviation.min(range) }
 }
 
 /// The covariance of the orthogonal coefficients of Huber's loss.

@@ -234,6 +234,8 @@ impl Observed {
         let mut own = spec.for_new_rows();
         (own.responses, own.intercept, own.sparse) = (responses, true, None);
         own.terms.clear();
+        // Fitted values have the offset in them, and so has the response; weights have none.
+        own.offsets.clear();
         own.references.clear();
         own.categorical.clear();
         let schema: Schema = model.schema();

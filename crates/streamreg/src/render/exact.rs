@@ -50,7 +50,8 @@ fn standard_errors(report: &FitReport, exact: &ExactReport) -> Option<String> {
             Loss::Quantile { .. } | Loss::Huber { .. } if report.spec.weights.is_some() => {
                 "the weights are no counts of rows"
             }
-            Loss::Quantile { .. } | Loss::Huber { .. } => "the residuals have no spread",
+            Loss::Quantile { .. } => "half of the rows or more lie on the fit",
+            Loss::Huber { .. } => "too few residuals lie within delta, or they have no spread",
             _ => "this loss has none",
         };
         return Some(format!("No standard errors: {why}"));

@@ -29,7 +29,7 @@ use crate::iterative::penalty::Penalties;
 use crate::iterative::scaling::Scaling;
 
 /// Most columns of an exact fit: the work grows with their square.
-pub const MAX_EXACT_COLUMNS: usize = 500;
+pub const MAX_EXACT_COLUMNS: usize = 2_000;
 
 /// Coefficients that a penalty keeps at zero are rounding up to this share of the largest.
 const ZERO: f64 = 1e-8;

@@ -134,10 +134,10 @@ fn exact_report(
 /// The error where standard errors were asked for, and the rows do not fit into memory.
 pub(super) fn too_large(prepared: &Prepared) -> Error {
     Error::data(format!(
-        "standard errors of this loss need all {} rows in memory, and more than {} MiB of them are not kept: take fewer rows \
+        "standard errors of this loss are those of an exact fit, and {} rows of {} columns are too many for it: take fewer rows \
          (--where), or none of the options for standard errors",
         prepared.ledger.rows_used,
-        MAX_COLLECTED_BYTES >> 20
+        prepared.standardizer.columns()
     ))
 }
 

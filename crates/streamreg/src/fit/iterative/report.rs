@@ -1,6 +1,6 @@
 //! What is said of an iterative fit.
 
-use streamreg_core::iterative::{GradientSums, LearningRate, Loss};
+use streamreg_core::iterative::{GapBasis, GradientSums, LearningRate, Loss};
 use streamreg_solve::{Glance, Solver, Warning};
 
 use super::{Known, Outcome, Prepared};
@@ -133,15 +133,21 @@ fn not_converged(solver: Solver, report: &DescentReport) -> Warning {
             "steps of this length come no nearer: a smaller --eta0 does, and --learning-rate auto finds its own steps"
         }
         (false, true) if solver != Solver::Cg && report.loss != Loss::Squared => {
-            "more --epochs go on from a --warm-start, and without --solver the minimum is found exactly if the rows fit into \
-             memory"
+            "more --epochs go on from a --warm-start; fewer rows or columns are solved exactly, without --solver"
         }
         _ => "more --epochs go on from a --warm-start",
     };
-    let message = format!(
-        "not converged after {} epochs: about {:.1e} of the objective is left to gain, and {:.1e} was asked for; {way_out}",
-        report.epochs, report.gap, report.tolerance
-    );
+    let left = if report.gap > report.tolerance {
+        format!(
+            "about {:.1e} of the objective is left to gain, and {:.1e} was asked for",
+            report.gap, report.tolerance
+        )
+    } else if !report.loss.is_smooth() && report.gap_basis == GapBasis::Curvature {
+        format!("with so many columns what is left to gain is an estimate, {:.1e}, and no bound", report.gap)
+    } else {
+        "the steps had not come to rest".to_owned()
+    };
+    let message = format!("not converged after {} epochs: {left}; {way_out}", report.epochs);
     Warning::new("not_converged", message)
 }
 
