@@ -370,3 +370,20 @@ fn many_columns_are_fitted_exactly() {
     let report = dir.fit("d.csv 'y ~ x + g' --loss epsilon-insensitive --epsilon 0.1");
     assert!(report["exact"]["converged"] == true || report["details"]["converged"] == true, "{report:#}");
 }
+
+/// Along columns that nearly depend on others a sample shows no curvature: what is left there is not claimed to be nothing.
+#[test]
+fn nearly_dependent_columns_are_warned_of() {
+    let (mut random, dir) = (Random::new(41), Dir::new());
+    let x = random.vector(2_000);
+    let (noise, e) = (random.vector(2_000), random.vector(2_000));
+    let rows = x.iter().zip(&noise).zip(&e);
+    let row = |((x, noise), e): ((&f64, &f64), &f64)| format!("{},{x},{}\n", x + noise + e, x + 1e-6 * noise);
+    dir.write("d.csv", "y,x,x2\n".to_owned() + &rows.map(row).collect::<String>());
+    for solver in ["sgd", "gd"] {
+        let outcome = dir.streamreg(&format!("fit d.csv 'y ~ x + x2' --solver {solver}")).run();
+        outcome.check(outcome.stdout.contains("some columns depend on others, or nearly so"), "the warning");
+    }
+    let outcome = dir.streamreg("fit d.csv 'y ~ x + x2' --solver cg").run();
+    outcome.check(!outcome.stdout.contains("nearly so"), "cg sees it");
+}

@@ -18,6 +18,10 @@ pub struct Certificate {
     /// What is left to gain of the loss with its kinks rounded, relative to the objective, if the curvature is right: `g'H^-1 g /
     /// 2`.
     pub descent: f64,
+    /// Whether the curvature shows nothing in some directions: what is left to gain along columns that depend on others, or
+    /// nearly so, is not seen.
+    #[serde(default)]
+    pub blind: bool,
     /// What rounding the kinks may hide, relative to the objective.
     pub slack: f64,
     /// Root mean square of the gradient by standardised parameters; of absolute values that of the smallest subgradient.
@@ -159,6 +163,8 @@ impl Certificate {
             gap,
             basis,
             descent,
+            blind: basis != GapBasis::Minimum
+                && matches!(curvature, Curvature::Sample { singular: true, .. }),
             slack: share(sums.slack),
             gradient_norm: root_mean_square(&smallest),
             distance,

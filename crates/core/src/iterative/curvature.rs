@@ -40,6 +40,9 @@ pub enum Curvature {
         hessian: Vec<f64>,
         /// The same, inverted.
         inverse: Vec<f64>,
+        /// Whether there are directions in which nothing is seen of it.
+        #[serde(default)]
+        singular: bool,
     },
 }
 
@@ -62,8 +65,8 @@ impl Curvature {
         for (j, l2) in penalties.l2.iter().enumerate() {
             hessian[j * (parameters + 1)] += l2;
         }
-        let inverse = inverse(&hessian, parameters);
-        Self::Sample { hessian, inverse }
+        let (inverse, singular) = inverse(&hessian, parameters);
+        Self::Sample { hessian, inverse, singular }
     }
 
     /// The diagonal, by the mean squares of all rows where they are known, else by the sample. Where most entries are zero,
@@ -285,8 +288,8 @@ fn hessian(sample: &RowBlock, factors: &[f64], n: usize) -> Vec<f64> {
     out
 }
 
-/// The inverse of a positive semidefinite matrix with a little on its diagonal.
-fn inverse(hessian: &[f64], n: usize) -> Vec<f64> {
+/// The inverse of a positive semidefinite matrix with a little on its diagonal, and whether it is singular.
+fn inverse(hessian: &[f64], n: usize) -> (Vec<f64>, bool) {
     let mean = (0..n).map(|j| hessian[j * (n + 1)]).sum::<f64>() / n.max(1) as f64;
     let mean = if mean > 0.0 { mean } else { 1.0 };
     let mut ridge = RIDGE * mean;
@@ -295,18 +298,18 @@ fn inverse(hessian: &[f64], n: usize) -> Vec<f64> {
         if let Ok(factor) = Mat::from_fn(n, n, cell).llt(Side::Lower) {
             let singular = (0..n).any(|j| factor.L()[(j, j)].powi(2) < SINGULAR * mean);
             if let Some(inverse) = singular.then(|| bounded_inverse(hessian, n, mean)).flatten() {
-                return inverse;
+                return (inverse, true);
             }
             let inverse = factor.solve(Mat::<f64>::identity(n, n));
             let cells = (0..n).flat_map(|j| (0..n).map(move |i| (i, j)));
             let cells: Vec<f64> = cells.map(|(i, j)| inverse[(i, j)]).collect();
             if cells.iter().all(|c| c.is_finite()) {
-                return cells;
+                return (cells, singular);
             }
         }
         if ridge > 1e3 * mean {
             // Nothing but NaNs comes so far.
-            return (0..n * n).map(|k| f64::from(u8::from(k % (n + 1) == 0))).collect();
+            return ((0..n * n).map(|k| f64::from(u8::from(k % (n + 1) == 0))).collect(), true);
         }
         ridge *= 100.0;
     }

@@ -103,6 +103,11 @@ fn warnings(
         );
         warnings.push(Warning::new("too_wide", message));
     }
+    if solver != Solver::Cg && outcome.known.certificate.blind {
+        let message = "some columns depend on others, or nearly so: what is left to gain along them is not seen, and their \
+                       coefficients may be anything; without --solver, or with cg, they are told apart";
+        warnings.push(Warning::new("dependent_columns", message));
+    }
     if outcome.known.sums.response_squares == 0.0 {
         let message = "the response is constant: there is nothing to explain";
         warnings.push(Warning::new("constant_response", message));
