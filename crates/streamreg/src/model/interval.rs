@@ -42,12 +42,18 @@ impl Coarse {
         self.error = self.error.max(other.error);
     }
 
+    /// The one with more rows.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if other.rows > self.rows { other } else { self }
+    }
+
     /// What should be said of it.
     pub(crate) fn warning(self) -> Option<Warning> {
         let digits = (-self.error.log10()).max(0.0).floor();
-        let rows = if self.rows == 1 { "1 row has".into() } else { format!("{} rows have", self.rows) };
+        let rows = if self.rows == 1 { "1 row".into() } else { format!("{} rows", self.rows) };
         let message = format!(
-            "the interval of {rows} few correct digits, {digits} at worst: the columns of the model nearly depend on each other there"
+            "the variance of the fitted value of {rows} has few correct digits, {digits} at worst: the columns of the model nearly depend \
+             on each other there"
         );
         (self.rows > 0).then(|| Warning::new("coarse_intervals", message))
     }

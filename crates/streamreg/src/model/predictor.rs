@@ -217,9 +217,14 @@ impl Predictor {
                     (0..block.rows).filter(|&row| block.uses(row) && !used(row)).count() as u64;
             }
             rows.fit.extend(predictions.iter().enumerate().map(|(row, p)| used(row).then_some(*p)));
+            let mut worst = Coarse::default();
             for (width, all) in widths.iter().zip(&mut rows.widths) {
-                all.extend(width.of(&self.layout, block, &used, &mut rows.coarse));
+                let mut coarse = Coarse::default();
+                all.extend(width.of(&self.layout, block, &used, &mut coarse));
+                // A row counts once, however much is told of it.
+                worst = worst.or(coarse);
             }
+            rows.coarse.absorb(worst);
         })?;
         Ok(rows)
     }
