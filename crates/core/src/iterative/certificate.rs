@@ -18,10 +18,10 @@ pub struct Certificate {
     /// What is left to gain of the loss with its kinks rounded, relative to the objective, if the curvature is right: `g'H^-1 g /
     /// 2`.
     pub descent: f64,
-    /// Whether the curvature shows nothing in some directions: what is left to gain along columns that depend on others, or
-    /// nearly so, is not seen.
+    /// Where columns depend on others, or so nearly that the curvature shows nothing of it: what is left to gain along them at
+    /// most, relative to the objective. It comes on top of `gap`.
     #[serde(default)]
-    pub blind: bool,
+    pub unseen: Option<f64>,
     /// What rounding the kinks may hide, relative to the objective.
     pub slack: f64,
     /// Root mean square of the gradient by standardised parameters; of absolute values that of the smallest subgradient.
@@ -92,14 +92,14 @@ impl Goal {
             return false;
         }
         let still = self.asked.is_some() || self.minimum.is_some() || certificate.descent <= self.smooth;
-        certificate.gap <= self.tolerance() && (still || !self.kinked)
+        certificate.left() <= self.tolerance() && (still || !self.kinked)
     }
 
     /// Whether a point is near enough where the epochs end and nobody asked for a gap: what is left of a known minimum is not
     /// estimated.
     pub fn is_enough(&self, certificate: &Certificate) -> bool {
         let known = self.kinked && self.asked.is_none() && self.minimum.is_some();
-        self.is_reached(certificate) || (known && certificate.gap <= ENOUGH)
+        self.is_reached(certificate) || (known && certificate.left() <= ENOUGH)
     }
 
     /// Whether only sharper kinks bring a point nearer.
@@ -109,10 +109,22 @@ impl Goal {
     }
 }
 
+/// The least curvature of a direction, in standardised units: along what is less, columns depend on each other by the rule of
+/// least squares, which is a share of 1e-11 of a column.
+const LEAST_CURVATURE: f64 = 1e-22;
+
 /// The share of the variance of the response below which residuals are rounding.
 const NEGLIGIBLE: f64 = 1e-20;
 
+/// The same of losses that grow as residuals do, as a share of the standard deviation.
+const NEGLIGIBLE_KINKED: f64 = 1e-9;
+
 impl Certificate {
+    /// What is left to gain at most, relative to the objective: all of it, where nothing better is known.
+    pub fn left(&self) -> f64 {
+        self.unseen.map_or(self.gap, |unseen| (self.gap + unseen).min(1.0).max(self.gap))
+    }
+
     /// What `sums` at `point` tell.
     pub(super) fn new(
         curvature: &Curvature,
@@ -136,7 +148,12 @@ impl Certificate {
             -0.5 * (along + absolute)
         };
         // Of a perfect fit nothing is left but rounding.
-        let objective = (sums.loss + penalties.value(point)).max(NEGLIGIBLE * (0.5 * sums.response_squares));
+        let negligible = if loss.is_smooth() {
+            NEGLIGIBLE * (0.5 * sums.response_squares)
+        } else {
+            NEGLIGIBLE_KINKED * (0.5 * sums.response_squares.sqrt())
+        };
+        let objective = (sums.loss + penalties.value(point)).max(negligible);
         let share = |gain: f64| if objective > 0.0 { gain.max(0.0) / objective } else { gain.max(0.0) };
         let descent = share(gain);
         let (gap, basis) = match minimum {
@@ -150,6 +167,15 @@ impl Certificate {
         };
         let mut smallest = gradient;
         penalties.minimal_subgradient(point, &mut smallest);
+        let unseen = match curvature {
+            Curvature::Sample { unseen, .. } if basis != GapBasis::Minimum && !unseen.is_empty() => {
+                let along = |direction: &Vec<f64>| -> f64 {
+                    direction.iter().zip(&smallest).map(|(d, g)| d * g).sum()
+                };
+                Some(share(unseen.iter().map(|d| 0.5 * along(d).powi(2) / LEAST_CURVATURE).sum()))
+            }
+            _ => None,
+        };
         let exact = squares && penalties.is_empty() && matches!(curvature, Curvature::Sample { .. });
         let freedom = sums.rows as f64 - point.len() as f64;
         let distance = (exact && freedom > 0.0 && sums.squares > 0.0).then(|| {
@@ -163,8 +189,7 @@ impl Certificate {
             gap,
             basis,
             descent,
-            blind: basis != GapBasis::Minimum
-                && matches!(curvature, Curvature::Sample { singular: true, .. }),
+            unseen,
             slack: share(sums.slack),
             gradient_norm: root_mean_square(&smallest),
             distance,

@@ -82,8 +82,10 @@ impl Cg {
     /// Takes the sums of a pass. At the end the point is the best one, and the certificate is its own, or that of the last
     /// one where both are as good as float64 makes them.
     pub fn advance(&mut self, sums: &GradientSums) -> Next {
-        let certificate =
+        let mut certificate =
             Certificate::new(&self.metric, &self.penalties, &self.point, sums, Loss::Squared, None);
+        // Products with all rows show what a sample does not.
+        certificate.unseen = None;
         let gap = certificate.gap;
         self.certificate = Some(certificate);
         let better = self.best.as_ref().is_none_or(|(best, _)| gap < 0.5 * best);

@@ -12,11 +12,11 @@ use crate::iterative::standardizer::Sample;
 /// Most parameters of a full matrix.
 const MAX_MATRIX: usize = 1_024;
 
+/// The same, of sparse rows of which there are few.
+const MAX_SPARSE_MATRIX: usize = 128;
+
 /// Rows that the sample needs for each of them.
 const ROWS_A_COLUMN: usize = 8;
-
-/// Share of the mean of the diagonal that is added to it, so that dependent columns have an inverse.
-const RIDGE: f64 = 1e-10;
 
 /// An approximation of the Hessian.
 ///
@@ -40,9 +40,9 @@ pub enum Curvature {
         hessian: Vec<f64>,
         /// The same, inverted.
         inverse: Vec<f64>,
-        /// Whether there are directions in which nothing is seen of it.
+        /// Directions of length 1 in which it shows nothing but rounding.
         #[serde(default)]
-        singular: bool,
+        unseen: Vec<Vec<f64>>,
     },
 }
 
@@ -50,23 +50,23 @@ impl Curvature {
     /// Whether a sample is large enough for the matrix: one of all rows is, but for sparse ones.
     pub(super) fn affordable(sample: &RowBlock, parameters: usize, all: bool) -> bool {
         let dense = matches!(sample.features, Features::Dense { .. });
-        let known = all && dense && sample.rows() >= parameters;
+        let known = all && (dense || parameters <= MAX_SPARSE_MATRIX) && sample.rows() >= parameters;
         parameters <= MAX_MATRIX && (known || sample.rows() >= ROWS_A_COLUMN * parameters)
     }
 
     /// The matrix of the sample, where every row counts `factors`.
-    pub(super) fn of_sample(
-        sample: &RowBlock,
-        factors: &[f64],
-        penalties: &Penalties,
-        parameters: usize,
-    ) -> Self {
-        let mut hessian = hessian(sample, factors, parameters);
+    pub(super) fn of_sample(all: &Sample, factors: &[f64], penalties: &Penalties, parameters: usize) -> Self {
+        let mut hessian = hessian(&all.rows, factors, parameters);
+        let mean = factors.iter().sum::<f64>() / total_weight(&all.rows);
+        for j in unseen_columns(&all.rows) {
+            let known = all.mean_squares.get(j).copied().filter(|square| square.is_finite());
+            hessian[j * (parameters + 1)] += mean * known.unwrap_or(LEAST_MEAN_SQUARE);
+        }
         for (j, l2) in penalties.l2.iter().enumerate() {
             hessian[j * (parameters + 1)] += l2;
         }
-        let (inverse, singular) = inverse(&hessian, parameters);
-        Self::Sample { hessian, inverse, singular }
+        let (inverse, unseen) = inverse(&hessian, parameters);
+        Self::Sample { hessian, inverse, unseen }
     }
 
     /// The diagonal, by the mean squares of all rows where they are known, else by the sample. Where most entries are zero,
@@ -288,49 +288,63 @@ fn hessian(sample: &RowBlock, factors: &[f64], n: usize) -> Vec<f64> {
     out
 }
 
-/// The inverse of a positive semidefinite matrix with a little on its diagonal, and whether it is singular.
-fn inverse(hessian: &[f64], n: usize) -> (Vec<f64>, bool) {
-    let mean = (0..n).map(|j| hessian[j * (n + 1)]).sum::<f64>() / n.max(1) as f64;
-    let mean = if mean > 0.0 { mean } else { 1.0 };
-    let mut ridge = RIDGE * mean;
-    loop {
-        let cell = |i: usize, j: usize| hessian[j * n + i] + if i == j { ridge } else { 0.0 };
-        if let Ok(factor) = Mat::from_fn(n, n, cell).llt(Side::Lower) {
-            let singular = (0..n).any(|j| factor.L()[(j, j)].powi(2) < SINGULAR * mean);
-            if let Some(inverse) = singular.then(|| bounded_inverse(hessian, n, mean)).flatten() {
-                return (inverse, true);
-            }
-            let inverse = factor.solve(Mat::<f64>::identity(n, n));
-            let cells = (0..n).flat_map(|j| (0..n).map(move |i| (i, j)));
-            let cells: Vec<f64> = cells.map(|(i, j)| inverse[(i, j)]).collect();
-            if cells.iter().all(|c| c.is_finite()) {
-                return (cells, singular);
-            }
+/// The columns that are the same in all rows of a sample. Over all rows they are not, or they would be no columns.
+fn unseen_columns(sample: &RowBlock) -> Vec<usize> {
+    let (rows, columns) = (sample.rows(), sample.columns());
+    match &sample.features {
+        Features::Dense { values, stride, .. } => {
+            let same = |j: &usize| values[j * stride..][..rows].windows(2).all(|two| two[0] == two[1]);
+            (0..columns).filter(same).collect()
         }
-        if ridge > 1e3 * mean {
-            // Nothing but NaNs comes so far.
-            return ((0..n * n).map(|k| f64::from(u8::from(k % (n + 1) == 0))).collect(), true);
+        Features::Sparse(sparse) => {
+            let mut seen = vec![false; columns];
+            sparse.indices.iter().for_each(|&j| seen[j as usize] = true);
+            (0..columns).filter(|j| !seen[*j]).collect()
         }
-        ridge *= 100.0;
     }
 }
 
-/// Pivots below this share of the mean of the diagonal make a matrix singular: a column that the sample has not seen, a
-/// constant beside all levels of a category.
+/// The least mean square of a column in standardised units: their unit is the power of two nearest to a mean absolute deviation.
+const LEAST_MEAN_SQUARE: f64 = 0.5;
+
+/// The inverse of a positive semidefinite matrix, and the directions in which it shows nothing.
+fn inverse(hessian: &[f64], n: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let mean = (0..n).map(|j| hessian[j * (n + 1)]).sum::<f64>() / n.max(1) as f64;
+    let mean = if mean > 0.0 { mean } else { 1.0 };
+    let matrix = Mat::from_fn(n, n, |i, j| hessian[j * n + i]);
+    if let Ok(factor) = matrix.llt(Side::Lower)
+        && (0..n).all(|j| factor.L()[(j, j)].powi(2) >= SINGULAR * mean)
+    {
+        return (cells(&factor.solve(Mat::<f64>::identity(n, n))), Vec::new());
+    }
+    bounded_inverse(&matrix, mean).unwrap_or_else(|| {
+        // Nothing but NaNs comes so far.
+        (cells(&Mat::<f64>::identity(n, n)), Vec::new())
+    })
+}
+
+/// Pivots below this share of the mean of the diagonal are not enough for an inverse by Cholesky's factors.
 const SINGULAR: f64 = 1e-8;
 
-/// The inverse where the matrix `H` is not singular, and `1/m` where it is, with `m` the mean of its diagonal: an inverse of
-/// next to nothing would turn the rounding of a gradient into steps without bounds. With `P = (H + e I)^-1` it is
-/// `P (H + e²/m I) P`, which is `1/v` for eigenvalues `v` above `e`, and `1/m` for those of zero.
-fn bounded_inverse(hessian: &[f64], n: usize, mean: f64) -> Option<Vec<f64>> {
-    let floor = SINGULAR * mean;
-    let plus =
-        |diagonal: f64| Mat::from_fn(n, n, |i, j| hessian[j * n + i] + if i == j { diagonal } else { 0.0 });
-    let damped = plus(floor).llt(Side::Lower).ok()?.solve(Mat::<f64>::identity(n, n));
-    let product = damped.transpose() * plus(floor * SINGULAR) * &damped;
-    let cells = (0..n).flat_map(|j| (0..n).map(move |i| (i, j)));
-    let cells: Vec<f64> = cells.map(|(i, j)| 0.5 * (product[(i, j)] + product[(j, i)])).collect();
-    cells.iter().all(|c| c.is_finite()).then_some(cells)
+/// Eigenvalues below this share of the mean of the diagonal are rounding, with room for that of many columns.
+const ROUNDING: f64 = 1e-13;
+
+/// The inverse where eigenvalues are more than rounding, and `1/m` where they are not, with `m` the mean of the diagonal: an
+/// inverse of next to nothing would turn the rounding of a gradient into steps without bounds. The directions of those
+/// eigenvalues are the second.
+fn bounded_inverse(matrix: &Mat<f64>, mean: f64) -> Option<(Vec<f64>, Vec<Vec<f64>>)> {
+    let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
+    let (vectors, n) = (eigen.U(), matrix.nrows());
+    let seen = |k: usize| eigen.S()[k] > ROUNDING * mean;
+    let scaled = Mat::from_fn(n, n, |i, k| vectors[(i, k)] / if seen(k) { eigen.S()[k] } else { mean });
+    let inverse = cells(&(&scaled * vectors.transpose()));
+    let unseen = (0..n).filter(|k| !seen(*k)).map(|k| (0..n).map(|i| vectors[(i, k)]).collect()).collect();
+    inverse.iter().all(|cell| cell.is_finite()).then_some((inverse, unseen))
+}
+
+/// The cells of a square matrix, column by column.
+fn cells(matrix: &Mat<f64>) -> Vec<f64> {
+    (0..matrix.ncols()).flat_map(|j| (0..matrix.nrows()).map(move |i| matrix[(i, j)])).collect()
 }
 
 /// The weights of all rows.

@@ -116,7 +116,7 @@ impl Tuned {
         self.fit = point.to_vec();
         let (_, factors) = factors(&sample.rows, self.loss, point);
         let anew = |old: &Curvature| match old {
-            Curvature::Sample { .. } => Curvature::of_sample(&sample.rows, &factors, penalties, parameters),
+            Curvature::Sample { .. } => Curvature::of_sample(sample, &factors, penalties, parameters),
             Curvature::Diagonal { .. } => {
                 Curvature::diagonal(sample, &factors, penalties, parameters, Some(self.batch_rows))
             }
@@ -135,6 +135,12 @@ impl Tuned {
     pub fn diagonal(&self, sample: &Sample, penalties: &Penalties) -> Curvature {
         let factors = self.most_curved(&sample.rows);
         Curvature::diagonal(sample, &factors, penalties, self.fit.len(), None)
+    }
+
+    /// The curvature of squares in a sample, for every pair of columns: it makes columns independent of each other.
+    pub fn matrix(&self, sample: &Sample, penalties: &Penalties) -> Curvature {
+        let weights = factors(&sample.rows, Loss::Squared.into(), &self.fit).1;
+        Curvature::of_sample(sample, &weights, penalties, self.fit.len())
     }
 
     /// The largest eigenvalue of the Hessian of a sample, times the inverse of `metric`.
@@ -211,7 +217,7 @@ impl Tuning<'_> {
         let (_, factors) = factors(sample, fit.loss, &fit.point);
         let curvature = match (self.precondition, matrix) {
             (false, _) => Curvature::Scale,
-            (true, true) => Curvature::of_sample(sample, &factors, self.penalties, self.parameters),
+            (true, true) => Curvature::of_sample(self.sample, &factors, self.penalties, self.parameters),
             (true, false) => Curvature::diagonal(
                 self.sample,
                 &factors,
@@ -222,7 +228,7 @@ impl Tuning<'_> {
         };
         let judge = match (&curvature, affordable) {
             (Curvature::Scale | Curvature::Diagonal { .. }, true) => {
-                Curvature::of_sample(sample, &factors, self.penalties, self.parameters)
+                Curvature::of_sample(self.sample, &factors, self.penalties, self.parameters)
             }
             (Curvature::Scale, false) => {
                 Curvature::diagonal(self.sample, &factors, self.penalties, self.parameters, None)
@@ -304,7 +310,7 @@ impl Fit {
         let mut gradient = vec![0.0; tuning.parameters];
         sample.add_scaled(0..sample.rows(), &slopes, &mut gradient);
         penalties.add_gradient(&self.point, &mut gradient);
-        let curvature = Curvature::of_sample(sample, &factors, penalties, tuning.parameters);
+        let curvature = Curvature::of_sample(tuning.sample, &factors, penalties, tuning.parameters);
         let step = curvature.newton(&self.point, &gradient, penalties);
         let before = self.objective(tuning, &self.point);
         let mut share = 1.0;

@@ -37,6 +37,10 @@ const ZERO: f64 = 1e-8;
 /// The gap up to which a fit is called exact.
 const NEXT_TO_NOTHING: f64 = 1e-7;
 
+/// The same where residuals are so small beside the responses that the rounding of responses is more.
+const ROUNDING: f64 = 8.0 * f64::EPSILON;
+const MOST_ROUNDING: f64 = 1e-6;
+
 /// The minimum of a loss over all rows, with its penalty, in standardised units.
 #[non_exhaustive]
 pub struct ExactFit {
@@ -85,9 +89,11 @@ impl ExactFit {
         Self { parameters, objective, gap, iterations, dependent, residuals, weights, response, lines }
     }
 
-    /// Whether the gap is next to nothing.
+    /// Whether the gap is next to nothing, or no more than the rounding of the responses makes it.
     pub fn is_minimum(&self) -> bool {
-        self.gap <= NEXT_TO_NOTHING
+        let size = self.response.iter().fold(0.0f64, |most, y| most.max(y.abs()));
+        let rounding = (ROUNDING * size / self.objective).min(MOST_ROUNDING);
+        self.gap <= NEXT_TO_NOTHING.max(rounding)
     }
 
     /// Number of coefficients that do not depend on others, the constant included.

@@ -36,10 +36,12 @@ impl<R: Rows> Descending<'_, '_, R> {
     /// What gradient descent goes by from a point on.
     fn gd_start(&self, tuned: &Tuned, point: Vec<f64>) -> GdStart {
         let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
-        let metric = if self.asked.options.precondition == Precondition::Scale {
-            Curvature::Scale
-        } else {
-            tuned.diagonal(sample, penalties)
+        let metric = match (self.asked.options.precondition, &tuned.judge) {
+            (Precondition::Scale, _) => Curvature::Scale,
+            (Precondition::Auto, Curvature::Sample { .. }) if penalties.l1.is_empty() => {
+                tuned.matrix(sample, penalties)
+            }
+            _ => tuned.diagonal(sample, penalties),
         };
         GdStart {
             point,
@@ -74,15 +76,16 @@ impl<R: Rows> Descending<'_, '_, R> {
                 gd.sharpen(self.gd_start(&tuned, point));
                 continue;
             }
-            let converged = next == Next::Done;
-            if converged || self.passes.count() >= most {
+            let reached = next == Next::Done;
+            if reached || self.passes.count() >= most {
                 let certificate = gd.certificate().cloned().ok_or_else(no_gradient)?;
+                let converged = reached || goal.is_enough(&certificate);
                 return Ok(Outcome {
                     known: Known { point, sums, certificate },
                     curvature,
                     converged,
                     stopped_early: false,
-                    ended: ended(converged.then_some("the tolerance is reached"), most),
+                    ended: ended(reached.then_some("the tolerance is reached"), most),
                     steps,
                     batch_rows: None,
                     step: Some(gd.step_length()),

@@ -1,6 +1,6 @@
 //! What is said of an iterative fit.
 
-use streamreg_core::iterative::{GapBasis, GradientSums, LearningRate, Loss};
+use streamreg_core::iterative::{Certificate, GapBasis, GradientSums, LearningRate, Loss};
 use streamreg_solve::{Glance, Solver, Warning};
 
 use super::{Known, Outcome, Prepared};
@@ -70,7 +70,7 @@ fn descent_report(
         converged: outcome.converged,
         stopped_early: outcome.stopped_early,
         ended: outcome.ended.clone(),
-        gap: certificate.gap,
+        gap: certificate.left(),
         gap_basis: certificate.basis,
         tolerance: outcome.tolerance,
         gradient_norm: certificate.gradient_norm,
@@ -94,7 +94,7 @@ fn warnings(
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if !(report.converged || report.stopped_early) {
-        warnings.push(not_converged(solver, report));
+        warnings.push(not_converged(solver, report, &outcome.known.certificate));
     }
     if plan.options().solver == Solver::Auto && report.columns > MAX_COLUMNS && !prepared.design.is_sparse() {
         let message = format!(
@@ -103,9 +103,9 @@ fn warnings(
         );
         warnings.push(Warning::new("too_wide", message));
     }
-    if solver != Solver::Cg && outcome.known.certificate.blind {
-        let message = "some columns depend on others, or nearly so: what is left to gain along them is not seen, and their \
-                       coefficients may be anything; without --solver, or with cg, they are told apart";
+    if outcome.known.certificate.unseen.is_some() && (report.converged || report.stopped_early) {
+        let message = "some columns depend on others: their coefficients are not unique; without --solver, they are told apart, and \
+                       named";
         warnings.push(Warning::new("dependent_columns", message));
     }
     if outcome.known.sums.response_squares == 0.0 {
@@ -130,10 +130,12 @@ fn warnings(
 }
 
 /// How far it still is, and what goes on from there.
-fn not_converged(solver: Solver, report: &DescentReport) -> Warning {
+fn not_converged(solver: Solver, report: &DescentReport, certificate: &Certificate) -> Warning {
     let given = report.learning_rate != LearningRate::Auto;
     let limited = report.ended.starts_with("the limit");
+    let unseen = certificate.unseen.is_some_and(|unseen| unseen > report.tolerance);
     let way_out = match (given, limited) {
+        _ if unseen => "without --solver, or with cg, they are told apart",
         (true, false) => {
             "steps of this length come no nearer: a smaller --eta0 does, and --learning-rate auto finds its own steps"
         }
@@ -142,7 +144,10 @@ fn not_converged(solver: Solver, report: &DescentReport) -> Warning {
         }
         _ => "more --epochs go on from a --warm-start",
     };
-    let left = if report.gap > report.tolerance {
+    let left = if unseen {
+        "columns depend on each other, or nearly so, and what is left to gain along them is not known"
+            .to_owned()
+    } else if report.gap > report.tolerance {
         format!(
             "about {:.1e} of the objective is left to gain, and {:.1e} was asked for",
             report.gap, report.tolerance
