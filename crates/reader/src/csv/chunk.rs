@@ -26,7 +26,7 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// The text, with what is needed to take it apart.
     pub(super) fn text(&self, delimiter: u8) -> Text<'_> {
-        Text { bytes: &self.bytes, first_line: self.first_line, delimiter }
+        Text { bytes: &self.bytes, first_line: self.first_line, delimiter, single: false }
     }
 
     /// The text as it is.
@@ -148,7 +148,7 @@ impl Chunker {
 
     /// The error for a record that does not end.
     fn no_edge(&self, bytes: &[u8], edges: &Edges, at_end: bool) -> Error {
-        let text = Text { bytes, first_line: self.line, delimiter: self.delimiter };
+        let text = Text { bytes, first_line: self.line, delimiter: self.delimiter, single: false };
         match edges.quote {
             Some(quote) if at_end => text.unclosed(quote),
             quote => {

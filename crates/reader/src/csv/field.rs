@@ -13,6 +13,8 @@ pub(super) struct Text<'a> {
     /// Line number of the first byte.
     pub(super) first_line: u64,
     pub(super) delimiter: u8,
+    /// Whether records have one field, so that an empty line is one with nothing in it.
+    pub(super) single: bool,
 }
 
 /// The end of a field.
@@ -82,7 +84,18 @@ impl<'a> Text<'a> {
         memchr_iter(b'\n', self.bytes.get(start..end).unwrap_or_default()).count() as u64
     }
 
-    /// The start of the next record: `at`, or behind the empty lines there.
+    /// The same text, of records with so many fields.
+    pub(super) fn of_fields(self, fields: usize) -> Self {
+        Self { single: fields == 1, ..self }
+    }
+
+    /// The start of the next record: `at`, or behind the empty lines there, unless they are records themselves.
+    #[inline]
+    pub(super) fn next_record(&self, at: usize) -> usize {
+        if self.single { at } else { self.skip_empty_lines(at) }
+    }
+
+    /// Behind the empty lines at `at`.
     #[inline]
     pub(super) fn skip_empty_lines(&self, mut at: usize) -> usize {
         while let Some(edge) = self.end(at)
@@ -94,17 +107,17 @@ impl<'a> Text<'a> {
         at
     }
 
-    /// The number of records, empty lines not counted, as [`Text::skip`] would find them in a text without mistakes.
+    /// The number of records, as [`Text::skip`] would find them in a text without mistakes.
     ///
     /// This runs under the lock of a scan. Without quotes it looks at line ends alone.
     pub(super) fn count_records(&self) -> u64 {
         let mut records = 0;
-        let mut at = self.skip_empty_lines(0);
+        let mut at = self.next_record(0);
         let quoted = memchr(b'"', self.bytes).is_some();
         while at < self.bytes.len() {
             records += 1;
             let end = if quoted { self.record_end(at) } else { self.line_end(at) };
-            at = self.skip_empty_lines(end);
+            at = self.next_record(end);
         }
         records
     }

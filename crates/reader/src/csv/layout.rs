@@ -117,7 +117,7 @@ fn sniff_delimiter(path: &Path, text: &[u8], decimal: u8) -> u8 {
 
 /// How many fields the first records have, if all have as many; 0 if not.
 fn same_fields(text: &[u8], delimiter: u8) -> usize {
-    let text = Text { bytes: text, first_line: 1, delimiter };
+    let text = Text { bytes: text, first_line: 1, delimiter, single: false };
     let mut at = text.skip_empty_lines(0);
     let mut fields = 0;
     for record in 0..SNIFFED_RECORDS {

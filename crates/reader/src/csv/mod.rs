@@ -21,7 +21,7 @@
 //!
 //! # The dialect
 //! - A record ends at LF or CR LF, the last one also at the end of the file. Empty lines are skipped,
-//!   also in a file of one column (where a missing value must then be spelled `""` or `NA`).
+//!   but for a file of one column, behind its header: there each is a record with a missing value.
 //! - A field is quoted if its first byte is `"`; in it `""` is one quote, and delimiters and line ends are
 //!   text. Behind the closing quote only a delimiter or the end of the record may follow. A quote further
 //!   on in an unquoted field is an ordinary character.

@@ -22,7 +22,7 @@ pub(super) struct Plan {
     cells: Arc<Cells>,
     batch_rows: usize,
     /// Fields of every record.
-    fields: usize,
+    pub(super) fields: usize,
     /// The fields to read, from left to right.
     steps: Vec<Step>,
     /// Fields behind the last one that is read.
@@ -145,7 +145,7 @@ impl Rows {
 
     fn read_batch(&mut self) -> Result<Option<RecordBatch>> {
         let plan = &*self.plan;
-        let text = self.chunk.text(plan.delimiter);
+        let text = self.chunk.text(plan.delimiter).of_fields(plan.fields);
         // Room for all rows there can be, so that 100,000 columns of few rows get little.
         let capacity = plan.batch_rows.min(self.chunk.lines + 1);
         let mut columns: Vec<_> = plan
@@ -158,9 +158,9 @@ impl Rows {
             })
             .collect();
         let mut rows = 0;
-        let mut at = text.skip_empty_lines(self.at);
+        let mut at = text.next_record(self.at);
         while rows < plan.batch_rows && at < self.chunk.len() {
-            at = text.skip_empty_lines(plan.read_record(text, at, &mut columns)?);
+            at = text.next_record(plan.read_record(text, at, &mut columns)?);
             rows += 1;
         }
         self.at = at;

@@ -34,21 +34,21 @@ pub(super) fn guesses(
     delimiter: u8,
 ) -> Result<(Vec<Guess>, bool)> {
     let mut sample = vec![Candidates::default(); columns];
-    while chunk.text(delimiter).skip_empty_lines(from) == chunk.len() {
+    while chunk.text(delimiter).of_fields(columns).next_record(from) == chunk.len() {
         match chunker.next()? {
             Some(next) => (chunk, from) = (next, 0),
             None => break,
         }
     }
-    let text = chunk.text(delimiter);
-    let mut at = text.skip_empty_lines(from);
+    let text = chunk.text(delimiter).of_fields(columns);
+    let mut at = text.next_record(from);
     let mut line = text.line(at);
     let empty = at == chunk.len();
     for _ in 0..SAMPLE_RECORDS {
         if at == chunk.len() {
             break;
         }
-        let next = text.skip_empty_lines(note_record(text, at, line, &mut sample, cells)?);
+        let next = text.next_record(note_record(text, at, line, &mut sample, cells)?);
         line += text.lines_between(at, next);
         at = next;
     }

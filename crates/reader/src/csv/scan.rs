@@ -47,14 +47,14 @@ impl CsvScan {
 }
 
 impl Queue {
-    fn next_chunk(&mut self, delimiter: u8) -> Option<Result<(usize, RowNumbers, Chunk)>> {
+    fn next_chunk(&mut self, plan: &Plan) -> Option<Result<(usize, RowNumbers, Chunk)>> {
         let index = self.next.take()?;
         match self.chunker.next() {
             Ok(Some(chunk)) => {
                 self.next = Some(index + 1);
                 let numbers = self.records.as_mut().map_or(RowNumbers::Unknown, |records| {
                     let first = *records;
-                    *records += chunk.text(delimiter).count_records();
+                    *records += chunk.text(plan.delimiter).of_fields(plan.fields).count_records();
                     RowNumbers::Run(first..*records)
                 });
                 Some(Ok((index, numbers, chunk)))
@@ -67,8 +67,7 @@ impl Queue {
 
 impl Scan for CsvScan {
     fn next_partition(&self) -> Option<Result<Partition>> {
-        let chunk =
-            self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk(self.plan.delimiter)?;
+        let chunk = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk(&self.plan)?;
         let at_path = |e: Error| e.at_path(self.plan.path.as_ref().as_ref());
         Some(chunk.map(|(index, numbers, chunk)| self.partition(index, numbers, chunk)).map_err(at_path))
     }

@@ -134,7 +134,8 @@ fn quotes_blanks_and_nulls() {
     assert_eq!(read("a,b\n\"\",2\n\"NA\",\" NA \"\n"), ["null|2", "null|null"]);
     assert_eq!(read("\" a\", b\n1,2\n"), ["1|2"]);
     assert_eq!(read("a,b\n1,2\r\n\r\n3,4\r"), ["1|2", "3|4"]);
-    assert_eq!(read("\n\na\n\n1\n\n\"\"\n2"), ["1", "null", "2"]);
+    assert_eq!(read("\n\na\n\n1\n\n\"\"\n2"), ["null", "1", "null", "null", "2"]);
+    assert_eq!(read("a\n1\r\n\r\n"), ["1", "null"], "lines of one column are rows, empty or not");
     let nulls = CsvOptions { nulls: vec!["-999".to_string()], ..CsvOptions::default() };
     assert_eq!(read_with("t.csv", b"a\n-999\n-9990\n5\n", &nulls).unwrap(), ["null", "-9990", "5"]);
 }
