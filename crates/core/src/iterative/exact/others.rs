@@ -1,8 +1,9 @@
-//! Whether a minimum in a vertex is the only one.
+//! Whether a minimum is the only one.
 //!
-//! From the vertex where some residuals are zero an edge leads for every one of them, up and down: that residual moves, and the
-//! others stay. An edge along which the loss does not change leads to other minima. Where more residuals are zero than there are
-//! coefficients, the edges of some of them are looked at alone, so that what is said is true, and not all is said.
+//! From a vertex, where as many residuals are zero as there are coefficients, an edge leads for every one of them, up and down: that
+//! residual moves, and the others stay. An edge along which the loss does not change leads to other minima. Of a point between
+//! vertices the smallest residuals stand for those that are zero. Where more are zero than there are coefficients, the edges of some
+//! are looked at alone, so that what is said is true, and not all is said.
 
 use crate::iterative::exact::pieces::Problem;
 use crate::iterative::exact::polish::independent;
@@ -35,7 +36,15 @@ pub(super) fn has_others(problem: &Problem<'_>, t: &[f64]) -> bool {
     let size = (0..problem.count()).fold(0.0f64, |most, at| most.max(problem.piece(at).target.abs()));
     let (zero, others): (Vec<usize>, Vec<usize>) =
         (0..problem.count()).partition(|&at| residual(at).abs() <= ZERO * size);
-    let (own, _) = independent(problem, zero.iter().copied());
+    let mut order: Vec<(f64, usize)> = (0..problem.count()).map(|at| (residual(at).abs(), at)).collect();
+    let by_size = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    let first = 8 * width + 64;
+    if first < order.len() {
+        order.select_nth_unstable_by(first, by_size);
+        order.truncate(first);
+    }
+    order.sort_unstable_by(by_size);
+    let (own, _) = independent(problem, order.into_iter().map(|(_, at)| at));
     if own.len() < width {
         return false;
     }
@@ -50,7 +59,7 @@ pub(super) fn has_others(problem: &Problem<'_>, t: &[f64]) -> bool {
     })
 }
 
-/// A point where residuals are zero, and those that are not.
+/// A point with the pieces whose residuals are zero, and those that are not.
 struct Vertex<'a, R> {
     problem: &'a Problem<'a>,
     size: f64,
