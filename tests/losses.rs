@@ -425,3 +425,25 @@ fn perfect_fits_are_called_so() {
     let table = dir.streamreg("fit d.csv 'y ~ x' --loss huber").success().stdout;
     assert!(!table.contains("perfect"), "{table}");
 }
+
+/// The least loss, and whether other coefficients have it, by trying all vertices in rational numbers.
+#[test]
+fn a_minimum_is_called_not_unique_where_it_is_not() {
+    let golden = golden_json("unique/expected.json");
+    for (index, case) in golden["cases"].as_array().unwrap().iter().enumerate() {
+        let (y, rows) = (list(&case["y"]), case["x"].as_array().unwrap());
+        let mut columns: Table = vec![("y".into(), y)];
+        for j in 0..rows[0].as_array().unwrap().len() {
+            columns.push((format!("x{j}"), rows.iter().map(|row| row[j].as_f64().unwrap()).collect()));
+        }
+        let loss = Loss::Quantile { tau: case["tau"].as_f64().unwrap() };
+        let features: String = columns[1..].iter().map(|(name, _)| format!(" + {name}")).collect();
+        let asked = Regression::formula(format!("y ~ 1{features}")).descent(Descent::new().loss(loss));
+        let report = fit(&asked, &columns);
+        let said = report.warnings.iter().any(|w| w.code == "not_unique");
+        assert_eq!(said, !case["unique"].as_bool().unwrap(), "case {index}: {case}");
+        let own = report.exact().unwrap().mean_loss;
+        let wanted = case["loss"].as_f64().unwrap();
+        assert!((own - wanted).abs() <= 1e-12 * wanted.max(1.0), "case {index}: {own}, {wanted}");
+    }
+}
