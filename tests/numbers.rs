@@ -178,7 +178,7 @@ fn robust_errors_claim_no_more_than_leverages_leave() {
             let own = out["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "near_full_leverage");
             let claimed = own.map_or(6.0, |warning| {
                 let text = warning["message"].as_str().unwrap();
-                let word = text.split("no more than ").nth(1).unwrap().split(' ').next().unwrap();
+                let word = text.split("as few as ").nth(1).unwrap().split(' ').next().unwrap();
                 word.parse().unwrap()
             });
             warned += usize::from(own.is_some());

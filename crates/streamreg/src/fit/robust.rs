@@ -258,7 +258,7 @@ fn near_full_leverage(least_left: f64, condition: f64) -> Option<Warning> {
     let digits = -(ROUNDINGS * f64::EPSILON * condition.max(1.0) / least_left).log10();
     (least_left < NEAR && digits < WARNING_DIGITS).then(|| {
         let message = format!(
-            "a row has the leverage 1 - {least_left:.1e}: robust standard errors may have no more than {} digits, because they divide by \
+            "a row has the leverage 1 - {least_left:.1e}: robust standard errors may have as few as {} digits, because they divide by \
              what is left",
             digits.max(0.0).floor()
         );
@@ -334,11 +334,11 @@ mod tests {
         assert!(near_full_leverage(1.0, 1e15).is_none() && near_full_leverage(1e-8, 1.0).is_none());
         let warning = near_full_leverage(2e-10, 10.0).unwrap();
         assert!(
-            warning.message.contains("1 - 2.0e-10") && warning.message.contains("than 4 digits"),
+            warning.message.contains("1 - 2.0e-10") && warning.message.contains("few as 4 digits"),
             "{}",
             warning.message
         );
-        assert!(near_full_leverage(1e-4, f64::INFINITY).unwrap().message.contains("than 0 digits"));
+        assert!(near_full_leverage(1e-4, f64::INFINITY).unwrap().message.contains("few as 0 digits"));
     }
 
     #[test]
