@@ -289,6 +289,23 @@ fn errors_of_rows_held_out_are_shown_or_refused() {
         .json();
     let codes: Vec<&str> = out["warnings"].as_array().unwrap().iter().map(|w| text(w, "code")).collect();
     assert!(codes.contains(&"fold_coefficients"), "{codes:?}");
+    // As many folds as rows, or more; and rows that leave no residual.
+    dir.write("few.csv", "x,y\n1,2\n2,3\n3,5\n4,4\n");
+    let few = |options: &str| {
+        dir.streamreg(&format!("fit few.csv 'y ~ x' --format json {options}")).run().code(0).json()
+    };
+    let said = |report: &serde_json::Value, code: &str| {
+        let own = report["warnings"].as_array().unwrap().iter().find(|w| w["code"] == code).cloned();
+        own.map(|w| text(&w, "message").to_owned()).unwrap_or_default()
+    };
+    let leave_one_out = few("--cv 4");
+    assert_eq!(leave_one_out["cross_validation"]["fold_rows"], serde_json::json!([1, 1, 1, 1]));
+    assert_eq!(leave_one_out["warnings"], serde_json::json!([]));
+    assert!(said(&few("--cv 5"), "empty_folds").contains("1 of 5 folds has no row, and is left out"));
+    assert!(said(&few("--cv 6"), "empty_folds").contains("2 of 6 folds have no row, and are left out"));
+    let halves = few("--cv 2");
+    assert!(said(&halves, "fold_saturated").contains("in 2 of 2 folds"), "{halves}");
+    assert_eq!(said(&halves, "fold_digits"), "");
     for (more, words) in [
         ("--cv 3 --format tidy", "the option cv would have no effect"),
         ("--cv 3 --by firm", "not cross-validated"),
@@ -418,6 +435,28 @@ fn points_are_checked() {
     dir.streamreg("fit d.csv 'y ~ double' --with 'double = 2 * x' --save-model w.json").success();
     let twice = dir.streamreg("predict w.json --at x=1:2").success().stdout;
     assert_eq!(twice.lines().count(), 3, "{twice}");
+    // Or have values of their own: names in quotes, steps in decimals, missing numbers and levels.
+    dir.streamreg("fit d.csv 'y ~ `my col` + big + g' --with 'my col = 2 * x' --with 'big = x > 3' --missing indicator --save-model q.json").run().code(0);
+    let rows = |at: &str| dir.streamreg("predict q.json").args(["--at", at]).success().stdout;
+    let of_x = rows("x=4,g=u");
+    let last =
+        |table: &str| table.lines().next_back().unwrap().split_whitespace().next_back().unwrap().to_owned();
+    assert_eq!(last(&rows("\"my col\"=8,big=true,g=u")), last(&of_x));
+    assert_eq!(last(&rows("`my col`=8,big=1,g=u")), last(&of_x));
+    let first: Vec<String> = rows("`my col`=0:0.3:0.1,big=0,g=u")
+        .lines()
+        .skip(1)
+        .map(|l| l.split_whitespace().next().unwrap().into())
+        .collect();
+    assert_eq!(first, ["0.0", "0.1", "0.2", "0.3"]);
+    for missing in ["x=NA,g=u,b=true", "x=,g=u,b=true", "x=1,g=NA,b=true", "x=1,g=,b=1", "x=1,g=u,b="] {
+        let out = dir.streamreg("predict m.json").args(["--at", missing]).run().code(0);
+        assert!(
+            out.stderr.contains("1 of 1 rows have no prediction") && last(&out.stdout) == "NA",
+            "{missing}: {}",
+            out.stdout
+        );
+    }
     // Statistics that are there without the response; dates are for files.
     assert!(
         dir.streamreg("predict m.json --at x=1,g=u,b=0 --columns fitted,se")

@@ -318,3 +318,40 @@ fn nothing_but_the_result_on_stdout() {
     let out = dir.streamreg("predict m.json d.csv -o p.parquet").success();
     out.check(out.stdout.is_empty(), "nothing");
 }
+
+#[test]
+fn messages_name_the_cause() {
+    let dir = dir();
+    dir.write("o.csv", "y,z,w,g\n1,0,1,a\n2,1,2,b\n3,2,5,a\n5,4,4,b\n4,5,3,a\n");
+    // The offset is not finite where z is 0; y is.
+    let json = dir.streamreg("fit o.csv 'y ~ w + offset(log(z))' --format json").success().json();
+    assert_eq!(json["ledger"]["dropped"][0]["column"], "y - offset(log(z))");
+    // A formula without blanks and with a mistake is no file, and a path is no formula.
+    for (formula, words) in
+        [("y~w+", "the formula: expected a term after \"+\""), ("y~w:", "the formula: expected")]
+    {
+        let error = dir.streamreg("fit o.csv").args([formula]).run().code(2).stderr;
+        assert!(error.contains(words) && error.contains(formula), "{error}");
+    }
+    dir.streamreg("fit a~b.csv y~w").fails(3, &["a~b.csv: No such file"]);
+    let other = "groups of rows are fitted by least squares";
+    dir.streamreg("fit o.csv 'y ~ w' --by g --loss huber").fails(2, &[other, "by itself"]);
+    dir.streamreg("fit o.csv 'y ~ w' --by g --solver sgd").fails(2, &["the solver sgd fits no groups"]);
+    // Columns of groups are looked for in the data, not in the model.
+    dir.streamreg("fit o.csv 'y ~ w' --save-model o.json").success();
+    dir.streamreg("evaluate o.json o.csv --by nope")
+        .fails(3, &["\"nope\": no such column", "\"z\"", "\"g\""]);
+    // Why there is no covariance.
+    for (options, cause) in [
+        ("--loss quantile", "another loss than squares"),
+        ("--ridge 1", "had a penalty"),
+        ("--solver cg", "an iterative solver"),
+        ("--where 'y < 3'", "no residual degrees of freedom"),
+    ] {
+        dir.streamreg(&format!("fit o.csv 'y ~ w' {options} --save-model o.json")).run().code(0);
+        for statistics in ["--columns se", "--columns hat", "--interval confidence"] {
+            let error = dir.streamreg(&format!("predict o.json o.csv {statistics}")).run().code(2).stderr;
+            assert!(error.contains(cause) && error.matches("the fit").count() == 1, "{options}: {error}");
+        }
+    }
+}

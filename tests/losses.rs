@@ -410,3 +410,61 @@ fn nearly_dependent_columns_are_not_called_converged_too_early() {
         outcome.check(outcome.stdout.contains("their coefficients are not unique"), "the warning");
     }
 }
+
+/// R's quantreg warns of these, too: "Solution may be nonunique".
+#[test]
+fn a_minimum_that_is_not_unique_is_said() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,g\n1,a\n2,a\n4,a\n8,a\n1,b\n2,b\n3,b\n");
+    let said = |options: &str| {
+        let outcome = dir.streamreg(&format!("fit d.csv {options} --loss quantile")).run().code(0);
+        let json =
+            dir.streamreg(&format!("fit d.csv {options} --loss quantile --format json")).run().code(0).json();
+        let code = json["warnings"].as_array().unwrap().iter().any(|w| w["code"] == "not_unique");
+        assert_eq!(code, outcome.stdout.contains("the minimum is not unique"), "{}", outcome.stdout);
+        code
+    };
+    assert!(said("'y ~ g'"), "four rows of a");
+    assert!(said("'y ~ 1' --where \"g = 'a'\""));
+    assert!(!said("'y ~ 1'"), "seven rows");
+    assert!(!said("'y ~ g' --quantile 0.3"));
+    assert!(said("'y ~ g' --quantile 0.25"), "a quarter of four");
+}
+
+#[test]
+fn perfect_fits_are_called_so() {
+    let dir = Dir::new();
+    for centre in [0.0, 1e6] {
+        let rows = (1..9).map(|i| format!("{},{i},{}\n", centre + 3.3 * f64::from(i), i * i % 5));
+        dir.write("d.csv", "y,x,z\n".to_owned() + &rows.collect::<String>());
+        for loss in ["huber", "quantile"] {
+            let table = dir.streamreg(&format!("fit d.csv 'y ~ x + z' --loss {loss}")).run().code(0).stdout;
+            assert!(table.contains("Warning: essentially perfect fit"), "{loss}, {centre}: {table}");
+        }
+    }
+    dir.write("d.csv", "y,x\n1,1\n2,2\n3,3\n4.001,4\n5,5\n");
+    let table = dir.streamreg("fit d.csv 'y ~ x' --loss huber").success().stdout;
+    assert!(!table.contains("perfect"), "{table}");
+}
+
+/// The least loss, and whether other coefficients have it, by trying all vertices in rational numbers.
+#[test]
+fn a_minimum_is_called_not_unique_where_it_is_not() {
+    let golden = golden_json("unique/expected.json");
+    for (index, case) in golden["cases"].as_array().unwrap().iter().enumerate() {
+        let (y, rows) = (list(&case["y"]), case["x"].as_array().unwrap());
+        let mut columns: Table = vec![("y".into(), y)];
+        for j in 0..rows[0].as_array().unwrap().len() {
+            columns.push((format!("x{j}"), rows.iter().map(|row| row[j].as_f64().unwrap()).collect()));
+        }
+        let loss = Loss::Quantile { tau: case["tau"].as_f64().unwrap() };
+        let features: String = columns[1..].iter().map(|(name, _)| format!(" + {name}")).collect();
+        let asked = Regression::formula(format!("y ~ 1{features}")).descent(Descent::new().loss(loss));
+        let report = fit(&asked, &columns);
+        let said = report.warnings.iter().any(|w| w.code == "not_unique");
+        assert_eq!(said, !case["unique"].as_bool().unwrap(), "case {index}: {case}");
+        let own = report.exact().unwrap().mean_loss;
+        let wanted = case["loss"].as_f64().unwrap();
+        assert!((own - wanted).abs() <= 1e-12 * wanted.max(1.0), "case {index}: {own}, {wanted}");
+    }
+}

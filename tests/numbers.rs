@@ -159,3 +159,36 @@ fn messages_name_the_cause() {
     let text = dir.streamreg("fit d.csv 'y ~ x + 0' --cluster a,b").success();
     text.check(text.stdout.contains("Dependent: x = 0\n"), "no column is left, and that is all");
 }
+
+/// Where a row has nearly all leverage, what `1 - h` is known to decides: no fit claims more digits than its standard error has.
+#[test]
+fn robust_errors_claim_no_more_than_leverages_leave() {
+    let (dir, golden) = (Dir::new(), crate::util::golden_json("leverage/expected.json"));
+    let mut warned = 0;
+    for case in golden["cases"].as_array().unwrap() {
+        let cell = |name: &str, row: usize| case[name][row].as_f64().unwrap();
+        let rows: Vec<String> =
+            (0..6).map(|row| format!("{:?},{:?}", cell("y", row), cell("x", row))).collect();
+        file(&dir, "y,x", &rows.join(" / "));
+        for kind in ["hc2", "hc3"] {
+            let out =
+                dir.streamreg(&format!("fit d.csv 'y ~ x' --vcov {kind} --format json")).run().code(0).json();
+            let (own, wanted) = (number(&out, "coefficients/1/std_error"), case[kind].as_f64().unwrap());
+            let digits = -((own - wanted).abs() / wanted).max(1e-17).log10();
+            let own = out["warnings"].as_array().unwrap().iter().find(|w| w["code"] == "near_full_leverage");
+            let claimed = own.map_or(6.0, |warning| {
+                let text = warning["message"].as_str().unwrap();
+                let word = text.split("as few as ").nth(1).unwrap().split(' ').next().unwrap();
+                word.parse().unwrap()
+            });
+            warned += usize::from(own.is_some());
+            assert!(
+                digits >= claimed,
+                "{kind}, 1 - h = {}: {digits:.1} digits, {claimed} claimed",
+                case["left"]
+            );
+            assert!(own.is_none() || number(case, "left") < 1e-3, "{out}");
+        }
+    }
+    assert!(warned >= 4, "{warned} warnings");
+}

@@ -39,18 +39,37 @@ pub(crate) fn names(flag: &str, lists: &[String]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Splits `a=1,b="x, y"` at commas outside of double quotes, and takes the quotes away.
-pub(crate) fn assignments(flag: &str, text: &str) -> Result<Vec<String>> {
-    let mut parts = vec![String::new()];
-    let mut quoted = false;
+/// Splits `a=1,"b c"="x, y"` into names and values: at commas outside of double quotes, and of backticks around names. The quotes
+/// go; one that is doubled inside of quotes stays once.
+pub(crate) fn assignments(flag: &str, text: &str) -> Result<Vec<(String, String)>> {
+    let mut parts = vec![(String::new(), None::<String>)];
+    let mut quote = None;
+    let mut closed = None;
     for c in text.chars() {
-        match (c, quoted) {
-            ('"', _) => quoted = !quoted,
-            (',', false) => parts.push(String::new()),
-            _ => parts.iter_mut().next_back().into_iter().for_each(|part| part.push(c)),
+        let Some((name, value)) = parts.last_mut() else { break };
+        let opens = c == '"' || (c == '`' && value.is_none());
+        let before = closed.take();
+        match (c, quote) {
+            (c, Some(open)) if c == open => (quote, closed) = (None, Some(c)),
+            (c, None) if opens => {
+                quote = Some(c);
+                let own = value.as_mut().unwrap_or(name);
+                own.extend(before.filter(|last| *last == c));
+            }
+            ('=', None) if value.is_none() => *value = Some(String::new()),
+            (',', None) => parts.push((String::new(), None)),
+            (c, _) => value.as_mut().unwrap_or(name).push(c),
         }
     }
-    if quoted { Err(usage(format!("{flag} {text}: a quote is not closed"))) } else { Ok(parts) }
+    if quote.is_some() {
+        return Err(usage(format!("{flag} {text}: a quote is not closed")));
+    }
+    let pair = |(name, value): (String, Option<String>)| {
+        let wrong = || usage(format!("{flag} takes NAME=VALUE, not {:?}", name.trim()));
+        let value = value.filter(|_| !name.trim().is_empty()).ok_or_else(wrong)?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    parts.into_iter().map(pair).collect()
 }
 
 /// The first name of a list, and what follows its comma. `None` if a quote is not closed.
@@ -99,6 +118,26 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
+
+    #[test]
+    fn assignments_may_quote_names_and_values() {
+        let pairs = |text: &str| assignments("--at", text).map_err(|e| e.to_string());
+        let is = |text: &str, wanted: &[(&str, &str)]| {
+            let wanted: Vec<_> = wanted.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+            assert_eq!(pairs(text).unwrap(), wanted, "{text}");
+        };
+        is("x=1, g = b ,z=", &[("x", "1"), ("g", "b"), ("z", "")]);
+        is(r#""a, b=c"="x, y",`my col`=`3"#, &[("a, b=c", "x, y"), ("my col", "`3")]);
+        is(r#""say ""hi"""="""",`a``b`=a=b"#, &[("say \"hi\"", "\""), ("a`b", "a=b")]);
+        for (text, words) in [
+            ("x,g=1", "NAME=VALUE, not \"x\""),
+            ("=1", "NAME=VALUE"),
+            ("x=\"1", "not closed"),
+            ("`x=1", "not closed"),
+        ] {
+            assert!(pairs(text).unwrap_err().contains(words), "{text}");
+        }
+    }
 
     #[test]
     fn names_are_split_at_commas_outside_quotes() {

@@ -160,14 +160,17 @@ pub(crate) struct ManArgs {
 }
 
 /// Whether what stands among the files is a formula and no file: it has a `~`, there is no file of this name, and it has blanks
-/// beside the `~`, or is a valid formula that ends as no data file does.
+/// beside the `~`, or ends as no data file does and is a valid formula, or has something on both sides of the `~` and no sign of a
+/// path or pattern: then the mistake in it is told.
 fn is_formula(path: &Path) -> bool {
     let text = path.to_string_lossy();
     if !text.contains('~') || path.exists() {
         return false;
     }
     let spaced = text.contains(" ~") || text.contains("~ ");
-    spaced || (!streamreg::is_data_name(path) && Formula::parse(&text).is_ok())
+    let sides = text.split_once('~').is_some_and(|(left, right)| !left.is_empty() && !right.is_empty());
+    let flawed = sides && !text.contains(['/', '\\', '*', '?', '[']);
+    spaced || (!streamreg::is_data_name(path) && (flawed || Formula::parse(&text).is_ok()))
 }
 
 /// The error for a word among the files that is none, such as a part of a formula that stands in no quotes.

@@ -10,7 +10,7 @@ use super::choice::choice;
 use super::input::InputArgs;
 use super::output::PlainFormat;
 use super::run::RunArgs;
-use crate::text::{assignments, names, pair, usage};
+use crate::text::{assignments, names, usage};
 
 #[derive(Debug, ClapArgs)]
 #[command(mut_arg("files", |files| files.required(false).required_unless_present("points")))]
@@ -30,8 +30,8 @@ pub(crate) struct PredictArgs {
         conflicts_with = "files",
         help_heading = "Rows",
         long_help = "Predict for values given here instead of those of a file: NAME=VALUE for every column of the model, separated by \
-        commas (a value with a comma is quoted), levels by their names. A number may be a range, from:to or from:to:step; ranges are \
-        combined. May be repeated. The result is a table, or the file that --output names"
+        commas (what has a comma is quoted), levels by their names; NA or nothing is a missing value. A number may be a range, from:to \
+        or from:to:step; ranges are combined. May be repeated. The result is a table, or the file that --output names"
     )]
     points: Vec<String>,
 
@@ -97,12 +97,7 @@ pub(crate) struct PredictArgs {
 impl PredictArgs {
     /// The points to predict for; none where there are files.
     pub(crate) fn points(&self) -> Result<Vec<Vec<(String, String)>>> {
-        let value = |text: String| {
-            let (name, value) = pair("--at", "NAME=VALUE", &text)?;
-            Ok((name.to_owned(), value.to_owned()))
-        };
-        let point = |text: &String| assignments("--at", text)?.into_iter().map(value).collect();
-        self.points.iter().map(point).collect()
+        self.points.iter().map(|text| assignments("--at", text)).collect()
     }
 
     /// What to write of every row; nothing where it was not asked for.

@@ -52,5 +52,5 @@ pub use fit::{Attempt, Fit, RankMargin, SolveInput, fit};
 pub use inference::wald::{Restriction, WaldTest};
 pub use inference::{Glance, TermEstimate, distributions};
 pub use options::{Collinear, DEFAULT_RANK_TOL, SolveOptions, Solver};
-pub use test_error::{TestError, test_error};
+pub use test_error::{TestError, empty_folds, test_error};
 pub use warning::Warning;

@@ -10,6 +10,7 @@ use streamreg_core::{Accumulator, CrossProducts};
 
 use crate::equation::Equation;
 use crate::error::{Error, Result};
+use crate::fit::error_analysis::{COARSE, WARNING_DIGITS};
 use crate::fit::{SolveInput, fit};
 use crate::options::SolveOptions;
 use crate::penalized::Gram;
@@ -37,11 +38,12 @@ pub struct TestError {
     pub fold_r_squared: Vec<Option<f64>>,
 }
 
-/// Coefficients of a fold that the other rows do not tell, or not to enough digits.
+/// Folds whose other rows do not tell all coefficients, tell them without a residual, or not to enough digits.
 #[derive(Default)]
 struct Doubts {
     unestimated: usize,
     example: Option<String>,
+    saturated: usize,
     coarse: usize,
 }
 
@@ -111,12 +113,22 @@ fn mean_square(
     let lost = rows.iter().zip(estimated).find(|(row, known)| **known && row.estimate.is_none());
     doubts.unestimated += usize::from(lost.is_some());
     doubts.example = doubts.example.take().or_else(|| lost.map(|(row, _)| row.term.clone()));
-    doubts.coarse += usize::from(attempt.doubt.is_some() && lost.is_none());
+    let saturated = attempt.fit.glance.df_residual == 0;
+    doubts.saturated += usize::from(saturated);
+    // Residuals with few digits are no matter: those of other rows are what is looked for.
+    let coarse = |doubt: &Warning| doubt.code != COARSE || attempt.fit.digits < WARNING_DIGITS;
+    doubts.coarse += usize::from(!saturated && lost.is_none() && attempt.doubt.as_ref().is_some_and(coarse));
     let slopes: Vec<f64> =
         rows.iter().skip(usize::from(equation.intercept)).map(|row| row.estimate.unwrap_or(0.0)).collect();
     let names: Arc<[String]> = equation.features.clone().into();
     let gram = |products: &CrossProducts| Gram::new(products, equation.intercept, &names);
     Ok(gram(filled[k]).mean_square_under(&gram(&others), &slopes))
+}
+
+/// What to say of `empty` folds of so many.
+pub fn empty_folds(empty: usize, folds: usize) -> Option<Warning> {
+    let words = if empty == 1 { "has no row, and is left out" } else { "have no row, and are left out" };
+    (empty > 0).then(|| Warning::new("empty_folds", format!("{empty} of {folds} folds {words}")))
 }
 
 /// The mean, and its standard error.
@@ -130,10 +142,7 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
 impl Doubts {
     fn warnings(self, empty: usize, folds: usize) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        if empty > 0 {
-            let message = format!("{empty} of {folds} folds have no row, and are left out");
-            warnings.push(Warning::new("empty_folds", message));
-        }
+        warnings.extend(empty_folds(empty, folds));
         if let Some(term) = self.example {
             let message = format!(
                 "without the rows of a fold some coefficients cannot be estimated, in {} of {folds} folds, such as {term}: they \
@@ -141,6 +150,14 @@ impl Doubts {
                 self.unestimated
             );
             warnings.push(Warning::new("fold_coefficients", message));
+        }
+        if self.saturated > 0 {
+            let message = format!(
+                "in {} of {folds} folds the rows of the other folds are no more than the coefficients: these go through the rows they \
+                 are fitted to, noise and all",
+                self.saturated
+            );
+            warnings.push(Warning::new("fold_saturated", message));
         }
         if self.coarse > 0 {
             let message = format!(

@@ -160,10 +160,19 @@ def mix(z):
 
 
 def folds(rows, count, seed):
-    """The folds of rows by their numbers, as the guide (penalties.md) and core's RowIds say."""
+    """The folds of rows by their numbers, as core's RowIds says: every run of `count` rows has one in each fold."""
     golden = 0x9E3779B97F4A7C15
     start = mix((seed + golden) % 2**64)
-    return np.array([(mix((start + r * golden) % 2**64) * count) >> 64 for r in rows])
+
+    def run(first):
+        order = list(range(count))
+        for i in range(count - 1, 0, -1):
+            j = mix((start + (first + i) * golden) % 2**64) * (i + 1) >> 64
+            order[i], order[j] = order[j], order[i]
+        return order
+
+    dealt = {first: run(first) for first in {r - r % count for r in rows}}
+    return np.array([dealt[r - r % count][r % count] for r in rows])
 
 
 def errors(X, y, own):

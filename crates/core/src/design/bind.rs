@@ -113,7 +113,13 @@ impl<'s> Binder<'s> {
         let features = self.design.variables.len();
         for (monomial, factor) in responses.into_iter().zip(&self.spec.responses) {
             let content = Content::Product(monomial);
-            self.design.variables.push(Variable { label: factor_name(factor), content });
+            let own = factor_name(factor);
+            // What is not finite may be either.
+            let label = match self.spec.offset() {
+                Some(offset) => format!("{own} - offset({offset})"),
+                None => own,
+            };
+            self.design.variables.push(Variable { label, content });
         }
         self.add_flags(features);
         self.design.clusters = self.spec.clusters.iter().map(|name| self.category(name, true)).collect();

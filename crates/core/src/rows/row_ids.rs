@@ -16,8 +16,15 @@ pub const MAX_FOLDS: usize = 1_000;
 /// else: threads, batches and the cuts of files do not matter.
 ///
 /// With `mix` the finalizer of SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators")
-/// and `g` = `0x9e3779b97f4a7c15`, row number `r` has the hash `h = mix(mix(seed + g) + r g)`, all modulo 2^64. Its fold is
-/// `floor(h folds / 2^64)`, from 0 on; its key the upper 32 bits of `h`.
+/// and `g` = `0x9e3779b97f4a7c15`, row number `r` has the hash `h(r) = mix(mix(seed + g) + r g)`, all modulo 2^64. Its key is
+/// the upper 32 bits of `h(r)`.
+///
+/// Folds by number are dealt: every run of `folds` rows, from row 0 on, has one row in each fold, in an order of its own, so
+/// that the sizes of folds differ by one row at most. The order of the run that starts at row `s` is the shuffle of Fisher and
+/// Yates (Durstenfeld 1964, "Algorithm 235: random permutation") of `0..folds`: for `i` from `folds - 1` down to 1, the
+/// entries `i` and `floor(h(s + i) (i + 1) / 2^64)` change places. The last run may be cut short.
+///
+/// Folds by a value are drawn: that of a value with the hash `h` is `floor(h folds / 2^64)`, from 0 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowIds {
     kind: Kind,
@@ -53,9 +60,20 @@ impl RowIds {
         self.kind == Kind::Key
     }
 
-    /// The id of the row with the number `row`.
+    /// The id of the row with the number `row`. Of many rows [`Self::of_rows`] is faster.
     pub fn of_row(&self, row: u64) -> u32 {
-        self.id(mix(self.start.wrapping_add(row.wrapping_mul(GOLDEN))))
+        Dealer::new(*self).of_row(row)
+    }
+
+    /// The ids of the rows with these numbers.
+    pub fn of_rows(&self, rows: &[u64]) -> Vec<u32> {
+        let mut dealer = Dealer::new(*self);
+        rows.iter().map(|&row| dealer.of_row(row)).collect()
+    }
+
+    /// The hash of a row's number.
+    fn hash_of_row(&self, row: u64) -> u64 {
+        mix(self.start.wrapping_add(row.wrapping_mul(GOLDEN)))
     }
 
     /// The ids of rows by a value of each: equal values, one id. Numbers, booleans, dates and timestamps are
@@ -116,8 +134,53 @@ impl RowIds {
 
     fn id(&self, hash: u64) -> u32 {
         match self.kind {
-            Kind::Fold { folds } => ((u128::from(hash) * folds as u128) >> 64) as u32,
+            Kind::Fold { folds } => share(hash, folds) as u32,
             Kind::Key => (hash >> 32) as u32,
+        }
+    }
+}
+
+/// `floor(hash parts / 2^64)`: one of `parts`, as even as the hash is.
+fn share(hash: u64, parts: usize) -> usize {
+    ((u128::from(hash) * parts as u128) >> 64) as usize
+}
+
+/// Gives rows their ids by number, and keeps the folds of the run that the last row was in.
+struct Dealer {
+    ids: RowIds,
+    /// The first row of the run.
+    start: Option<u64>,
+    /// One a row of the run.
+    folds: Vec<u32>,
+}
+
+impl Dealer {
+    fn new(ids: RowIds) -> Self {
+        Self { ids, start: None, folds: Vec::new() }
+    }
+
+    fn of_row(&mut self, row: u64) -> u32 {
+        let Kind::Fold { folds } = self.ids.kind else { return self.ids.id(self.ids.hash_of_row(row)) };
+        let place = match self.start {
+            // Rows mostly come in order, and a subtraction is less than a division.
+            Some(start) if row >= start && row - start < folds as u64 => row - start,
+            _ => {
+                let place = row % folds as u64;
+                self.deal(row - place, folds);
+                place
+            }
+        };
+        self.folds[place as usize]
+    }
+
+    fn deal(&mut self, start: u64, folds: usize) {
+        self.start = Some(start);
+        self.folds.clear();
+        self.folds.extend(0..folds as u32);
+        for i in (1..folds).rev() {
+            // Of the last rows that a number can have the sum goes past its end, as the hash does.
+            let hash = self.ids.hash_of_row(start.wrapping_add(i as u64));
+            self.folds.swap(i, share(hash, i + 1));
         }
     }
 }
@@ -148,18 +211,54 @@ mod tests {
 
     #[test]
     fn folds_are_pinned_and_even() {
-        let rule = RowIds::folds(10, 0).unwrap();
+        let rule = RowIds::folds(5, 0).unwrap();
         let first: Vec<u32> = (0..12).map(|row| rule.of_row(row)).collect();
         assert_eq!(first, PINNED);
-        let mut counts = [0; 10];
-        (0..100_000).for_each(|row| counts[rule.of_row(row) as usize] += 1);
-        assert!(counts.iter().all(|c| (9_500..10_500).contains(c)), "{counts:?}");
-        assert_ne!(first, (0..12).map(|r| RowIds::folds(10, 1).unwrap().of_row(r)).collect::<Vec<_>>());
+        assert_ne!(first, (0..12).map(|r| RowIds::folds(5, 1).unwrap().of_row(r)).collect::<Vec<_>>());
         assert!(RowIds::folds(1, 0).is_err());
+        for (folds, rows) in [(2, 7), (3, 20), (10, 9), (10, 1_003), (20, 20), (1_000, 2_500)] {
+            let mut counts = vec![0_u64; folds];
+            let rule = RowIds::folds(folds, 3).unwrap();
+            (0..rows).for_each(|row| counts[rule.of_row(row) as usize] += 1);
+            let (least, most) = (rows / folds as u64, rows.div_ceil(folds as u64));
+            assert!(
+                counts.iter().all(|c| (least..=most).contains(c)),
+                "{folds} folds of {rows} rows: {counts:?}"
+            );
+        }
     }
 
-    /// Other programs may compute folds, so they never change.
-    const PINNED: [u32; 12] = [2, 6, 7, 3, 6, 7, 1, 7, 2, 3, 5, 4];
+    /// Other programs may compute folds, so they never change. From `folds` of tests/golden/after_fit/make.py.
+    const PINNED: [u32; 12] = [0, 4, 2, 1, 3, 3, 0, 2, 4, 1, 1, 4];
+
+    #[test]
+    fn folds_do_not_follow_a_pattern_of_the_rows() {
+        // Of every fold and every remainder of the row's number, also by the number of folds, about as many rows.
+        let (folds, rows) = (10, 200_000);
+        let of_rows = RowIds::folds(folds, 0).unwrap().of_rows(&(0..rows).collect::<Vec<_>>());
+        for period in [2, 7, 10, 20] {
+            let mut counts = vec![0_f64; folds * period];
+            of_rows
+                .iter()
+                .enumerate()
+                .for_each(|(row, &fold)| counts[row % period * folds + fold as usize] += 1.0);
+            let expected = rows as f64 / (folds * period) as f64;
+            let far = counts.iter().map(|c| (c - expected).abs() / expected.sqrt()).fold(0.0, f64::max);
+            assert!(far < 4.0, "period {period}: {far} standard deviations");
+        }
+        // And neighbours are no closer to each other than chance has them: a fold after a fold, across runs.
+        let same = of_rows.windows(11).filter(|w| w[0] == w[10]).count() as f64 / (rows - 10) as f64;
+        assert!((same - 0.1).abs() < 0.005, "{same}");
+    }
+
+    #[test]
+    fn rows_in_any_order_have_the_same_folds() {
+        for rule in [RowIds::folds(7, 5).unwrap(), RowIds::keys(5)] {
+            let rows = [3, 100, 99, 4, u64::MAX, 0, 98, u64::MAX - 1];
+            let one_by_one: Vec<u32> = rows.iter().map(|&row| rule.of_row(row)).collect();
+            assert_eq!(rule.of_rows(&rows), one_by_one);
+        }
+    }
 
     #[test]
     fn equal_values_have_one_fold_in_any_type() {

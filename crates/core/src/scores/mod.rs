@@ -136,6 +136,8 @@ pub struct ScoreTotals {
     pub squares: f64,
     /// Rows of leverage 1, whose score was taken to be 0; known where leverages were.
     pub full_leverage: u64,
+    /// The least `1 - h` of the other rows; 1 where leverages were not known.
+    pub least_left: f64,
     /// Number of columns, the constant included.
     pub width: usize,
     sums: Sums,
@@ -174,9 +176,10 @@ impl Accumulator for Scores<'_> {
         work.fill(self.plan, rows);
         let models = self.plan.models.iter().zip(&mut self.totals);
         let done = models.into_iter().try_for_each(|(model, totals)| {
-            let full_leverage = work.score(self.plan, model, rows);
+            let (full_leverage, least_left) = work.score(self.plan, model, rows);
             totals.update(self.plan, &work, rows)?;
             totals.full_leverage += full_leverage;
+            totals.least_left = totals.least_left.min(least_left);
             Ok(())
         });
         self.nesting.update(self.plan, rows);
@@ -213,7 +216,7 @@ impl ScoreTotals {
             (ScoreKind::Clusters, ways) => clusters(width, if ways < 2 { 1 } else { 3 }),
             (ScoreKind::Blocks, _) => clusters(block_width(width), 1),
         };
-        Self { rows: 0, squares: 0.0, full_leverage: 0, width, sums }
+        Self { rows: 0, squares: 0.0, full_leverage: 0, least_left: 1.0, width, sums }
     }
 
     fn update(
@@ -254,6 +257,7 @@ impl ScoreTotals {
         self.rows += other.rows;
         self.squares += other.squares;
         self.full_leverage += other.full_leverage;
+        self.least_left = self.least_left.min(other.least_left);
         Ok(())
     }
 

@@ -33,8 +33,13 @@ impl Work {
         }
     }
 
-    /// Computes the scores of a model; returns the number of rows of leverage 1.
-    pub(super) fn score(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, rows: &DesignBlock<'_>) -> u64 {
+    /// Computes the scores of a model; returns the number of rows of leverage 1, and the least `1 - h` of the others.
+    pub(super) fn score(
+        &mut self,
+        plan: &ScorePlan<'_>,
+        model: &ScoreModel,
+        rows: &DesignBlock<'_>,
+    ) -> (u64, f64) {
         self.centre(plan, model, rows);
         self.squares = self.sum_squares(rows);
         self.set_basis(plan, model, rows.rows);
@@ -102,22 +107,22 @@ impl Work {
     }
 
     /// Divides residuals by what is asked of `1 - h`, `h = w |T'z|²`. A row of leverage 1 is fitted exactly: its
-    /// residual is 0, and so is its score.
+    /// residual is 0, and so is its score. Returns how many there are, and the least `1 - h` of the others.
     fn divide_by_leverage(
         &mut self,
         plan: &ScorePlan<'_>,
         model: &ScoreModel,
         rows: &DesignBlock<'_>,
-    ) -> u64 {
+    ) -> (u64, f64) {
         if plan.leverage == Leverage::Ignored {
-            return 0;
+            return (0, 1.0);
         }
         let n = rows.rows;
         let mut leverages = vec![0.0; n];
         for column in self.basis.chunks_exact(n.max(1)).take(model.width()) {
             leverages.iter_mut().zip(column).for_each(|(h, u)| *h += u * u);
         }
-        let mut full = 0;
+        let (mut full, mut least) = (0, 1.0f64);
         for row in rows.used() {
             let weight = rows.weights.filter(|_| !plan.frequency).map_or(1.0, |w| w[row]);
             let left = 1.0 - weight * leverages[row];
@@ -125,10 +130,11 @@ impl Work {
                 self.residuals[row] = 0.0;
                 full += 1;
             } else {
+                least = least.min(left);
                 self.residuals[row] /= if plan.leverage == Leverage::Root { left.sqrt() } else { left };
             }
         }
-        full
+        (full, least)
     }
 
     /// The columns of the scores.

@@ -240,6 +240,8 @@ fn a_row_of_leverage_one_has_no_score() {
     scores.update(&block).unwrap();
     let totals = scores.into_parts().0.pop().unwrap();
     assert_eq!((totals.full_leverage, totals.rows), (1, 2));
+    // The second row has a quarter of the column's part in the leverage, and all of the constant's.
+    assert!((totals.least_left - (1.0 - 1.0 / WEIGHT - 0.25 * root * root)).abs() < 1e-15);
     assert!(totals.meat().unwrap()[0] < 1e-12, "the second row's residual is 0");
 }
 

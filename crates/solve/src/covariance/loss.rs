@@ -31,6 +31,8 @@ pub struct LossTerms {
 pub struct LossVcov {
     /// The loss, in units of the fit's residuals.
     pub loss: Loss,
+    /// The size of the responses in the same units, centre included: how large their rounding is.
+    pub size: f64,
     /// The estimator.
     pub kind: Vcov,
     /// Level of the intervals.
@@ -67,7 +69,7 @@ pub fn loss_inference(fit: &ExactFit, terms: LossTerms, asked: LossVcov) -> Loss
     let df = n - fit.rank() as f64;
     let (values, bandwidth) = match asked.loss {
         _ if df < 1.0 || !loss_has_vcov(asked.loss, asked.kind) => (None, None),
-        Loss::Quantile { tau } => quantile(fit, tau, n, asked.kind),
+        Loss::Quantile { tau } => quantile(fit, tau, (n, asked.size), asked.kind),
         Loss::Huber { delta } => (huber(fit, delta, (n, df), asked.kind), None),
         _ => (None, None),
     };
@@ -95,8 +97,8 @@ pub fn loss_inference(fit: &ExactFit, terms: LossTerms, asked: LossVcov) -> Loss
 }
 
 /// The covariance of the orthogonal coefficients of a quantile, and the bandwidth.
-fn quantile(fit: &ExactFit, tau: f64, n: f64, kind: Vcov) -> (Option<Vec<f64>>, Option<f64>) {
-    let Some(h) = bandwidth(fit, tau, n) else { return (None, None) };
+fn quantile(fit: &ExactFit, tau: f64, (n, size): (f64, f64), kind: Vcov) -> (Option<Vec<f64>>, Option<f64>) {
+    let Some(h) = bandwidth(fit, tau, (n, size)) else { return (None, None) };
     let spread = tau * (1.0 - tau);
     let gram = fit.gram(|row| fit.weight(row));
     let values = if kind == Vcov::Iid {
@@ -114,7 +116,7 @@ fn quantile(fit: &ExactFit, tau: f64, n: f64, kind: Vcov) -> (Option<Vec<f64>>, 
 
 /// The bandwidth of residuals: Hall & Sheather's of quantiles, halved while it leaves the interval from 0 to 1, as a
 /// normal distribution with their spread has it.
-fn bandwidth(fit: &ExactFit, tau: f64, n: f64) -> Option<f64> {
+fn bandwidth(fit: &ExactFit, tau: f64, (n, size): (f64, f64)) -> Option<f64> {
     let z = normal_quantile(tau);
     let density = libm::exp(-0.5 * z * z) / (2.0 * std::f64::consts::PI).sqrt();
     let level = normal_quantile(0.975);
@@ -123,13 +125,13 @@ fn bandwidth(fit: &ExactFit, tau: f64, n: f64) -> Option<f64> {
     while tau - h <= 0.0 || tau + h >= 1.0 {
         h *= 0.5;
     }
-    let own = spread(fit, n) * (normal_quantile(tau + h) - normal_quantile(tau - h));
+    let own = spread(fit, n, size) * (normal_quantile(tau + h) - normal_quantile(tau - h));
     (own > 0.0 && own.is_finite()).then_some(own)
 }
 
 /// The lesser of the standard deviation of the residuals and their interquartile range over 1.34; 0 where it is rounding: the fit
 /// goes through the middle half of the rows.
-fn spread(fit: &ExactFit, n: f64) -> f64 {
+fn spread(fit: &ExactFit, n: f64, size: f64) -> f64 {
     /// Shares of the response, and of the standard deviation, that are rounding.
     const ROUNDING: [f64; 2] = [1e-14, 1e-10];
     let weighted = |f: &dyn Fn(f64) -> f64| {
@@ -155,7 +157,6 @@ fn spread(fit: &ExactFit, n: f64) -> f64 {
         below + part * (at(position.ceil()) - below)
     };
     let range = (quartile(0.75) - quartile(0.25)) / 1.34;
-    let size = fit.response.iter().fold(0.0f64, |most, y| most.max(y.abs()));
     let rounding = deviation <= ROUNDING[0] * size || range <= ROUNDING[1] * deviation;
     if rounding { 0.0 } else { deviation.min(range) }
 }

@@ -32,6 +32,9 @@ pub const WANTED_DIGITS: f64 = 8.0;
 /// Digits below which a warning is given.
 pub const WARNING_DIGITS: f64 = 6.0;
 
+/// The code of the doubt that sums leave too few digits.
+pub(crate) const COARSE: &str = "coarse";
+
 /// Digits of the residual sum of squares below which it is noise.
 const NOISE_DIGITS: f64 = 2.0;
 
@@ -227,7 +230,7 @@ impl ErrorAnalysis {
             return Some(warning);
         }
         let coarse = |what: &str, digits: f64| {
-            Warning::new("coarse", format!("cross-products leave {what} only {digits:.1} digits"))
+            Warning::new(COARSE, format!("cross-products leave {what} only {digits:.1} digits"))
         };
         let [coefficients, residual] = self.typical;
         if coefficients < WANTED_DIGITS || digits < WARNING_DIGITS {

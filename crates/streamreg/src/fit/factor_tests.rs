@@ -5,14 +5,14 @@
 //! are no columns for its levels; for independent errors of one variance the same F follows from the residual sum of squares of
 //! the fit without the term, from the same sums.
 
-use streamreg_core::{Group, Layout, ModelSpec};
+use streamreg_core::{Group, INTERCEPT, Layout, ModelSpec};
 use streamreg_reader::suggestion;
 use streamreg_solve::{Fit, Restriction, SolveOptions, WaldTest, Warning};
 
 use super::attempt::attempts_for;
 use super::hypothesis;
 use crate::error::{Error, Result};
-use crate::request::inference::term_of;
+use crate::request::named_term::term_of;
 
 /// A test as it was asked for, and what it comes to.
 pub(super) struct Test {
@@ -32,12 +32,19 @@ pub(super) fn parse(texts: &[String], spec: &ModelSpec, names: &[String]) -> Res
     let test = |text: &String| {
         let asked = match term_of(text, spec) {
             Some(term) => Asked::Term(term),
+            None if is_intercept(text) && spec.intercept => {
+                Asked::Restrictions(hypothesis::parse(&format!("{INTERCEPT} = 0"), names)?)
+            }
             None if !text.contains('=') && !text.trim().is_empty() => return Err(no_term(text, spec)),
             None => Asked::Restrictions(hypothesis::parse(text, names)?),
         };
         Ok(Test { text: text.clone(), asked })
     };
     texts.iter().map(test).collect()
+}
+
+fn is_intercept(text: &str) -> bool {
+    [INTERCEPT, "Intercept"].contains(&text.trim())
 }
 
 fn no_term(text: &str, spec: &ModelSpec) -> Error {
@@ -105,14 +112,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terms_are_found_by_their_columns() {
+    fn what_no_term_is_called_is_told() {
         let spec = ModelSpec::of_columns("y", ["x", "a b"]);
-        assert_eq!(term_of(" x ", &spec), Some(0));
-        assert_eq!(term_of("C(x)", &spec), Some(0));
-        assert_eq!(term_of("`a b`", &spec), Some(1));
-        assert_eq!(term_of("a b", &spec), Some(1));
-        assert_eq!(term_of("x = 0", &spec), None);
-        assert_eq!(term_of("x:a b", &spec), None);
         let message = no_term("z", &spec).to_string();
         assert!(message.contains("neither a term") && message.contains("`a b`"), "{message}");
     }

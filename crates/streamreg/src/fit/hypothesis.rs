@@ -3,8 +3,10 @@
 //! A hypothesis is a list of equations separated by commas; an equation has a sum on both sides (`a = b = c` is two).
 //! What is summed are numbers, terms, and terms with a number: `2*x`, `x*2`, `x/2`. Terms are named as in the report,
 //! `C(g)[T.b]` and `(Intercept)` included; in double quotes (a quote within doubled) where a name could be taken for
-//! something else, such as a number. Of several names that fit the longest counts.
+//! something else, such as a number. Of several names that fit the longest counts. Where none does, blanks do not matter, and
+//! `Intercept` is `(Intercept)`.
 
+use streamreg_core::INTERCEPT;
 use streamreg_reader::suggestion;
 use streamreg_solve::Restriction;
 
@@ -73,6 +75,19 @@ struct Parser<'t> {
 /// Whether a name or number may end before `rest`.
 fn ends(rest: &str) -> bool {
     rest.chars().next().is_none_or(|c| c.is_whitespace() || "+-*/=,".contains(c))
+}
+
+/// How much of `text` is the name, if its beginning is it but for blanks.
+fn spelled(text: &str, name: &str) -> Option<usize> {
+    let mut wanted = name.chars().filter(|c| !c.is_whitespace()).peekable();
+    wanted.peek()?;
+    let mut left = text.char_indices().filter(|(_, c)| !c.is_whitespace());
+    let mut end = 0;
+    for c in wanted {
+        let (at, _) = left.next().filter(|(_, own)| *own == c)?;
+        end = at + c.len_utf8();
+    }
+    ends(&text[end..]).then_some(end)
 }
 
 impl Parser<'_> {
@@ -177,10 +192,21 @@ impl Parser<'_> {
             self.at += name.len();
             return self.position(&name);
         }
+        // Names that differ in blanks alone are as good as each other: the first of the longest.
+        let spelled = self.names.iter().filter_map(|name| Some((name, spelled(&rest, name)?)));
+        if let Some((name, length)) = spelled.rev().max_by_key(|(_, length)| *length) {
+            let name = name.clone();
+            self.at += length;
+            return self.position(&name);
+        }
         let word: String =
             rest.chars().take_while(|&c| !c.is_whitespace() && !"+-*/=,".contains(c)).collect();
         if word.is_empty() {
             return Err(self.error("a term or a number is missing"));
+        }
+        if word == "Intercept" && self.names.iter().any(|name| name == INTERCEPT) {
+            self.at += word.len();
+            return self.position(INTERCEPT);
         }
         self.position(&word)
     }
@@ -254,6 +280,8 @@ mod tests {
             parsed("C(g)[T.b, c] = 0, 2nd - x:g[T.-1] = é"),
             [(vec![(3, 1.0)], 0.0), (vec![(5, 1.0), (7, -1.0), (8, -1.0)], 0.0)]
         );
+        assert_eq!(parsed("C(g)[T.b,c] = Intercept"), [(vec![(3, 1.0), (0, -1.0)], 0.0)]);
+        assert_eq!(parsed("C( g )[T.b,  c]/2 = 1"), [(vec![(3, 0.5)], 1.0)]);
         assert_eq!(parsed(r#""7" = 7*"say ""hi""""#), [(vec![(6, 1.0), (4, -7.0)], 0.0)]);
         assert_eq!(parsed("x1 = 2nd = 1"), [(vec![(1, 1.0), (5, -1.0)], 0.0), (vec![(5, 1.0)], 1.0)]);
     }

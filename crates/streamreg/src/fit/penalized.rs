@@ -7,7 +7,7 @@ use streamreg_core::{CrossProducts, Group, Groups, Layout, Statistics as Sums};
 use streamreg_solve::penalized::{
     CrossValidated, Fold, Gram, PathPoint, Penalized, cross_validate, grid, path, solve_one,
 };
-use streamreg_solve::{Equation, Glance, Solver, WARNING_DIGITS, Warning};
+use streamreg_solve::{Equation, Glance, Solver, WARNING_DIGITS, Warning, empty_folds};
 
 use super::attempt::equation_of;
 use super::state::{State, fold_products};
@@ -181,10 +181,7 @@ impl OwnSums {
             warnings.push(Warning::new("constant_response", message));
         }
         let empty = self.0.folds.iter().filter(|fold| fold.is_none()).count();
-        if empty > 0 {
-            let message = format!("{empty} of {} folds have no row, and are left out", self.0.folds.len());
-            warnings.push(Warning::new("empty_folds", message));
-        }
+        warnings.extend(empty_folds(empty, self.0.folds.len()));
         let constant: Vec<String> =
             gram.constant_columns().map(|j| format!("{:?}", equation.features[j])).collect();
         if !constant.is_empty() {

@@ -2,8 +2,8 @@
 
 use streamreg_core::scores::{Leverage, ScoreKind, ScorePlan, ScoreTotals, Scores, block_width};
 use streamreg_core::{Group, INTERCEPT, Layout};
-use streamreg_solve::Sizes;
 use streamreg_solve::{Bread, ClusterCount, Fit, Meat, Restriction, Vcov, VcovSummary, WaldTest, Warning};
+use streamreg_solve::{Sizes, WARNING_DIGITS};
 
 use super::factor_tests::{self, Asked, Test};
 use super::state::State;
@@ -232,6 +232,7 @@ impl FitScores {
             );
             fit.warnings.push(Warning::new("full_leverage", message));
         }
+        fit.warnings.extend(near_full_leverage(totals.least_left, fit.condition_number));
         fit.warnings.extend(residuals_differ(totals.squares, fit.glance.deviance));
         let vcov = VcovSummary::robust(kind, clusters, df, small_sample);
         Ok((fit.with_meat(bread, &meat, vcov, conf_level), meat))
@@ -244,6 +245,24 @@ fn bread(fit: &mut Fit) -> Result<Bread> {
         let message = "a solution of minimum norm has no robust covariance and no joint tests: drop the columns that \
                        depend on others";
         Error::invalid_request(message)
+    })
+}
+
+/// A leverage next to 1: `1 - h` has the rounding of `h`, which grows with the condition number, and few digits beside it. The residual
+/// is divided by it, or by its root.
+fn near_full_leverage(least_left: f64, condition: f64) -> Option<Warning> {
+    /// Roundings of a leverage.
+    const ROUNDINGS: f64 = 8.0;
+    /// What is near, for any condition number.
+    const NEAR: f64 = 1e-3;
+    let digits = -(ROUNDINGS * f64::EPSILON * condition.max(1.0) / least_left).log10();
+    (least_left < NEAR && digits < WARNING_DIGITS).then(|| {
+        let message = format!(
+            "a row has the leverage 1 - {least_left:.1e}: robust standard errors may have as few as {} digits, because they divide by \
+             what is left",
+            digits.max(0.0).floor()
+        );
+        Warning::new("near_full_leverage", message)
     })
 }
 
@@ -308,6 +327,18 @@ mod tests {
             message.contains("\"g\": 1000 clusters") && message.contains("10 would fit; cr1"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn leverages_next_to_one_cost_digits() {
+        assert!(near_full_leverage(1.0, 1e15).is_none() && near_full_leverage(1e-8, 1.0).is_none());
+        let warning = near_full_leverage(2e-10, 10.0).unwrap();
+        assert!(
+            warning.message.contains("1 - 2.0e-10") && warning.message.contains("few as 4 digits"),
+            "{}",
+            warning.message
+        );
+        assert!(near_full_leverage(1e-4, f64::INFINITY).unwrap().message.contains("few as 0 digits"));
     }
 
     #[test]

@@ -293,9 +293,9 @@ impl Model {
             return Ok(());
         }
         let message = format!(
-            "{name} needs the covariance of the coefficients, which this model does not have: the fit had a penalty, came from an \
-             iterative solver, left no residual degrees of freedom, or has a category with too many levels for it; fitted and \
-             resid are there for every model"
+            "{name} needs the covariance of the coefficients, which this model does not have: {}; fitted and resid are there for \
+             every model",
+            self.why_no_covariance()
         );
         Err(Error::invalid_request(message))
     }

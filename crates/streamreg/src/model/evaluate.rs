@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use streamreg_core::{Accumulator, BlockError, DesignBlock, Level, RowLedger, Unseen};
-use streamreg_reader::DatasetOptions;
+use streamreg_reader::{DatasetOptions, position};
 use streamreg_solve::Warning;
 
 use crate::error::{Error, Result};
@@ -124,6 +124,9 @@ impl Model {
         let needed = self.evaluator(options.unseen, &[], None)?.design.columns().to_vec();
         let columns = needed.into_iter().chain(options.by.iter().cloned());
         let source = self.selection(options.filter.clone(), columns)?.of(&files)?;
+        for column in &options.by {
+            position(source.schema(), column)?;
+        }
         let predictor = self.evaluator(options.unseen, &options.by, Some(source.schema()))?;
         let columns = predictor.design.columns();
         self.check_columns(columns, source.schema(), Some(source.as_ref()))?;

@@ -63,8 +63,10 @@ impl Model {
     /// Checks that intervals of this level can be told.
     pub(crate) fn check_interval(&self, level: f64) -> Result<()> {
         if self.0.covariance.is_none() {
-            let message = "the model has no covariance, so there are no intervals: the fit had a penalty or another loss than squares, came from an iterative solver, left no \
-                           residual degrees of freedom, or has a category with too many levels for it";
+            let message = format!(
+                "the model has no covariance, so there are no intervals: {}",
+                self.why_no_covariance()
+            );
             return Err(Error::invalid_request(message));
         }
         if !(level > 0.0 && level < 1.0) {

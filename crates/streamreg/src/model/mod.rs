@@ -15,7 +15,7 @@ use std::path::Path;
 use arrow_array::{Float64Array, RecordBatch};
 use arrow_schema::{Field, Schema};
 use serde::{Deserialize, Serialize};
-use streamreg_core::iterative::Standardizer;
+use streamreg_core::iterative::{Loss, Standardizer};
 use streamreg_core::{
     Coding, Design, INTERCEPT, Layout, MAX_HASH_BITS, MAX_SPARSE_INDEX, ModelSpec, RowLedger, RowReader,
     Unseen, factor_name,
@@ -72,6 +72,9 @@ struct Contents {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wide: Option<WideCoefficients>,
     covariance: Option<Covariance>,
+    /// Why it is not there. Files of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    no_covariance: Option<String>,
     glance: Glance,
     aliased: Vec<Aliased>,
     /// The penalty of the fit, to be known.
@@ -80,6 +83,25 @@ struct Contents {
     conf_level: f64,
     ledger: RowLedger,
     inputs: Vec<InputRecord>,
+}
+
+/// Why a fit gives predictions no covariance; nothing where it does.
+fn no_covariance(report: &FitReport) -> Option<String> {
+    let other = |loss: Loss| loss != Loss::Squared;
+    let why = match &report.details {
+        Details::LeastSquares if report.covariance.is_some() => return None,
+        Details::Penalized(_) => "the fit had a penalty",
+        Details::Exact(exact) if exact.penalty.is_some() => "the fit had a penalty",
+        Details::Exact(exact) if other(exact.loss) => "the fit minimised another loss than squares",
+        Details::Iterative(own) if own.penalty.is_some() => "the fit had a penalty",
+        Details::Iterative(own) if other(own.loss) => "the fit minimised another loss than squares",
+        Details::Exact(_) | Details::Iterative(_) => "the fit came from an iterative solver",
+        Details::LeastSquares if report.glance.df_residual == 0 => {
+            "the fit left no residual degrees of freedom"
+        }
+        Details::LeastSquares => "the fit has a category with too many levels for it",
+    };
+    Some(why.into())
 }
 
 impl FitReport {
@@ -112,6 +134,7 @@ impl Model {
             wide,
             // Intervals of predictions are those of least squares.
             covariance: report.covariance.clone().filter(|_| report.exact().is_none()),
+            no_covariance: no_covariance(report),
             glance: report.glance.clone(),
             aliased: report.aliased.clone(),
             penalty: match &report.details {
@@ -269,6 +292,14 @@ impl Model {
     /// The covariance of the coefficients.
     fn covariance(&self) -> Result<&Covariance> {
         self.0.covariance.as_ref().ok_or_else(|| Error::invalid_request("the fit has no covariance"))
+    }
+
+    /// Why there is no covariance.
+    fn why_no_covariance(&self) -> &str {
+        self.0.no_covariance.as_deref().unwrap_or(
+            "the fit had a penalty or another loss than squares, came from an iterative solver, left no residual degrees of freedom, \
+             or has a category with too many levels for it",
+        )
     }
 
     /// Number of coefficients that were estimated, and are not determined by others.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_select::concat::concat_batches;
+use streamreg_core::Level;
 use streamreg_reader::{Batches, suggestion};
 
 use crate::error::{Error, Result};
@@ -15,10 +16,14 @@ use crate::output::TableWriter;
 /// Most rows that ranges may come to.
 const MOST_ROWS: usize = 1_000_000;
 
+/// Values that are missing: those of CSV files.
+const MISSING: [&str; 6] = ["", "NA", "NaN", "nan", "null", "NULL"];
+
 impl Model {
     /// Predicts for points: the values of the model's columns as text, each column once. A number may be a range `from:to` or
     /// `from:to:step`, both ends included; several ranges are combined in every way, the last one changing fastest. The given columns
-    /// are copied to the output, in the order of the first point.
+    /// are copied to the output, in the order of the first point. An empty text and `NA` are missing values, unless the model has a
+    /// level of this name. A computed column takes a value like others, and is not computed then.
     ///
     /// ```
     /// use streamreg::{Model, PredictOptions, Regression};
@@ -64,7 +69,8 @@ impl Model {
             rows.extend(own);
         }
         let column = |(at, (name, kind)): (usize, (&String, &Option<ColumnKind>))| {
-            let cells: Vec<&str> = rows.iter().map(|row| row[at].as_str()).collect();
+            let cell = |row: &'_ Vec<String>| row.get(at).filter(|cell| !self.is_missing(cell)).cloned();
+            let cells: Vec<Option<String>> = rows.iter().map(cell).collect();
             Ok((name.clone(), array(name, &cells, *kind)?))
         };
         let columns = names.iter().zip(&kinds).enumerate().map(column).collect::<Result<Vec<_>>>()?;
@@ -73,10 +79,22 @@ impl Model {
         let options = PredictOptions { keep: names, ..options.clone() };
         let mut written = Vec::new();
         let job = Job::new(self, &source, &options)?;
-        let source = job.with_computed(&source)?;
+        let source = job.with_computed(&source, &options.keep)?;
         let schema = job.schema(source.as_ref(), &options)?;
         let summary = job.run(source.as_ref(), &schema, &options, || Ok(TableWriter::Rows(&mut written)))?;
         Ok((concat_batches(&schema, &written)?, summary))
+    }
+
+    /// Whether a value is missing, as a CSV file has it: no level is called so.
+    fn is_missing(&self, text: &str) -> bool {
+        MISSING.contains(&text)
+            && !self
+                .0
+                .coding
+                .levels
+                .iter()
+                .flatten()
+                .any(|level| matches!(level, Level::Text(own) if own == text))
     }
 
     /// The columns of the points: those that the model needs, all of them and no others.
@@ -103,6 +121,7 @@ impl Model {
                 }
             }
             let given = |name: &String| point.iter().any(|(own, _)| own == name);
+            // Of a computed column either its own value is given, or those that it is computed from.
             let needed = job.columns.iter().filter(|name| !computed(name)).chain(&names);
             let mut missing: Vec<String> =
                 needed.filter(|name| !given(name)).map(|name| format!("{name:?}")).collect();
@@ -145,38 +164,85 @@ fn values(name: &str, text: &str, kind: Option<ColumnKind>) -> Result<Vec<String
     if steps >= MOST_ROWS as f64 {
         return wrong("has too many values");
     }
-    Ok((0..=steps as usize).map(|k| (from + k as f64 * step).to_string()).collect())
+    let decimals = text.split(':').filter_map(decimals).max().unwrap_or(0);
+    // What the steps mean is a number of so many decimals, as long as float64 has them.
+    let largest = from.abs().max(to.abs()) * 10f64.powi(decimals as i32);
+    let value = |k: usize| match from + k as f64 * step {
+        x if largest < 2f64.powi(50) => format!("{x:.decimals$}"),
+        x => x.to_string(),
+    };
+    Ok((0..=steps as usize).map(value).collect())
 }
 
-/// The cells of a column. One that the model does not have itself is a number if all its values are.
-fn array(name: &str, cells: &[&str], kind: Option<ColumnKind>) -> Result<ArrayRef> {
+/// Decimals of a number as it is written: three of `1.5e-2`.
+fn decimals(text: &str) -> Option<usize> {
+    let text = text.trim().to_ascii_lowercase();
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len()) as i64;
+    usize::try_from((behind - exponent.parse::<i64>().ok()?).clamp(0, 400)).ok()
+}
+
+/// The cells of a column, `None` where a value is missing. One that the model does not have itself is a number if all its values
+/// are.
+fn array(name: &str, cells: &[Option<String>], kind: Option<ColumnKind>) -> Result<ArrayRef> {
     let wrong = |what: &str| Error::invalid_request(format!("column {name:?}: {what}"));
-    let numbers = || -> Option<ArrayRef> {
-        if let Some(whole) = cells.iter().map(|cell| cell.parse().ok()).collect::<Option<Vec<i64>>>() {
-            return Some(Arc::new(Int64Array::from(whole)));
-        }
-        let values = cells.iter().map(|cell| cell.parse().ok()).collect::<Option<Vec<f64>>>()?;
-        Some(Arc::new(Float64Array::from(values)))
-    };
     let text = || -> ArrayRef { Arc::new(StringArray::from(cells.to_vec())) };
     Ok(match kind {
-        Some(ColumnKind::Number) => numbers().ok_or_else(|| {
-            let other = cells.iter().find(|cell| cell.parse::<f64>().is_err()).copied().unwrap_or_default();
-            wrong(&format!("{other:?} is not a number"))
+        Some(ColumnKind::Number) => numbers(cells).ok_or_else(|| {
+            let other = cells.iter().flatten().find(|cell| cell.parse::<f64>().is_err());
+            wrong(&format!("{:?} is not a number", other.map_or("", String::as_str)))
         })?,
         Some(ColumnKind::Boolean) => {
-            let value = |cell: &&str| match cell.to_ascii_lowercase().as_str() {
-                "true" | "1" => Ok(true),
-                "false" | "0" => Ok(false),
-                _ => Err(wrong(&format!("{cell:?} is neither true nor false"))),
+            let value = |cell: &Option<String>| match cell
+                .as_ref()
+                .map(|cell| cell.to_ascii_lowercase())
+                .as_deref()
+            {
+                None => Ok(None),
+                Some("true" | "1") => Ok(Some(true)),
+                Some("false" | "0") => Ok(Some(false)),
+                Some(cell) => Err(wrong(&format!("{cell:?} is neither true nor false"))),
             };
-            Arc::new(BooleanArray::from(cells.iter().map(value).collect::<Result<Vec<bool>>>()?))
+            Arc::new(BooleanArray::from(cells.iter().map(value).collect::<Result<Vec<Option<bool>>>>()?))
         }
         Some(ColumnKind::Text) => text(),
         Some(other) => {
             let message = format!("the model has {other} there, which a file must give: predict from one");
             return Err(wrong(&message));
         }
-        None => numbers().unwrap_or_else(text),
+        None => numbers(cells).unwrap_or_else(text),
     })
+}
+
+/// The cells as numbers, whole ones if all are; `None` if one is no number.
+fn numbers(cells: &[Option<String>]) -> Option<ArrayRef> {
+    fn parsed<T: std::str::FromStr>(cells: &[Option<String>]) -> Option<Vec<Option<T>>> {
+        cells
+            .iter()
+            .map(|cell| cell.as_ref().map(|cell| cell.parse().ok()).map_or(Some(None), |v| v.map(Some)))
+            .collect()
+    }
+    if let Some(whole) = parsed::<i64>(cells) {
+        return Some(Arc::new(Int64Array::from(whole)));
+    }
+    Some(Arc::new(Float64Array::from(parsed::<f64>(cells)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_have_the_decimals_that_were_written() {
+        let of = |text: &str| values("x", text, Some(ColumnKind::Number)).unwrap();
+        assert_eq!(of("0:0.4:0.1"), ["0.0", "0.1", "0.2", "0.3", "0.4"]);
+        assert_eq!(of("0:1e-2:5e-3"), ["0.000", "0.005", "0.010"]);
+        assert_eq!(of("3:1"), ["3", "2", "1"]);
+        assert_eq!(of("-.5:.5:.25"), ["-0.50", "-0.25", "0.00", "0.25", "0.50"]);
+        assert_eq!(of("1e300:2e300:1e300"), [1e300.to_string(), 2e300.to_string()]);
+        // More decimals than float64 has.
+        assert_eq!(of("0:2e-20:1e-20")[1].parse(), Ok(1e-20));
+        let whole: Vec<f64> = of("0:1:0.001").iter().map(|x| x.parse().unwrap()).collect();
+        assert!(whole.iter().enumerate().all(|(k, x)| *x == format!("{k}e-3").parse::<f64>().unwrap()));
+    }
 }

@@ -18,7 +18,7 @@ use crate::model::predictor::Predictor;
 use crate::model::{Coarse, Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::{Execution, Pass, SourceRows, data_set_warnings};
-use crate::request::selection::open;
+use crate::request::selection::{Selection, open};
 use crate::setters::setters;
 
 /// Name of the column with the predictions.
@@ -112,7 +112,7 @@ impl Model {
         let files = open(paths, &options.dataset)?;
         refuse_input_as_output(&files, output)?;
         let job = Job::new(self, &files, options)?;
-        let source = job.with_computed(&files)?;
+        let source = job.with_computed(&files, &[])?;
         let schema = job.schema(source.as_ref(), options)?;
         job.run(source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
     }
@@ -129,7 +129,7 @@ impl Model {
     ) -> Result<PredictSummary> {
         let files = open(paths, &options.dataset)?;
         let job = Job::new(self, &files, options)?;
-        let source = job.with_computed(&files)?;
+        let source = job.with_computed(&files, &[])?;
         let schema = job.schema(source.as_ref(), options)?;
         job.run(source.as_ref(), &schema, options, || TableWriter::stream(Box::new(output), &schema))
     }
@@ -195,9 +195,16 @@ impl<'m> Job<'m> {
         Ok(Self { model, predictor, augment, width, named, columns, keep })
     }
 
-    /// The files with the computed columns that the model needs or that are kept.
-    pub(crate) fn with_computed<'s>(&self, files: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
-        self.model.selection(None, self.columns.iter().chain(&self.keep).cloned())?.of(files)
+    /// The files with the computed columns that the model needs or that are kept, but for those that are `given`.
+    pub(crate) fn with_computed<'s>(
+        &self,
+        files: &'s dyn Source,
+        given: &[String],
+    ) -> Result<Box<dyn Source + 's>> {
+        let mut with = self.model.with().to_vec();
+        with.retain(|(name, _)| !given.contains(name));
+        let columns = self.columns.iter().chain(&self.keep).cloned();
+        Selection { with, filter: None }.for_columns(columns)?.of(files)
     }
 
     /// Kept columns, statistics, interval.

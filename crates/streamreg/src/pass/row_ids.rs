@@ -103,7 +103,7 @@ impl Assigner {
                 let located = |e: streamreg_core::Error| Error::from(e).located(&format!("column {name:?}"));
                 self.ids.of_values(values).map_err(located)
             }
-            (None, Some(numbers)) => Ok(numbers.values().iter().map(|&row| self.ids.of_row(row)).collect()),
+            (None, Some(numbers)) => Ok(self.ids.of_rows(numbers.values())),
             (None, None) => Err(Error::invalid_request(
                 "this source does not number its rows, so they cannot be split into folds; name a column to split by",
             )),

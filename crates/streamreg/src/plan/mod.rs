@@ -97,7 +97,14 @@ impl<'a> Plan<'a> {
             return refuse("groups of rows are not fitted with a penalty");
         }
         if let Some(solver) = plan.iterative_solver()? {
-            return refuse(&format!("the solver {solver} fits no groups"));
+            let other = regression.descent.as_ref().is_some_and(|descent| descent.loss != Loss::Squared);
+            return if other && !plan.options().solver.is_iterative() {
+                refuse(
+                    "groups of rows are fitted by least squares: fit each with another loss by itself, with a filter",
+                )
+            } else {
+                refuse(&format!("the solver {solver} fits no groups"))
+            };
         }
         if regression.cross_validation.is_some() {
             return refuse("groups of rows are not cross-validated: fit each by itself, with a filter");

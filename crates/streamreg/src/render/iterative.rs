@@ -3,7 +3,7 @@
 use streamreg_core::iterative::{GapBasis, Loss};
 use streamreg_solve::Solver;
 
-use super::number::{count, optional, short};
+use super::number::{count, counted, optional, short};
 use crate::report::{DescentReport, FitReport};
 
 /// The lines below the table.
@@ -34,7 +34,11 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
     };
     lines.push(format!("{}: {}{objective}", loss_name(descent.loss), short(descent.mean_loss)));
     if let Some(held_out) = descent.held_out_loss {
-        lines.push(format!("Held out: {} rows, mean loss {}", count(descent.held_out_rows), short(held_out)));
+        lines.push(format!(
+            "Held out: {}, mean loss {}",
+            counted(descent.held_out_rows, "row"),
+            short(held_out)
+        ));
     }
     lines.push(left_to_gain(descent));
     let step = descent.step.map_or(String::new(), |step| format!(", step {}", two(step)));
@@ -49,11 +53,11 @@ pub(super) fn summary(report: &FitReport, descent: &DescentReport) -> Vec<String
         lines.push(format!("{nonzero} of {columns} coefficients are not zero"));
     }
     lines.push(format!(
-        "R-squared: {},  RMSE: {},  MAE: {} ({} rows)",
+        "R-squared: {},  RMSE: {},  MAE: {} ({})",
         optional(report.glance.r_squared),
         short(report.glance.rmse),
         short(descent.mae),
-        count(report.glance.nobs)
+        counted(report.glance.nobs, "row")
     ));
     lines
 }

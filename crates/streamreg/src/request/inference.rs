@@ -1,10 +1,11 @@
 //! Standard errors that need the data a second time, and joint tests: what was asked for, and the pass.
 
 use streamreg_core::iterative::Loss;
-use streamreg_core::{ModelSpec, Term, WeightType};
+use streamreg_core::{ModelSpec, WeightType};
 use streamreg_solve::{SmallSample, Vcov, loss_has_vcov};
 
 use crate::error::{Error, Result};
+use crate::request::named_term::term_of;
 
 /// Most lags: every row is combined with so many before it.
 const MAX_LAGS: usize = 10_000;
@@ -155,28 +156,4 @@ impl Inferred<'_> {
         let of_terms = self.asked.tests.iter().all(|text| term_of(text, spec).is_some());
         self.vcov != Vcov::Iid || !of_terms || self.asked.complete
     }
-}
-
-/// The term that a test names, if it is one: as the formula has it, or by its columns alone; the order of what is multiplied
-/// does not matter.
-pub(crate) fn term_of(text: &str, spec: &ModelSpec) -> Option<usize> {
-    let text = text.trim();
-    let exactly = |term: &Term| term.to_string() == text;
-    let sorted = |mut names: Vec<String>| {
-        names.sort_unstable();
-        names
-    };
-    let wanted = sorted(text.split(':').map(bare).collect());
-    let alike = |term: &Term| sorted(term.factors().iter().map(|f| bare(&f.to_string())).collect()) == wanted;
-    let terms = &spec.terms;
-    terms.iter().position(exactly).or_else(|| terms.iter().position(alike))
-}
-
-/// A column's name without what marks it as a category, and without backticks.
-fn bare(factor: &str) -> String {
-    let inner = |name: &str| Some(name.strip_prefix("C(")?.strip_suffix(')')?.trim().to_owned());
-    let name = factor.trim();
-    let name = inner(name).unwrap_or_else(|| name.to_owned());
-    let quoted = name.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
-    quoted.map_or(name.clone(), |inside| inside.replace("``", "`"))
 }

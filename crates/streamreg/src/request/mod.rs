@@ -2,6 +2,7 @@
 
 pub(crate) mod inference;
 pub(crate) mod iterative;
+pub(crate) mod named_term;
 pub(crate) mod penalty;
 pub(crate) mod regression;
 pub(crate) mod selection;

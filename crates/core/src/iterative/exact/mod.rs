@@ -7,10 +7,12 @@
 //! | `pieces` | losses as pieces whose slopes have bounds |
 //! | `interior` | the interior point method |
 //! | `polish` | the last step: to a vertex, or Newton's |
+//! | `others` | whether other coefficients have the same loss |
 //! | `symmetric` | small systems of equations |
 
 mod collect;
 mod interior;
+mod others;
 mod pieces;
 mod polish;
 mod rows;
@@ -50,6 +52,8 @@ pub struct ExactFit {
     pub objective: f64,
     /// What the objective exceeds its minimum by at most, as a share of it: the duality gap.
     pub gap: f64,
+    /// Whether it is certain that other coefficients have the same objective: the minimum is not unique.
+    pub several: bool,
     /// Iterations of the interior point method.
     pub iterations: usize,
     /// Columns that depend on columns before them.
@@ -71,6 +75,7 @@ impl ExactFit {
         let mut interior = Interior::solve(&problem);
         interior.t = polish::polish(&problem, &interior);
         let (iterations, cost, gap) = (interior.iterations, problem.cost(&interior.t), interior.gap());
+        let several = gap <= NEXT_TO_NOTHING && others::has_others(&problem, &interior.t);
         let mut residuals = vec![0.0; lines.count()];
         lines.times(&interior.t, &mut residuals);
         residuals.truncate(lines.rows);
@@ -86,7 +91,18 @@ impl ExactFit {
         let objective = cost / rows.weight().max(f64::MIN_POSITIVE);
         let CollectedRows { response, weights, .. } = rows;
         let dependent = lines.dependent.clone();
-        Self { parameters, objective, gap, iterations, dependent, residuals, weights, response, lines }
+        Self {
+            parameters,
+            objective,
+            gap,
+            several,
+            iterations,
+            dependent,
+            residuals,
+            weights,
+            response,
+            lines,
+        }
     }
 
     /// Whether the gap is next to nothing, or no more than the rounding of the responses makes it.

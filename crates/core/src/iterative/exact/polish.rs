@@ -39,9 +39,19 @@ fn vertex(problem: &Problem<'_>, interior: &Interior<'_>) -> Option<Vec<f64>> {
         order.truncate(first);
     }
     order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let (lines, targets) = independent(problem, order.into_iter().map(|(_, at)| at));
+    if lines.len() < width { None } else { solve_square(lines, targets) }
+}
+
+/// The first pieces, up to as many as there are coefficients, whose lines do not depend on those before: their lines and targets.
+pub(super) fn independent(
+    problem: &Problem<'_>,
+    order: impl Iterator<Item = usize>,
+) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let width = problem.lines.width();
     let mut directions: Vec<Vec<f64>> = Vec::with_capacity(width);
     let (mut lines, mut targets) = (Vec::new(), Vec::new());
-    for (_, at) in order {
+    for at in order {
         if lines.len() == width {
             break;
         }
@@ -62,7 +72,7 @@ fn vertex(problem: &Problem<'_>, interior: &Interior<'_>) -> Option<Vec<f64>> {
             targets.push(piece.target);
         }
     }
-    if lines.len() < width { None } else { solve_square(lines, targets) }
+    (lines, targets)
 }
 
 /// Newton's method: exact once no piece leaves its place between the bounds any more (Madsen & Nielsen 1990).

@@ -34,8 +34,17 @@ pub(super) fn solve_symmetric(matrix: &[f64], right: &[f64]) -> Vec<f64> {
 }
 
 /// Solves `matrix x = right` for any square matrix, by elimination with the largest pivots; `None` if it is singular.
-pub(super) fn solve_square(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<f64>> {
+pub(super) fn solve_square(matrix: Vec<Vec<f64>>, right: Vec<f64>) -> Option<Vec<f64>> {
+    let columns = solve_columns(matrix, right.into_iter().map(|x| vec![x]).collect())?;
+    Some(columns.into_iter().flatten().collect())
+}
+
+/// The same for several right sides: the columns of `right`, which is given and returned by rows.
+pub(super) fn solve_columns(mut matrix: Vec<Vec<f64>>, mut right: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
     let n = right.len();
+    let less = |row: &mut [f64], share: f64, other: &[f64]| {
+        row.iter_mut().zip(other).for_each(|(x, p)| *x -= share * p);
+    };
     for j in 0..n {
         let pivot = (j..n).max_by(|&a, &b| matrix[a][j].abs().total_cmp(&matrix[b][j].abs()))?;
         if matrix[pivot][j] == 0.0 || matrix[pivot][j].is_nan() {
@@ -46,13 +55,17 @@ pub(super) fn solve_square(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Op
         for i in j + 1..n {
             let share = matrix[i][j] / matrix[j][j];
             let (head, tail) = matrix.split_at_mut(i);
-            tail[0][j..].iter_mut().zip(&head[j][j..]).for_each(|(x, p)| *x -= share * p);
-            right[i] -= share * right[j];
+            less(&mut tail[0][j..], share, &head[j][j..]);
+            let (head, tail) = right.split_at_mut(i);
+            less(&mut tail[0], share, &head[j]);
         }
     }
     for j in (0..n).rev() {
-        let dot: f64 = (j + 1..n).map(|i| matrix[j][i] * right[i]).sum();
-        right[j] = (right[j] - dot) / matrix[j][j];
+        let (head, tail) = right.split_at_mut(j + 1);
+        for (own, x) in head[j].iter_mut().enumerate() {
+            let dot: f64 = (j + 1..n).map(|i| matrix[j][i] * tail[i - j - 1][own]).sum();
+            *x = (*x - dot) / matrix[j][j];
+        }
     }
-    right.iter().all(|x| x.is_finite()).then_some(right)
+    right.iter().flatten().all(|x| x.is_finite()).then_some(right)
 }

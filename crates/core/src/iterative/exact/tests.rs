@@ -6,6 +6,36 @@ use crate::iterative::penalty::Penalties;
 use crate::iterative::random::Shuffle;
 use crate::iterative::scaling::Scaling;
 
+#[test]
+fn a_minimum_that_is_not_the_only_one_is_known() {
+    let of = |response: &[f64], columns: &[&[f64]], tau: f64| {
+        let weights = vec![1.0; response.len()];
+        let columns = columns.iter().map(|c| c.to_vec()).collect();
+        let rows = Rows { columns, response: response.to_vec(), weights };
+        rows.fit(Loss::Quantile { tau }, &Penalties::default()).several
+    };
+    // The median of an even number of rows, of ties, and quantiles that a row is.
+    assert!(of(&[1.0, 2.0, 3.0, 4.0], &[], 0.5));
+    assert!(of(&[1.0, 1.0, 2.0, 2.0], &[], 0.5));
+    assert!(of(&[3.0, 1.0, 4.0, 2.0], &[], 0.25) && of(&[3.0, 1.0, 4.0, 2.0], &[], 0.75));
+    assert!(!of(&[1.0, 2.0, 3.0, 4.0, 5.0], &[], 0.5) && !of(&[1.0, 2.0, 2.0, 4.0], &[], 0.5));
+    assert!(!of(&[3.0, 1.0, 4.0, 2.0], &[], 0.3) && !of(&[7.0, 7.0], &[], 0.5));
+    // Two groups of an even and an odd number of rows: the median of one of them is not unique.
+    let group = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+    assert!(of(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], &[&group], 0.5));
+    assert!(!of(&[2.0, 3.0, 4.0, 5.0, 6.0, 7.0], &[&[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]], 0.5));
+    let mut random = Shuffle::new(11);
+    let mut said = 0;
+    for case in 0..200 {
+        // Rows with an odd sum of slopes have one minimum, as numbers at random have it.
+        let rows = 12 + case % 30;
+        let table = Rows::random(&mut random, rows, 1 + case % 3);
+        let fit = table.fit(Loss::Quantile { tau: 0.37 }, &Penalties::default());
+        said += usize::from(fit.several && !table.is_coarse());
+    }
+    assert_eq!(said, 0);
+}
+
 /// Rows with a constant behind their columns.
 struct Rows {
     columns: Vec<Vec<f64>>,
@@ -38,6 +68,11 @@ impl Rows {
             weights.push(if weighted { 0.5 + uniform(random) } else { 1.0 });
         }
         Self { columns: cells, response, weights }
+    }
+
+    /// Whether cells repeat.
+    fn is_coarse(&self) -> bool {
+        self.columns.iter().flatten().all(|x| x.fract() == 0.0)
     }
 
     fn collected(&self) -> CollectedRows {

@@ -59,7 +59,11 @@ pub(super) fn fit<R: Rows>(
     let exact = prepared.minimum(rows, asked);
     let scaling = prepared.standardizer.scaling();
     let terms = terms(&exact, &prepared);
+    // Responses come less their centre; rounding is that of their cells.
+    let most = exact.response.iter().fold(0.0f64, |most, y| most.max(y.abs()));
+    let size = most + (scaling.response_centre / scaling.response_scale).abs();
     let asked_vcov = LossVcov {
+        size,
         loss: asked.loss.in_units(scaling.response_scale),
         kind: plan.regression.inference.vcov.unwrap_or(Vcov::Iid),
         conf_level: plan.options().conf_level,
@@ -68,7 +72,7 @@ pub(super) fn fit<R: Rows>(
     let asked_vcov = if has_errors { asked_vcov } else { LossVcov { loss: Loss::Squared, ..asked_vcov } };
     let inference = loss_inference(&exact, terms, asked_vcov);
     let report = exact_report(plan, asked, &prepared, &exact, &inference);
-    let warnings = warnings(&report, &exact);
+    let warnings = warnings(&report, &exact, size);
     let found = Found {
         eliminated: None,
         test_error: None,
@@ -184,7 +188,10 @@ fn aliased(exact: &ExactFit, prepared: &Prepared) -> Vec<Aliased> {
     exact.dependent.iter().map(relation).collect()
 }
 
-fn warnings(report: &ExactReport, exact: &ExactFit) -> Vec<Warning> {
+/// What to beware of, for responses of such a size in units of the residuals.
+fn warnings(report: &ExactReport, exact: &ExactFit, size: f64) -> Vec<Warning> {
+    /// The share of the responses up to which residuals are rounding.
+    const ROUNDING: f64 = 1e-14;
     let mut warnings = Vec::new();
     if !report.converged {
         let message = format!(
@@ -196,6 +203,13 @@ fn warnings(report: &ExactReport, exact: &ExactFit) -> Vec<Warning> {
     if exact.response.iter().all(|y| *y == exact.response[0]) {
         let message = "the response is constant: there is nothing to explain";
         warnings.push(Warning::new("constant_response", message));
+    } else if mean(exact, |r| r * r).sqrt() <= ROUNDING * size {
+        let message = "essentially perfect fit: the residuals are rounding noise, and so are standard errors";
+        warnings.push(Warning::new("perfect_fit", message));
+    }
+    if exact.several {
+        let message = "the minimum is not unique: other coefficients have the same loss, and these are one choice of them";
+        warnings.push(Warning::new("not_unique", message));
     }
     warnings
 }
