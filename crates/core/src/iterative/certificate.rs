@@ -134,7 +134,6 @@ impl Certificate {
         loss: Loss,
         minimum: Option<f64>,
     ) -> Self {
-        let squares = loss == Loss::Squared;
         let mut gradient = sums.gradient.clone();
         penalties.add_gradient(point, &mut gradient);
         let step = curvature.newton(point, &gradient, penalties);
@@ -147,13 +146,7 @@ impl Certificate {
             // At the minimum of a quadratic model half of the slope is gained back.
             -0.5 * (along + absolute)
         };
-        // Of a perfect fit nothing is left but rounding.
-        let negligible = if loss.is_smooth() {
-            NEGLIGIBLE * (0.5 * sums.response_squares)
-        } else {
-            NEGLIGIBLE_KINKED * (0.5 * sums.response_squares.sqrt())
-        };
-        let objective = (sums.loss + penalties.value(point)).max(negligible);
+        let objective = (sums.loss + penalties.value(point)).max(negligible(loss, sums));
         let share = |gain: f64| if objective > 0.0 { gain.max(0.0) / objective } else { gain.max(0.0) };
         let descent = share(gain);
         let (gap, basis) = match minimum {
@@ -167,24 +160,10 @@ impl Certificate {
         };
         let mut smallest = gradient;
         penalties.minimal_subgradient(point, &mut smallest);
-        let unseen = match curvature {
-            Curvature::Sample { unseen, .. } if basis != GapBasis::Minimum && !unseen.is_empty() => {
-                let along = |direction: &Vec<f64>| -> f64 {
-                    direction.iter().zip(&smallest).map(|(d, g)| d * g).sum()
-                };
-                Some(share(unseen.iter().map(|d| 0.5 * along(d).powi(2) / LEAST_CURVATURE).sum()))
-            }
-            _ => None,
-        };
-        let exact = squares && penalties.is_empty() && matches!(curvature, Curvature::Sample { .. });
-        let freedom = sums.rows as f64 - point.len() as f64;
-        let distance = (exact && freedom > 0.0 && sums.squares > 0.0).then(|| {
-            // The variance of a coefficient is sigma² (X'X)^-1, and X'X is W times the mean Hessian.
-            let variance = sums.squares / freedom;
-            let each =
-                step.iter().enumerate().map(|(j, d)| d.abs() / (variance * curvature.inverse_at(j)).sqrt());
-            each.fold(0.0, f64::max)
-        });
+        let unseen =
+            if basis == GapBasis::Minimum { None } else { along_unseen(curvature, &smallest).map(share) };
+        let known = loss == Loss::Squared && penalties.is_empty() && unseen.is_none();
+        let distance = known.then(|| distance(curvature, &step, sums)).flatten();
         Self {
             gap,
             basis,
@@ -195,6 +174,36 @@ impl Certificate {
             distance,
         }
     }
+}
+
+/// The objective below which nothing is left but rounding: that of a perfect fit.
+fn negligible(loss: Loss, sums: &GradientSums) -> f64 {
+    if loss.is_smooth() {
+        NEGLIGIBLE * (0.5 * sums.response_squares)
+    } else {
+        NEGLIGIBLE_KINKED * (0.5 * sums.response_squares.sqrt())
+    }
+}
+
+/// The largest part of a step to the minimum of squares, in standard errors of its coefficient.
+fn distance(curvature: &Curvature, step: &[f64], sums: &GradientSums) -> Option<f64> {
+    let freedom = sums.rows as f64 - step.len() as f64;
+    let told = matches!(curvature, Curvature::Sample { .. }) && freedom > 0.0 && sums.squares > 0.0;
+    told.then(|| {
+        // The variance of a coefficient is sigma² (X'X)^-1, and X'X is W times the mean Hessian.
+        let variance = sums.squares / freedom;
+        let each =
+            step.iter().enumerate().map(|(j, d)| d.abs() / (variance * curvature.inverse_at(j)).sqrt());
+        each.fold(0.0, f64::max)
+    })
+}
+
+/// What is left to gain at most along the directions that a curvature does not see, if there are any.
+fn along_unseen(curvature: &Curvature, gradient: &[f64]) -> Option<f64> {
+    let Curvature::Sample { unseen, .. } = curvature else { return None };
+    let along = |direction: &Vec<f64>| -> f64 { direction.iter().zip(gradient).map(|(d, g)| d * g).sum() };
+    let each = unseen.iter().map(|direction| 0.5 * along(direction).powi(2) / LEAST_CURVATURE);
+    (!unseen.is_empty()).then(|| each.sum())
 }
 
 /// The root of the mean square.
