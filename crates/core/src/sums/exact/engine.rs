@@ -2,11 +2,11 @@
 
 use super::big_fixed_table::BigFixedTable;
 use super::entry;
-use super::gram::{Job, LANES, Products, Sum};
-use super::grid::{BITS, MAX_SLICES, RUNS_OF_DIGITS};
+use super::gram::{Job, LANES, Products, Sum, period};
 use super::kernel::Kernel;
 use super::operand::{Class, Operand, Parts};
 use super::outliers::Outliers;
+use super::points::{MAX_SLICES, bits, bound, interpolate, planes, width};
 
 /// Rows multiplied at a time.
 const BLOCK: usize = 512;
@@ -159,13 +159,13 @@ impl Engine {
                 let half = weighted || a == b;
                 self.pairs.push(Pair { left: l, right: r, half, out });
                 for (k, m) in planes_to_multiply(l.slices, r.slices) {
-                    let summed = k >= l.slices || m >= r.slices;
                     self.jobs.push(Job {
-                        period: if summed { 1 } else { RUNS_OF_DIGITS },
+                        period: period(bound(l.slices, k) * bound(r.slices, m)),
                         left: (l.column + k * l.count, l.count),
                         right: (r.column + m * r.count, r.count),
                         out,
                         ranks: half.then_some((l.first, r.first)),
+                        symmetric: half && !weighted,
                     });
                     out += l.count * r.count;
                 }
@@ -215,7 +215,7 @@ impl Engine {
         let left = self.left.as_ref().unwrap_or(&self.right);
         let lefts = &left.order[pair.left.first..pair.left.first + pair.left.count];
         let rights = &self.right.order[pair.right.first..pair.right.first + pair.right.count];
-        let bits = (pair.left.slices + pair.right.slices) as i32 * BITS + 128;
+        let bits = width(pair.left.slices) + width(pair.right.slices) + 128;
         lefts.iter().flat_map(move |&a| {
             rights.iter().map(move |&b| {
                 let unit = left.grids[a].unit + self.right.grids[b].unit;
@@ -242,44 +242,46 @@ impl Engine {
                 let twice = i32::from(self.left.is_none() && va == vb && a != b);
                 let unit = left.grids[a].unit + self.right.grids[b].unit + twice;
                 let plane = |k: usize| self.sums[pair.out + (k * columns + j) * rows + i].value();
-                let powers = by_power(pair.left.slices, pair.right.slices, plane);
-                for (power, &sum) in powers.iter().enumerate() {
-                    sums.add(0, entry(va, vb), sum, unit + power as i32 * BITS);
-                }
+                by_power(pair.left.slices, pair.right.slices, plane, |power, sum| {
+                    sums.add(0, entry(va, vb), sum, unit + power);
+                });
             }
         }
     }
 }
 
-/// Which planes of the left are multiplied with which of the right. Equal classes by Karatsuba's identity
-/// `d_k e_l + d_l e_k = (d_k + d_l) (e_k + e_l) - d_k e_k - d_l e_l`, with one product where there were two; others
-/// slice by slice.
+/// Which planes of the left are multiplied with which of the right: of equal classes at every point the values there, of
+/// others those that give the digits with each other.
 fn planes_to_multiply(left: usize, right: usize) -> Vec<(usize, usize)> {
     if left == right {
-        (0..super::grid::planes(left)).map(|k| (k, k)).collect()
+        (0..planes(left)).map(|k| (k, k)).collect()
     } else {
         (0..left).flat_map(|k| (0..right).map(move |m| (k, m))).collect()
     }
 }
 
-/// Sums by powers of a slice's range, from the sums of the planes in the order of [`planes_to_multiply`].
-fn by_power(left: usize, right: usize, plane: impl Fn(usize) -> i128) -> [i128; 2 * MAX_SLICES - 1] {
-    let mut powers = [0; 2 * MAX_SLICES - 1];
-    if left != right {
-        for k in 0..left {
-            for m in 0..right {
-                powers[k + m] += plane(k * right + m);
-            }
-        }
-        return powers;
+/// Takes the sums of products of digits, and by which power of two they count, from the sums of the planes in the order of
+/// [`planes_to_multiply`].
+fn by_power(left: usize, right: usize, plane: impl Fn(usize) -> i128, mut take: impl FnMut(i32, i128)) {
+    let mut values = [0; MAX_SLICES * MAX_SLICES];
+    if left == right {
+        let values = &mut values[..planes(left)];
+        values.iter_mut().enumerate().for_each(|(k, value)| *value = plane(k));
+        interpolate(values);
+        values.iter().enumerate().for_each(|(power, &sum)| take(power as i32 * bits(left), sum));
+        return;
     }
-    let mut at = left;
+    // Digits of the right for every value of the left, then digits of the left.
     for k in 0..left {
-        powers[2 * k] += plane(k);
-        for m in k + 1..left {
-            powers[k + m] += plane(at) - plane(k) - plane(m);
-            at += 1;
-        }
+        let values = &mut values[k * right..][..right];
+        values.iter_mut().enumerate().for_each(|(m, value)| *value = plane(k * right + m));
+        interpolate(values);
     }
-    powers
+    for m in 0..right {
+        let mut column = [0; MAX_SLICES];
+        (0..left).for_each(|k| column[k] = values[k * right + m]);
+        interpolate(&mut column[..left]);
+        let power = |k: usize| k as i32 * bits(left) + m as i32 * bits(right);
+        column[..left].iter().enumerate().for_each(|(k, &sum)| take(power(k), sum));
+    }
 }

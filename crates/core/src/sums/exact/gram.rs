@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use super::grid::RUN;
 use super::lanes::{Lanes, TOP};
 
 /// Columns of digits, padded and aligned; the lower halves of the cells count.
@@ -21,6 +20,16 @@ pub(super) struct Planes {
 thread_local! {
     /// Memory for planes that is not in use, with whatever it held.
     static FREE: RefCell<Vec<Vec<u64>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Products that a lane adds up before it is looked at, at least. The largest are 2^60 each, of which 63 bits hold so many
+/// beside a rest of 32 bits.
+const RUN: usize = 7;
+
+/// Runs of products of up to so much that a lane holds.
+pub(super) fn period(largest: u64) -> usize {
+    let room = (1u64 << 63) - (1 << 32);
+    ((room / largest.max(1)) as usize / RUN).max(1)
 }
 
 /// Columns are padded to a multiple of this, the widest vector in use.
@@ -99,6 +108,8 @@ pub(super) struct Job {
     /// If given: where the ranks of the columns begin. Only pairs whose left rank is not below the right are
     /// needed; ranks ascend.
     pub(super) ranks: Option<(usize, usize)>,
+    /// Whether both sides are the same columns, so that tiles on the diagonal are needed by half.
+    pub(super) symmetric: bool,
 }
 
 /// A sum of products: `2^32 high + low`.
@@ -150,7 +161,9 @@ impl Products<'_> {
                 let height = T.min(rows - i);
                 for j in (first..columns.min(first + 2 * T)).step_by(T) {
                     let width = T.min(columns - j);
-                    if self.needs(job, i + height - 1, j) {
+                    if job.symmetric && i == j {
+                        self.diagonal::<S, T>(simd, job, i, height);
+                    } else if self.needs(job, i + height - 1, j) {
                         self.sized::<S, T>(simd, job, (i, height), (j, width));
                     }
                 }
@@ -168,28 +181,46 @@ impl Products<'_> {
     #[inline(always)]
     fn sized<S: Lanes, const T: usize>(&mut self, simd: S, job: &Job, i: (usize, usize), j: (usize, usize)) {
         match (i.1, j.1) {
-            (4, 4) if T == 4 => self.tile::<S, 4, 4>(simd, job, i.0, j.0),
-            (4, 3) if T == 4 => self.tile::<S, 4, 3>(simd, job, i.0, j.0),
-            (4, 2) if T == 4 => self.tile::<S, 4, 2>(simd, job, i.0, j.0),
-            (4, 1) if T == 4 => self.tile::<S, 4, 1>(simd, job, i.0, j.0),
-            (3, 4) if T == 4 => self.tile::<S, 3, 4>(simd, job, i.0, j.0),
-            (3, 3) if T >= 3 => self.tile::<S, 3, 3>(simd, job, i.0, j.0),
-            (3, 2) if T >= 3 => self.tile::<S, 3, 2>(simd, job, i.0, j.0),
-            (3, 1) if T >= 3 => self.tile::<S, 3, 1>(simd, job, i.0, j.0),
-            (2, 4) if T == 4 => self.tile::<S, 2, 4>(simd, job, i.0, j.0),
-            (2, 3) if T >= 3 => self.tile::<S, 2, 3>(simd, job, i.0, j.0),
-            (2, 2) => self.tile::<S, 2, 2>(simd, job, i.0, j.0),
-            (2, 1) => self.tile::<S, 2, 1>(simd, job, i.0, j.0),
-            (1, 4) if T == 4 => self.tile::<S, 1, 4>(simd, job, i.0, j.0),
-            (1, 3) if T >= 3 => self.tile::<S, 1, 3>(simd, job, i.0, j.0),
-            (1, 2) => self.tile::<S, 1, 2>(simd, job, i.0, j.0),
-            _ => self.tile::<S, 1, 1>(simd, job, i.0, j.0),
+            (4, 4) if T == 4 => self.tile::<S, 4, 4, false>(simd, job, i.0, j.0),
+            (4, 3) if T == 4 => self.tile::<S, 4, 3, false>(simd, job, i.0, j.0),
+            (4, 2) if T == 4 => self.tile::<S, 4, 2, false>(simd, job, i.0, j.0),
+            (4, 1) if T == 4 => self.tile::<S, 4, 1, false>(simd, job, i.0, j.0),
+            (3, 4) if T == 4 => self.tile::<S, 3, 4, false>(simd, job, i.0, j.0),
+            (3, 3) if T >= 3 => self.tile::<S, 3, 3, false>(simd, job, i.0, j.0),
+            (3, 2) if T >= 3 => self.tile::<S, 3, 2, false>(simd, job, i.0, j.0),
+            (3, 1) if T >= 3 => self.tile::<S, 3, 1, false>(simd, job, i.0, j.0),
+            (2, 4) if T == 4 => self.tile::<S, 2, 4, false>(simd, job, i.0, j.0),
+            (2, 3) if T >= 3 => self.tile::<S, 2, 3, false>(simd, job, i.0, j.0),
+            (2, 2) => self.tile::<S, 2, 2, false>(simd, job, i.0, j.0),
+            (2, 1) => self.tile::<S, 2, 1, false>(simd, job, i.0, j.0),
+            (1, 4) if T == 4 => self.tile::<S, 1, 4, false>(simd, job, i.0, j.0),
+            (1, 3) if T >= 3 => self.tile::<S, 1, 3, false>(simd, job, i.0, j.0),
+            (1, 2) => self.tile::<S, 1, 2, false>(simd, job, i.0, j.0),
+            _ => self.tile::<S, 1, 1, false>(simd, job, i.0, j.0),
         }
     }
 
-    /// Adds the sums of products of `I` left columns with `J` right ones.
+    /// The tile on the diagonal that begins with a column, of the size that is left.
     #[inline(always)]
-    fn tile<S: Lanes, const I: usize, const J: usize>(&mut self, simd: S, job: &Job, i: usize, j: usize) {
+    fn diagonal<S: Lanes, const T: usize>(&mut self, simd: S, job: &Job, at: usize, size: usize) {
+        match size {
+            4 if T == 4 => self.tile::<S, 4, 4, true>(simd, job, at, at),
+            3 if T >= 3 => self.tile::<S, 3, 3, true>(simd, job, at, at),
+            2 => self.tile::<S, 2, 2, true>(simd, job, at, at),
+            _ => self.tile::<S, 1, 1, true>(simd, job, at, at),
+        }
+    }
+
+    /// Adds the sums of products of `I` left columns with `J` right ones; of one on the diagonal those whose left column is
+    /// not before the right.
+    #[inline(always)]
+    fn tile<S: Lanes, const I: usize, const J: usize, const DIAGONAL: bool>(
+        &mut self,
+        simd: S,
+        job: &Job,
+        i: usize,
+        j: usize,
+    ) {
         let a: [&[S::u64s]; I] =
             std::array::from_fn(|k| S::as_simd_u64s(self.left.column(job.left.0 + i + k, self.rows)).0);
         let b: [&[S::u64s]; J] =
@@ -202,13 +233,18 @@ impl Products<'_> {
             let to = (from + job.period).min(a[0].0.len());
             let (a0, b0) = (a.map(|c| &c.0[from..to]), b.map(|c| &c.0[from..to]));
             for run in 0..to - from {
-                add_products(simd, a0.map(|c| &c[run]), b0.map(|c| &c[run]), &mut sums);
+                add_products::<_, _, I, J, DIAGONAL>(
+                    simd,
+                    a0.map(|c| &c[run]),
+                    b0.map(|c| &c[run]),
+                    &mut sums,
+                );
             }
             if to < from + job.period {
-                add_products(simd, a.map(|c| c.1), b.map(|c| c.1), &mut sums);
+                add_products::<_, _, I, J, DIAGONAL>(simd, a.map(|c| c.1), b.map(|c| c.1), &mut sums);
             }
             for j in 0..J {
-                for i in 0..I {
+                for i in if DIAGONAL { j } else { 0 }..I {
                     let (high, rest) = simd.split(sums[j][i]);
                     highs[j][i] = simd.add_u64s(highs[j][i], high);
                     sums[j][i] = rest;
@@ -219,7 +255,9 @@ impl Products<'_> {
         let tops = (runs.div_ceil(job.period) * size_of::<S::u64s>() / 8) as i64 * (TOP >> 32) as i64;
         for dj in 0..J {
             let out = job.out + (j + dj) * job.left.1 + i;
-            for (di, target) in self.sums[out..out + I].iter_mut().enumerate() {
+            for (di, target) in
+                self.sums[out..out + I].iter_mut().enumerate().skip(if DIAGONAL { dj } else { 0 })
+            {
                 target.high += total::<S>(highs[dj][di]) as i64 - tops;
                 target.low += total::<S>(simd.xor_u64s(sums[dj][di], simd.splat_u64s(TOP))) as i64;
             }
@@ -236,7 +274,7 @@ fn total<S: Lanes>(lanes: S::u64s) -> u64 {
 
 /// Adds the products of `I` columns with `J` others to lanes; their first index is that of `b`.
 #[inline(always)]
-fn add_products<S: Lanes, A: AsRef<[S::u64s]>, const I: usize, const J: usize>(
+fn add_products<S: Lanes, A: AsRef<[S::u64s]>, const I: usize, const J: usize, const DIAGONAL: bool>(
     simd: S,
     a: [A; I],
     b: [A; J],
@@ -248,7 +286,7 @@ fn add_products<S: Lanes, A: AsRef<[S::u64s]>, const I: usize, const J: usize>(
     let (a, b) = (a.map(|c| &c[..steps]), b.map(|c| &c[..steps]));
     for step in 0..steps {
         for j in 0..J {
-            for i in 0..I {
+            for i in if DIAGONAL { j } else { 0 }..I {
                 sums[j][i] = simd.add_product(a[i][step], b[j][step], sums[j][i]);
             }
         }

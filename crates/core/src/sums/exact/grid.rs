@@ -3,20 +3,9 @@
 use pulp::{Simd, WithSimd};
 
 use super::big_fixed::parts_of;
+use super::points::{MAX_SLICES, PLANES, bits, evaluate, planes, width};
 
-/// Bits of a slice with its sign: digits are 2^29 at most, sums of two of them 2^30, which 32 bits hold.
-pub(super) const BITS: i32 = 30;
-
-/// Products of sums of two digits, 2^60 each, that 63 bits hold beside a rest of 32 bits.
-pub(super) const RUN: usize = 7;
-
-/// Runs of products of digits, a quarter as large, for which the same is true.
-pub(super) const RUNS_OF_DIGITS: usize = 4;
-
-/// Slices that a column has at most; cells that need more are outliers.
-pub(super) const MAX_SLICES: usize = 5;
-
-/// How the cells of a column are read as integers: units of `2^unit`, in `slices` slices of [`BITS`] bits. Without
+/// How the cells of a column are read as integers: units of `2^unit`, in `slices` slices. Without
 /// slices every cell but zero is an outlier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grid {
@@ -27,21 +16,21 @@ pub(super) struct Grid {
 /// Grids stay within exponents where the constants of slicing are normal numbers, and adding them to a cell does not
 /// overflow.
 const LOWEST_UNIT: i32 = -1020;
-const HIGHEST_UNIT: i32 = 900 - BITS * MAX_SLICES as i32;
+const HIGHEST_UNIT: i32 = 900 - width(MAX_SLICES);
 
 impl Grid {
     /// What rounds a cell to the unit of each slice when it is added and subtracted again. In between, the lowest bits
     /// of the sum are the digit.
     fn magics(&self) -> [f64; MAX_SLICES] {
         std::array::from_fn(|k| {
-            let unit = self.unit + k as i32 * BITS;
+            let unit = self.unit + k as i32 * bits(self.slices);
             if k < self.slices { 1.5 * libm::scalbn(1.0, unit + 52) } else { 0.0 }
         })
     }
 
     /// The largest value of the highest slice.
     fn limit(&self) -> f64 {
-        libm::scalbn(1.0, self.unit + self.slices as i32 * BITS - 1)
+        libm::scalbn(1.0, self.unit + width(self.slices) - 1)
     }
 
     /// The grid of fewest slices that no more than one in [`TOLERATED`] cells falls out of.
@@ -119,7 +108,7 @@ impl Spans {
 
     /// The unit by which the fewest cells fall out of so many slices, and how many.
     fn best_unit(&self, slices: usize) -> (u32, i32) {
-        let width = BITS * slices as i32;
+        let width = width(slices);
         let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
         let spare = width - (self.highest - self.lowest);
         if spare >= 0 {
@@ -135,7 +124,7 @@ impl Spans {
     }
 }
 
-/// Slices of one column: digits and sums of pairs of digits, each a plane of so many cells.
+/// Slices of one column, evaluated at the points: a plane of so many cells for each.
 pub(super) struct Slicing<'a> {
     pub(super) values: &'a [f64],
     pub(super) grid: Grid,
@@ -143,14 +132,6 @@ pub(super) struct Slicing<'a> {
     pub(super) planes: [&'a mut [u64]; PLANES],
     /// Of the same length; positive where a cell is not on the grid.
     pub(super) wrong: &'a mut [f64],
-}
-
-/// Planes of a column of most slices.
-pub(super) const PLANES: usize = planes(MAX_SLICES);
-
-/// Planes of a column: its digits, and the sums of any two of them.
-pub(super) const fn planes(slices: usize) -> usize {
-    slices * (slices + 1) / 2
 }
 
 impl WithSimd for Slicing<'_> {
@@ -219,7 +200,7 @@ impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
         // Equal lengths, said once, spare the bounds checks inside.
         let planes = planes.map(|plane| {
             at += 1;
-            if at <= self::planes(N) { &mut plane[..steps] } else { plane }
+            if at <= super::points::planes(N) { &mut plane[..steps] } else { plane }
         });
         Self {
             magics: std::array::from_fn(|k| simd.splat_f64s(magics[k])),
@@ -251,14 +232,9 @@ impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
         let wrong = simd.max_f64s(simd.abs_f64s(rest), excess);
         self.wrong[at] = wrong;
         self.worst = simd.max_f64s(self.worst, wrong);
-        let mut plane = N;
-        for k in 0..N {
-            self.planes[k][at] = digits[k];
-            for l in k + 1..N {
-                // The upper halves do not count.
-                self.planes[plane][at] = simd.add_u64s(digits[k], digits[l]);
-                plane += 1;
-            }
+        let values = evaluate::<S, N>(simd, digits);
+        for k in 0..planes(N) {
+            self.planes[k][at] = values[k];
         }
     }
 }

@@ -4,17 +4,18 @@
 //! these integers; nothing is ever rounded or dropped. Adding, merging and subtracting are then associative and
 //! commutative: the state has the same bits for any order of the rows, any blocks, any processor.
 //!
-//! What makes it fast: a column's cells are read as integers on a grid that suits it, in slices of 30 bits (`grid`),
+//! What makes it fast: a column's cells are read as integers on a grid that suits it, in slices of 24 to 30 bits (`grid`),
 //! whose products are added up in the 64-bit lanes of vectors (`gram`) - an error-free transformation of the matrix
 //! product (after Ozaki, Ogita, Oishi & Rump 2012, "Error-free transformations of matrix multiplication by using fast
-//! routines of matrix multiplication and its applications", with integers in place of float64) and Karatsuba's
-//! identity to save products (`engine`). Cells that a grid does not hold are multiplied one by one (`outliers`). The
-//! grid is a matter of speed alone.
+//! routines of matrix multiplication and its applications", with integers in place of float64). Slices are the
+//! coefficients of a polynomial, multiplied by its values at a few points, which saves products (`points`). Cells that a
+//! grid does not hold are multiplied one by one (`outliers`). The grid is a matter of speed alone.
 //!
 //! | module | what it knows |
 //! |---|---|
 //! | `parts` | which rows take part; variables and weights as sums of float64 |
 //! | `grid`, `operand` | cells to slices; which grid a column has |
+//! | `points` | slices as polynomials; sums of products from their values |
 //! | `gram`, `lanes`, `kernel` | the hot loop, what it asks of vectors, and which it runs on |
 //! | `outliers` | single products |
 //! | `engine` | all of that in order |
@@ -30,6 +31,7 @@ mod lanes;
 mod operand;
 mod outliers;
 mod parts;
+mod points;
 #[cfg(test)]
 mod tests;
 

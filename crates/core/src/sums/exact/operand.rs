@@ -1,8 +1,9 @@
 //! One side of the products: the parts of the variables, their grids and their slices.
 
 use super::gram::{LANES, Planes};
-use super::grid::{Grid, MAX_SLICES, PLANES, Slicing, TOLERATED, planes};
+use super::grid::{Grid, Slicing, TOLERATED};
 use super::kernel::Kernel;
+use super::points::{MAX_SLICES, PLANES, planes};
 
 /// The parts of a block's variables: columns of finite float64 whose sum the variable is, rows that take part only.
 #[derive(Debug, Default)]

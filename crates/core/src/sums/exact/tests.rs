@@ -265,18 +265,24 @@ fn digits_at_their_limits_are_exact() {
 
 #[test]
 fn lanes_do_not_overflow() {
-    // Two digits of 2^29 - 2 and 2^29 (or their negatives), whose sums have the largest products, on a grid that the
-    // first cells keep in place.
-    let large = ((1u64 << 59) - (1 << 31) + (1 << 29)) as f64;
-    for (a, b) in [(large, large), (large, -large), (-large, -large)] {
-        let column = |value: f64| {
-            let mut cells = vec![value; 3_000];
-            cells[..2].copy_from_slice(&[1.0, -1.0]);
-            cells
-        };
-        let table = Table::plain(vec![column(a), column(b)]);
-        for kernel in kernels() {
-            table.check(&table.summed(1_024, kernel));
+    // Two upper digits (or their negatives) whose values at the points have the largest products, of two to five slices, on
+    // a grid that the first cells keep in place.
+    let of_digits = |bits: u32, slices: u32| {
+        let digit = (1u64 << (bits - 1)) - 1;
+        ((digit << bits) + digit) as f64 * f64::from(bits * (slices - 2)).exp2()
+    };
+    let two = ((1u64 << 59) - (1 << 31) + (1 << 29)) as f64;
+    for large in [two, of_digits(26, 3), of_digits(26, 4), of_digits(24, 5)] {
+        for (a, b) in [(large, large), (large, -large), (-large, -large)] {
+            let column = |value: f64| {
+                let mut cells = vec![value; 3_000];
+                cells[..2].copy_from_slice(&[1.0, -1.0]);
+                cells
+            };
+            let table = Table::plain(vec![column(a), column(b), column(two)]);
+            for kernel in kernels() {
+                table.check(&table.summed(1_024, kernel));
+            }
         }
     }
 }
