@@ -75,6 +75,37 @@ impl BigFixedTable {
         while !self.try_add(record, column, addend.lowest, &addend.limbs) {}
     }
 
+    /// Adds `(2^64 high + low) 2^exponent`.
+    pub(crate) fn add_wide(&mut self, record: usize, column: usize, high: i128, low: u64, exponent: i32) {
+        let (lowest, shift) = (exponent.div_euclid(64), exponent.rem_euclid(64) as u32);
+        // In two steps, for a shift by 64 is none.
+        let (carried, above) = ((low >> (63 - shift)) >> 1, (high >> (63 - shift)) >> 1);
+        let middle = (high as u64) << shift | carried;
+        let limbs = [low << shift, middle, above as u64, (above >> 64) as u64];
+        let sign = |limb: u64| (limb as i64 >> 63) as u64;
+        // Without the limbs that only repeat the sign, and the zeros below: windows are as narrow as sums let them be.
+        let mut used = limbs.len();
+        while used > 1 && limbs[used - 1] == sign(limbs[used - 2]) {
+            used -= 1;
+        }
+        let zeros = limbs[..used - 1].iter().take_while(|&&limb| limb == 0).count();
+        let (limbs, lowest) = (&limbs[zeros..used], lowest + zeros as i32);
+        if limbs == [0] {
+            return;
+        }
+        let window = self.windows[column];
+        let offset = lowest - window.lowest;
+        if offset < 0 || offset as usize + limbs.len() > window.limbs {
+            self.widen(column, lowest, limbs.len());
+        }
+        while !self.try_add(record, column, lowest, limbs) {}
+    }
+
+    /// Bytes of the records.
+    pub(crate) fn bytes(&self) -> usize {
+        8 * self.limbs.len()
+    }
+
     /// Adds a finite float64.
     pub(crate) fn add_f64(&mut self, record: usize, column: usize, value: f64) {
         debug_assert!(value.is_finite());

@@ -51,12 +51,12 @@ impl Grid {
             return Self::default();
         }
         // Where half of the cells fall out anyway, slicing the others saves nothing.
-        let (outside, unit) = spans.best_unit(MAX_SLICES);
+        let (outside, unit) = spans.best_unit(BITS * MAX_SLICES as i32);
         if outside * 2 > spans.cells {
             return Self::default();
         }
         let tolerated = (cells.len() / TOLERATED) as u32;
-        let mut each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(slices)));
+        let mut each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(BITS * slices as i32)));
         let first = each.find(|&(_, (outside, _))| outside <= tolerated);
         first.map_or(Self { unit, slices: MAX_SLICES }, |(slices, (_, unit))| Self { unit, slices })
     }
@@ -70,6 +70,12 @@ fn span(value: f64) -> (i32, i32) {
     let (mantissa, exponent) = parts_of(value);
     let top = 64 - mantissa.unsigned_abs().leading_zeros() as i32;
     (exponent + top + 1, exponent + mantissa.trailing_zeros() as i32)
+}
+
+/// The exponent of the unit in which most of the cells are integers of `bits` bits with their sign.
+pub(crate) fn unit_of(cells: &[f64], bits: i32) -> i32 {
+    let spans = Spans::new(cells);
+    if spans.cells == 0 { 0 } else { spans.best_unit(bits).1 }
 }
 
 /// How many cells of a column need which bits.
@@ -117,9 +123,8 @@ impl Spans {
         at(&self.below, unit) + self.cells - at(&self.within, unit + width)
     }
 
-    /// The unit by which the fewest cells fall out of so many slices, and how many.
-    fn best_unit(&self, slices: usize) -> (u32, i32) {
-        let width = BITS * slices as i32;
+    /// The unit by which the fewest cells fall out of so many bits, and how many.
+    fn best_unit(&self, width: i32) -> (u32, i32) {
         let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
         let spare = width - (self.highest - self.lowest);
         if spare >= 0 {

@@ -2,6 +2,8 @@
 
 use faer::fx128;
 
+use super::fixed::{Entry, Fixed};
+use super::rows::RowSlice;
 use super::{Row, Shape};
 use crate::sums::exact::{BigFixed, BigFixedTable};
 
@@ -16,6 +18,8 @@ pub(super) struct ExactRecords {
     /// The summands of the variables of a row: each is their sum.
     weighted: Vec<Summands>,
     plain: Vec<Summands>,
+    /// For rows without weights.
+    fixed: Box<Fixed>,
 }
 
 /// Columns of the sums: the weights less one a row, and their logarithms; then the variables, then products.
@@ -83,15 +87,18 @@ impl ExactRecords {
             sums: BigFixedTable::new(FIRST + shape.variables + shape.products()),
             weighted: vec![Summands::default(); shape.variables],
             plain: vec![Summands::default(); shape.variables],
+            fixed: Box::default(),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    /// Bytes that a record takes, about.
+    pub(super) fn record_bytes(shape: Shape) -> usize {
+        8 + SUM_BYTES * (shape.variables + shape.products())
     }
 
-    pub(super) fn record_bytes(&self) -> usize {
-        8 + SUM_BYTES * (self.shape.variables + self.shape.products())
+    /// Bytes that the records take.
+    pub(super) fn bytes(&self) -> usize {
+        8 * self.rows.len() + self.sums.bytes()
     }
 
     pub(super) fn push(&mut self) {
@@ -99,20 +106,78 @@ impl ExactRecords {
         self.sums.push_record();
     }
 
+    /// Frees what only adding rows needs.
+    pub(super) fn finish(&mut self) {
+        self.fixed = Box::default();
+    }
+
+    /// Adds rows to the records `ids`, one a row, of which the first `numbers` cells are no weights.
+    pub(super) fn add_rows(&mut self, ids: &[u32], slices: &[RowSlice<'_>], numbers: usize) {
+        let rows = || slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+        if rows().next().is_some_and(|cells| cells.len() > numbers) {
+            for (&id, cells) in ids.iter().zip(rows()) {
+                self.add(id as usize, Row::of(cells, numbers));
+            }
+            return;
+        }
+        ids.iter().for_each(|&id| self.rows[id as usize] += 1);
+        if self.shape.variables == 0 {
+            return;
+        }
+        let mut fixed = std::mem::take(&mut self.fixed);
+        fixed.load(slices, &self.lows);
+        let (sums, products) = (FIRST, FIRST + self.shape.variables);
+        if self.shape.slopes == 0 {
+            fixed.add_sums(ids, self.rows.len(), |at, j, sum, unit| self.sums.add(at, sums + j, sum, unit));
+        } else {
+            fixed.add_products((ids, self.rows.len()), self.shape, |at, entry, (high, low), unit| {
+                let column = match entry {
+                    Entry::Sum(j) => sums + j,
+                    Entry::Product(position) => products + position,
+                };
+                self.sums.add_wide(at, column, high, low, unit);
+            });
+        }
+        // Cells that the grids do not hold, with all products that they are part of.
+        let mut missed = fixed.missed().iter().peekable();
+        let mut which = vec![false; self.shape.variables];
+        for (row, (&id, cells)) in ids.iter().zip(rows()).enumerate() {
+            which.fill(false);
+            while let Some(&(_, variable)) = missed.next_if(|&&(at, _)| at as usize == row) {
+                which[variable as usize] = true;
+            }
+            if which.contains(&true) {
+                self.split(cells);
+                self.weighted.copy_from_slice(&self.plain);
+                self.add_summands(id as usize, |a, b| which[a] || which[b]);
+            }
+            if missed.peek().is_none() {
+                break;
+            }
+        }
+        self.fixed = fixed;
+    }
+
+    /// The summands of the variables of a row.
+    fn split(&mut self, cells: &[f64]) {
+        let (values, lows) = cells.split_at(self.shape.variables);
+        for j in 0..self.shape.variables {
+            self.plain[j] = Summands::plain(values[j], self.lows[j].map_or(0.0, |l: usize| lows[l]));
+        }
+    }
+
     /// Adds a row to a record.
     pub(super) fn add(&mut self, at: usize, row: Row<'_>) {
         self.rows[at] += 1;
-        let (values, lows) = row.cells.split_at(self.shape.variables);
-        let low = |j: usize| self.lows[j].map_or(0.0, |l: usize| lows[l]);
-        for j in 0..self.shape.variables {
-            self.plain[j] = Summands::plain(values[j], low(j));
-        }
+        self.split(row.cells);
         if row.weight != 1.0 {
             self.sums.add_f64(at, WEIGHT, row.weight);
             self.sums.add_f64(at, WEIGHT, -1.0);
             self.sums.add_f64(at, LOG_WEIGHT, row.log_weight);
+            let (values, lows) = row.cells.split_at(self.shape.variables);
             for j in 0..self.shape.variables {
-                match Summands::weighted(row.weight, values[j], low(j)) {
+                let low = self.lows[j].map_or(0.0, |l: usize| lows[l]);
+                match Summands::weighted(row.weight, values[j], low) {
                     Some(summands) => self.weighted[j] = summands,
                     None => return self.add_out_of_range(at, row.weight),
                 }
@@ -120,15 +185,22 @@ impl ExactRecords {
         } else {
             self.weighted.copy_from_slice(&self.plain);
         }
+        self.add_summands(at, |_, _| true);
+    }
+
+    /// Adds the sums and the products, of a row that was split, of the pairs of variables that are `wanted`.
+    fn add_summands(&mut self, at: usize, wanted: impl Fn(usize, usize) -> bool) {
         let Self { shape, sums, weighted, plain, .. } = self;
-        for (j, summands) in weighted.iter().enumerate() {
+        for (j, summands) in weighted.iter().enumerate().filter(|&(j, _)| wanted(j, j)) {
             summands.of().iter().for_each(|&part| sums.add_f64(at, FIRST + j, part));
         }
         let mut column = FIRST + shape.variables;
         for a in 0..shape.slopes {
-            for other in &plain[a..] {
-                for &x in weighted[a].of() {
-                    other.of().iter().for_each(|&y| sums.add_product(at, column, x, y));
+            for (b, other) in plain.iter().enumerate().skip(a) {
+                if wanted(a, b) {
+                    for &x in weighted[a].of() {
+                        other.of().iter().for_each(|&y| sums.add_product(at, column, x, y));
+                    }
                 }
                 column += 1;
             }

@@ -1,0 +1,123 @@
+//! The records of some of the keys.
+
+use super::exact::ExactRecords;
+use super::float::FloatRecords;
+use super::index::Index;
+use super::rows::RowSlice;
+use super::{INDEX_BYTES, Row, Summed};
+use crate::rows::block::BlockError;
+
+/// Sums for every combination of levels that was met, numbered as they came.
+#[derive(Clone, Debug)]
+pub(super) struct Shard {
+    index: Index,
+    pub(super) records: Records,
+    /// Cells of a row that are no weights.
+    numbers: usize,
+}
+
+/// The sums of one combination of levels after the other.
+#[derive(Clone, Debug)]
+pub(super) enum Records {
+    Float(FloatRecords),
+    Exact(ExactRecords),
+}
+
+impl Shard {
+    pub(super) fn new(summed: &Summed) -> Self {
+        Self {
+            index: Index::new(summed.key.len()),
+            records: if summed.exact {
+                let low = |v: &usize| summed.with_low.iter().position(|l| l == v);
+                Records::Exact(ExactRecords::new(summed.shape, summed.variables.iter().map(low).collect()))
+            } else {
+                Records::Float(FloatRecords::new(summed.shape))
+            },
+            numbers: summed.variables.len() + summed.with_low.len(),
+        }
+    }
+
+    /// Number of combinations of levels.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The level numbers of a record.
+    pub(super) fn codes(&self, record: usize) -> &[u32] {
+        self.index.key(record)
+    }
+
+    pub(super) fn find(&self, codes: &[u32]) -> Option<u32> {
+        self.index.find(codes)
+    }
+
+    /// Bytes that the records take, with what finds them.
+    pub(super) fn bytes(&self) -> usize {
+        let records = match &self.records {
+            Records::Float(records) => records.bytes(),
+            Records::Exact(records) => records.bytes(),
+        };
+        records + self.len() * INDEX_BYTES
+    }
+
+    /// The position of the record of a combination of levels, which may be the next one.
+    #[inline]
+    fn place(&mut self, codes: &[u32]) -> usize {
+        let before = self.index.len();
+        let at = self.index.insert(codes) as usize;
+        if at == before {
+            match &mut self.records {
+                Records::Float(records) => records.push(),
+                Records::Exact(records) => records.push(),
+            }
+        }
+        at
+    }
+
+    /// Adds rows to their records, in their order.
+    pub(super) fn add(&mut self, slices: &[RowSlice<'_>]) {
+        let mut ids = Vec::with_capacity(slices.iter().map(RowSlice::len).sum());
+        for slice in slices {
+            ids.extend((0..slice.len()).map(|row| self.place(slice.codes(row)) as u32));
+        }
+        if ids.is_empty() {
+            return;
+        }
+        match &mut self.records {
+            Records::Float(records) => {
+                let rows = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+                for (&id, cells) in ids.iter().zip(rows) {
+                    records.add(id as usize, Row::of(cells, self.numbers));
+                }
+            }
+            Records::Exact(records) => records.add_rows(&ids, slices, self.numbers),
+        }
+    }
+
+    /// Takes in some records of `other`.
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] when the sums of `other` are of another kind.
+    pub(super) fn merge(
+        &mut self,
+        other: &Self,
+        records: impl Iterator<Item = usize>,
+    ) -> Result<(), BlockError> {
+        for record in records {
+            let at = self.place(other.codes(record));
+            match (&mut self.records, &other.records) {
+                (Records::Float(own), Records::Float(theirs)) => own.merge(at, theirs, record),
+                (Records::Exact(own), Records::Exact(theirs)) => own.merge(at, theirs, record),
+                _ => return Err(BlockError::Shape),
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees what only taking in rows needs.
+    pub(super) fn finish(&mut self) {
+        if let Records::Exact(records) = &mut self.records {
+            records.finish();
+        }
+    }
+}
