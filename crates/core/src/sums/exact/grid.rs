@@ -65,8 +65,8 @@ impl Grid {
 /// One cell in this many may be an outlier: more cost more than another slice does.
 pub(super) const TOLERATED: usize = 128;
 
-/// Bits that a cell needs: from its lowest set bit up to where its magnitude and the sign end.
-fn span(value: f64) -> (i32, i32) {
+/// Bits that a cell other than zero needs: from its lowest set bit up to where its magnitude and the sign end.
+pub(crate) fn span_of(value: f64) -> (i32, i32) {
     let (mantissa, exponent) = parts_of(value);
     let top = 64 - mantissa.unsigned_abs().leading_zeros() as i32;
     (exponent + top + 1, exponent + mantissa.trailing_zeros() as i32)
@@ -99,7 +99,7 @@ impl Spans {
         let (mut below, mut within) = (vec![0; size], vec![0; size]);
         let (mut lowest, mut highest, mut count) = (i32::MAX, i32::MIN, 0);
         for &cell in cells.iter().filter(|&&cell| cell != 0.0) {
-            let (top, low) = span(cell);
+            let (top, low) = span_of(cell);
             // The first exponent that the lowest bit is below is the next.
             below[(low + 1 + EXPONENTS) as usize] += 1;
             within[(top + EXPONENTS) as usize] += 1;

@@ -2,7 +2,7 @@
 
 use faer::fx128;
 
-use super::fixed::{Entry, Fixed};
+use super::fixed::{Entry, Fixed, Span};
 use super::rows::RowSlice;
 use super::{Row, Shape};
 use crate::sums::exact::{BigFixed, BigFixedTable};
@@ -101,9 +101,10 @@ impl ExactRecords {
         8 * self.rows.len() + self.sums.bytes()
     }
 
-    pub(super) fn push(&mut self) {
-        self.rows.push(0);
-        self.sums.push_record();
+    /// Makes as many records.
+    pub(super) fn extend(&mut self, records: usize) {
+        self.rows.resize(records, 0);
+        self.sums.extend_records(records);
     }
 
     /// Frees what only adding rows needs.
@@ -126,6 +127,7 @@ impl ExactRecords {
         }
         let mut fixed = std::mem::take(&mut self.fixed);
         fixed.load(slices, &self.lows);
+        self.reserve(&fixed, ids.len());
         let (sums, products) = (FIRST, FIRST + self.shape.variables);
         if self.shape.slopes == 0 {
             fixed.add_sums(ids, self.rows.len(), |at, j, sum, unit| self.sums.add(at, sums + j, sum, unit));
@@ -156,6 +158,23 @@ impl ExactRecords {
             }
         }
         self.fixed = fixed;
+    }
+
+    /// Makes room for the sums of so many rows more: the records are moved once for all of their sums.
+    fn reserve(&mut self, fixed: &Fixed, rows: usize) {
+        let Self { shape, sums, .. } = self;
+        let more = 65 - (rows as u64).leading_zeros() as i32;
+        let room = |column: usize, (lowest, top): (i32, i32)| {
+            let (lowest, top) = (lowest.div_euclid(64), (top + more).div_euclid(64));
+            (column, lowest, (top - lowest + 1) as usize)
+        };
+        let spans = fixed.spans();
+        let of_sums = spans.iter().enumerate().map(|(j, span)| room(FIRST + j, span.all));
+        let pairs = (0..shape.slopes).flat_map(|a| (a..shape.variables).map(move |b| (a, b)));
+        let of_products = pairs.enumerate().map(|(at, (a, b))| {
+            room(FIRST + shape.variables + at, Span::of_product(spans[a], spans[b], a == b))
+        });
+        sums.reserve(of_sums.chain(of_products));
     }
 
     /// The summands of the variables of a row.
@@ -267,6 +286,23 @@ impl ExactRecords {
         self.sums.double(at, FIRST + j)
     }
 
+    /// The number of the rows of a record if all have the weight 1.
+    pub(super) fn count(&self, at: usize) -> Option<u64> {
+        Some(self.rows[at]).filter(|&rows| rows > 0 && self.sums.is_zero(at, WEIGHT))
+    }
+
+    /// Of `n` rows of weight 1: the mean of a variable, and whether it and its squares are whole numbers in sum.
+    pub(super) fn mean_of(&self, at: usize, j: usize, n: u64) -> (fx128, bool) {
+        let whole = |column: usize| self.sums.is_whole(at, column);
+        let all = whole(FIRST + j) && whole(self.product_column(j, j));
+        (self.sums.quotient(at, FIRST + j, n), all)
+    }
+
+    /// Of `n` rows of weight 1: the sum of the products of two variables about their means.
+    pub(super) fn centred(&self, at: usize, (a, b): (usize, usize), n: u64) -> fx128 {
+        self.sums.centred(at, self.product_column(a, b), (FIRST + a, FIRST + b), n)
+    }
+
     /// The mean of a variable, rounded, and the sum of its values about that.
     pub(super) fn sum_about_mean(&self, at: usize, j: usize) -> (f64, f64) {
         let (weight, sum) = (self.weight(at), self.sum(at, j));
@@ -277,13 +313,23 @@ impl ExactRecords {
         (mean, sum.sub_accurate(weight * fx128::from_f64(mean)).0)
     }
 
+    /// The sums of all variables.
+    pub(super) fn variable_sums(&self, at: usize) -> Vec<fx128> {
+        (0..self.shape.variables).map(|j| self.sum(at, j)).collect()
+    }
+
     /// The sum of the products of two variables about their rounded means.
     pub(super) fn product_about_means(&self, at: usize, a: usize, b: usize) -> f64 {
+        self.product_about(at, (a, self.sum(at, a)), (b, self.sum(at, b)))
+    }
+
+    /// The same for variables of which the sums are given.
+    pub(super) fn product_about(&self, at: usize, (a, sum_a): (usize, fx128), (b, sum_b): (usize, fx128)) -> f64 {
         let weight = self.weight(at);
-        let (mean_a, mean_b) = (self.sum_about_mean(at, a).0, self.sum_about_mean(at, b).0);
-        let (ma, mb) = (fx128::from_f64(mean_a), fx128::from_f64(mean_b));
+        let mean = |sum: fx128| fx128::from_f64(if weight.0 == 0.0 { 0.0 } else { sum.0 / weight.0 });
+        let (ma, mb) = (mean(sum_a), mean(sum_b));
         let product = self.sums.double(at, self.product_column(a, b));
-        let shifted = product.sub_accurate(ma * self.sum(at, b)).sub_accurate(mb * self.sum(at, a));
+        let shifted = product.sub_accurate(ma * sum_b).sub_accurate(mb * sum_a);
         shifted.add_accurate(weight * (ma * mb)).0
     }
 }

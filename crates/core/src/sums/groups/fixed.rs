@@ -7,7 +7,7 @@
 
 use super::Shape;
 use super::rows::RowSlice;
-use crate::sums::exact::unit_of;
+use crate::sums::exact::{span_of, unit_of};
 
 /// Bits of a cell, with its sign.
 const BITS: i32 = 63;
@@ -27,13 +27,31 @@ impl Grid {
         Self { exponent, scale: libm::scalbn(1.0, -exponent), unit: libm::scalbn(1.0, exponent) }
     }
 
-    /// The cell in units, if it is on the grid; another number otherwise.
+    /// The cell in units, and true, if it is on the grid; else 0.
     #[inline]
     fn read(&self, cell: f64) -> (i64, bool) {
         let units = (cell * self.scale) as i64;
         // Back again: what was cut off, or vanished below the range of float64, is missed.
-        let same = units as f64 * self.unit == cell;
-        (units, same & (units.unsigned_abs() < 1 << (BITS - 1)))
+        let held = (units as f64 * self.unit == cell) & (units.unsigned_abs() < 1 << (BITS - 1));
+        (units & -i64::from(held), held)
+    }
+}
+
+/// The bits of a variable: from the lowest exponent to the one where its magnitude and its sign end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// Of the cells on the grid.
+    held: (i32, i32),
+    /// Of all cells.
+    pub(super) all: (i32, i32),
+}
+
+impl Span {
+    /// The bits of the products of two variables, of which one is on its grid; of a square, of all.
+    pub(super) fn of_product(a: Self, b: Self, same: bool) -> (i32, i32) {
+        let times = |a: (i32, i32), b: (i32, i32)| (a.0 + b.0, a.1 + b.1);
+        let hull = |a: (i32, i32), b: (i32, i32)| (a.0.min(b.0), a.1.max(b.1));
+        if same { times(a.all, a.all) } else { hull(times(a.all, b.held), times(a.held, b.all)) }
     }
 }
 
@@ -59,6 +77,9 @@ pub(super) struct Fixed {
     patience: usize,
     /// Whether others are to be chosen.
     failed: bool,
+    spans: Vec<Span>,
+    /// The bits that any cell of a variable has.
+    sizes: Vec<u64>,
     /// The rows by record: `order[starts[id]..starts[id + 1]]`.
     order: Vec<u32>,
     starts: Vec<u32>,
@@ -79,23 +100,43 @@ impl Fixed {
         if self.grids.is_empty() || std::mem::take(&mut self.failed) {
             self.choose(slices, r);
         }
-        self.units.clear();
+        let rows: usize = slices.iter().map(RowSlice::len).sum();
+        self.units.resize(rows * r, 0);
         self.missed.clear();
-        let mut row = 0;
-        for slice in slices {
-            for at in 0..slice.len() {
-                let cells = slice.cells(at);
-                for (j, (grid, low)) in self.grids.iter().zip(lows).enumerate() {
-                    let (units, held) = grid.read(cells[j]);
-                    let held = held && low.is_none_or(|low| cells[r + low] == 0.0);
-                    self.units.push(if held { units } else { 0 });
-                    if !held {
-                        self.missed.push((row, j as u32));
-                    }
+        self.sizes.clear();
+        self.sizes.resize(r, 0);
+        let mut ends = vec![(i32::MAX, i32::MIN); r];
+        let each = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+        for (row, (cells, units)) in each.zip(self.units.chunks_exact_mut(r)).enumerate() {
+            let (values, own) = cells.split_at(r);
+            let mut all = true;
+            for (((units, size), &value), grid) in units.iter_mut().zip(&mut self.sizes).zip(values).zip(&self.grids)
+            {
+                let held;
+                (*units, held) = grid.read(value);
+                *size |= units.unsigned_abs();
+                all &= held;
+            }
+            if all && own.iter().all(|&low| low == 0.0) {
+                continue;
+            }
+            for (j, (grid, low)) in self.grids.iter().zip(lows).enumerate() {
+                let low = low.map_or(0.0, |low| own[low]);
+                if grid.read(values[j]).1 && low == 0.0 {
+                    continue;
                 }
-                row += 1;
+                units[j] = 0;
+                self.missed.push((row as u32, j as u32));
+                for (top, lowest) in [values[j], low].into_iter().filter(|&part| part != 0.0).map(span_of) {
+                    ends[j] = (ends[j].0.min(lowest), ends[j].1.max(top));
+                }
             }
         }
+        self.spans.clear();
+        self.spans.extend(self.grids.iter().zip(&self.sizes).zip(ends).map(|((grid, size), ends)| {
+            let held = (grid.exponent, grid.exponent + 65 - size.leading_zeros() as i32);
+            Span { held, all: (held.0.min(ends.0), held.1.max(ends.1)) }
+        }));
         if self.missed.len() * TOLERATED > self.units.len() + self.patience {
             self.failed = true;
             self.patience = (2 * self.patience).max(SAMPLE);
@@ -111,6 +152,11 @@ impl Fixed {
             let column = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)[j]));
             self.grids.push(Grid::fit(&column.step_by(step).collect::<Vec<_>>()));
         }
+    }
+
+    /// The bits of every variable.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     /// Cells that are off their grids: row and variable, in the order of the rows.

@@ -36,8 +36,9 @@ impl FloatRecords {
         8 * self.values.len()
     }
 
-    pub(super) fn push(&mut self) {
-        self.values.resize(self.values.len() + self.stride, 0.0);
+    /// Makes as many records.
+    pub(super) fn extend(&mut self, records: usize) {
+        self.values.resize(records * self.stride, 0.0);
     }
 
     fn record(&self, at: usize) -> &[f64] {

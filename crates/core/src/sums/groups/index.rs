@@ -8,6 +8,10 @@ use crate::rows::hash::{GOLDEN, mix};
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     records: HashTable<u32>,
+    /// For keys of one number the record of each, where that is all the index has to know; [`NONE`] where there is none.
+    direct: Vec<u32>,
+    /// How many of the lowest bits of a number are the same in all keys.
+    shift: u32,
     /// Level numbers of a key.
     length: usize,
     /// Those of each record, one key after the other.
@@ -15,10 +19,13 @@ pub(super) struct Index {
     count: usize,
 }
 
+const NONE: u32 = u32::MAX;
+
 impl Index {
-    /// An index of keys of `length` numbers. The empty key has one record.
-    pub(super) fn new(length: usize) -> Self {
-        Self { records: HashTable::new(), length, codes: Vec::new(), count: 0 }
+    /// An index of keys of `length` numbers, which have the lowest `shift` bits in common if they are one number. The empty
+    /// key has one record.
+    pub(super) fn new(length: usize, shift: u32) -> Self {
+        Self { records: HashTable::new(), direct: Vec::new(), shift, length, codes: Vec::new(), count: 0 }
     }
 
     /// Number of keys.
@@ -34,6 +41,10 @@ impl Index {
     /// The record of a key; that of a new one is the next in number.
     #[inline]
     pub(super) fn insert(&mut self, key: &[u32]) -> u32 {
+        if let &[code] = key {
+            let known = self.direct.get((code >> self.shift) as usize).copied();
+            return known.filter(|&record| record != NONE).unwrap_or_else(|| self.add_direct(code));
+        }
         let hash = hash(key);
         match self.find_hashed(hash, key) {
             Some(record) => record,
@@ -43,12 +54,30 @@ impl Index {
 
     /// The record of a key, if it was met.
     pub(super) fn find(&self, key: &[u32]) -> Option<u32> {
+        if let &[code] = key {
+            let known = self.direct.get((code >> self.shift) as usize).copied();
+            return known.filter(|&record| record != NONE && self.codes[record as usize] == code);
+        }
         self.find_hashed(hash(key), key)
     }
 
     #[inline]
     fn find_hashed(&self, hash: u64, key: &[u32]) -> Option<u32> {
-        self.records.find(hash, |&record| self.key(record as usize) == key).copied()
+        // Keys are short: a loop takes less time than a call.
+        let same = |&record: &u32| self.key(record as usize).iter().zip(key).all(|(own, code)| own == code);
+        self.records.find(hash, same).copied()
+    }
+
+    #[cold]
+    fn add_direct(&mut self, code: u32) -> u32 {
+        let (at, record) = ((code >> self.shift) as usize, self.count as u32);
+        if at >= self.direct.len() {
+            self.direct.resize((at + 1).next_power_of_two(), NONE);
+        }
+        self.direct[at] = record;
+        self.codes.push(code);
+        self.count += 1;
+        record
     }
 
     #[cold]
@@ -77,20 +106,29 @@ mod tests {
 
     #[test]
     fn keys_are_numbered_as_they_come() {
-        let mut index = Index::new(3);
+        let mut index = Index::new(3, 0);
         let keys = [[5, 0, 0], [5, 0, 1], [2, 0, 0], [5, 0, 0], [5_000, 7, 9], [5, 1, 0]];
         let ids = keys.map(|key| index.insert(&key));
         assert_eq!(ids, [0, 1, 2, 0, 3, 4]);
         assert_eq!(keys.map(|key| index.find(&key)), ids.map(Some));
         assert_eq!(index.find(&[5, 1, 1]), None);
         assert_eq!(index.find(&[1, 0, 0]), None);
-        let mut empty = Index::new(0);
+        let mut empty = Index::new(0, 0);
         assert_eq!((empty.find(&[]), empty.insert(&[]), empty.find(&[])), (None, 0, Some(0)));
     }
 
     #[test]
+    fn keys_of_one_number_are_found_by_it() {
+        let mut index = Index::new(1, 8);
+        assert_eq!([0x103, 0x503, 0x003, 0x503].map(|code| index.insert(&[code])), [0, 1, 2, 1]);
+        assert_eq!([0x003, 0x103, 0x203, 0x1_0003].map(|code| index.find(&[code])), [Some(2), Some(0), None, None]);
+        // Of another shard.
+        assert_eq!(index.find(&[0x104]), None);
+    }
+
+    #[test]
     fn many_keys_keep_their_records() {
-        let mut index = Index::new(2);
+        let mut index = Index::new(2, 0);
         let key = |i: u32| [i % 3_000, i * 7 % 500];
         let mut seen = HashMap::new();
         for i in (0..40).chain(0..100_000) {

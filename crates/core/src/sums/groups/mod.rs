@@ -7,6 +7,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `rows`, `index` | rows that wait; the record of a key |
+//! | `record` | the sums of a key, to be read |
 //! | `shard` | the records of some of the keys |
 //! | `shared` | shards that the threads of a pass add to |
 //! | `exact`, `fixed` | sums in integers of any length; of many rows at a time in those of fixed widths |
@@ -17,6 +18,7 @@ mod exact;
 mod fixed;
 mod float;
 mod index;
+mod record;
 mod rows;
 mod shard;
 mod shared;
@@ -24,14 +26,12 @@ pub(crate) mod size;
 
 use std::sync::Arc;
 
-use faer::fx128;
-
+pub(crate) use self::record::Record;
 use self::rows::Rows;
-use self::shard::{Records, Shard};
+use self::shard::Shard;
 use self::shared::{Part, Shared, shard_of};
 use crate::design::{Design, TableSpec};
 use crate::rows::block::{BlockError, DesignBlock};
-use crate::sums::exact::BigFixed;
 
 /// Sums for every combination of levels of the categories of its key.
 ///
@@ -93,14 +93,6 @@ impl Summed {
     }
 }
 
-/// The sums of one combination of levels.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Record<'t> {
-    summed: &'t Summed,
-    records: &'t Records,
-    position: usize,
-}
-
 /// What is summed for a combination of levels: all of `r` variables, and the products of the first `slopes` of them
 /// with all that do not come before.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +102,11 @@ struct Shape {
 }
 
 impl Shape {
+    /// Whether it has all products.
+    fn is_full(self) -> bool {
+        self.slopes == self.variables
+    }
+
     fn products(self) -> usize {
         self.products_from(self.slopes)
     }
@@ -168,14 +165,16 @@ impl GroupTable {
     /// A table of a pass in which the rows of `tables` tables wait.
     pub(crate) fn new(spec: &TableSpec, design: &Design, tables: usize) -> Self {
         let summed = Arc::new(Summed::new(spec, design));
-        let shared = Arc::new(Shared::new(&summed, WAITING_BYTES / tables.max(1)));
+        // Whole partitions wait in float64: there is always enough of them.
+        let room = if summed.exact { WAITING_BYTES / tables.max(1) } else { 0 };
+        let shared = Arc::new(Shared::new(&summed, room));
         Self::of(summed, shared)
     }
 
     fn of(summed: Arc<Summed>, shared: Arc<Shared>) -> Self {
         Self {
             rows: Rows::default(),
-            own: Shard::new(&summed),
+            own: Shard::new(&summed, 0),
             settled: false,
             check: FIRST_CHECK,
             part: None,
@@ -219,14 +218,14 @@ impl GroupTable {
 
     pub(crate) fn record(&self, record: usize) -> Record<'_> {
         let (shard, position) = self.locate(record);
-        Record { summed: &self.summed, records: &shard.records, position }
+        Record::new(&self.summed, &shard.records, position)
     }
 
     /// The record of a combination of levels, if a row had it.
     pub(crate) fn find(&self, codes: &[u32]) -> Option<Record<'_>> {
         let shard = self.shards.get(shard_of(codes))?;
         let position = shard.find(codes)? as usize;
-        Some(Record { summed: &self.summed, records: &shard.records, position }).filter(|r| r.rows() > 0.0)
+        Some(Record::new(&self.summed, &shard.records, position)).filter(|r| r.rows() > 0.0)
     }
 
     /// The number of the record of a combination of levels.
@@ -294,7 +293,7 @@ impl GroupTable {
 
     /// What the table has, as a part for the shards.
     fn take_part(&mut self) -> Option<Arc<Part>> {
-        let own = std::mem::replace(&mut self.own, Shard::new(&self.summed));
+        let own = std::mem::replace(&mut self.own, Shard::new(&self.summed, 0));
         let part = Part::new(&self.rows, own);
         self.rows.clear();
         Some(Arc::new(part)).filter(|part| !part.is_empty())
@@ -397,85 +396,6 @@ impl Clone for GroupTable {
             shards: self.shards.clone(),
             starts: self.starts.clone(),
         }
-    }
-}
-
-impl Record<'_> {
-    fn place_of(&self, variable: usize) -> Option<usize> {
-        self.summed.variables.iter().position(|&v| v == variable)
-    }
-
-    /// Number of rows.
-    pub(crate) fn rows(&self) -> f64 {
-        match self.records {
-            Records::Float(records) => records.rows(self.position),
-            Records::Exact(records) => records.rows(self.position) as f64,
-        }
-    }
-
-    /// Sum of the weights.
-    pub(crate) fn weight(&self) -> f64 {
-        match self.records {
-            Records::Float(records) => records.weight(self.position),
-            Records::Exact(records) => records.weight(self.position).0,
-        }
-    }
-
-    /// Sum of the logarithms of the weights.
-    pub(crate) fn log_weights(&self) -> f64 {
-        match self.records {
-            Records::Float(records) => records.log_weights(self.position),
-            Records::Exact(records) => records.log_weights(self.position),
-        }
-    }
-
-    /// A number near the mean of a variable, and the sum of its values about it. Zeros for a variable that the
-    /// table does not sum.
-    pub(crate) fn sum(&self, variable: usize) -> (f64, f64) {
-        let Some(j) = self.place_of(variable) else { return (0.0, 0.0) };
-        match self.records {
-            Records::Float(records) => records.sum(self.position, j),
-            Records::Exact(records) => records.sum_about_mean(self.position, j),
-        }
-    }
-
-    /// The sum of `(u - a) w`, where `a` is given as a high and a low part.
-    pub(crate) fn sum_about(&self, variable: usize, a: f64, low: f64) -> f64 {
-        match (self.records, self.place_of(variable)) {
-            (Records::Exact(records), Some(j)) => {
-                let shift = records.weight(self.position) * fx128::from_f64(a).add_accurate(low.into());
-                records.sum(self.position, j).sub_accurate(shift).0
-            }
-            _ => {
-                let (origin, sum) = self.sum(variable);
-                sum + self.weight() * ((origin - a) - low)
-            }
-        }
-    }
-
-    /// The sum of the products of two variables about the numbers that [`Record::sum`] gives; one of them must be a
-    /// slope.
-    pub(crate) fn product(&self, u: usize, v: usize) -> f64 {
-        let (Some(a), Some(b)) = (self.place_of(u), self.place_of(v)) else { return f64::NAN };
-        match self.records {
-            Records::Float(records) => records.product(self.position, a, b),
-            Records::Exact(records) => records.product_about_means(self.position, a, b),
-        }
-    }
-
-    /// The exact sum of the weights of the rows, or of a variable; `None` where sums are not exact.
-    pub(crate) fn exact_sum(&self, variable: Option<usize>) -> Option<BigFixed> {
-        let Records::Exact(records) = self.records else { return None };
-        match variable {
-            None => Some(records.exact_weight(self.position)),
-            Some(v) => Some(records.exact_sum(self.position, self.place_of(v)?)),
-        }
-    }
-
-    /// The exact sum of the products of two variables, of which one must be a slope.
-    pub(crate) fn exact_product(&self, u: usize, v: usize) -> Option<BigFixed> {
-        let Records::Exact(records) = self.records else { return None };
-        Some(records.exact_product(self.position, self.place_of(u)?, self.place_of(v)?))
     }
 }
 

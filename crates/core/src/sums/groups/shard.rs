@@ -24,9 +24,10 @@ pub(super) enum Records {
 }
 
 impl Shard {
-    pub(super) fn new(summed: &Summed) -> Self {
+    /// No records of keys that have, if they are one number, the lowest `shift` bits in common.
+    pub(super) fn new(summed: &Summed, shift: u32) -> Self {
         Self {
-            index: Index::new(summed.key.len()),
+            index: Index::new(summed.key.len(), shift),
             records: if summed.exact {
                 let low = |v: &usize| summed.with_low.iter().position(|l| l == v);
                 Records::Exact(ExactRecords::new(summed.shape, summed.variables.iter().map(low).collect()))
@@ -60,29 +61,24 @@ impl Shard {
         records + self.len() * INDEX_BYTES
     }
 
-    /// The position of the record of a combination of levels, which may be the next one.
-    #[inline]
-    fn place(&mut self, codes: &[u32]) -> usize {
-        let before = self.index.len();
-        let at = self.index.insert(codes) as usize;
-        if at == before {
-            match &mut self.records {
-                Records::Float(records) => records.push(),
-                Records::Exact(records) => records.push(),
-            }
+    /// Makes records for the keys that have none.
+    fn extend(&mut self) {
+        match &mut self.records {
+            Records::Float(records) => records.extend(self.index.len()),
+            Records::Exact(records) => records.extend(self.index.len()),
         }
-        at
     }
 
     /// Adds rows to their records, in their order.
     pub(super) fn add(&mut self, slices: &[RowSlice<'_>]) {
         let mut ids = Vec::with_capacity(slices.iter().map(RowSlice::len).sum());
         for slice in slices {
-            ids.extend((0..slice.len()).map(|row| self.place(slice.codes(row)) as u32));
+            ids.extend((0..slice.len()).map(|row| self.index.insert(slice.codes(row))));
         }
         if ids.is_empty() {
             return;
         }
+        self.extend();
         match &mut self.records {
             Records::Float(records) => {
                 let rows = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
@@ -104,7 +100,8 @@ impl Shard {
         records: impl Iterator<Item = usize>,
     ) -> Result<(), BlockError> {
         for record in records {
-            let at = self.place(other.codes(record));
+            let at = self.index.insert(other.codes(record)) as usize;
+            self.extend();
             match (&mut self.records, &other.records) {
                 (Records::Float(own), Records::Float(theirs)) => own.merge(at, theirs, record),
                 (Records::Exact(own), Records::Exact(theirs)) => own.merge(at, theirs, record),

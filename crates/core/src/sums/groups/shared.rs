@@ -10,13 +10,18 @@ use super::shard::Shard;
 use crate::rows::block::BlockError;
 
 /// Shards of a table.
-pub(super) const SHARDS: usize = 256;
+pub(super) const SHARDS: usize = 1 << SHARD_BITS;
+pub(super) const SHARD_BITS: u32 = 8;
 
 /// The shard of a key.
 #[inline]
 pub(super) fn shard_of(key: &[u32]) -> usize {
-    // The index of a shard looks at the lowest bits of the hash, and at the highest.
-    (hash(key) >> 32) as usize % SHARDS
+    match key {
+        // Levels are numbered as they come, so their last bits are spread evenly.
+        &[code] => code as usize % SHARDS,
+        // The index of a shard looks at the lowest bits of the hash, and at the highest.
+        _ => (hash(key) >> 32) as usize % SHARDS,
+    }
 }
 
 /// Rows and records on their way into the shards.
@@ -88,7 +93,7 @@ const SHARE: usize = 4;
 
 impl Shared {
     pub(super) fn new(summed: &Summed, room: usize) -> Self {
-        let slot = || Slot { inbox: Mutex::default(), shard: Mutex::new(Shard::new(summed)) };
+        let slot = || Slot { inbox: Mutex::default(), shard: Mutex::new(Shard::new(summed, SHARD_BITS)) };
         let slots = (0..SHARDS).map(|_| slot()).collect();
         Self { slots, waiting: AtomicUsize::new(0), kept: AtomicUsize::new(0), room }
     }
@@ -163,7 +168,7 @@ impl Shared {
 
     /// The shards, which leaves none.
     pub(super) fn take(&self, summed: &Summed) -> Vec<Shard> {
-        let take = |slot: &Slot| std::mem::replace(&mut *lock(&slot.shard), Shard::new(summed));
+        let take = |slot: &Slot| std::mem::replace(&mut *lock(&slot.shard), Shard::new(summed, SHARD_BITS));
         self.kept.store(0, Ordering::Relaxed);
         self.slots.iter().map(take).collect()
     }
