@@ -57,12 +57,7 @@ impl Statistics {
         };
         let mut log_weights = BigFixedTable::new(1);
         log_weights.push_record();
-        Self {
-            dense: design.by.is_empty().then(dense),
-            tables,
-            variables,
-            log_weights,
-        }
+        Self { dense: design.by.is_empty().then(dense), tables, variables, log_weights }
     }
 
     /// The cross-products of the numeric variables over all rows, rounded to float64 where they are exact; `None`

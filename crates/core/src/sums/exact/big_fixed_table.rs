@@ -177,8 +177,7 @@ impl BigFixedTable {
     /// The value of an entry, to about 2^-106 of itself.
     pub(crate) fn double(&self, record: usize, column: usize) -> faer::fx128 {
         let (negative, limbs, lowest) = self.magnitude(record, column);
-        round_to_double(negative, &limbs, 64 * lowest)
-            .unwrap_or_else(|| self.get(record, column).to_double())
+        round_to_double(negative, &limbs, 64 * lowest).unwrap_or_else(|| self.get(record, column).to_double())
     }
 
     /// `p - a b / n`, the values of three entries and a number, rounded once to two float64.

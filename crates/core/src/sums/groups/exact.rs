@@ -324,7 +324,12 @@ impl ExactRecords {
     }
 
     /// The same for variables of which the sums are given.
-    pub(super) fn product_about(&self, at: usize, (a, sum_a): (usize, fx128), (b, sum_b): (usize, fx128)) -> f64 {
+    pub(super) fn product_about(
+        &self,
+        at: usize,
+        (a, sum_a): (usize, fx128),
+        (b, sum_b): (usize, fx128),
+    ) -> f64 {
         let weight = self.weight(at);
         let mean = |sum: fx128| fx128::from_f64(if weight.0 == 0.0 { 0.0 } else { sum.0 / weight.0 });
         let (ma, mb) = (mean(sum_a), mean(sum_b));

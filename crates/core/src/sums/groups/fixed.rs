@@ -110,7 +110,8 @@ impl Fixed {
         for (row, (cells, units)) in each.zip(self.units.chunks_exact_mut(r)).enumerate() {
             let (values, own) = cells.split_at(r);
             let mut all = true;
-            for (((units, size), &value), grid) in units.iter_mut().zip(&mut self.sizes).zip(values).zip(&self.grids)
+            for (((units, size), &value), grid) in
+                units.iter_mut().zip(&mut self.sizes).zip(values).zip(&self.grids)
             {
                 let held;
                 (*units, held) = grid.read(value);
@@ -165,7 +166,12 @@ impl Fixed {
     }
 
     /// Hands the sums of the variables of every record to `sink`: record, variable, and the sum in units `2^exponent`.
-    pub(super) fn add_sums(&self, ids: &[u32], records: usize, mut sink: impl FnMut(usize, usize, i128, i32)) {
+    pub(super) fn add_sums(
+        &self,
+        ids: &[u32],
+        records: usize,
+        mut sink: impl FnMut(usize, usize, i128, i32),
+    ) {
         let r = self.grids.len();
         let mut sums = vec![0; records * r];
         for (&id, units) in ids.iter().zip(self.units.chunks_exact(r)) {
@@ -173,7 +179,9 @@ impl Fixed {
             own.iter_mut().zip(units).for_each(|(sum, &units)| *sum += i128::from(units));
         }
         for (at, own) in sums.chunks_exact(r).enumerate() {
-            for ((j, &sum), grid) in own.iter().enumerate().zip(&self.grids).filter(|((_, sum), _)| **sum != 0) {
+            for ((j, &sum), grid) in
+                own.iter().enumerate().zip(&self.grids).filter(|((_, sum), _)| **sum != 0)
+            {
                 sink(at, j, sum, grid.exponent);
             }
         }

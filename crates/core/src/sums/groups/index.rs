@@ -121,7 +121,10 @@ mod tests {
     fn keys_of_one_number_are_found_by_it() {
         let mut index = Index::new(1, 8);
         assert_eq!([0x103, 0x503, 0x003, 0x503].map(|code| index.insert(&[code])), [0, 1, 2, 1]);
-        assert_eq!([0x003, 0x103, 0x203, 0x1_0003].map(|code| index.find(&[code])), [Some(2), Some(0), None, None]);
+        assert_eq!(
+            [0x003, 0x103, 0x203, 0x1_0003].map(|code| index.find(&[code])),
+            [Some(2), Some(0), None, None]
+        );
         // Of another shard.
         assert_eq!(index.find(&[0x104]), None);
     }

@@ -150,7 +150,7 @@ const INDEX_BYTES: usize = 24;
 const FIRST_CHECK: usize = 4_096;
 
 /// Rows that are summed, or handed over, at a time.
-const ROWS_AT_ONCE: usize = 1 << 14;
+const ROWS_AT_ONCE: usize = size::TABLE_ROWS_AT_ONCE as usize;
 
 /// Rows have few keys where there are this many for each.
 const ROWS_A_KEY: usize = 8;
@@ -159,7 +159,7 @@ const ROWS_A_KEY: usize = 8;
 const OWN_BYTES: usize = 4 << 20;
 
 /// Bytes of rows that may wait to be added to the records of a pass, all tables together.
-pub(crate) const WAITING_BYTES: usize = 64 << 20;
+const WAITING_BYTES: usize = size::WAITING_TABLE_BYTES as usize;
 
 impl GroupTable {
     /// A table of a pass in which the rows of `tables` tables wait.
