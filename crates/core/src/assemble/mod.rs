@@ -438,7 +438,7 @@ impl<'s> Group<'s> {
         let bases = BaseColumns::new(layout, responses);
         let means = bases.items.iter().map(|base| self.total(base).mean).collect();
         let double_double = double_double.and_then(|products| Some((self.exact_centres(&bases)?, products)));
-        Some(LevelMeans { group: self, category, bases, means, products, double_double })
+        Some(LevelMeans::new((self, category), bases, means, products, double_double))
     }
 }
 

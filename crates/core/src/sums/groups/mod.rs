@@ -152,8 +152,9 @@ const FIRST_CHECK: usize = 4_096;
 /// Rows that are summed, or handed over, at a time.
 const ROWS_AT_ONCE: usize = size::TABLE_ROWS_AT_ONCE as usize;
 
-/// Rows have few keys where there are this many for each.
+/// Rows have few keys where there are this many for each; if they are only counted, fewer.
 const ROWS_A_KEY: usize = 8;
+const COUNTS_A_KEY: usize = 2;
 
 /// Bytes that exact records of a table's own may take.
 const OWN_BYTES: usize = 4 << 20;
@@ -274,7 +275,8 @@ impl GroupTable {
 
     /// Sums many rows of few keys, and hands over others.
     fn settle_exact(&mut self) -> Result<(), BlockError> {
-        self.settled = self.settled || !self.rows.has_more_keys(self.rows.len() / ROWS_A_KEY);
+        let rows_a_key = if self.summed.variables.is_empty() { COUNTS_A_KEY } else { ROWS_A_KEY };
+        self.settled = self.settled || !self.rows.has_more_keys(self.rows.len() / rows_a_key);
         if self.settled {
             self.sum_own();
         }
