@@ -108,8 +108,7 @@ impl<'g> LevelMeans<'g> {
                 for (level, row) in (part * LEVELS_AT_ONCE..).zip(rows.chunks_exact_mut(width)) {
                     let (weight, deviations) = row.split_at_mut(1);
                     // NaN, where there are no exact sums, does not go unnoticed.
-                    weight[0] =
-                        self.exact_deviations(level, deviations).unwrap_or(fx128::from_f64(f64::NAN));
+                    weight[0] = self.exact_deviations(level, deviations).unwrap_or(fx128::from_f64(f64::NAN));
                 }
             }
         };

@@ -204,7 +204,9 @@ fn table_bytes(reading: &Reading, size: &TableSize, levels: u64, exact: Option<u
     let waiting = match exact {
         Some(tables) => {
             let room = (WAITING_TABLE_BYTES / tables.max(1)).max(records / 4);
-            let at_work = reading.threads * 3 * TABLE_ROWS_AT_ONCE;
+            // Rows of few keys do not wait.
+            let (room, times) = if levels < TABLE_ROWS_AT_ONCE / 8 { (0, 1) } else { (room, 3) };
+            let at_work = times * reading.threads * TABLE_ROWS_AT_ONCE;
             (reading.rows * size.row as u64).min(room + at_work * size.row as u64)
         }
         None => {

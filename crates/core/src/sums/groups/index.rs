@@ -4,6 +4,22 @@ use hashbrown::HashTable;
 
 use crate::rows::hash::{GOLDEN, mix};
 
+/// Shards of a table.
+pub(super) const SHARDS: usize = 1 << SHARD_BITS;
+/// As a power of two.
+pub(super) const SHARD_BITS: u32 = 8;
+
+/// The shard of a key.
+#[inline]
+pub(super) fn shard_of(key: &[u32]) -> usize {
+    match key {
+        // Levels are numbered as they come, so their last bits are spread evenly.
+        &[code] => code as usize % SHARDS,
+        // The index of a shard looks at the lowest bits of the hash, and at the highest.
+        _ => (hash(key) >> 32) as usize % SHARDS,
+    }
+}
+
 /// Numbers records in the order in which their keys come.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
@@ -94,7 +110,7 @@ impl Index {
 
 /// The hash of a key.
 #[inline]
-pub(super) fn hash(key: &[u32]) -> u64 {
+fn hash(key: &[u32]) -> u64 {
     key.iter().fold(0, |state, &code| mix(state ^ u64::from(code)).wrapping_add(GOLDEN))
 }
 

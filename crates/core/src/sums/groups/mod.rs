@@ -23,13 +23,16 @@ mod rows;
 mod shard;
 mod shared;
 pub(crate) mod size;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
+use self::index::shard_of;
 pub(crate) use self::record::Record;
 use self::rows::Rows;
 use self::shard::Shard;
-use self::shared::{Part, Shared, shard_of};
+use self::shared::{Part, Shared};
 use crate::design::{Design, TableSpec};
 use crate::rows::block::{BlockError, DesignBlock};
 
@@ -397,107 +400,6 @@ impl Clone for GroupTable {
             shared: Arc::new(Shared::clone(&self.shared)),
             shards: self.shards.clone(),
             starts: self.starts.clone(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow_schema::{DataType, Field, Schema};
-
-    use super::*;
-    use crate::model::spec::{ModelSpec, Precision};
-    use crate::rows::block::Column;
-
-    fn design(exact: bool) -> Design {
-        let names = ["y", "x"].map(|name| Field::new(name, DataType::Float64, false));
-        let schema = Schema::new(names.to_vec());
-        Design::new(&ModelSpec::of_columns("y", ["x"]), &schema).unwrap().with_precision(if exact {
-            Precision::Exact
-        } else {
-            Precision::Float
-        })
-    }
-
-    fn spec() -> TableSpec {
-        TableSpec { key: vec![0, 1], variables: vec![1, 0], slopes: 1, weighted: true }
-    }
-
-    /// Level numbers of row `i`: six pairs, or about as many as there are rows.
-    fn codes(i: usize, many: bool) -> [u32; 2] {
-        if many {
-            [(i * 7_919 % 30_011) as u32, (i / 7 % 2) as u32]
-        } else {
-            [(i % 3) as u32, (i / 7 % 2) as u32]
-        }
-    }
-
-    fn fill(table: &mut GroupTable, rows: std::ops::Range<usize>, many: bool) {
-        for from in rows.clone().step_by(1_000) {
-            let rows = from..rows.end.min(from + 1_000);
-            let a: Vec<u32> = rows.clone().map(|i| codes(i, many)[0]).collect();
-            let b: Vec<u32> = rows.clone().map(|i| codes(i, many)[1]).collect();
-            let x: Vec<f64> = rows.clone().map(|i| 1e6 + (i % 11) as f64).collect();
-            let y: Vec<f64> = rows.clone().map(|i| (i % 5) as f64).collect();
-            let weights: Vec<f64> = rows.clone().map(|i| 1.0 + (i % 2) as f64).collect();
-            let mask: Vec<bool> = rows.clone().map(|i| i % 13 != 0).collect();
-            let columns = [Column::from(x.as_slice()), Column::from(y.as_slice())];
-            let codes = [a.as_slice(), &b];
-            let (weights, mask) = (Some(weights.as_slice()), Some(mask.as_slice()));
-            let block = DesignBlock {
-                columns: &columns,
-                codes: &codes,
-                sparse: None,
-                weights,
-                mask,
-                rows: rows.len(),
-            };
-            table.update(&block, &block.used().collect::<Vec<_>>()).unwrap();
-        }
-    }
-
-    /// The sums of a few keys, by the definition and by a table that the rows came to in parts.
-    fn check(rows: usize, many: bool, parts: &[usize], (exact, shared): (bool, bool)) {
-        let design = design(exact);
-        let mut table = GroupTable::new(&spec(), &design, 1);
-        let mut from = 0;
-        for to in parts.iter().copied().chain([rows]) {
-            let mut part = if shared { table.sibling() } else { GroupTable::new(&spec(), &design, 1) };
-            fill(&mut part, from..to, many);
-            part.finish().unwrap();
-            table.merge(part).unwrap();
-            from = to;
-        }
-        table.complete(2).unwrap();
-        let used = |i: &usize| !i.is_multiple_of(13);
-        for row in [1, 2, 12, 44, rows - 2] {
-            let key = codes(row, many);
-            let rows: Vec<usize> = (0..rows).filter(|&i| codes(i, many) == key && used(&i)).collect();
-            let w = |i: usize| 1.0 + (i % 2) as f64;
-            let (x, y) = (|i: usize| (i % 11) as f64, |i: usize| (i % 5) as f64);
-            let sum = |f: &dyn Fn(usize) -> f64| rows.iter().map(|&i| w(i) * f(i)).sum::<f64>();
-            let record = table.find(&key).unwrap();
-            assert_eq!(table.codes(table.position(&key).unwrap() as usize), key);
-            assert_eq!(record.rows(), rows.len() as f64);
-            assert_eq!(record.weight(), sum(&|_| 1.0));
-            let close = |found: f64, expected: f64| assert!((found - expected).abs() <= 1e-12 * expected);
-            close(record.sum_about(0, 1e6, 0.0), sum(&x));
-            let ((ox, sx), (oy, sy)) = (record.sum(0), record.sum(1));
-            let (ox, n) = (ox - 1e6, record.weight());
-            let product = record.product(0, 1) + ox * sy + oy * sx + n * ox * oy;
-            close(product, sum(&|i| x(i) * y(i)));
-        }
-        assert!(table.find(&[7, 9]).is_none());
-    }
-
-    #[test]
-    fn records_hold_the_sums_of_their_rows_however_they_came() {
-        for exact in [(false, false), (false, true), (true, false), (true, true)] {
-            check(200, false, &[50, 51], exact);
-            check(200, true, &[50, 51], exact);
-            check(150_000, false, &[5_000, 90_000], exact);
-            check(150_000, true, &[5_000, 90_000], exact);
-            check(600_000, true, &[5_000], exact);
         }
     }
 }

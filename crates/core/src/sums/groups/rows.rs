@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hashbrown::HashSet;
 
-use super::shared::{SHARDS, shard_of};
+use super::index::{SHARDS, shard_of};
 
 /// Rows as they are: level numbers and cells, one row after the other.
 #[derive(Clone, Debug, Default)]

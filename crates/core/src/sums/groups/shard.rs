@@ -52,6 +52,14 @@ impl Shard {
         self.index.find(codes)
     }
 
+    #[cfg(test)]
+    pub(super) fn rows(&self, record: usize) -> f64 {
+        match &self.records {
+            Records::Float(records) => records.rows(record),
+            Records::Exact(records) => records.rows(record) as f64,
+        }
+    }
+
     /// Bytes that the records take, with what finds them.
     pub(super) fn bytes(&self) -> usize {
         let records = match &self.records {

@@ -4,25 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Summed;
-use super::index::hash;
+use super::index::{SHARD_BITS, SHARDS, shard_of};
 use super::rows::{RowSlice, Rows};
 use super::shard::Shard;
 use crate::rows::block::BlockError;
-
-/// Shards of a table.
-pub(super) const SHARDS: usize = 1 << SHARD_BITS;
-pub(super) const SHARD_BITS: u32 = 8;
-
-/// The shard of a key.
-#[inline]
-pub(super) fn shard_of(key: &[u32]) -> usize {
-    match key {
-        // Levels are numbered as they come, so their last bits are spread evenly.
-        &[code] => code as usize % SHARDS,
-        // The index of a shard looks at the lowest bits of the hash, and at the highest.
-        _ => (hash(key) >> 32) as usize % SHARDS,
-    }
-}
 
 /// Rows and records on their way into the shards.
 #[derive(Debug)]
@@ -192,4 +177,42 @@ impl Clone for Shared {
 /// A thread that panicked ends the pass, so what it left behind is not looked at.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::design::{Design, TableSpec};
+    use crate::model::spec::{ModelSpec, Precision};
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let schema = Schema::new(["y", "x"].map(|name| Field::new(name, DataType::Float64, false)).to_vec());
+        let design = Design::new(&ModelSpec::of_columns("y", ["x"]), &schema).unwrap();
+        let spec = TableSpec { key: vec![0], variables: vec![0], slopes: 0, weighted: false };
+        let summed = Summed::new(&spec, &design.with_precision(Precision::Exact));
+        let room = 1 << 16;
+        let shared = Shared::new(&summed, room);
+        let (codes, x): (Vec<u32>, Vec<f64>) = (0..1_000).map(|i| (i * 7 % 500, f64::from(i))).unzip();
+        let used: Vec<usize> = (0..1_000).collect();
+        for part in 1..=50 {
+            let mut rows = Rows::default();
+            rows.extend(&used, &[&codes], &[&x]);
+            shared.push(&Arc::new(Part::new(&rows, Shard::new(&summed, 0))));
+            shared.relieve().unwrap();
+            assert!(shared.waiting.load(Ordering::Relaxed) <= room, "part {part}");
+        }
+        shared.settle_all(3).unwrap();
+        assert_eq!(shared.waiting.load(Ordering::Relaxed), 0);
+        let shards = shared.take(&summed);
+        assert_eq!(shards.iter().map(Shard::len).sum::<usize>(), 500);
+        assert!(
+            shards
+                .iter()
+                .flat_map(|shard| (0..shard.len()).map(|at| shard.rows(at)))
+                .all(|rows| rows == 100.0)
+        );
+    }
 }
