@@ -28,14 +28,30 @@ impl Grid {
     }
 
     /// The cell in units, and true, if it is on the grid; else 0.
-    #[inline]
+    ///
+    /// Cut into two digits by adding and subtracting again, as those of [`ExactProducts`](crate::ExactProducts) are:
+    /// conversions of float64 take longer.
+    #[inline(always)]
     fn read(&self, cell: f64) -> (i64, bool) {
-        let units = (cell * self.scale) as i64;
-        // Back again: what was cut off, or vanished below the range of float64, is missed.
-        let held = (units as f64 * self.unit == cell) & (units.unsigned_abs() < 1 << (BITS - 1));
+        let scaled = cell * self.scale;
+        let sum = scaled + HIGH;
+        let rest = scaled - (sum - HIGH);
+        let low = rest + LOW;
+        // Back again: what vanished below the range of float64 is missed.
+        let held = (low - LOW == rest) & (scaled.abs() < MOST) & (scaled * self.unit == cell);
+        let high = sum.to_bits().wrapping_sub(HIGH.to_bits()) << DIGIT;
+        let units = high.wrapping_add(low.to_bits().wrapping_sub(LOW.to_bits())) as i64;
         (units & -i64::from(held), held)
     }
 }
+
+/// Bits of the lower digit.
+const DIGIT: i32 = 32;
+
+/// The largest integer, and what rounds to whole numbers, and to multiples of a digit's range, when it is added.
+const MOST: f64 = (1u64 << (BITS - 1)) as f64;
+const LOW: f64 = 1.5 * (1u64 << 52) as f64;
+const HIGH: f64 = LOW * (1u64 << DIGIT) as f64;
 
 /// The bits of a variable: from the lowest exponent to the one where its magnitude and its sign end.
 #[derive(Clone, Copy, Debug)]
