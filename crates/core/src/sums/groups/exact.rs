@@ -107,6 +107,11 @@ impl ExactRecords {
         self.sums.extend_records(records);
     }
 
+    /// Frees the memory of the rows that were added last.
+    pub(super) fn release(&mut self) {
+        self.fixed.release();
+    }
+
     /// Frees what only adding rows needs.
     pub(super) fn finish(&mut self) {
         self.fixed = Box::default();

@@ -160,6 +160,12 @@ impl Fixed {
         }
     }
 
+    /// Frees the memory of rows, and keeps the grids.
+    pub(super) fn release(&mut self) {
+        (self.units, self.columns, self.missed) = (Vec::new(), Vec::new(), Vec::new());
+        (self.order, self.starts) = (Vec::new(), Vec::new());
+    }
+
     /// The grids of most of the rows.
     fn choose(&mut self, slices: &[RowSlice<'_>], variables: usize) {
         let rows: usize = slices.iter().map(RowSlice::len).sum();

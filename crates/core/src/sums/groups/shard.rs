@@ -119,6 +119,13 @@ impl Shard {
         Ok(())
     }
 
+    /// Frees the memory of the rows that were added last.
+    pub(super) fn release(&mut self) {
+        if let Records::Exact(records) = &mut self.records {
+            records.release();
+        }
+    }
+
     /// Frees what only taking in rows needs.
     pub(super) fn finish(&mut self) {
         if let Records::Exact(records) = &mut self.records {

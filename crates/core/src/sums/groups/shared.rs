@@ -145,6 +145,7 @@ impl Shared {
             shard.merge(&run[0].records, records)?;
             shard.add(&run.iter().map(|part| part.rows(at)).collect::<Vec<_>>());
         }
+        shard.release();
         self.kept.fetch_add(shard.bytes().saturating_sub(before), Ordering::Relaxed);
         let bytes: usize = parts.iter().map(|part| part.bytes(at)).sum();
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);
