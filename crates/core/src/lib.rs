@@ -78,7 +78,7 @@ pub use sums::double_double::DoubleDoubleProducts;
 pub use sums::exact::{BigFixed, ExactProducts, Kernel};
 pub use sums::folded::Folded;
 #[doc(hidden)]
-pub use sums::groups::size::TableSize;
+pub use sums::groups::size::{TABLE_ROWS_AT_ONCE, TableSize, WAITING_TABLE_BYTES};
 pub use sums::moments::Moments;
 pub use sums::statistics::Statistics;
 pub use sums::triangular_factor::TriangularFactor;

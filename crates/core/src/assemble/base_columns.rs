@@ -1,6 +1,7 @@
 //! The columns that cross-products are put together from, and a category that is eliminated.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use faer::fx128;
 
@@ -73,6 +74,54 @@ pub struct LevelMeans<'g> {
     pub(super) products: &'g CrossProducts,
     /// Where sums are exact: numbers near the means, what these lack, and the products in double-double.
     pub(super) double_double: Option<(Vec<(BigFixed, fx128)>, &'g DoubleDoubleProducts)>,
+    /// Of every level the weight and the deviations in double-double, where they were computed beforehand.
+    known: Vec<fx128>,
+}
+
+/// Numbers of all levels that are kept, and levels that a thread computes at a time.
+const MOST_KNOWN: usize = 1 << 21;
+const LEVELS_AT_ONCE: usize = 1 << 10;
+
+impl<'g> LevelMeans<'g> {
+    pub(super) fn new(
+        (group, category): (&'g Group<'g>, usize),
+        bases: BaseColumns,
+        means: Vec<f64>,
+        products: &'g CrossProducts,
+        double_double: Option<(Vec<(BigFixed, fx128)>, &'g DoubleDoubleProducts)>,
+    ) -> Self {
+        Self { group, category, bases, means, products, double_double, known: Vec::new() }
+    }
+
+    /// The same, with what is asked for time and again computed once, by some threads, unless it takes much memory.
+    #[must_use]
+    pub fn prepared(mut self, threads: usize) -> Self {
+        let width = 1 + self.bases.columns.len();
+        if self.double_double.is_none() || self.len() * width > MOST_KNOWN {
+            return self;
+        }
+        let mut known = vec![fx128::ZERO; self.len() * width];
+        let parts = Mutex::new(known.chunks_mut(LEVELS_AT_ONCE * width).enumerate());
+        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            while let Some((part, rows)) = next() {
+                for (level, row) in (part * LEVELS_AT_ONCE..).zip(rows.chunks_exact_mut(width)) {
+                    let (weight, deviations) = row.split_at_mut(1);
+                    // NaN, where there are no exact sums, does not go unnoticed.
+                    weight[0] = self.exact_deviations(level, deviations).unwrap_or(fx128::from_f64(f64::NAN));
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads.min(self.len().div_ceil(LEVELS_AT_ONCE)) {
+                // Without more threads this one does everything.
+                drop(std::thread::Builder::new().spawn_scoped(scope, work));
+            }
+            work();
+        });
+        self.known = known;
+        self
+    }
 }
 
 impl LevelMeans<'_> {
@@ -128,9 +177,19 @@ impl LevelMeans<'_> {
     }
 
     /// [`LevelMeans::weight`] and [`LevelMeans::deviations`] in double-double; `None` where sums are not exact.
-    ///
-    /// Sums are centred in integers before they are rounded, so that a mean far from zero costs no digit.
     pub fn double_double_deviations(&self, level: usize, out: &mut [fx128]) -> Option<fx128> {
+        let width = 1 + self.bases.columns.len();
+        match self.known.get(level * width..(level + 1) * width) {
+            Some(known) if width > 1 => {
+                out.copy_from_slice(&known[1..]);
+                Some(known[0])
+            }
+            _ => self.exact_deviations(level, out),
+        }
+    }
+
+    /// Sums are centred in integers before they are rounded, so that a mean far from zero costs no digit.
+    fn exact_deviations(&self, level: usize, out: &mut [fx128]) -> Option<fx128> {
         let (centres, _) = self.double_double.as_ref()?;
         let own = (self.category, level as u32);
         let record = self.group.record(&[own])?;

@@ -38,6 +38,9 @@ impl Group<'_> {
 
     /// Cross-products and means of base columns.
     fn double_double_of(&self, bases: &BaseColumns) -> Option<BaseProducts> {
+        if let Some(products) = self.double_double_of_variables(bases) {
+            return Some(products);
+        }
         let weight = self.exact_weight()?;
         let sums: Vec<BigFixed> =
             bases.items.iter().map(|base| self.exact_sum(base)).collect::<Option<_>>()?;
@@ -54,6 +57,18 @@ impl Group<'_> {
         }
         let means = sums.iter().map(|sum| sum.div_to_double(&weight)).collect();
         Some(BaseProducts { weight: weight.to_double(), means, gram, whole })
+    }
+
+    /// The same, sooner, where the base columns are variables of a record, whose rows have no weights.
+    fn double_double_of_variables(&self, bases: &BaseColumns) -> Option<BaseProducts> {
+        if self.exact.is_some() {
+            return None;
+        }
+        let variable = |base: &BaseColumn| base.variable.filter(|_| base.levels.is_empty());
+        let variables = bases.items.iter().map(variable).collect::<Option<Vec<_>>>()?;
+        let record = self.record(&[])?;
+        let (means, whole, gram) = record.centred(&variables)?;
+        Some(BaseProducts { weight: fx128::from_f64(record.rows()), means, gram, whole })
     }
 
     /// Refuses a sum of squares that is beyond the range of float64, or so small that its low part is.

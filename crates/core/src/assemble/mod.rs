@@ -214,15 +214,15 @@ fn dense_of(design: &Design, record: Record<'_>) -> Result<CrossProducts> {
     let m = design.variables.len();
     let weight = record.weight();
     let mut moments = Moments::new(m);
-    let (centre, sums): (Vec<f64>, Vec<f64>) = (0..m).map(|v| record.sum(v)).unzip();
+    let (sums, mut products) = record.sums_and_products(m);
+    let (centre, sums): (Vec<f64>, Vec<f64>) = sums.into_iter().unzip();
     moments.begin(record.rows() as u64, weight, &centre, &sums);
-    let mut products = vec![0.0; m * m];
     for j in 0..m {
         let offset = sums[j] / weight;
+        let square = products[j * m + j];
         for i in j..m {
-            products[j * m + i] = record.product(i, j) - sums[i] * offset;
+            products[j * m + i] -= sums[i] * offset;
         }
-        let square = record.product(j, j);
         // Squares below this have lost digits, or all of themselves, to underflow.
         if !square.is_finite() || (square > 0.0 && square < 1e-280) {
             let error = Error::new(ErrorKind::Overflow, design.beyond_range());
@@ -438,7 +438,7 @@ impl<'s> Group<'s> {
         let bases = BaseColumns::new(layout, responses);
         let means = bases.items.iter().map(|base| self.total(base).mean).collect();
         let double_double = double_double.and_then(|products| Some((self.exact_centres(&bases)?, products)));
-        Some(LevelMeans { group: self, category, bases, means, products, double_double })
+        Some(LevelMeans::new((self, category), bases, means, products, double_double))
     }
 }
 

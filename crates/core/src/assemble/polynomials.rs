@@ -33,6 +33,9 @@ impl Group<'_> {
 
     /// The orthogonal polynomials of the group's rows, each with what [`Group::digits`] is told by.
     pub(super) fn polynomials(&self) -> Result<Vec<(Basis, f64)>> {
+        if self.design.polynomials.is_empty() {
+            return Ok(Vec::new());
+        }
         let unweighted = self.statistics.tables.iter().find(|t| !t.is_weighted());
         let own = match unweighted {
             None => None,

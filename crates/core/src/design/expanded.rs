@@ -45,8 +45,16 @@ impl<A: Accumulator> Accumulator for Expanded<'_, A> {
         self.inner.merge(other.inner)
     }
 
+    fn flush(&mut self) -> std::result::Result<(), BlockError> {
+        self.inner.flush()
+    }
+
     fn finish(&mut self) {
         self.cells = Vec::new();
         self.inner.finish();
+    }
+
+    fn complete(&mut self, threads: usize) -> std::result::Result<(), BlockError> {
+        self.inner.complete(threads)
     }
 }

@@ -43,6 +43,14 @@ pub trait Accumulator: Send + Sized {
 
     /// Frees what only [`Accumulator::update`] needs, and prepares for being merged into another.
     fn finish(&mut self) {}
+
+    /// Told once all rows were merged into this one, before it is read: what is left to do may take so many threads.
+    ///
+    /// # Errors
+    /// As [`Accumulator::merge`].
+    fn complete(&mut self, _threads: usize) -> Result<(), BlockError> {
+        Ok(())
+    }
 }
 
 /// How a pass runs, apart from what it computes.
@@ -111,18 +119,25 @@ where
             Ok((accumulator, tally))
         },
         |(accumulator, part)| {
-            let failed = |_| Error::new(ErrorKind::Batch, "partitions have different variables");
-            total.merge(accumulator).map_err(failed)?;
+            total.merge(accumulator).map_err(merging)?;
             tally.merge(&part);
             Ok(())
         },
     );
     match done {
-        Ok(()) => Ok((total, tally.into_ledger(design))),
+        Ok(()) => {
+            total.complete(control.threads).map_err(merging)?;
+            Ok((total, tally.into_ledger(design)))
+        }
         Err(Failure::Outer(error)) => Err(error),
         // All partitions before the one that failed are merged: their rows come before its own.
         Err(Failure::Own(error)) => Err(error.after_rows(tally.rows_read).into()),
     }
+}
+
+/// The error of states that do not belong together.
+fn merging(_: BlockError) -> Error {
+    Error::new(ErrorKind::Batch, "partitions have different variables")
 }
 
 /// Why a partition failed: for a reason of this crate, whose row is still relative, or of the caller's.

@@ -45,7 +45,11 @@ struct Buffer {
 impl<A: Accumulator> Folded<A> {
     /// The states of no rows, each as `make` makes it.
     pub fn new(folds: usize, make: impl Fn() -> A) -> Self {
-        let states = (0..folds).map(|_| make()).collect();
+        Self::of((0..folds).map(|_| make()).collect())
+    }
+
+    /// The given states, one a fold.
+    pub fn of(states: Vec<A>) -> Self {
         Self { states, assigned: Vec::new(), next: 0, work: None, failed: None }
     }
 
@@ -180,7 +184,10 @@ impl<A: Accumulator> Accumulator for Folded<A> {
                 }
             }
         }
-        self.failed.map_or(Ok(()), Err)
+        match self.failed {
+            Some(failed) => Err(failed),
+            None => self.states.iter_mut().try_for_each(A::flush),
+        }
     }
 
     fn merge(&mut self, other: Self) -> std::result::Result<(), BlockError> {
@@ -199,6 +206,10 @@ impl<A: Accumulator> Accumulator for Folded<A> {
     fn finish(&mut self) {
         self.work = None;
         self.states.iter_mut().for_each(A::finish);
+    }
+
+    fn complete(&mut self, threads: usize) -> std::result::Result<(), BlockError> {
+        self.states.iter_mut().try_for_each(|state| state.complete(threads))
     }
 }
 

@@ -32,6 +32,24 @@ pub(crate) enum DenseSums {
 impl Statistics {
     /// The sums of no rows.
     pub fn new(design: &Design) -> Self {
+        Self::one_of(1, design)
+    }
+
+    /// The sums of no rows; so many of a design are made at a time, and share the memory for rows that wait to be summed.
+    pub fn one_of(count: usize, design: &Design) -> Self {
+        let count = count * design.tables.len();
+        let tables = design.tables.iter().map(|spec| GroupTable::new(spec, design, count));
+        Self::with_tables(design, tables.collect())
+    }
+
+    /// The sums of no rows for a part of those that these are for. Merged into them, or into each other, they are those of all
+    /// rows; sums by level they add to at once, from any thread.
+    #[must_use]
+    pub fn sibling(&self, design: &Design) -> Self {
+        Self::with_tables(design, self.tables.iter().map(GroupTable::sibling).collect())
+    }
+
+    fn with_tables(design: &Design, tables: Vec<GroupTable>) -> Self {
         let variables = design.variables.len();
         let dense = || match design.exact {
             true => DenseSums::Exact(Box::new(ExactProducts::new(variables))),
@@ -39,12 +57,7 @@ impl Statistics {
         };
         let mut log_weights = BigFixedTable::new(1);
         log_weights.push_record();
-        Self {
-            dense: design.by.is_empty().then(dense),
-            tables: design.tables.iter().map(|spec| GroupTable::new(spec, design)).collect(),
-            variables,
-            log_weights,
-        }
+        Self { dense: design.by.is_empty().then(dense), tables, variables, log_weights }
     }
 
     /// The cross-products of the numeric variables over all rows, rounded to float64 where they are exact; `None`
@@ -97,7 +110,7 @@ impl Accumulator for Statistics {
             // A row of a level that the model does not know belongs to no record.
             let known = |row: &usize| rows.codes.iter().all(|codes| codes[*row] < FIRST_UNSEEN);
             let used: Vec<usize> = rows.used().filter(known).collect();
-            self.tables.iter_mut().for_each(|table| table.update(rows, &used));
+            self.tables.iter_mut().try_for_each(|table| table.update(rows, &used))?;
         }
         Ok(())
     }
@@ -113,7 +126,7 @@ impl Accumulator for Statistics {
             _ => return Err(BlockError::Shape),
         }
         self.log_weights.merge_record(0, &other.log_weights, 0);
-        for (own, theirs) in self.tables.iter_mut().zip(&other.tables) {
+        for (own, theirs) in self.tables.iter_mut().zip(other.tables) {
             own.merge(theirs)?;
         }
         Ok(())
@@ -125,8 +138,13 @@ impl Accumulator for Statistics {
             Some(DenseSums::Exact(dense)) => dense.finish(),
             None => {}
         }
-        for table in &mut self.tables {
-            table.finish();
-        }
+    }
+
+    fn flush(&mut self) -> Result<(), BlockError> {
+        self.tables.iter_mut().try_for_each(GroupTable::finish)
+    }
+
+    fn complete(&mut self, threads: usize) -> Result<(), BlockError> {
+        self.tables.iter_mut().try_for_each(|table| table.complete(threads))
     }
 }

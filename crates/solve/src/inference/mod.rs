@@ -190,9 +190,10 @@ fn quantile(alpha: f64, df: f64) -> f64 {
 /// The coefficient table.
 pub(crate) fn estimates(coefficients: Vec<Coefficient>, glance: &Glance, level: f64) -> Vec<TermEstimate> {
     let df = glance.df_residual as f64;
+    let width = quantile(1.0 - level, df);
     let row = |Coefficient { term, value: estimate, unit_error, quality }: Coefficient| {
         let std_error = estimate.and(glance.sigma).map(|sigma| sigma * unit_error);
-        let own = term_estimate(term, estimate, std_error, df, level);
+        let own = estimate_of(term, estimate, std_error, df, width);
         let of = estimate.zip(quality.as_ref());
         TermEstimate {
             vif: quality.as_ref().and_then(|q| q.vif),
@@ -212,8 +213,19 @@ pub(crate) fn term_estimate(
     df: f64,
     level: f64,
 ) -> TermEstimate {
+    estimate_of(term, estimate, std_error, df, quantile(1.0 - level, df))
+}
+
+/// The same for intervals of `width` standard errors on either side.
+fn estimate_of(
+    term: String,
+    estimate: Option<f64>,
+    std_error: Option<f64>,
+    df: f64,
+    width: f64,
+) -> TermEstimate {
     let statistic = estimate.zip(std_error).and_then(|(b, se)| finite(b / se));
-    let half_width = std_error.map(|se| se * quantile(1.0 - level, df));
+    let half_width = std_error.map(|se| se * width);
     TermEstimate {
         term,
         estimate,

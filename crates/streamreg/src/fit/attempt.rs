@@ -14,23 +14,23 @@ pub(super) struct Attempts {
     pub(super) attempts: Vec<Attempt>,
 }
 
-/// `absorb` a large category, and go `beyond` float64 for any number of columns, or not.
+/// `absorb` a large category, and go `beyond` float64 for any number of columns, or not; with so many threads.
 pub(super) fn attempts(
     options: &SolveOptions,
-    (absorb, beyond): (bool, bool),
+    (absorb, beyond, threads): (bool, bool, usize),
     design: &Design,
     group: &Group<'_>,
     spec: &ModelSpec,
 ) -> Result<Attempts> {
     let layout = if absorb { Layout::absorbing } else { Layout::new }(design, group.coding())?;
-    attempts_for(options, layout, beyond, group, spec)
+    attempts_for(options, layout, (beyond, threads), group, spec)
 }
 
 /// The same for the columns of a layout.
 pub(super) fn attempts_for(
     options: &SolveOptions,
     layout: Layout,
-    beyond: bool,
+    (beyond, threads): (bool, usize),
     group: &Group<'_>,
     spec: &ModelSpec,
 ) -> Result<Attempts> {
@@ -41,6 +41,7 @@ pub(super) fn attempts_for(
         (double_double.is_none() || layout.absorbed().is_some()).then(|| group.cross_products(&layout));
     let means =
         rounded.as_ref().and_then(|products| group.absorbed(&layout, products, double_double.as_ref()));
+    let means = means.map(|means| means.prepared(threads));
     let sums =
         GroupSums { rounded: rounded.as_ref(), double_double: double_double.as_ref(), means: means.as_ref() };
     let attempt = |response: usize| attempt(options, &layout, sums, group, spec, response);

@@ -81,8 +81,9 @@ impl<R: Rows> Solving<'_, '_, R> {
         let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns(&state.spec);
         let options = asked.with_bread(inferred.needs_bread());
         let beyond = plan.precision == Precision::Exact;
+        let threads = self.passes.execution.resolved_threads()?;
         let Attempts { layout, attempts } =
-            attempts(&options, (absorb, beyond), &state.design, &group, &state.spec)?;
+            attempts(&options, (absorb, beyond, threads), &state.design, &group, &state.spec)?;
         self.seconds += start.elapsed().as_secs_f64();
         let doubt = attempts.iter().find_map(|a| a.doubt.clone());
         let wide = layout.absorbed().is_some() || layout.len() > MAX_ESCALATED;

@@ -139,7 +139,7 @@ fn group_fits(options: &SolveOptions, state: &State, groups: &Groups<'_>, positi
     let rows = group.as_ref().map_or(0, Group::rows);
     let absorb = options.collinear != Collinear::MinNorm;
     let attempts =
-        group.and_then(|group| attempts(options, (absorb, false), &state.design, &group, &state.spec));
+        group.and_then(|group| attempts(options, (absorb, false, 1), &state.design, &group, &state.spec));
     let mut left_out = Vec::new();
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
         Ok(Attempts { layout, attempts }) => {

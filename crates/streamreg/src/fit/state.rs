@@ -25,7 +25,8 @@ impl State {
     /// Sums all rows; once more if columns turn out to have no value.
     pub(crate) fn sum<R: Rows>(plan: &Plan<'_>, passes: &mut Passes<'_, R>) -> Result<Self> {
         let sum = |passes: &mut Passes<'_, R>, design: &Design, levels: &Levels| {
-            let (sums, ledger) = passes.accumulate((design, levels), None, || Sums::new(design))?;
+            let first = Sums::new(design);
+            let (sums, ledger) = passes.accumulate((design, levels), None, || first.sibling(design))?;
             Ok((sums, ledger, ()))
         };
         Ok(Self::sum_by(plan, passes, sum)?.0)
@@ -39,7 +40,8 @@ impl State {
         passes: &mut Passes<'_, R>,
     ) -> Result<(Self, Vec<Sums>)> {
         Self::sum_by(plan, passes, |passes, design, levels| {
-            let make = || Folded::new(count, || Sums::new(design));
+            let first: Vec<Sums> = (0..count).map(|_| Sums::one_of(count, design)).collect();
+            let make = || Folded::of(first.iter().map(|sums| sums.sibling(design)).collect());
             let (folded, ledger) = passes.accumulate((design, levels), Some(ids), make)?;
             let total = folded.total().map_err(|_| Error::data("the folds have different variables"))?;
             Ok((total, ledger, folded.into_states()))

@@ -4,7 +4,7 @@
 //! what a level costs was measured, and holds within half as much again.
 
 use streamreg_core::iterative::CollectedRows;
-use streamreg_core::{Design, Precision, TableSize, block_rows};
+use streamreg_core::{Design, Precision, TABLE_ROWS_AT_ONCE, TableSize, WAITING_TABLE_BYTES, block_rows};
 use streamreg_reader::parquet::reads_column_wise;
 use streamreg_reader::{Source, Summary};
 
@@ -118,8 +118,9 @@ pub(super) fn of_fit(
     let (during, kept, solving) = match work {
         Work::Sums { states, precision, cluster_numbers } => {
             let sums = if design.splits() { 0 } else { dense_bytes(reading, design, *precision) };
+            let exact = precision.is_exact(design.variables()).then_some(sizes.len() as u64 * states);
             let tables: u64 =
-                sizes.iter().zip(tables).map(|(size, n)| table_bytes(reading, size, n.levels)).sum();
+                sizes.iter().zip(tables).map(|(size, n)| table_bytes(reading, size, n.levels, exact)).sum();
             let clusters = categories.iter().zip(design.category_columns()).filter(|(_, (_, coded))| !coded);
             let scores: u64 =
                 clusters.map(|(c, _)| (1 + threads) * c.levels * (8 * cluster_numbers + 32)).sum();
@@ -195,15 +196,28 @@ fn level_bytes(reading: &Reading, category: &LevelEstimate) -> u64 {
     category.levels * (LEVEL + 2 * heap(category)) + reading.threads * remembered * own
 }
 
-/// A table with a record for each of `levels`, and those of the partitions at work or waiting, which keep rows as they are while
-/// these are smaller.
-fn table_bytes(reading: &Reading, size: &TableSize, levels: u64) -> u64 {
-    let rows = reading.partition_rows();
-    let met = levels as f64 * (1.0 - (-(rows as f64) / levels.max(1) as f64).exp());
-    let part = (rows * size.row as u64).min(met as u64 * size.record as u64);
-    let parts = (2 * reading.threads).min(reading.partitions.saturating_sub(1)).max(1);
+/// A table with a record for each of `levels`, and the rows that are not in a record yet. Of exact sums, which `exact` such
+/// tables share the memory for, these have a bound; in float64 they are those of the partitions at work or waiting, which
+/// keep rows as they are while these are smaller than their records.
+fn table_bytes(reading: &Reading, size: &TableSize, levels: u64, exact: Option<u64>) -> u64 {
+    let records = levels * size.record as u64;
+    let waiting = match exact {
+        Some(tables) => {
+            let room = (WAITING_TABLE_BYTES / tables.max(1)).max(records / 4);
+            // Rows of few keys do not wait.
+            let (room, times) = if levels < TABLE_ROWS_AT_ONCE / 8 { (0, 1) } else { (room, 3) };
+            let at_work = times * reading.threads * TABLE_ROWS_AT_ONCE;
+            (reading.rows * size.row as u64).min(room + at_work * size.row as u64)
+        }
+        None => {
+            let rows = reading.partition_rows();
+            let met = levels as f64 * (1.0 - (-(rows as f64) / levels.max(1) as f64).exp());
+            let part = (rows * size.row as u64).min(met as u64 * size.record as u64);
+            part * (2 * reading.threads).min(reading.partitions.saturating_sub(1)).max(1)
+        }
+    };
     // Lists grow by halves.
-    levels * size.record as u64 * 13 / 10 + parts * part
+    records * 13 / 10 + waiting
 }
 
 /// The sample that iterative fits begin with.

@@ -4,6 +4,10 @@ use std::cmp::Ordering;
 
 use faer::fx128;
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
+
+/// Limbs of a number, little-endian. Those of sums of ordinary data need no memory of their own.
+pub(super) type Limbs = SmallVec<[u64; 8]>;
 
 /// An integer times a power of two, exactly.
 ///
@@ -14,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub struct BigFixed {
     negative: bool,
     /// Little-endian limbs of the magnitude.
-    magnitude: Vec<u64>,
+    magnitude: Limbs,
     /// Exponent of the lowest bit; 0 for zero.
     exponent: i32,
 }
@@ -35,7 +39,7 @@ impl From<Parts> for BigFixed {
 
 impl From<BigFixed> for Parts {
     fn from(wide: BigFixed) -> Self {
-        Self { negative: wide.negative, magnitude: wide.magnitude, exponent: wide.exponent }
+        Self { negative: wide.negative, magnitude: wide.magnitude.into_vec(), exponent: wide.exponent }
     }
 }
 
@@ -46,13 +50,13 @@ impl From<f64> for BigFixed {
             return Self::ZERO;
         }
         let (mantissa, exponent) = parts_of(value);
-        Self::new(mantissa < 0, vec![mantissa.unsigned_abs()], exponent)
+        Self::of(mantissa < 0, smallvec![mantissa.unsigned_abs()], exponent)
     }
 }
 
 impl From<u64> for BigFixed {
     fn from(value: u64) -> Self {
-        Self::new(false, vec![value], 0)
+        Self::of(false, smallvec![value], 0)
     }
 }
 
@@ -70,10 +74,14 @@ pub(super) fn parts_of(value: f64) -> (i64, i32) {
 
 impl BigFixed {
     /// Zero.
-    pub const ZERO: Self = Self { negative: false, magnitude: Vec::new(), exponent: 0 };
+    pub const ZERO: Self = Self { negative: false, magnitude: SmallVec::new_const(), exponent: 0 };
 
     /// `±magnitude 2^exponent`, the magnitude in little-endian limbs.
     pub fn new(negative: bool, magnitude: Vec<u64>, exponent: i32) -> Self {
+        Self::of(negative, magnitude.into(), exponent)
+    }
+
+    fn of(negative: bool, magnitude: Limbs, exponent: i32) -> Self {
         let mut wide = Self { negative, magnitude, exponent };
         wide.trim();
         wide
@@ -82,14 +90,14 @@ impl BigFixed {
     /// From little-endian limbs in two's complement.
     pub(super) fn from_twos_complement(limbs: &[u64], exponent: i32) -> Self {
         let negative = limbs.last().is_some_and(|&top| top >> 63 == 1);
-        let mut magnitude = limbs.to_vec();
+        let mut magnitude = Limbs::from_slice(limbs);
         if negative {
             let mut carry = true;
             for limb in &mut magnitude {
                 (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
             }
         }
-        Self::new(negative, magnitude, exponent)
+        Self::of(negative, magnitude, exponent)
     }
 
     /// Whether the value is negative.
@@ -144,11 +152,11 @@ impl BigFixed {
         let exponent = self.exponent.min(other.exponent);
         let (a, b) = (self.shifted_to(exponent), other.shifted_to(exponent));
         if self.negative == other.negative {
-            return Self::new(self.negative, sum(a, &b), exponent);
+            return Self::of(self.negative, sum(a, &b), exponent);
         }
         match compare(&a, &b) {
-            Ordering::Less => Self::new(other.negative, difference(b, &a), exponent),
-            _ => Self::new(self.negative, difference(a, &b), exponent),
+            Ordering::Less => Self::of(other.negative, difference(b, &a), exponent),
+            _ => Self::of(self.negative, difference(a, &b), exponent),
         }
     }
 
@@ -161,22 +169,14 @@ impl BigFixed {
     /// `self * other`.
     #[must_use]
     pub fn mul(&self, other: &Self) -> Self {
-        let mut product = vec![0; self.magnitude.len() + other.magnitude.len()];
-        for (i, &a) in self.magnitude.iter().enumerate() {
-            let mut carry = 0;
-            for (j, &b) in other.magnitude.iter().enumerate() {
-                let wide = u128::from(a) * u128::from(b) + u128::from(carry) + u128::from(product[i + j]);
-                (product[i + j], carry) = (wide as u64, (wide >> 64) as u64);
-            }
-            product[i + other.magnitude.len()] = carry;
-        }
-        Self::new(self.negative != other.negative, product, self.exponent + other.exponent)
+        let product = multiply(&self.magnitude, &other.magnitude);
+        Self::of(self.negative != other.negative, product, self.exponent + other.exponent)
     }
 
     /// `self * 2^power`.
     #[must_use]
     pub fn scaled(&self, power: i32) -> Self {
-        Self::new(self.negative, self.magnitude.clone(), self.exponent + power)
+        Self::of(self.negative, self.magnitude.clone(), self.exponent + power)
     }
 
     /// The nearest float64, ties to even; infinite where the value is beyond the range.
@@ -198,11 +198,14 @@ impl BigFixed {
 
     /// The nearest float64, and the one nearest to the rest.
     pub fn to_double(&self) -> fx128 {
+        if let Some(double) = round_to_double(self.negative, &self.magnitude, self.exponent) {
+            return double;
+        }
         let high = self.to_f64();
         if !high.is_finite() {
             return fx128::from_f64(high);
         }
-        faer_pair(high, self.sub(&Self::from(high)).to_f64())
+        pair(high, self.sub(&Self::from(high)).to_f64())
     }
 
     /// `self / divisor`, off by no more than 2^-150 of itself before it is rounded to two float64; NaN for a
@@ -215,6 +218,10 @@ impl BigFixed {
         }
         if self.is_zero() {
             return fx128::from_f64(0.0);
+        }
+        if let [limb] = divisor.magnitude.as_slice() {
+            let negative = self.negative != divisor.negative;
+            return divide(negative, &self.magnitude, self.exponent - divisor.exponent, *limb);
         }
         // Both scaled to [1, 2), so that nothing leaves the range of float64 on the way.
         let (top, below) = (self.top_exponent(), divisor.top_exponent());
@@ -259,10 +266,10 @@ impl BigFixed {
     }
 
     /// The magnitude in units of `2^exponent`, which is not above the own exponent.
-    fn shifted_to(&self, exponent: i32) -> Vec<u64> {
+    fn shifted_to(&self, exponent: i32) -> Limbs {
         let by = (self.exponent - exponent).unsigned_abs() as usize;
         let (limbs, shift) = (by / 64, by % 64);
-        let mut shifted = vec![0; limbs];
+        let mut shifted: Limbs = smallvec![0; limbs];
         shifted.reserve(self.magnitude.len() + 1);
         let mut carry = 0;
         for &limb in &self.magnitude {
@@ -298,10 +305,113 @@ impl BigFixed {
 }
 
 /// A double-double from its parts.
-fn faer_pair(high: f64, low: f64) -> fx128 {
+fn pair(high: f64, low: f64) -> fx128 {
     let mut pair = fx128::from_f64(high);
     pair.1 = low;
     pair
+}
+
+/// `±magnitude 2^exponent`, rounded to the nearest float64 and the one nearest to the rest; `None` near the ends of their
+/// range.
+pub(super) fn round_to_double(negative: bool, magnitude: &[u64], exponent: i32) -> Option<fx128> {
+    let Some(length) = bits(magnitude) else { return Some(fx128::ZERO) };
+    if exponent + length > 1_000 || exponent + length < -700 {
+        return None;
+    }
+    let (high, drop, up) = leading(magnitude, length);
+    // What is left, or what rounding up put on top of it.
+    let mut rest = Limbs::from_slice(&magnitude[..drop.div_ceil(64).min(magnitude.len())]);
+    if let (Some(top), 1..) = (rest.last_mut(), drop % 64) {
+        *top &= (1 << (drop % 64)) - 1;
+    }
+    if up {
+        let mut carry = true;
+        for limb in &mut rest {
+            (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+        }
+        if let (Some(top), 1..) = (rest.last_mut(), drop % 64) {
+            *top &= (1 << (drop % 64)) - 1;
+        }
+    }
+    let low = match bits(&rest) {
+        None => 0.0,
+        Some(length) if exponent + length < -900 => return None,
+        Some(length) => {
+            let (low, drop, more) = leading(&rest, length);
+            let low = libm::scalbn((low + u64::from(more)) as f64, exponent + drop as i32);
+            if up == negative { low } else { -low }
+        }
+    };
+    let high = libm::scalbn((high + u64::from(up)) as f64, exponent + drop as i32);
+    Some(pair(if negative { -high } else { high }, low))
+}
+
+/// Bits up to the highest that is set; `None` for zero.
+fn bits(magnitude: &[u64]) -> Option<i32> {
+    let top = magnitude.iter().rposition(|&limb| limb != 0)?;
+    Some(64 * top as i32 + 64 - magnitude[top].leading_zeros() as i32)
+}
+
+/// The highest 53 bits of a magnitude of so many bits, how many are below them, and whether these round them up, ties to
+/// even.
+fn leading(magnitude: &[u64], length: i32) -> (u64, usize, bool) {
+    let drop = (length - 53).max(0) as usize;
+    let (limb, shift) = (drop / 64, drop % 64);
+    let at = |i: usize| magnitude.get(i).copied().unwrap_or(0);
+    let kept = at(limb) >> shift | if shift == 0 { 0 } else { at(limb + 1) << (64 - shift) };
+    let Some(half) = drop.checked_sub(1) else { return (kept, 0, false) };
+    let (limb, mask) = (half / 64, 1u64 << (half % 64));
+    let beyond = || at(limb) & (mask - 1) != 0 || magnitude[..limb].iter().any(|&limb| limb != 0);
+    (kept, drop, at(limb) & mask != 0 && (kept & 1 == 1 || beyond()))
+}
+
+/// `±magnitude 2^exponent / divisor`, rounded to two float64 as the quotient itself would be, if not the low part is less
+/// than 2^-30 of what it might be: at least 190 bits of it are known, and whether there are more.
+pub(super) fn divide(negative: bool, magnitude: &[u64], exponent: i32, divisor: u64) -> fx128 {
+    const MORE: usize = 4;
+    let mut quotient: Limbs = smallvec![0; magnitude.len() + MORE + 1];
+    let mut rest = 0;
+    for (at, digit) in quotient.iter_mut().enumerate().skip(1).rev() {
+        let limb = at.checked_sub(MORE + 1).map_or(0, |at| magnitude[at]);
+        let wide = u128::from(rest) << 64 | u128::from(limb);
+        *digit = (wide / u128::from(divisor)) as u64;
+        rest = limb.wrapping_sub(digit.wrapping_mul(divisor));
+    }
+    quotient[0] = u64::from(rest != 0) << 63;
+    let exponent = exponent - 64 * (MORE as i32 + 1);
+    round_to_double(negative, &quotient, exponent)
+        .unwrap_or_else(|| BigFixed::of(negative, quotient, exponent).to_double())
+}
+
+/// The sum of `±magnitude 2^(64 lowest)` of two numbers, given as sign, magnitude and `lowest`.
+pub(super) fn add_limbs(a: (bool, Limbs, i32), b: (bool, Limbs, i32)) -> (bool, Limbs, i32) {
+    let lowest = a.2.min(b.2);
+    let aligned = |(negative, mut limbs, own): (bool, Limbs, i32)| {
+        limbs.insert_many(0, std::iter::repeat_n(0, (own - lowest) as usize));
+        (negative, limbs)
+    };
+    let ((a_negative, a), (b_negative, b)) = (aligned(a), aligned(b));
+    if a_negative == b_negative {
+        return (a_negative, sum(a, &b), lowest);
+    }
+    match compare(&a, &b) {
+        Ordering::Less => (b_negative, difference(b, &a), lowest),
+        _ => (a_negative, difference(a, &b), lowest),
+    }
+}
+
+/// The product of two magnitudes.
+pub(super) fn multiply(a: &[u64], b: &[u64]) -> Limbs {
+    let mut product: Limbs = smallvec![0; a.len() + b.len()];
+    for (i, &own) in a.iter().enumerate() {
+        let mut carry = 0;
+        for (j, &other) in b.iter().enumerate() {
+            let wide = u128::from(own) * u128::from(other) + u128::from(carry) + u128::from(product[i + j]);
+            (product[i + j], carry) = (wide as u64, (wide >> 64) as u64);
+        }
+        product[i + b.len()] = carry;
+    }
+    product
 }
 
 /// Which of two magnitudes is larger; either may have leading zeros.
@@ -312,7 +422,7 @@ fn compare(a: &[u64], b: &[u64]) -> Ordering {
 }
 
 /// Sum of two magnitudes.
-fn sum(a: Vec<u64>, b: &[u64]) -> Vec<u64> {
+fn sum(a: Limbs, b: &[u64]) -> Limbs {
     let (mut sum, mut carry) = (a, false);
     sum.resize(sum.len().max(b.len()) + 1, 0);
     for (i, limb) in sum.iter_mut().enumerate() {
@@ -324,7 +434,7 @@ fn sum(a: Vec<u64>, b: &[u64]) -> Vec<u64> {
 }
 
 /// Difference of two magnitudes, the first not smaller than the second.
-fn difference(a: Vec<u64>, b: &[u64]) -> Vec<u64> {
+fn difference(a: Limbs, b: &[u64]) -> Limbs {
     let (mut rest, mut borrow) = (a, false);
     for (i, limb) in rest.iter_mut().enumerate() {
         let (first, under) = limb.overflowing_sub(b.get(i).copied().unwrap_or(0));

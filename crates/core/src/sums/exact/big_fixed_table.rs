@@ -1,6 +1,6 @@
 //! Tables of wide integers: many sums side by side, each of as many limbs as its column needs.
 
-use super::big_fixed::{BigFixed, parts_of};
+use super::big_fixed::{BigFixed, Limbs, add_limbs, divide, multiply, parts_of, round_to_double};
 
 /// Records x columns of integers times powers of two, added to exactly.
 ///
@@ -55,6 +55,12 @@ impl BigFixedTable {
         self.records - 1
     }
 
+    /// Makes as many records.
+    pub(crate) fn extend_records(&mut self, records: usize) {
+        self.records = records;
+        self.limbs.resize(records * self.stride, 0);
+    }
+
     /// Number of columns.
     pub(crate) fn columns(&self) -> usize {
         self.windows.len()
@@ -70,9 +76,41 @@ impl BigFixedTable {
         let window = self.windows[column];
         let offset = addend.lowest - window.lowest;
         if offset < 0 || offset as usize + ADDEND_LIMBS > window.limbs {
-            self.widen(column, addend.lowest, ADDEND_LIMBS);
+            // Perhaps it has fewer.
+            return self.add_wide(record, column, mantissa >> 64, mantissa as u64, exponent);
         }
         while !self.try_add(record, column, addend.lowest, &addend.limbs) {}
+    }
+
+    /// Adds `(2^64 high + low) 2^exponent`.
+    pub(crate) fn add_wide(&mut self, record: usize, column: usize, high: i128, low: u64, exponent: i32) {
+        let (lowest, shift) = (exponent.div_euclid(64), exponent.rem_euclid(64) as u32);
+        // In two steps, for a shift by 64 is none.
+        let (carried, above) = ((low >> (63 - shift)) >> 1, (high >> (63 - shift)) >> 1);
+        let middle = (high as u64) << shift | carried;
+        let limbs = [low << shift, middle, above as u64, (above >> 64) as u64];
+        let sign = |limb: u64| (limb as i64 >> 63) as u64;
+        // Without the limbs that only repeat the sign, and the zeros below: windows are as narrow as sums let them be.
+        let mut used = limbs.len();
+        while used > 1 && limbs[used - 1] == sign(limbs[used - 2]) {
+            used -= 1;
+        }
+        let zeros = limbs[..used - 1].iter().take_while(|&&limb| limb == 0).count();
+        let (limbs, lowest) = (&limbs[zeros..used], lowest + zeros as i32);
+        if limbs == [0] {
+            return;
+        }
+        let window = self.windows[column];
+        let offset = lowest - window.lowest;
+        if offset < 0 || offset as usize + limbs.len() > window.limbs {
+            self.widen(column, lowest, limbs.len());
+        }
+        while !self.try_add(record, column, lowest, limbs) {}
+    }
+
+    /// Bytes of the records.
+    pub(crate) fn bytes(&self) -> usize {
+        8 * self.limbs.len()
     }
 
     /// Adds a finite float64.
@@ -138,7 +176,44 @@ impl BigFixedTable {
 
     /// The value of an entry, to about 2^-106 of itself.
     pub(crate) fn double(&self, record: usize, column: usize) -> faer::fx128 {
-        self.get(record, column).to_double()
+        let (negative, limbs, lowest) = self.magnitude(record, column);
+        round_to_double(negative, &limbs, 64 * lowest).unwrap_or_else(|| self.get(record, column).to_double())
+    }
+
+    /// `p - a b / n`, the values of three entries and a number, rounded once to two float64.
+    pub(crate) fn centred(&self, record: usize, p: usize, (a, b): (usize, usize), n: u64) -> faer::fx128 {
+        let (p, a, b) = (self.magnitude(record, p), self.magnitude(record, a), self.magnitude(record, b));
+        let whole = (p.0, multiply(&p.1, &[n]), p.2);
+        let (negative, limbs, lowest) = add_limbs(whole, (a.0 == b.0, multiply(&a.1, &b.1), a.2 + b.2));
+        divide(negative, &limbs, 64 * lowest, n)
+    }
+
+    /// The quotient of an entry and a number, rounded once to two float64.
+    pub(crate) fn quotient(&self, record: usize, column: usize, n: u64) -> faer::fx128 {
+        let (negative, limbs, lowest) = self.magnitude(record, column);
+        divide(negative, &limbs, 64 * lowest, n)
+    }
+
+    /// Whether an entry is a whole number.
+    pub(crate) fn is_whole(&self, record: usize, column: usize) -> bool {
+        let below = (-self.windows[column].lowest).max(0) as usize;
+        self.entry(record, column).iter().take(below).all(|&limb| limb == 0)
+    }
+
+    /// An entry as sign, magnitude, and the exponent of its lowest limb by 64.
+    fn magnitude(&self, record: usize, column: usize) -> (bool, Limbs, i32) {
+        let mut limbs = Limbs::from_slice(self.entry(record, column));
+        let negative = limbs.last().is_some_and(|top| top >> 63 == 1);
+        if negative {
+            let mut carry = true;
+            for limb in &mut limbs {
+                (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+            }
+        }
+        while limbs.last() == Some(&0) {
+            limbs.pop();
+        }
+        (negative, limbs, self.windows[column].lowest)
     }
 
     /// Whether an entry is zero.
@@ -194,7 +269,7 @@ impl BigFixedTable {
 
     /// Makes room for values of so many limbs from a lowest one on, given as (column, lowest, limbs): the records are
     /// moved once for all.
-    pub(super) fn reserve(&mut self, needs: impl Iterator<Item = (usize, i32, usize)>) {
+    pub(crate) fn reserve(&mut self, needs: impl Iterator<Item = (usize, i32, usize)>) {
         let mut windows = self.windows.clone();
         let mut grown = false;
         for (column, lowest, limbs) in needs {

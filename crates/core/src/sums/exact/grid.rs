@@ -40,12 +40,12 @@ impl Grid {
             return Self::default();
         }
         // Where half of the cells fall out anyway, slicing the others saves nothing.
-        let (outside, unit) = spans.best_unit(MAX_SLICES);
+        let (outside, unit) = spans.best_unit(width(MAX_SLICES));
         if outside * 2 > spans.cells {
             return Self::default();
         }
         let tolerated = (cells.len() / TOLERATED) as u32;
-        let mut each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(slices)));
+        let mut each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(width(slices))));
         let first = each.find(|&(_, (outside, _))| outside <= tolerated);
         first.map_or(Self { unit, slices: MAX_SLICES }, |(slices, (_, unit))| Self { unit, slices })
     }
@@ -54,11 +54,17 @@ impl Grid {
 /// One cell in this many may be an outlier: more cost more than another slice does.
 pub(super) const TOLERATED: usize = 128;
 
-/// Bits that a cell needs: from its lowest set bit up to where its magnitude and the sign end.
-fn span(value: f64) -> (i32, i32) {
+/// Bits that a cell other than zero needs: from its lowest set bit up to where its magnitude and the sign end.
+pub(crate) fn span_of(value: f64) -> (i32, i32) {
     let (mantissa, exponent) = parts_of(value);
     let top = 64 - mantissa.unsigned_abs().leading_zeros() as i32;
     (exponent + top + 1, exponent + mantissa.trailing_zeros() as i32)
+}
+
+/// The exponent of the unit in which most of the cells are integers of `bits` bits with their sign.
+pub(crate) fn unit_of(cells: &[f64], bits: i32) -> i32 {
+    let spans = Spans::new(cells);
+    if spans.cells == 0 { 0 } else { spans.best_unit(bits).1 }
 }
 
 /// How many cells of a column need which bits.
@@ -82,7 +88,7 @@ impl Spans {
         let (mut below, mut within) = (vec![0; size], vec![0; size]);
         let (mut lowest, mut highest, mut count) = (i32::MAX, i32::MIN, 0);
         for &cell in cells.iter().filter(|&&cell| cell != 0.0) {
-            let (top, low) = span(cell);
+            let (top, low) = span_of(cell);
             // The first exponent that the lowest bit is below is the next.
             below[(low + 1 + EXPONENTS) as usize] += 1;
             within[(top + EXPONENTS) as usize] += 1;
@@ -106,9 +112,8 @@ impl Spans {
         at(&self.below, unit) + self.cells - at(&self.within, unit + width)
     }
 
-    /// The unit by which the fewest cells fall out of so many slices, and how many.
-    fn best_unit(&self, slices: usize) -> (u32, i32) {
-        let width = width(slices);
+    /// The unit by which the fewest cells fall out of so many bits, and how many.
+    fn best_unit(&self, width: i32) -> (u32, i32) {
         let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
         let spare = width - (self.highest - self.lowest);
         if spare >= 0 {

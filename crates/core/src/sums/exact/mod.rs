@@ -42,6 +42,7 @@ use faer::fx128;
 pub use self::big_fixed::BigFixed;
 pub(crate) use self::big_fixed_table::BigFixedTable;
 use self::engine::Engine;
+pub(crate) use self::grid::{span_of, unit_of};
 pub use self::kernel::Kernel;
 use self::operand::Parts;
 use self::parts::Rows;

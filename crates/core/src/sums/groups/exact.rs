@@ -2,6 +2,8 @@
 
 use faer::fx128;
 
+use super::fixed::{Entry, Fixed, Span};
+use super::rows::RowSlice;
 use super::{Row, Shape};
 use crate::sums::exact::{BigFixed, BigFixedTable};
 
@@ -16,6 +18,8 @@ pub(super) struct ExactRecords {
     /// The summands of the variables of a row: each is their sum.
     weighted: Vec<Summands>,
     plain: Vec<Summands>,
+    /// For rows without weights.
+    fixed: Box<Fixed>,
 }
 
 /// Columns of the sums: the weights less one a row, and their logarithms; then the variables, then products.
@@ -83,36 +87,121 @@ impl ExactRecords {
             sums: BigFixedTable::new(FIRST + shape.variables + shape.products()),
             weighted: vec![Summands::default(); shape.variables],
             plain: vec![Summands::default(); shape.variables],
+            fixed: Box::default(),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    /// Bytes that a record takes, about.
+    pub(super) fn record_bytes(shape: Shape) -> usize {
+        8 + SUM_BYTES * (shape.variables + shape.products())
     }
 
-    pub(super) fn record_bytes(&self) -> usize {
-        8 + SUM_BYTES * (self.shape.variables + self.shape.products())
+    /// Bytes that the records take.
+    pub(super) fn bytes(&self) -> usize {
+        8 * self.rows.len() + self.sums.bytes()
     }
 
-    pub(super) fn push(&mut self) {
-        self.rows.push(0);
-        self.sums.push_record();
+    /// Makes as many records.
+    pub(super) fn extend(&mut self, records: usize) {
+        self.rows.resize(records, 0);
+        self.sums.extend_records(records);
+    }
+
+    /// Frees the memory of the rows that were added last.
+    pub(super) fn release(&mut self) {
+        self.fixed.release();
+    }
+
+    /// Frees what only adding rows needs.
+    pub(super) fn finish(&mut self) {
+        self.fixed = Box::default();
+    }
+
+    /// Adds rows to the records `ids`, one a row, of which the first `numbers` cells are no weights.
+    pub(super) fn add_rows(&mut self, ids: &[u32], slices: &[RowSlice<'_>], numbers: usize) {
+        let rows = || slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+        if rows().next().is_some_and(|cells| cells.len() > numbers) {
+            for (&id, cells) in ids.iter().zip(rows()) {
+                self.add(id as usize, Row::of(cells, numbers));
+            }
+            return;
+        }
+        ids.iter().for_each(|&id| self.rows[id as usize] += 1);
+        if self.shape.variables == 0 {
+            return;
+        }
+        let mut fixed = std::mem::take(&mut self.fixed);
+        fixed.load(slices, &self.lows);
+        self.reserve(&fixed, ids.len());
+        let (sums, products) = (FIRST, FIRST + self.shape.variables);
+        if self.shape.slopes == 0 {
+            fixed.add_sums(ids, self.rows.len(), |at, j, sum, unit| self.sums.add(at, sums + j, sum, unit));
+        } else {
+            fixed.add_products((ids, self.rows.len()), self.shape, |at, entry, (high, low), unit| {
+                let column = match entry {
+                    Entry::Sum(j) => sums + j,
+                    Entry::Product(position) => products + position,
+                };
+                self.sums.add_wide(at, column, high, low, unit);
+            });
+        }
+        // Cells that the grids do not hold, with all products that they are part of.
+        let mut missed = fixed.missed().iter().peekable();
+        let mut which = vec![false; self.shape.variables];
+        for (row, (&id, cells)) in ids.iter().zip(rows()).enumerate() {
+            which.fill(false);
+            while let Some(&(_, variable)) = missed.next_if(|&&(at, _)| at as usize == row) {
+                which[variable as usize] = true;
+            }
+            if which.contains(&true) {
+                self.split(cells);
+                self.weighted.copy_from_slice(&self.plain);
+                self.add_summands(id as usize, |a, b| which[a] || which[b]);
+            }
+            if missed.peek().is_none() {
+                break;
+            }
+        }
+        self.fixed = fixed;
+    }
+
+    /// Makes room for the sums of so many rows more: the records are moved once for all of their sums.
+    fn reserve(&mut self, fixed: &Fixed, rows: usize) {
+        let Self { shape, sums, .. } = self;
+        let more = 65 - (rows as u64).leading_zeros() as i32;
+        let room = |column: usize, (lowest, top): (i32, i32)| {
+            let (lowest, top) = (lowest.div_euclid(64), (top + more).div_euclid(64));
+            (column, lowest, (top - lowest + 1) as usize)
+        };
+        let spans = fixed.spans();
+        let of_sums = spans.iter().enumerate().map(|(j, span)| room(FIRST + j, span.all));
+        let pairs = (0..shape.slopes).flat_map(|a| (a..shape.variables).map(move |b| (a, b)));
+        let of_products = pairs.enumerate().map(|(at, (a, b))| {
+            room(FIRST + shape.variables + at, Span::of_product(spans[a], spans[b], a == b))
+        });
+        sums.reserve(of_sums.chain(of_products));
+    }
+
+    /// The summands of the variables of a row.
+    fn split(&mut self, cells: &[f64]) {
+        let (values, lows) = cells.split_at(self.shape.variables);
+        for j in 0..self.shape.variables {
+            self.plain[j] = Summands::plain(values[j], self.lows[j].map_or(0.0, |l: usize| lows[l]));
+        }
     }
 
     /// Adds a row to a record.
     pub(super) fn add(&mut self, at: usize, row: Row<'_>) {
         self.rows[at] += 1;
-        let (values, lows) = row.cells.split_at(self.shape.variables);
-        let low = |j: usize| self.lows[j].map_or(0.0, |l: usize| lows[l]);
-        for j in 0..self.shape.variables {
-            self.plain[j] = Summands::plain(values[j], low(j));
-        }
+        self.split(row.cells);
         if row.weight != 1.0 {
             self.sums.add_f64(at, WEIGHT, row.weight);
             self.sums.add_f64(at, WEIGHT, -1.0);
             self.sums.add_f64(at, LOG_WEIGHT, row.log_weight);
+            let (values, lows) = row.cells.split_at(self.shape.variables);
             for j in 0..self.shape.variables {
-                match Summands::weighted(row.weight, values[j], low(j)) {
+                let low = self.lows[j].map_or(0.0, |l: usize| lows[l]);
+                match Summands::weighted(row.weight, values[j], low) {
                     Some(summands) => self.weighted[j] = summands,
                     None => return self.add_out_of_range(at, row.weight),
                 }
@@ -120,15 +209,22 @@ impl ExactRecords {
         } else {
             self.weighted.copy_from_slice(&self.plain);
         }
+        self.add_summands(at, |_, _| true);
+    }
+
+    /// Adds the sums and the products, of a row that was split, of the pairs of variables that are `wanted`.
+    fn add_summands(&mut self, at: usize, wanted: impl Fn(usize, usize) -> bool) {
         let Self { shape, sums, weighted, plain, .. } = self;
-        for (j, summands) in weighted.iter().enumerate() {
+        for (j, summands) in weighted.iter().enumerate().filter(|&(j, _)| wanted(j, j)) {
             summands.of().iter().for_each(|&part| sums.add_f64(at, FIRST + j, part));
         }
         let mut column = FIRST + shape.variables;
         for a in 0..shape.slopes {
-            for other in &plain[a..] {
-                for &x in weighted[a].of() {
-                    other.of().iter().for_each(|&y| sums.add_product(at, column, x, y));
+            for (b, other) in plain.iter().enumerate().skip(a) {
+                if wanted(a, b) {
+                    for &x in weighted[a].of() {
+                        other.of().iter().for_each(|&y| sums.add_product(at, column, x, y));
+                    }
                 }
                 column += 1;
             }
@@ -195,6 +291,23 @@ impl ExactRecords {
         self.sums.double(at, FIRST + j)
     }
 
+    /// The number of the rows of a record if all have the weight 1.
+    pub(super) fn count(&self, at: usize) -> Option<u64> {
+        Some(self.rows[at]).filter(|&rows| rows > 0 && self.sums.is_zero(at, WEIGHT))
+    }
+
+    /// Of `n` rows of weight 1: the mean of a variable, and whether it and its squares are whole numbers in sum.
+    pub(super) fn mean_of(&self, at: usize, j: usize, n: u64) -> (fx128, bool) {
+        let whole = |column: usize| self.sums.is_whole(at, column);
+        let all = whole(FIRST + j) && whole(self.product_column(j, j));
+        (self.sums.quotient(at, FIRST + j, n), all)
+    }
+
+    /// Of `n` rows of weight 1: the sum of the products of two variables about their means.
+    pub(super) fn centred(&self, at: usize, (a, b): (usize, usize), n: u64) -> fx128 {
+        self.sums.centred(at, self.product_column(a, b), (FIRST + a, FIRST + b), n)
+    }
+
     /// The mean of a variable, rounded, and the sum of its values about that.
     pub(super) fn sum_about_mean(&self, at: usize, j: usize) -> (f64, f64) {
         let (weight, sum) = (self.weight(at), self.sum(at, j));
@@ -205,13 +318,28 @@ impl ExactRecords {
         (mean, sum.sub_accurate(weight * fx128::from_f64(mean)).0)
     }
 
+    /// The sums of all variables.
+    pub(super) fn variable_sums(&self, at: usize) -> Vec<fx128> {
+        (0..self.shape.variables).map(|j| self.sum(at, j)).collect()
+    }
+
     /// The sum of the products of two variables about their rounded means.
     pub(super) fn product_about_means(&self, at: usize, a: usize, b: usize) -> f64 {
+        self.product_about(at, (a, self.sum(at, a)), (b, self.sum(at, b)))
+    }
+
+    /// The same for variables of which the sums are given.
+    pub(super) fn product_about(
+        &self,
+        at: usize,
+        (a, sum_a): (usize, fx128),
+        (b, sum_b): (usize, fx128),
+    ) -> f64 {
         let weight = self.weight(at);
-        let (mean_a, mean_b) = (self.sum_about_mean(at, a).0, self.sum_about_mean(at, b).0);
-        let (ma, mb) = (fx128::from_f64(mean_a), fx128::from_f64(mean_b));
+        let mean = |sum: fx128| fx128::from_f64(if weight.0 == 0.0 { 0.0 } else { sum.0 / weight.0 });
+        let (ma, mb) = (mean(sum_a), mean(sum_b));
         let product = self.sums.double(at, self.product_column(a, b));
-        let shifted = product.sub_accurate(ma * self.sum(at, b)).sub_accurate(mb * self.sum(at, a));
+        let shifted = product.sub_accurate(ma * sum_b).sub_accurate(mb * sum_a);
         shifted.add_accurate(weight * (ma * mb)).0
     }
 }

@@ -22,20 +22,23 @@ const MOVE_BEYOND: usize = 3;
 
 impl FloatRecords {
     pub(super) fn new(shape: Shape) -> Self {
-        let stride = HEADER + 2 * shape.variables + shape.products();
+        let stride = Self::record_bytes(shape) / 8;
         Self { shape, values: Vec::new(), stride, cells: vec![0.0; shape.variables] }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.values.len() / self.stride
+    /// Bytes of a record.
+    pub(super) fn record_bytes(shape: Shape) -> usize {
+        8 * (HEADER + 2 * shape.variables + shape.products())
     }
 
-    pub(super) fn record_bytes(&self) -> usize {
-        8 * self.stride
+    /// Bytes that the records take.
+    pub(super) fn bytes(&self) -> usize {
+        8 * self.values.len()
     }
 
-    pub(super) fn push(&mut self) {
-        self.values.resize(self.values.len() + self.stride, 0.0);
+    /// Makes as many records.
+    pub(super) fn extend(&mut self, records: usize) {
+        self.values.resize(records * self.stride, 0.0);
     }
 
     fn record(&self, at: usize) -> &[f64] {

@@ -1,182 +1,161 @@
 //! From the level numbers of a key to the record of their sums.
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
-/// Numbers records in the order in which their keys come: a level number at a time, so that keys of any
-/// length are pairs.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Index {
-    /// The first number, directly; [`NONE`] where it was not met.
-    first: Vec<u32>,
-    /// One step for every further number of the key.
-    further: Vec<Step>,
-    /// How many ids the first number has given out.
-    given: u32,
+use crate::rows::hash::{GOLDEN, mix};
+
+/// Shards of a table.
+pub(super) const SHARDS: usize = 1 << SHARD_BITS;
+/// As a power of two.
+pub(super) const SHARD_BITS: u32 = 8;
+
+/// The shard of a key.
+#[inline]
+pub(super) fn shard_of(key: &[u32]) -> usize {
+    match key {
+        // Levels are numbered as they come, so their last bits are spread evenly.
+        &[code] => code as usize % SHARDS,
+        // The index of a shard looks at the lowest bits of the hash, and at the highest.
+        _ => (hash(key) >> 32) as usize % SHARDS,
+    }
 }
 
-/// Ids for pairs: what stands for the numbers before, and a number.
-#[derive(Clone, Debug, Default)]
-struct Step {
-    /// As a table with a row for everything that stands before, as long as that is small; [`NONE`] for pairs
-    /// that were not met.
-    table: Vec<u32>,
-    width: usize,
-    /// Otherwise a map for every tile of the table: whoever comes with rows that are sorted by one of the two
-    /// numbers finds theirs in the cache.
-    maps: Vec<Vec<HashMap<u64, u32>>>,
-    given: u32,
+/// Numbers records in the order in which their keys come.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    records: HashTable<u32>,
+    /// For keys of one number the record of each, where that is all the index has to know; [`NONE`] where there is none.
+    direct: Vec<u32>,
+    /// How many of the lowest bits of a number are the same in all keys.
+    shift: u32,
+    /// Level numbers of a key.
+    length: usize,
+    /// Those of each record, one key after the other.
+    codes: Vec<u32>,
+    count: usize,
 }
 
 const NONE: u32 = u32::MAX;
 
-/// Most cells of a step's table.
-const MAX_CELLS: usize = 1 << 18;
-
-/// Rows and columns of a tile, as a power of two.
-const TILE_BITS: u32 = 10;
-
 impl Index {
-    /// An index of keys of `length` numbers. The empty key has one record.
-    pub(super) fn new(length: usize) -> Self {
-        Self { further: vec![Step::default(); length.saturating_sub(1)], ..Self::default() }
+    /// An index of keys of `length` numbers, which have the lowest `shift` bits in common if they are one number. The empty
+    /// key has one record.
+    pub(super) fn new(length: usize, shift: u32) -> Self {
+        Self { records: HashTable::new(), direct: Vec::new(), shift, length, codes: Vec::new(), count: 0 }
+    }
+
+    /// Number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The key of a record.
+    pub(super) fn key(&self, record: usize) -> &[u32] {
+        &self.codes[record * self.length..(record + 1) * self.length]
     }
 
     /// The record of a key; that of a new one is the next in number.
     #[inline]
-    pub(super) fn insert(&mut self, codes: &[u32]) -> u32 {
-        let (&first, rest) = codes.split_first().unwrap_or((&0, &[]));
-        let id = self.insert_first(first);
-        rest.iter().zip(&mut self.further).fold(id, |id, (&code, step)| step.insert(id, code))
-    }
-
-    fn insert_first(&mut self, code: u32) -> u32 {
-        let code = code as usize;
-        if code >= self.first.len() {
-            self.first.resize((code + 1).next_power_of_two(), NONE);
+    pub(super) fn insert(&mut self, key: &[u32]) -> u32 {
+        if let &[code] = key {
+            let known = self.direct.get((code >> self.shift) as usize).copied();
+            return known.filter(|&record| record != NONE).unwrap_or_else(|| self.add_direct(code));
         }
-        let id = &mut self.first[code];
-        if *id == NONE {
-            *id = self.given;
-            self.given += 1;
+        let hash = hash(key);
+        match self.find_hashed(hash, key) {
+            Some(record) => record,
+            None => self.add(hash, key),
         }
-        *id
     }
 
     /// The record of a key, if it was met.
-    pub(super) fn find(&self, codes: &[u32]) -> Option<u32> {
-        let (&first, rest) = codes.split_first().unwrap_or((&0, &[]));
-        let id = self.first.get(first as usize).copied().filter(|&id| id != NONE)?;
-        rest.iter().zip(&self.further).try_fold(id, |id, (&code, step)| step.find(id, code))
-    }
-}
-
-impl Step {
-    #[inline]
-    fn insert(&mut self, before: u32, code: u32) -> u32 {
-        let known = if self.maps.is_empty() { self.cell(before, code) } else { self.mapped(before, code) };
-        known.unwrap_or_else(|| self.add(before, code))
-    }
-
-    fn find(&self, before: u32, code: u32) -> Option<u32> {
-        self.cell(before, code).or_else(|| self.mapped(before, code))
+    pub(super) fn find(&self, key: &[u32]) -> Option<u32> {
+        if let &[code] = key {
+            let known = self.direct.get((code >> self.shift) as usize).copied();
+            return known.filter(|&record| record != NONE && self.codes[record as usize] == code);
+        }
+        self.find_hashed(hash(key), key)
     }
 
     #[inline]
-    fn cell(&self, before: u32, code: u32) -> Option<u32> {
-        let at = before as usize * self.width + code as usize;
-        if code as usize >= self.width { None } else { self.table.get(at).copied().filter(|&id| id != NONE) }
-    }
-
-    #[inline]
-    fn mapped(&self, before: u32, code: u32) -> Option<u32> {
-        let tiles = self.maps.get((before >> TILE_BITS) as usize)?;
-        tiles.get((code >> TILE_BITS) as usize)?.get(&pair(before, code)).copied()
+    fn find_hashed(&self, hash: u64, key: &[u32]) -> Option<u32> {
+        // Keys are short: a loop takes less time than a call.
+        let same = |&record: &u32| self.key(record as usize).iter().zip(key).all(|(own, code)| own == code);
+        self.records.find(hash, same).copied()
     }
 
     #[cold]
-    fn add(&mut self, before: u32, code: u32) -> u32 {
-        let id = self.given;
-        self.given += 1;
-        if self.maps.is_empty() {
-            let width = self.width.max((code as usize + 1).next_power_of_two());
-            let rows = (before as usize + 1).max(self.table.len() / self.width.max(1));
-            if rows.saturating_mul(width) <= MAX_CELLS {
-                self.widen(width, rows);
-                self.table[before as usize * width + code as usize] = id;
-                return id;
-            }
-            let old = std::mem::take(self);
-            self.given = id + 1;
-            old.pairs().for_each(|(before, code, id)| self.put(before, code, id));
+    fn add_direct(&mut self, code: u32) -> u32 {
+        let (at, record) = ((code >> self.shift) as usize, self.count as u32);
+        if at >= self.direct.len() {
+            self.direct.resize((at + 1).next_power_of_two(), NONE);
         }
-        self.put(before, code, id);
-        id
+        self.direct[at] = record;
+        self.codes.push(code);
+        self.count += 1;
+        record
     }
 
-    fn widen(&mut self, width: usize, rows: usize) {
-        if width > self.width {
-            let old = Self { table: std::mem::take(&mut self.table), width: self.width, ..Self::default() };
-            self.width = width;
-            self.table.resize(rows * width, NONE);
-            old.pairs().for_each(|(b, c, id)| self.table[b as usize * width + c as usize] = id);
-        } else if rows * width > self.table.len() {
-            self.table.resize(rows * width, NONE);
-        }
-    }
-
-    /// The pairs of the table.
-    fn pairs(&self) -> impl Iterator<Item = (u32, u32, u32)> {
-        let width = self.width.max(1);
-        let place = move |at: usize| ((at / width) as u32, (at % width) as u32);
-        let met = self.table.iter().enumerate().filter(|(_, id)| **id != NONE);
-        met.map(move |(at, &id)| (place(at).0, place(at).1, id))
-    }
-
-    fn put(&mut self, before: u32, code: u32, id: u32) {
-        let (row, column) = ((before >> TILE_BITS) as usize, (code >> TILE_BITS) as usize);
-        if row >= self.maps.len() {
-            self.maps.resize_with(row + 1, Vec::new);
-        }
-        let tiles = &mut self.maps[row];
-        if column >= tiles.len() {
-            tiles.resize_with(column + 1, HashMap::new);
-        }
-        tiles[column].insert(pair(before, code), id);
+    #[cold]
+    fn add(&mut self, hash: u64, key: &[u32]) -> u32 {
+        let record = self.count as u32;
+        self.count += 1;
+        self.codes.extend_from_slice(key);
+        let Self { records, length, codes, .. } = self;
+        let key_of = |record: u32| &codes[record as usize * *length..(record as usize + 1) * *length];
+        records.insert_unique(hash, record, |&record| self::hash(key_of(record)));
+        record
     }
 }
 
-fn pair(before: u32, code: u32) -> u64 {
-    u64::from(before) << 32 | u64::from(code)
+/// The hash of a key.
+#[inline]
+fn hash(key: &[u32]) -> u64 {
+    key.iter().fold(0, |state, &code| mix(state ^ u64::from(code)).wrapping_add(GOLDEN))
 }
 
 #[cfg(test)]
 mod tests {
+    use hashbrown::HashMap;
+
     use super::*;
 
     #[test]
     fn keys_are_numbered_as_they_come() {
-        let mut index = Index::new(3);
+        let mut index = Index::new(3, 0);
         let keys = [[5, 0, 0], [5, 0, 1], [2, 0, 0], [5, 0, 0], [5_000, 7, 9], [5, 1, 0]];
         let ids = keys.map(|key| index.insert(&key));
         assert_eq!(ids, [0, 1, 2, 0, 3, 4]);
         assert_eq!(keys.map(|key| index.find(&key)), ids.map(Some));
         assert_eq!(index.find(&[5, 1, 1]), None);
         assert_eq!(index.find(&[1, 0, 0]), None);
-        let mut empty = Index::new(0);
+        let mut empty = Index::new(0, 0);
         assert_eq!((empty.find(&[]), empty.insert(&[]), empty.find(&[])), (None, 0, Some(0)));
     }
 
     #[test]
-    fn tables_become_maps_when_they_grow() {
-        let mut index = Index::new(2);
+    fn keys_of_one_number_are_found_by_it() {
+        let mut index = Index::new(1, 8);
+        assert_eq!([0x103, 0x503, 0x003, 0x503].map(|code| index.insert(&[code])), [0, 1, 2, 1]);
+        assert_eq!(
+            [0x003, 0x103, 0x203, 0x1_0003].map(|code| index.find(&[code])),
+            [Some(2), Some(0), None, None]
+        );
+        // Of another shard.
+        assert_eq!(index.find(&[0x104]), None);
+    }
+
+    #[test]
+    fn many_keys_keep_their_records() {
+        let mut index = Index::new(2, 0);
         let key = |i: u32| [i % 3_000, i * 7 % 500];
         let mut seen = HashMap::new();
-        for i in (0..40).chain(0..400_000) {
+        for i in (0..40).chain(0..100_000) {
             let next = seen.len() as u32;
             let id = *seen.entry(key(i)).or_insert(next);
             assert_eq!(index.insert(&key(i)), id);
         }
-        assert!(!index.further[0].maps.is_empty() && index.further[0].table.is_empty());
-        assert!(seen.iter().all(|(key, &id)| index.find(key) == Some(id)));
+        assert_eq!(index.len(), seen.len());
+        assert!(seen.iter().all(|(key, &id)| index.find(key) == Some(id) && index.key(id as usize) == key));
     }
 }

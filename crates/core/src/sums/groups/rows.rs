@@ -1,6 +1,10 @@
 //! Rows that wait to be summed.
 
+use std::ops::Range;
+
 use hashbrown::HashSet;
+
+use super::index::{SHARDS, shard_of};
 
 /// Rows as they are: level numbers and cells, one row after the other.
 #[derive(Clone, Debug, Default)]
@@ -14,11 +18,33 @@ pub(super) struct Rows {
     cells: Vec<f64>,
 }
 
-/// Rows are sorted into at most this many buckets: as many as can be written to at a time.
-const MAX_BUCKETS: u32 = 512;
+/// Some rows, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowSlice<'a> {
+    key: usize,
+    width: usize,
+    count: usize,
+    codes: &'a [u32],
+    cells: &'a [f64],
+}
 
-/// Rows whose memory is kept for more.
-const MAX_KEPT: usize = 1 << 16;
+impl<'a> RowSlice<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The level numbers of a row.
+    #[inline]
+    pub(super) fn codes(&self, row: usize) -> &'a [u32] {
+        &self.codes[row * self.key..(row + 1) * self.key]
+    }
+
+    /// The cells of a row.
+    #[inline]
+    pub(super) fn cells(&self, row: usize) -> &'a [f64] {
+        &self.cells[row * self.width..(row + 1) * self.width]
+    }
+}
 
 impl Rows {
     pub(super) fn len(&self) -> usize {
@@ -34,22 +60,25 @@ impl Rows {
         self.count += used.len();
     }
 
-    /// No rows, and the memory for as many, unless it is much.
-    pub(super) fn cleared(mut self) -> Self {
-        if self.count > MAX_KEPT {
-            return Self::default();
-        }
+    /// Forgets the rows, and keeps their memory for others.
+    pub(super) fn clear(&mut self) {
         self.codes.clear();
         self.cells.clear();
-        Self { count: 0, ..self }
+        self.count = 0;
     }
 
-    /// The level numbers of a row, and its cells.
-    pub(super) fn row(&self, row: usize) -> (&[u32], &[f64]) {
-        (
-            &self.codes[row * self.key..(row + 1) * self.key],
-            &self.cells[row * self.width..(row + 1) * self.width],
-        )
+    pub(super) fn slice(&self, rows: Range<usize>) -> RowSlice<'_> {
+        RowSlice {
+            key: self.key,
+            width: self.width,
+            count: rows.len(),
+            codes: &self.codes[rows.start * self.key..rows.end * self.key],
+            cells: &self.cells[rows.start * self.width..rows.end * self.width],
+        }
+    }
+
+    pub(super) fn all(&self) -> RowSlice<'_> {
+        self.slice(0..self.count)
     }
 
     /// The level numbers of the rows at one place of the key.
@@ -77,28 +106,33 @@ impl Rows {
 
     /// Bytes that the rows take.
     pub(super) fn bytes(&self) -> usize {
-        self.count * (4 * self.key + 8 * self.width)
+        self.count * self.row_bytes()
     }
 
-    /// Sorts the rows by one of their level numbers, coarsely where there are many, and leaves rows with the same
-    /// number in their order: whoever takes them in one by one finds in the cache what it needs.
-    pub(super) fn sort(&mut self) {
-        let Some((place, largest)) = self.widest() else { return };
-        let shift = (0..).find(|shift| largest >> shift < MAX_BUCKETS).unwrap_or_default();
-        let mut next = [0u32; MAX_BUCKETS as usize];
-        self.numbers(place).for_each(|code| next[(code >> shift) as usize] += 1);
-        let mut total = 0;
-        for start in &mut next {
-            total += std::mem::replace(start, total);
+    /// Bytes that a row takes.
+    pub(super) fn row_bytes(&self) -> usize {
+        4 * self.key + 8 * self.width
+    }
+
+    /// The same rows by the shards of their keys, those of a shard in the order that they had; and where each shard
+    /// begins.
+    pub(super) fn by_shard(&self) -> (Self, Vec<u32>) {
+        let shards: Vec<u8> = (0..self.count).map(|row| shard_of(self.all().codes(row)) as u8).collect();
+        let mut starts = vec![0; SHARDS + 1];
+        shards.iter().for_each(|&shard| starts[usize::from(shard) + 1] += 1);
+        for shard in 0..SHARDS {
+            starts[shard + 1] += starts[shard];
         }
-        let take = |code: u32| {
-            let next = &mut next[(code >> shift) as usize];
+        let mut next: Vec<u32> = starts.clone();
+        let take = |&shard: &u8| {
+            let next = &mut next[usize::from(shard)];
             *next += 1;
             *next - 1
         };
-        let places: Vec<u32> = self.numbers(place).map(take).collect();
-        self.codes = scatter(&places, &self.codes, self.key);
-        self.cells = scatter(&places, &self.cells, self.width);
+        let places: Vec<u32> = shards.iter().map(take).collect();
+        let codes = scatter(&places, &self.codes, self.key);
+        let cells = scatter(&places, &self.cells, self.width);
+        (Self { codes, cells, ..*self }, starts)
     }
 }
 
@@ -127,25 +161,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_sorted_and_keep_their_order_within_a_number() {
-        for (codes, expected) in [
-            ([3, 1, 3, 0, 1, 3], [3, 1, 4, 0, 2, 5]),
-            ([4_000_000, 7, 4_000_000, 70_000, 7, 4_000_000], [1, 4, 3, 0, 2, 5]),
-        ] {
-            let mut rows = Rows::default();
-            let (second, cells) = ([0, 0, 1, 0, 0, 0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-            rows.extend(&[0, 1, 2], &[&codes, &second], &[&cells]);
-            rows.extend(&[3, 4, 5], &[&codes, &second], &[&cells]);
-            assert_eq!([2, 3, 4].map(|limit| rows.has_more_keys(limit)), [true, true, false]);
-            rows.sort();
-            let order: Vec<f64> = (0..rows.len()).map(|row| rows.row(row).1[0]).collect();
-            assert_eq!(order, expected.map(|row| cells[row]));
-            assert_eq!(rows.row(0), (&[codes[expected[0]], 0][..], &[cells[expected[0]]][..]));
+    fn rows_of_a_shard_keep_their_order() {
+        let codes: Vec<u32> = (0..4_000).map(|i| i * 31 % 600).collect();
+        let (second, cells) = (vec![7; 4_000], (0..4_000).map(f64::from).collect::<Vec<_>>());
+        let mut rows = Rows::default();
+        rows.extend(&(0..1_000).collect::<Vec<_>>(), &[&codes, &second], &[&cells]);
+        rows.extend(&(1_000..4_000).collect::<Vec<_>>(), &[&codes, &second], &[&cells]);
+        assert_eq!([599, 600, 601].map(|limit| rows.has_more_keys(limit)), [true, false, false]);
+        let (sorted, starts) = rows.by_shard();
+        assert_eq!((sorted.len(), starts[SHARDS]), (4_000, 4_000));
+        for shard in 0..SHARDS {
+            let part = sorted.slice(starts[shard] as usize..starts[shard + 1] as usize);
+            let expected = (0..4_000).filter(|&row| shard_of(&[codes[row], 7]) == shard);
+            let expected: Vec<f64> = expected.map(|row| cells[row]).collect();
+            assert_eq!((0..part.len()).map(|row| part.cells(row)[0]).collect::<Vec<_>>(), expected);
+            assert!((0..part.len()).all(|row| part.codes(row)[0] == codes[part.cells(row)[0] as usize]));
         }
+    }
+
+    #[test]
+    fn rows_may_have_no_key() {
         let mut rows = Rows::default();
         rows.extend(&[0], &[], &[&[1.0]]);
-        rows.sort();
         assert!(!rows.has_more_keys(1));
-        assert_eq!(rows.row(0), (&[][..], &[1.0][..]));
+        let (sorted, starts) = rows.by_shard();
+        assert_eq!((sorted.all().cells(0), starts[SHARDS]), (&[1.0][..], 1));
+        assert_eq!(rows.all().codes(0), &[] as &[u32]);
     }
 }

@@ -1,7 +1,14 @@
 //! What tables of sums take, before anything is summed.
 
-use super::{GroupTable, INDEX_BYTES};
+use super::{INDEX_BYTES, Summed};
 use crate::design::Design;
+
+/// Bytes of rows that may wait to be added to exact sums by level, those of all tables of a pass together, where their
+/// records do not take more than four times as much.
+pub const WAITING_TABLE_BYTES: u64 = 48 << 20;
+
+/// Rows of a table of sums by level that a thread sums, or hands over, at a time.
+pub const TABLE_ROWS_AT_ONCE: u64 = 1 << 14;
 
 /// What a table of sums takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +25,11 @@ impl Design {
     /// What its tables of sums take.
     pub fn table_sizes(&self) -> Vec<TableSize> {
         let size = |spec: &crate::design::TableSpec| {
-            let table = GroupTable::new(spec, self);
-            let numbers = table.variables.len() + table.with_low.len() + 2 * usize::from(table.weighted);
+            let summed = Summed::new(spec, self);
+            let numbers = summed.variables.len() + summed.with_low.len() + 2 * usize::from(summed.weighted);
             TableSize {
                 key: spec.key.iter().map(|&c| self.columns[self.categories[c].column].clone()).collect(),
-                record: INDEX_BYTES + 4 * spec.key.len() + table.record_bytes(),
+                record: INDEX_BYTES + 4 * spec.key.len() + summed.record_bytes(),
                 row: 4 * spec.key.len() + 8 * numbers,
             }
         };
