@@ -42,7 +42,7 @@ impl CsvScan {
 
     fn partition(&self, index: usize, numbers: RowNumbers, chunk: Chunk) -> Partition {
         let rows = Rows::new(Arc::clone(&self.plan), chunk);
-        Partition { index, path: Arc::clone(&self.plan.path), numbers, batches: Box::new(rows) }
+        Partition { path: Arc::clone(&self.plan.path), ..Partition::new(index, rows).numbered(numbers) }
     }
 }
 

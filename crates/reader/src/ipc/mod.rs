@@ -405,7 +405,7 @@ impl Scan for IpcScan<'_> {
         let first = rows(&self.ipc.batches[..piece.start]);
         let numbers = RowNumbers::Run(first..first + rows(&self.ipc.batches[piece.clone()]));
         let path = Arc::clone(&self.plan.path);
-        Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
+        Some(Ok(Partition { path, ..Partition::new(index, batches).numbered(numbers) }))
     }
 }
 

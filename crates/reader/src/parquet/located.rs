@@ -13,6 +13,7 @@ use super::page_header::PageHeader;
 use super::thrift::ThriftError;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
+use crate::storage::ahead::Extent;
 use crate::storage::read_exact_at;
 
 /// Bytes read for a header at first; statistics of long strings may need more.
@@ -41,6 +42,15 @@ pub(super) fn header_at(file: &File, at: u64, end: u64) -> io::Result<PageHeader
             Err(ThriftError::Incomplete) if length == want && want < MAX_PAGE_HEADER_BYTES => want *= 8,
             Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, NOT_A_HEADER)),
         }
+    }
+}
+
+/// How long the page is, header included, that begins with `bytes`. Pages beyond the limits are not read.
+pub(super) fn page_extent(bytes: &[u8]) -> Extent {
+    match PageHeader::parse(bytes) {
+        Ok(header) if check_limit(&header).is_ok() => Extent::Bytes(header.stored_bytes()),
+        Err(ThriftError::Incomplete) if bytes.len() < MAX_PAGE_HEADER_BYTES => Extent::Unknown,
+        _ => Extent::Broken,
     }
 }
 

@@ -1,4 +1,14 @@
 //! Bytes of files: where every format opens and reads them.
+//!
+//! Rows come at the speed of the disk only if it is never idle: what will be wanted next is asked for while threads compute
+//! (`ahead.rs`), into memory that is used again (`buffers.rs`). Data that would push everything else out of the system's cache
+//! are read past it (`access.rs`, `memory.rs`).
+
+mod access;
+pub(crate) mod ahead;
+pub(crate) mod buffers;
+pub(crate) mod memory;
+mod stream;
 
 use std::fs::File;
 use std::io;
@@ -18,20 +28,9 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 ///
 /// # Errors
 /// Those of the system, and one for a file that ends before.
-#[cfg(unix)]
 pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
-}
-
-#[cfg(windows)]
-pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut at: u64) -> io::Result<()> {
-    while !buffer.is_empty() {
-        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, at)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer = &mut buffer[count..];
-        at += count as u64;
+    match access::read_at(file, buffer, at)? {
+        count if count == buffer.len() => Ok(()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
-    Ok(())
 }
