@@ -1,6 +1,7 @@
 //! The record batches of a piece: what is read for them, and the decoders that make them.
 
 use std::fs::File;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
@@ -23,6 +24,7 @@ use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{InputFile, names::Names};
 use crate::storage::ahead::{Opener, StreamPlace, Streams};
 use crate::storage::buffers::Buffers;
+use crate::storage::reads_here_and_there;
 
 /// What is known of a file before any of its pages is read.
 pub(super) struct Shared {
@@ -130,7 +132,9 @@ impl Part {
 
     fn open(&self, active: bool) -> Result<Input> {
         let file = Arc::new(self.shared.file.open_unchanged()?);
+        // Headers are met here and there; what is read in order has a file of its own.
         if self.walk() == Walk::Located {
+            reads_here_and_there(&file);
             self.locate(&file)?;
         }
         let is_column_wise = self.is_column_wise(&file);
@@ -180,11 +184,19 @@ impl Part {
         let groups = self.piece.row_groups.clone().zip(0..);
         let places = groups.flat_map(|(group, turn)| leaves().map(move |leaf| (group, leaf, turn)));
         let mut streams: Vec<StreamPlace> = Vec::new();
+        let mut own_files = 0;
+        let mut add = |place: Range<u64>, turn| {
+            let is_long = place.end.saturating_sub(place.start) >= LONG_STREAM && own_files < MOST_FILES;
+            let own = if is_long { self.shared.file.open_unchanged().ok() } else { None };
+            own_files += usize::from(own.is_some());
+            let file = own.map_or_else(|| Arc::clone(file), Arc::new);
+            streams.push(StreamPlace { place, file, turn });
+        };
         for (group, leaf, turn) in places {
             let (start, length) = self.shared.reader.metadata().row_group(group).column(leaf).byte_range();
             let place = start..start + length;
             match &self.piece.rows {
-                None => streams.push(StreamPlace { place, turn }),
+                None => add(place, turn),
                 Some(rows) => {
                     let pages = self.shared.located.offset_index(group, leaf)?.page_locations();
                     let row = |page: usize| pages[page].first_row_index.unsigned_abs();
@@ -193,13 +205,13 @@ impl Part {
                     let offset = |page: usize| pages[page].offset.unsigned_abs();
                     let end = behind.map_or(place.end, offset);
                     // The dictionary stands before the first page.
-                    streams.push(StreamPlace { place: place.start..offset(0), turn });
-                    streams.push(StreamPlace { place: offset(first)..end, turn: turn + 1 });
+                    add(place.start..offset(0), turn);
+                    add(offset(first)..end, turn + 1);
                 }
             }
         }
         streams.retain(|stream| !stream.place.is_empty());
-        (streams.len() <= MOST_STREAMS).then(|| self.plan.opener.streams(file, streams, page_extent, active))
+        (streams.len() <= MOST_STREAMS).then(|| self.plan.opener.streams(streams, page_extent, active))
     }
 
     fn reader(
@@ -247,6 +259,12 @@ impl Part {
             .collect()
     }
 }
+
+/// Shorter streams share a file.
+const LONG_STREAM: u64 = 1 << 20;
+
+/// Files that are opened for a piece at most.
+const MOST_FILES: usize = 32;
 
 /// Pieces of more streams are read as they are decoded.
 const MOST_STREAMS: usize = 4096;

@@ -1,20 +1,19 @@
 //! Reads at a position, and what the system's cache has to do with them.
 //!
-//! A read says whether the bytes were in the cache: only those that were not are worth reading ahead. Data sets that do not fit
-//! into memory are read past the cache where the system lets us: they would push out what others need, and would be gone before
-//! they are read again.
+//! The system reads ahead by itself where a file is read in order. A data set that does not fit into memory would push out of the
+//! cache what others need, and be gone before it is read again: of such a one the system is told what it can let go. (Linux also
+//! has reads past the cache, `RWF_DONTCACHE`. They let go of whole blocks of up to megabytes when a part of one was read, so pages
+//! that begin and end anywhere are read several times: twice the time where it was measured.)
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// How the files of a scan are read.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Access {
-    /// Whether what is read should not stay in the cache.
-    uncached: bool,
-    /// Whether the system refused to read past its cache: then it is told afterwards that it can let go.
-    refused: AtomicBool,
+    /// Whether what was read should not stay in the cache.
+    pub(super) uncached: bool,
 }
 
 /// What a read found.
@@ -22,55 +21,90 @@ pub(super) struct Access {
 pub(super) struct Found {
     /// Bytes read: fewer than wanted only at the end of the file.
     pub(super) bytes: usize,
-    /// Whether it had to wait for the disk, or may have had to.
+    /// Whether it seems to have waited for the disk.
     pub(super) waited: bool,
+    /// How long it took.
+    pub(super) time: Duration,
 }
 
+/// What a read takes that does not wait, at most: per call, and per kilobyte.
+const CALL: Duration = Duration::from_micros(100);
+const KILOBYTE: Duration = Duration::from_nanos(500);
+
 impl Access {
-    pub(super) fn new(uncached: bool) -> Self {
-        Self { uncached, refused: AtomicBool::new(false) }
-    }
-
-    pub(super) fn is_uncached(&self) -> bool {
-        self.uncached
-    }
-
     /// Fills `buffer` with the bytes from `at` on, as far as the file goes.
     ///
     /// # Errors
     /// Those of the system.
-    pub(super) fn read(&self, file: &File, buffer: &mut [u8], at: u64) -> io::Result<Found> {
-        let cached = cached_at(file, buffer, at);
-        if cached == buffer.len() {
-            return Ok(Found { bytes: cached, waited: false });
-        }
-        let (rest, at) = (&mut buffer[cached..], at + cached as u64);
-        let bytes = if self.uncached { self.past_cache(file, rest, at)? } else { read_at(file, rest, at)? };
-        Ok(Found { bytes: cached + bytes, waited: true })
+    pub(super) fn read(self, file: &File, buffer: &mut [u8], at: u64) -> io::Result<Found> {
+        timed(|| fill(file, buffer, at))
     }
 
-    fn past_cache(&self, file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-        if !self.refused.load(Ordering::Relaxed) {
-            match uncached_at(file, buffer, at) {
-                Some(outcome) => return outcome,
-                None => self.refused.store(true, Ordering::Relaxed),
-            }
+    /// Reads some bytes from `at` on; none only at the end of the file.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn read_some(self, file: &File, buffer: &mut [u8], at: u64) -> io::Result<Found> {
+        timed(|| read_at(file, buffer, at))
+    }
+
+    /// Nobody needs the bytes at `place` any more.
+    pub(super) fn let_go(self, file: &File, place: std::ops::Range<u64>) {
+        if self.uncached {
+            let_go(file, place);
         }
-        let bytes = read_at(file, buffer, at)?;
-        let_go(file, at, bytes);
-        Ok(bytes)
     }
 }
 
-/// Calls `read` with what is left of `buffer` until that is full or the file ends.
-fn fill(
-    buffer: &mut [u8],
-    at: u64,
-    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
-) -> io::Result<usize> {
+/// Tells the system that these bytes need not stay in its cache. Whether it takes the advice changes no result.
+#[cfg(target_os = "linux")]
+fn let_go(file: &File, place: std::ops::Range<u64>) {
+    if let Some(length) = std::num::NonZeroU64::new(place.end.saturating_sub(place.start)) {
+        let _ = rustix::fs::fadvise(file, place.start, Some(length), rustix::fs::Advice::DontNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn let_go(_: &File, _: std::ops::Range<u64>) {}
+
+/// Tells the system that these bytes will be wanted soon.
+#[cfg(target_os = "linux")]
+pub(super) fn ask(file: &File, place: std::ops::Range<u64>) {
+    // It does no more at a time than a request may have.
+    for at in place.clone().step_by(ASKED) {
+        let length = std::num::NonZeroU64::new((place.end - at).min(ASKED as u64));
+        let _ = rustix::fs::fadvise(file, at, length, rustix::fs::Advice::WillNeed);
+    }
+}
+
+/// Bytes of a request.
+#[cfg(target_os = "linux")]
+const ASKED: usize = 1 << 20;
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn ask(_: &File, _: std::ops::Range<u64>) {}
+
+/// Tells the system that only small parts of the file are read, here and there.
+pub(crate) fn reads_here_and_there(_file: &File) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(_file, 0, None, rustix::fs::Advice::Random);
+}
+
+fn timed(read: impl FnOnce() -> io::Result<usize>) -> io::Result<Found> {
+    let start = Instant::now();
+    let bytes = read()?;
+    let time = start.elapsed();
+    Ok(Found { bytes, waited: time > CALL + KILOBYTE * (bytes >> 10) as u32, time })
+}
+
+/// Fills `buffer` with the bytes from `at` on; fewer only at the end of the file.
+///
+/// # Errors
+/// Those of the system.
+pub(super) fn fill(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match read(&mut buffer[filled..], at + filled as u64) {
+        match read_at(file, &mut buffer[filled..], at + filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -80,98 +114,25 @@ fn fill(
     Ok(filled)
 }
 
-/// Fills `buffer` with the bytes from `at` on; fewer only at the end of the file.
-///
-/// # Errors
-/// Those of the system.
-pub(super) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     #[cfg(unix)]
-    return fill(buffer, at, |rest, at| std::os::unix::fs::FileExt::read_at(file, rest, at));
+    return std::os::unix::fs::FileExt::read_at(file, buffer, at);
     #[cfg(windows)]
-    return fill(buffer, at, |rest, at| std::os::windows::fs::FileExt::seek_read(file, rest, at));
+    return std::os::windows::fs::FileExt::seek_read(file, buffer, at);
 }
-
-#[cfg(target_os = "linux")]
-mod linux {
-    use std::fs::File;
-    use std::io::{self, IoSliceMut};
-
-    use rustix::fs::Advice;
-    use rustix::io::{Errno, ReadWriteFlags, preadv2};
-
-    /// `RWF_DONTCACHE`, since Linux 6.14.
-    const DONT_CACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
-
-    fn read(file: &File, buffer: &mut [u8], at: u64, flags: ReadWriteFlags) -> io::Result<usize> {
-        Ok(preadv2(file, &mut [IoSliceMut::new(buffer)], at, flags)?)
-    }
-
-    /// Bytes from `at` on that need no waiting.
-    pub(in super::super) fn cached_at(file: &File, buffer: &mut [u8], at: u64) -> usize {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match read(file, &mut buffer[filled..], at + filled as u64, ReadWriteFlags::NOWAIT) {
-                Ok(count) if count > 0 => filled += count,
-                // The end of the file, the end of what is cached, or a file system that cannot tell.
-                _ => break,
-            }
-        }
-        filled
-    }
-
-    /// Bytes from `at` on that do not stay in the cache; `None` where the system has no such reads.
-    pub(in super::super) fn uncached_at(
-        file: &File,
-        buffer: &mut [u8],
-        at: u64,
-    ) -> Option<io::Result<usize>> {
-        let outcome = super::fill(buffer, at, |rest, at| read(file, rest, at, DONT_CACHE));
-        let refused = [Errno::OPNOTSUPP, Errno::INVAL, Errno::NOSYS].map(Errno::raw_os_error);
-        match &outcome {
-            Err(e) if e.raw_os_error().is_some_and(|code| refused.contains(&code)) => None,
-            _ => Some(outcome),
-        }
-    }
-
-    /// Tells the system that nobody needs these bytes any more.
-    pub(in super::super) fn let_go(file: &File, at: u64, bytes: usize) {
-        // Advice: whether it is taken changes nothing but the cache.
-        let length = std::num::NonZeroU64::new(bytes as u64);
-        if length.is_some() {
-            let _ = rustix::fs::fadvise(file, at, length, Advice::DontNeed);
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-use linux::{cached_at, let_go, uncached_at};
-
-#[cfg(not(target_os = "linux"))]
-fn cached_at(_: &File, _: &mut [u8], _: u64) -> usize {
-    0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn uncached_at(_: &File, _: &mut [u8], _: u64) -> Option<io::Result<usize>> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn let_go(_: &File, _: u64, _: usize) {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_way_reads_the_same_bytes() {
+    fn reads_are_the_same_whatever_is_let_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bytes");
         let bytes: Vec<u8> = (0..100_000u32).map(|i| (i * 7 % 251) as u8).collect();
         std::fs::write(&path, &bytes).unwrap();
         let file = File::open(&path).unwrap();
-        let refused = Access { uncached: true, refused: AtomicBool::new(true) };
-        for access in [Access::new(false), Access::new(true), refused] {
+        for access in [Access { uncached: false }, Access { uncached: true }] {
             for (at, length) in [(0, 0), (0, 100_000), (4_095, 8_194), (99_990, 100), (100_000, 10)] {
                 let mut buffer = vec![1; length];
                 let found = access.read(&file, &mut buffer, at as u64).unwrap();
@@ -180,8 +141,9 @@ mod tests {
                     bytes[at..(at + length).min(100_000)],
                     "{access:?} at {at}"
                 );
+                access.let_go(&file, 0..at as u64);
             }
         }
-        assert_eq!(read_at(&file, &mut [0; 8], 99_996).unwrap(), 4);
+        assert_eq!(fill(&file, &mut [0; 8], 99_996).unwrap(), 4);
     }
 }

@@ -1,25 +1,28 @@
 //! Reading ahead: while threads compute, others read what will be wanted next.
 //!
 //! A scan has one [`ReadAhead`]. Whoever reads a part of a file tells its streams ([`Opener::streams`]) and takes run after
-//! run; what is not there yet it reads itself, so nobody waits while nothing happens. As long as everything is in the system's
-//! cache, that is all: bytes stay on the processor that needs them. With the first read that had to wait for the disk a few threads
+//! run; what is not there yet it reads itself, so nobody waits while nothing happens. The system reads ahead in each of the streams,
+//! and bytes stay on the processor that needs them. Where threads wait all the same, as the system does too little, a few more
 //! start. They read in the order in which runs will be wanted, at most [`READ_AHEAD_BYTES`] for each part that is at work: first
 //! for those, then for the parts that come next.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::access::Access;
 use super::buffers::Buffers;
+use super::in_order::InOrder;
 use super::memory::available_memory;
 pub(crate) use super::stream::{Extent, Measure, Run, StreamPlace};
-use super::stream::{Stream, Task};
+use super::stream::{Outcome, Stream, Task};
 
 /// Bytes that are read ahead for every thread that computes.
-pub const READ_AHEAD_BYTES: u64 = 16 << 20;
+pub const READ_AHEAD_BYTES: u64 = 8 << 20;
 
 /// Threads that read: enough to keep a disk busy. They mostly wait.
 const THREADS: usize = 4;
@@ -27,11 +30,17 @@ const THREADS: usize = 4;
 /// Bytes of a read at most, unless a piece has more.
 const MOST_READ: u64 = 1 << 20;
 
-/// Bytes of a read at least, where they are there.
+/// Bytes of a read at least, where they are there. As long as all is cached these are read: they are still in the caches of the
+/// processor when they are used.
 const LEAST_READ: u64 = 64 << 10;
 
 /// Longer pieces are not read before they are wanted.
 const LONGEST_AHEAD: u64 = READ_AHEAD_BYTES / 2;
+
+/// Others begin to read ahead when threads spend this part of so long a time with waiting. The system reads ahead by itself, and
+/// with less copying.
+const WAITING: f64 = 0.5;
+const WATCHED: Duration = Duration::from_millis(200);
 
 /// So many reads in a row that found all they wanted in the cache: reading ahead has no use.
 const ALL_CACHED: usize = 64;
@@ -58,7 +67,10 @@ struct State {
     next_id: u64,
     /// Whether reads have to wait for the disk.
     cold: bool,
-    /// Reads in a row that did not.
+    /// Since when reads are watched, and how long they waited.
+    since: Option<Instant>,
+    waiting: Duration,
+    /// Reads in a row that did not, of those who read ahead.
     cached: usize,
     threads: Vec<JoinHandle<()>>,
     ended: bool,
@@ -70,7 +82,6 @@ type Later = Box<dyn FnOnce() + Send>;
 /// A part of a file that one thread works through.
 struct Part {
     id: u64,
-    file: Arc<File>,
     measure: Measure,
     streams: Vec<Stream>,
     /// Bytes of a read.
@@ -105,7 +116,7 @@ impl ReadAhead {
 
     fn with(uncached: bool) -> Self {
         let shared = Shared {
-            access: Access::new(uncached),
+            access: Access { uncached },
             buffers: Arc::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -115,6 +126,16 @@ impl ReadAhead {
 
     pub(crate) fn buffers(&self) -> &Arc<Buffers> {
         &self.shared.buffers
+    }
+
+    /// A file that is read from the byte at `at` on to its end.
+    pub(crate) fn in_order(&self, file: File, at: u64) -> InOrder {
+        InOrder::new(file, at, self.shared.access)
+    }
+
+    /// Nobody needs the bytes at `place` any more.
+    pub(crate) fn let_go(&self, file: &File, place: Range<u64>) {
+        self.shared.access.let_go(file, place);
     }
 
     /// What begins parts, and does not keep the threads alive.
@@ -145,14 +166,8 @@ pub(crate) struct Opener {
 }
 
 impl Opener {
-    /// Begins a part of `file` whose streams lie at `places`; `active` if somebody works on it already.
-    pub(crate) fn streams(
-        &self,
-        file: &Arc<File>,
-        places: Vec<StreamPlace>,
-        measure: Measure,
-        active: bool,
-    ) -> Streams {
+    /// Begins a part whose streams lie at `places`; `active` if somebody works on it already.
+    pub(crate) fn streams(&self, places: Vec<StreamPlace>, measure: Measure, active: bool) -> Streams {
         let mut starts: Vec<(u64, usize)> =
             places.iter().enumerate().map(|(index, stream)| (stream.place.start, index)).collect();
         starts.sort_unstable();
@@ -161,16 +176,14 @@ impl Opener {
         let id = state.next_id;
         state.next_id += 1;
         let streams = places.into_iter().map(Stream::new).collect();
-        state.parts.push(Part { id, file: Arc::clone(file), measure, streams, read, active, held: 0 });
+        state.parts.push(Part { id, measure, streams, read, active, held: 0 });
         Streams { shared: Arc::clone(&self.shared), id, places: starts }
     }
 }
 
 impl fmt::Debug for ReadAhead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadAhead")
-            .field("uncached", &self.shared.access.is_uncached())
-            .finish_non_exhaustive()
+        f.debug_struct("ReadAhead").field("uncached", &self.shared.access.uncached).finish_non_exhaustive()
     }
 }
 
@@ -226,16 +239,15 @@ impl Streams {
                 return None;
             }
             if !found.busy {
-                break found.begin(&part.file, part.measure, part.read, u64::MAX);
+                let bytes = if cold { part.read } else { LEAST_READ as usize };
+                break found.begin(part.measure, bytes, u64::MAX);
             }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         };
         drop(state);
         let outcome = task.run(&self.shared.access, &self.shared.buffers);
         let mut state = self.shared.lock();
-        if outcome.waited {
-            self.shared.read_ahead(&mut state);
-        }
+        self.shared.note(&mut state, &outcome);
         let found = state.part(self.id)?.streams.get_mut(stream)?;
         found.finish(outcome, u64::MAX)
     }
@@ -294,7 +306,7 @@ impl Part {
 
     fn work(&mut self) -> Option<Work> {
         let stream = self.next_stream()?;
-        let task = self.streams[stream].begin(&self.file, self.measure, self.read, LONGEST_AHEAD);
+        let task = self.streams[stream].begin(self.measure, self.read, LONGEST_AHEAD);
         let held = task.want as u64;
         self.held += held;
         Some(Work::Read { id: self.id, stream, task, held })
@@ -306,10 +318,21 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts to read ahead: a read had to wait.
-    fn read_ahead(self: &Arc<Self>, state: &mut State) {
-        state.cached = 0;
-        if state.cold || state.ended {
+    /// Starts to read ahead where most of the time is spent with waiting.
+    fn note(self: &Arc<Self>, state: &mut State, outcome: &Outcome) {
+        if state.cold || state.ended || !outcome.waited {
+            return;
+        }
+        state.waiting += outcome.time;
+        let since = *state.since.get_or_insert_with(Instant::now);
+        let watched = since.elapsed();
+        if watched < WATCHED {
+            return;
+        }
+        let threads = state.parts.iter().filter(|part| part.active).count().max(1);
+        let waiting = state.waiting.as_secs_f64() / (watched.as_secs_f64() * threads as f64);
+        (state.since, state.waiting, state.cached) = (None, Duration::ZERO, 0);
+        if waiting < WAITING || std::env::var_os("NOAHEAD").is_some() {
             return;
         }
         state.cold = true;

@@ -7,9 +7,11 @@
 mod access;
 pub(crate) mod ahead;
 pub(crate) mod buffers;
+pub(crate) mod in_order;
 pub(crate) mod memory;
 mod stream;
 
+pub(crate) use self::access::reads_here_and_there;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -29,7 +31,7 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 /// # Errors
 /// Those of the system, and one for a file that ends before.
 pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    match access::read_at(file, buffer, at)? {
+    match access::fill(file, buffer, at)? {
         count if count == buffer.len() => Ok(()),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }

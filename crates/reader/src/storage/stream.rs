@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,6 +16,9 @@ use super::buffers::Buffers;
 
 /// Least bytes of a read, but where a stream has fewer.
 const LEAST_BYTES: usize = 4 << 10;
+
+/// After so many bytes the system is told to let them go.
+const LET_GO_BYTES: u64 = 8 << 20;
 
 /// What the first bytes of a piece say about its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub(crate) type Measure = fn(&[u8]) -> Extent;
 #[derive(Clone, Debug)]
 pub(crate) struct StreamPlace {
     pub(crate) place: Range<u64>,
+    /// The file. The system reads ahead where a file is read in order: so a long stream has one of its own.
+    pub(crate) file: Arc<File>,
     /// Streams of a lower turn are wanted first, those of the same side by side.
     pub(crate) turn: usize,
 }
@@ -75,6 +81,7 @@ pub(super) struct Stream {
 pub(super) struct Task {
     file: Arc<File>,
     measure: Measure,
+    start: u64,
     at: u64,
     end: u64,
     rest: Vec<u8>,
@@ -90,8 +97,9 @@ pub(super) struct Outcome {
     next: u64,
     rest: Vec<u8>,
     last: u64,
-    /// Whether the disk had to be waited for.
+    /// Whether the disk had to be waited for, and how long that took.
     pub(super) waited: bool,
+    pub(super) time: Duration,
 }
 
 impl Stream {
@@ -115,7 +123,7 @@ impl Stream {
     }
 
     /// The next read, of about `bytes` or of one piece. Only one may be under way.
-    pub(super) fn begin(&mut self, file: &Arc<File>, measure: Measure, bytes: usize, longest: u64) -> Task {
+    pub(super) fn begin(&mut self, measure: Measure, bytes: usize, longest: u64) -> Task {
         self.busy = true;
         let left = usize::try_from(self.place.place.end - self.next).unwrap_or(usize::MAX);
         // As many of such pieces as find room, and a little more: pieces differ.
@@ -123,8 +131,9 @@ impl Stream {
         let want = usize::try_from(pieces + pieces / 32).unwrap_or(usize::MAX);
         let want = want.max(LEAST_BYTES).max(self.rest.len() + 1).min(left);
         Task {
-            file: Arc::clone(file),
+            file: Arc::clone(&self.place.file),
             measure,
+            start: self.place.place.start,
             at: self.next,
             end: self.place.place.end,
             rest: std::mem::take(&mut self.rest),
@@ -149,7 +158,8 @@ impl Task {
     /// Reads. What is wrong ends the stream: whoever wants the bytes reads them on its own, and is told.
     pub(super) fn run(self, access: &Access, buffers: &Arc<Buffers>) -> Outcome {
         let room = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let (mut filled, mut want, mut waited) = (self.rest.len(), self.want, false);
+        let (mut filled, mut want) = (self.rest.len(), self.want);
+        let (mut waited, mut time) = (false, Duration::ZERO);
         let mut buffer = buffers.take(want.max(filled));
         buffer.as_mut_slice()[..filled].copy_from_slice(&self.rest);
         let (whole, last, length) = loop {
@@ -157,7 +167,10 @@ impl Task {
                 buffer.resize(want);
                 let place = self.at + filled as u64;
                 match access.read(&self.file, &mut buffer.as_mut_slice()[filled..], place) {
-                    Ok(found) if found.bytes == want - filled => waited |= found.waited,
+                    Ok(found) if found.bytes == want - filled => {
+                        waited |= found.waited;
+                        time += found.time;
+                    }
                     _ => break (0, 0, 0),
                 }
                 filled = want;
@@ -177,7 +190,12 @@ impl Task {
             buffer.resize(whole);
             Run { at: self.at, bytes: buffer.into_bytes() }
         });
-        Outcome { run, next: self.at + whole as u64, rest, last, waited }
+        // What other streams are about to read may stand behind the end, in the same block of the cache.
+        let (before, end) = (self.at / LET_GO_BYTES, self.at + filled as u64);
+        if end == self.end || end / LET_GO_BYTES > before {
+            access.let_go(&self.file, self.start..end);
+        }
+        Outcome { run, next: self.at + whole as u64, rest, last, waited, time }
     }
 }
 
@@ -218,11 +236,11 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
         let (file, buffers) = (Arc::new(file), Arc::new(Buffers::default()));
-        let mut stream = Stream::new(StreamPlace { place, turn: 0 });
+        let mut stream = Stream::new(StreamPlace { place, file, turn: 0 });
         let mut runs = Vec::new();
         while !stream.ended && !stream.long {
-            let task = stream.begin(&file, measure, size, longest);
-            runs.extend(stream.finish(task.run(&Access::new(false), &buffers), longest));
+            let task = stream.begin(measure, size, longest);
+            runs.extend(stream.finish(task.run(&Access { uncached: true }, &buffers), longest));
         }
         (runs, stream)
     }
