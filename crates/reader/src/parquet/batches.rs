@@ -18,7 +18,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use super::column_wise::{ColumnWise, malformed, reads_column_wise};
 use super::located::{LocatedPages, decode_bytes, locate_pages, page_extent};
 use super::pages::{Chunk, PageFile, Reading, Seen, Walk};
-use super::pieces::Piece;
+use super::pieces::{Piece, RANGE_ROWS};
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{InputFile, names::Names};
@@ -145,7 +145,11 @@ impl Part {
     fn locate(&self, file: &File) -> Result<()> {
         let index = self.piece.row_groups.start;
         let group = self.shared.reader.metadata().row_group(index);
-        for &leaf in &self.plan.leaves {
+        // Two threads that begin at once begin at both ends, and share the work.
+        let backwards = self.piece.rows.as_ref().is_some_and(|rows| rows.start / RANGE_ROWS % 2 == 1);
+        let count = self.plan.leaves.len();
+        for index_of in 0..count {
+            let leaf = self.plan.leaves[if backwards { count - 1 - index_of } else { index_of }];
             let chunk = group.column(leaf);
             let find = || locate_pages(file, chunk, group.num_rows());
             self.shared
@@ -185,18 +189,22 @@ impl Part {
         let places = groups.flat_map(|(group, turn)| leaves().map(move |leaf| (group, leaf, turn)));
         let mut streams: Vec<StreamPlace> = Vec::new();
         let mut own_files = 0;
-        let mut add = |place: Range<u64>, turn| {
+        let mut add = |place: Range<u64>, let_go: Range<u64>, turn| {
             let is_long = place.end.saturating_sub(place.start) >= LONG_STREAM && own_files < MOST_FILES;
-            let own = if is_long { self.shared.file.open_unchanged().ok() } else { None };
+            let own = if is_long {
+                self.plan.opener.own_file(|| self.shared.file.open_unchanged().ok())
+            } else {
+                None
+            };
             own_files += usize::from(own.is_some());
-            let file = own.map_or_else(|| Arc::clone(file), Arc::new);
-            streams.push(StreamPlace { place, file, turn });
+            let file = own.unwrap_or_else(|| Arc::clone(file));
+            streams.push(StreamPlace { place, file, let_go, turn });
         };
         for (group, leaf, turn) in places {
             let (start, length) = self.shared.reader.metadata().row_group(group).column(leaf).byte_range();
             let place = start..start + length;
             match &self.piece.rows {
-                None => add(place, turn),
+                None => add(place.clone(), place, turn),
                 Some(rows) => {
                     let pages = self.shared.located.offset_index(group, leaf)?.page_locations();
                     let row = |page: usize| pages[page].first_row_index.unsigned_abs();
@@ -205,8 +213,11 @@ impl Part {
                     let offset = |page: usize| pages[page].offset.unsigned_abs();
                     let end = behind.map_or(place.end, offset);
                     // The dictionary stands before the first page.
-                    add(place.start..offset(0), turn);
-                    add(offset(first)..end, turn + 1);
+                    add(place.start..offset(0), 0..0, turn);
+                    // Other ranges are read at the same time, and what the system reads behind the end of one is of the next.
+                    let lag = if behind.is_some() { LET_GO_LAG } else { 0 };
+                    let from = offset(first).saturating_sub(LET_GO_LAG).max(place.start);
+                    add(offset(first)..end, from..end.saturating_sub(lag).max(from), turn + 1);
                 }
             }
         }
@@ -262,6 +273,9 @@ impl Part {
 
 /// Shorter streams share a file.
 const LONG_STREAM: u64 = 1 << 20;
+
+/// Bytes of a range that stay in the system's cache until the next ranges were read.
+const LET_GO_LAG: u64 = 16 << 20;
 
 /// Files that are opened for a piece at most.
 const MOST_FILES: usize = 32;

@@ -7,6 +7,8 @@
 
 use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How the files of a scan are read.
@@ -69,7 +71,7 @@ fn let_go(_: &File, _: std::ops::Range<u64>) {}
 
 /// Tells the system that these bytes will be wanted soon.
 #[cfg(target_os = "linux")]
-pub(super) fn ask(file: &File, place: std::ops::Range<u64>) {
+pub(crate) fn ask(file: &File, place: std::ops::Range<u64>) {
     // It does no more at a time than a request may have.
     for at in place.clone().step_by(ASKED) {
         let length = std::num::NonZeroU64::new((place.end - at).min(ASKED as u64));
@@ -82,13 +84,39 @@ pub(super) fn ask(file: &File, place: std::ops::Range<u64>) {
 const ASKED: usize = 1 << 20;
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn ask(_: &File, _: std::ops::Range<u64>) {}
+pub(crate) fn ask(_: &File, _: std::ops::Range<u64>) {}
 
 /// Tells the system that only small parts of the file are read, here and there.
 pub(crate) fn reads_here_and_there(_file: &File) {
     #[cfg(target_os = "linux")]
     let _ = rustix::fs::fadvise(_file, 0, None, rustix::fs::Advice::Random);
 }
+
+/// Whether the system reads the files of the device far enough ahead by itself.
+pub(super) fn system_reads_ahead(_file: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::MetadataExt;
+        static DEVICES: Mutex<Vec<(u64, bool)>> = Mutex::new(Vec::new());
+        let Ok(device) = _file.metadata().map(|found| found.dev()) else { return false };
+        let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, enough)) = devices.iter().find(|(known, _)| *known == device) {
+            return *enough;
+        }
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let path = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+        let kilobytes = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let enough = kilobytes.is_some_and(|kilobytes| kilobytes >= ENOUGH_KILOBYTES);
+        devices.push((device, enough));
+        enough
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
+/// What the system must read ahead in each file so that a few threads keep a disk busy.
+#[cfg(target_os = "linux")]
+const ENOUGH_KILOBYTES: u64 = 2048;
 
 fn timed(read: impl FnOnce() -> io::Result<usize>) -> io::Result<Found> {
     let start = Instant::now();

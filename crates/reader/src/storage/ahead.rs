@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub(crate) struct ReadAhead {
 struct Shared {
     access: Access,
     buffers: Arc<Buffers>,
+    /// Files that were opened for single streams, and are open still, to count them.
+    files: Mutex<Vec<Weak<File>>>,
     state: Mutex<State>,
     /// A run was read or taken, or there is something to do.
     changed: Condvar,
@@ -118,6 +120,7 @@ impl ReadAhead {
         let shared = Shared {
             access: Access { uncached },
             buffers: Arc::default(),
+            files: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
         };
@@ -156,6 +159,9 @@ impl ReadAhead {
     }
 }
 
+/// Files of single streams that may be open: a process may seldom have more than a thousand.
+const MOST_FILES: usize = 256;
+
 /// Bytes of a scan that find room in any machine.
 const MOST_UNASKED: u64 = 64 << 20;
 
@@ -166,6 +172,18 @@ pub(crate) struct Opener {
 }
 
 impl Opener {
+    /// A file of its own for a stream, unless there are too many.
+    pub(crate) fn own_file(&self, open: impl FnOnce() -> Option<File>) -> Option<Arc<File>> {
+        let mut files = self.shared.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|file| file.strong_count() > 0);
+        if files.len() >= MOST_FILES {
+            return None;
+        }
+        let file = Arc::new(open()?);
+        files.push(Arc::downgrade(&file));
+        Some(file)
+    }
+
     /// Begins a part whose streams lie at `places`; `active` if somebody works on it already.
     pub(crate) fn streams(&self, places: Vec<StreamPlace>, measure: Measure, active: bool) -> Streams {
         let mut starts: Vec<(u64, usize)> =
@@ -332,7 +350,7 @@ impl Shared {
         let threads = state.parts.iter().filter(|part| part.active).count().max(1);
         let waiting = state.waiting.as_secs_f64() / (watched.as_secs_f64() * threads as f64);
         (state.since, state.waiting, state.cached) = (None, Duration::ZERO, 0);
-        if waiting < WAITING || std::env::var_os("NOAHEAD").is_some() {
+        if waiting < WAITING || outcome.system_reads_ahead {
             return;
         }
         state.cold = true;

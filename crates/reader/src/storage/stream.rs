@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::access::Access;
+use super::access::{Access, system_reads_ahead};
 use super::buffers::Buffers;
 
 /// Least bytes of a read, but where a stream has fewer.
 const LEAST_BYTES: usize = 4 << 10;
 
 /// After so many bytes the system is told to let them go.
-const LET_GO_BYTES: u64 = 8 << 20;
+const LET_GO_BYTES: u64 = 32 << 20;
 
 /// What the first bytes of a piece say about its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct StreamPlace {
     pub(crate) place: Range<u64>,
     /// The file. The system reads ahead where a file is read in order: so a long stream has one of its own.
     pub(crate) file: Arc<File>,
+    /// What need not stay in the system's cache when the end is reached.
+    pub(crate) let_go: Range<u64>,
     /// Streams of a lower turn are wanted first, those of the same side by side.
     pub(crate) turn: usize,
 }
@@ -79,11 +81,9 @@ pub(super) struct Stream {
 
 /// What is read next of a stream.
 pub(super) struct Task {
-    file: Arc<File>,
+    place: StreamPlace,
     measure: Measure,
-    start: u64,
     at: u64,
-    end: u64,
     rest: Vec<u8>,
     /// Bytes to read, those of `rest` included.
     pub(super) want: usize,
@@ -100,6 +100,8 @@ pub(super) struct Outcome {
     /// Whether the disk had to be waited for, and how long that took.
     pub(super) waited: bool,
     pub(super) time: Duration,
+    /// Whether the system reads so far ahead that nobody else need do it.
+    pub(super) system_reads_ahead: bool,
 }
 
 impl Stream {
@@ -131,11 +133,9 @@ impl Stream {
         let want = usize::try_from(pieces + pieces / 32).unwrap_or(usize::MAX);
         let want = want.max(LEAST_BYTES).max(self.rest.len() + 1).min(left);
         Task {
-            file: Arc::clone(&self.place.file),
+            place: self.place.clone(),
             measure,
-            start: self.place.place.start,
             at: self.next,
-            end: self.place.place.end,
             rest: std::mem::take(&mut self.rest),
             want,
             longest,
@@ -157,7 +157,7 @@ impl Stream {
 impl Task {
     /// Reads. What is wrong ends the stream: whoever wants the bytes reads them on its own, and is told.
     pub(super) fn run(self, access: &Access, buffers: &Arc<Buffers>) -> Outcome {
-        let room = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.place.place.end - self.at).unwrap_or(usize::MAX);
         let (mut filled, mut want) = (self.rest.len(), self.want);
         let (mut waited, mut time) = (false, Duration::ZERO);
         let mut buffer = buffers.take(want.max(filled));
@@ -166,7 +166,7 @@ impl Task {
             if want > filled {
                 buffer.resize(want);
                 let place = self.at + filled as u64;
-                match access.read(&self.file, &mut buffer.as_mut_slice()[filled..], place) {
+                match access.read(&self.place.file, &mut buffer.as_mut_slice()[filled..], place) {
                     Ok(found) if found.bytes == want - filled => {
                         waited |= found.waited;
                         time += found.time;
@@ -190,12 +190,23 @@ impl Task {
             buffer.resize(whole);
             Run { at: self.at, bytes: buffer.into_bytes() }
         });
-        // What other streams are about to read may stand behind the end, in the same block of the cache.
-        let (before, end) = (self.at / LET_GO_BYTES, self.at + filled as u64);
-        if end == self.end || end / LET_GO_BYTES > before {
-            access.let_go(&self.file, self.start..end);
+        self.let_go(access, self.at + filled as u64);
+        let system_reads_ahead = waited && system_reads_ahead(&self.place.file);
+        Outcome { run, next: self.at + whole as u64, rest, last, waited, time, system_reads_ahead }
+    }
+}
+
+impl Task {
+    /// What was read up to `end` need not be kept. Of a long stream that is told now and then, and not of the bytes behind which the
+    /// system reads at the moment: that would make it wait.
+    fn let_go(&self, access: &Access, end: u64) {
+        let start = self.place.let_go.start.min(self.place.place.start);
+        let told = |at: u64| (at - self.place.place.start) / LET_GO_BYTES;
+        if end == self.place.place.end {
+            access.let_go(&self.place.file, self.place.let_go.clone());
+        } else if told(end) > told(self.at) {
+            access.let_go(&self.place.file, start..end - LET_GO_BYTES / 2);
         }
-        Outcome { run, next: self.at + whole as u64, rest, last, waited, time }
     }
 }
 
@@ -236,7 +247,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
         let (file, buffers) = (Arc::new(file), Arc::new(Buffers::default()));
-        let mut stream = Stream::new(StreamPlace { place, file, turn: 0 });
+        let mut stream = Stream::new(StreamPlace { let_go: place.clone(), place, file, turn: 0 });
         let mut runs = Vec::new();
         while !stream.ended && !stream.long {
             let task = stream.begin(measure, size, longest);
