@@ -5,6 +5,7 @@
 //! group. Ranges inside a row group start at pages found by walking the page headers, with or without an
 //! offset index in the file.
 
+mod at_hand;
 mod batches;
 mod codec;
 mod column_wise;

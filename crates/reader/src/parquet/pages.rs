@@ -16,6 +16,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::at_hand::Runs;
 use super::codec::Decompressor;
 use super::content::Shape;
 use super::located::{NOT_A_HEADER, check_limit, header_at};
@@ -23,7 +24,7 @@ use super::page_header::{DataPage, PageHeader, PageKind, Version};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES, check_memory};
 use crate::source::{Checksums, ReadCounts};
-use crate::storage::ahead::{Run, Streams};
+use crate::storage::ahead::Streams;
 use crate::storage::buffers::Buffers;
 use crate::storage::read_exact_at;
 
@@ -197,46 +198,6 @@ impl PageFile {
         let progress = Mutex::new(Progress { chunks, runs, decompressor, held: 0, failure: None });
         let reading = Arc::new(Reading { file, bytes, walk, seen, buffers, progress });
         (Self(Arc::clone(&reading)), reading)
-    }
-}
-
-/// The runs of pages at hand, one a stream.
-struct Runs {
-    streams: Option<Streams>,
-    current: Vec<Option<Run>>,
-}
-
-impl Runs {
-    fn new(streams: Option<Streams>) -> Self {
-        let current = vec![None; streams.as_ref().map_or(0, Streams::len)];
-        Self { streams, current }
-    }
-
-    /// What stands from `at` on: the page that begins there, as a whole, and maybe more. `None` where it must be read by itself.
-    fn from(&mut self, at: u64) -> Option<Bytes> {
-        let streams = self.streams.as_ref()?;
-        let stream = streams.at(at)?;
-        let current = self.current.get_mut(stream)?;
-        loop {
-            match current {
-                Some(run) if at < run.at => return None,
-                Some(run) if at < run.end() => return Some(run.bytes.slice((at - run.at) as usize..)),
-                _ => *current = Some(streams.next(stream)?),
-            }
-        }
-    }
-
-    /// The `length` bytes from `at` on, if they are at hand. A run whose last page this is will not be asked for again.
-    fn take(&mut self, at: u64, length: usize) -> Option<Bytes> {
-        let streams = self.streams.as_ref()?;
-        let current = self.current.get_mut(streams.at(at)?)?;
-        let run = current.as_ref().filter(|run| run.at <= at && at + length as u64 <= run.end())?;
-        let start = (at - run.at) as usize;
-        let bytes = run.bytes.slice(start..start + length);
-        if run.end() == at + length as u64 {
-            *current = None;
-        }
-        Some(bytes)
     }
 }
 

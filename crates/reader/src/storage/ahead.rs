@@ -353,6 +353,11 @@ impl Shared {
         if waiting < WAITING || outcome.system_reads_ahead {
             return;
         }
+        self.start(state);
+    }
+
+    /// Lets others read ahead from now on.
+    fn start(self: &Arc<Self>, state: &mut State) {
         state.cold = true;
         while state.threads.len() < THREADS {
             let shared = Arc::clone(self);
@@ -381,7 +386,7 @@ impl Shared {
                     self.lock()
                 }
                 Work::Read { id, stream, task, held } => {
-                    let outcome = task.run(&self.access, &self.buffers);
+                    let outcome = task.run_contained(&self.access, &self.buffers);
                     let mut state = self.lock();
                     state.cached = if outcome.waited { 0 } else { state.cached + 1 };
                     state.cold &= state.cached <= ALL_CACHED;
@@ -396,5 +401,126 @@ impl Shared {
             };
             self.changed.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A length of two bytes, and as many bytes.
+    fn measure(bytes: &[u8]) -> Extent {
+        match bytes {
+            [a, b, ..] => Extent::Bytes(2 + u64::from(u16::from_le_bytes([*a, *b]))),
+            _ => Extent::Unknown,
+        }
+    }
+
+    /// A file of columns, one behind the other, and where they lie.
+    fn columns(folder: &std::path::Path) -> (Arc<File>, Vec<u8>, Vec<Range<u64>>) {
+        let (mut bytes, mut places) = (Vec::new(), Vec::new());
+        for column in 0..5u32 {
+            let start = bytes.len() as u64;
+            for page in 0..200 {
+                let length = 20_000 + (column * 7_919 + page * 104_729) % 40_000;
+                bytes.extend((length as u16).to_le_bytes());
+                bytes.extend((0..length).map(|i| (i + page + column) as u8));
+            }
+            places.push(start..bytes.len() as u64);
+        }
+        let path = folder.join("columns");
+        std::fs::write(&path, &bytes).unwrap();
+        (Arc::new(File::open(path).unwrap()), bytes, places)
+    }
+
+    fn streams(ahead: &ReadAhead, file: &Arc<File>, places: &[Range<u64>], active: bool) -> Streams {
+        let place = |place: &Range<u64>| StreamPlace {
+            place: place.clone(),
+            file: Arc::clone(file),
+            let_go: place.clone(),
+            turn: 0,
+        };
+        ahead.opener().streams(places.iter().map(place).collect(), measure, active)
+    }
+
+    /// Takes all runs, the streams in turn.
+    fn read(streams: &Streams, places: &[Range<u64>]) -> Vec<Vec<u8>> {
+        let mut read = vec![Vec::new(); places.len()];
+        loop {
+            let mut any = false;
+            for (stream, place) in places.iter().enumerate() {
+                if let Some(run) = streams.next(stream) {
+                    assert_eq!(run.at, place.start + read[stream].len() as u64);
+                    assert_eq!(streams.at(run.at), Some(stream));
+                    read[stream].extend_from_slice(&run.bytes);
+                    any = true;
+                }
+            }
+            if !any {
+                return read;
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_the_same_whoever_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, bytes, places) = columns(folder.path());
+        for (cold, uncached) in [(false, false), (true, false), (true, true)] {
+            let ahead = ReadAhead::with(uncached);
+            if cold {
+                ahead.shared.start(&mut ahead.shared.lock());
+                assert_eq!(ahead.shared.lock().threads.len(), THREADS);
+            }
+            let (first, later) =
+                (streams(&ahead, &file, &places, true), streams(&ahead, &file, &places, false));
+            for streams in [first, later] {
+                streams.activate();
+                for (column, place) in read(&streams, &places).iter().zip(&places) {
+                    assert!(*column == bytes[place.start as usize..place.end as usize], "cold: {cold}");
+                }
+            }
+            assert!(ahead.shared.lock().parts.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_ahead_than_was_promised() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, _, places) = columns(folder.path());
+        let ahead = ReadAhead::with(false);
+        let parts: Vec<Streams> = (0..6).map(|part| streams(&ahead, &file, &places, part < 2)).collect();
+        ahead.shared.start(&mut ahead.shared.lock());
+        let held = |state: &State| state.parts.iter().map(|part| part.held).collect::<Vec<_>>();
+        let enough = |held: &[u64]| held[..2].iter().all(|&held| held >= READ_AHEAD_BYTES / 2);
+        for _ in 0..1_000 {
+            let held = held(&ahead.shared.lock());
+            let bound = 2 * READ_AHEAD_BYTES + THREADS as u64 * 2 * MOST_READ;
+            assert!(held.iter().sum::<u64>() <= bound, "{held:?}");
+            if enough(&held) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(enough(&held(&ahead.shared.lock())), "nobody reads ahead");
+        drop(parts);
+        assert!(ahead.shared.lock().parts.is_empty());
+    }
+
+    #[test]
+    fn what_prepares_is_called_only_where_it_helps() {
+        let ahead = ReadAhead::with(false);
+        let (told, heard) = std::sync::mpsc::channel();
+        let prepare = |text: &'static str| {
+            let told = told.clone();
+            ahead.prepare(move || _ = told.send(text));
+        };
+        prepare("too early");
+        ahead.shared.start(&mut ahead.shared.lock());
+        prepare("in time");
+        assert_eq!(heard.recv_timeout(Duration::from_secs(20)), Ok("in time"));
+        drop(ahead);
+        drop(told);
+        assert!(heard.recv().is_err(), "nothing else was called");
     }
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::access::{Access, system_reads_ahead};
 use super::buffers::Buffers;
+use crate::contain::contain;
 
 /// Least bytes of a read, but where a stream has fewer.
 const LEAST_BYTES: usize = 4 << 10;
@@ -155,6 +156,20 @@ impl Stream {
 }
 
 impl Task {
+    /// As [`Task::run`]; a panic ends the stream, as others may wait for it.
+    pub(super) fn run_contained(self, access: &Access, buffers: &Arc<Buffers>) -> Outcome {
+        let at = self.at;
+        contain(|| Ok(self.run(access, buffers))).unwrap_or_else(|_| Outcome {
+            run: None,
+            next: at,
+            rest: Vec::new(),
+            last: 0,
+            waited: false,
+            time: Duration::ZERO,
+            system_reads_ahead: false,
+        })
+    }
+
     /// Reads. What is wrong ends the stream: whoever wants the bytes reads them on its own, and is told.
     pub(super) fn run(self, access: &Access, buffers: &Arc<Buffers>) -> Outcome {
         let room = usize::try_from(self.place.place.end - self.at).unwrap_or(usize::MAX);
