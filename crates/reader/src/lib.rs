@@ -50,3 +50,5 @@ pub use source::{
     Checksums, DEFAULT_BATCH_ROWS, Doubt, InputFile, NoPartitions, PART_OF, Partition, PartitionOrder,
     ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary, position,
 };
+#[doc(hidden)]
+pub use storage::ahead::READ_AHEAD_BYTES;

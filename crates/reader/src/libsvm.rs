@@ -66,7 +66,10 @@ impl Source for LibsvmFile {
             return Ok(Box::new(NoPartitions));
         }
         self.input.verify_unchanged()?;
-        let reader = self.input.reader(0, &self.bytes_read).map_err(at_path)?;
+        let reader = self
+            .input
+            .reader(0, &self.bytes_read, &request.ahead(|| self.bytes_to_read(request)))
+            .map_err(at_path)?;
         let fields = columns.iter().map(|&column| SCHEMA.field(column).clone());
         // Verbatim columns come as text, as they do from a CSV file.
         let texts =

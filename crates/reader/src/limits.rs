@@ -3,6 +3,7 @@
 //! allocated for it.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::memory::available_memory;
 
 /// Largest Parquet footer, in bytes.
 pub(crate) const MAX_FOOTER_BYTES: u64 = 256 << 20;
@@ -57,34 +58,6 @@ pub(crate) fn check_memory(held: u64, more: u64) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Bytes of memory that could be had, where the system tells: what is free or can be freed, and what a control group
-/// leaves of its limit.
-fn available_memory() -> Option<u64> {
-    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let free = line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)?;
-    let groups = [
-        ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"],
-        [
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-            "/sys/fs/cgroup/memory/memory.stat",
-        ],
-    ];
-    // Pages of files that were read count as used, and are given back when somebody needs them.
-    let cache = |path: &str| {
-        let stat = std::fs::read_to_string(path).unwrap_or_default();
-        let value = stat.lines().find_map(|line| line.strip_prefix("inactive_file "));
-        value.and_then(|value| value.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
-    let left = groups.iter().filter_map(|[limit, used, stat]| {
-        let used = number(used)?.saturating_sub(cache(stat));
-        Some(number(limit)?.saturating_sub(used))
-    });
-    Some(left.fold(free, u64::min))
 }
 
 #[cfg(test)]

@@ -89,7 +89,10 @@ impl<F: LineFormat + 'static> Scan for LineScan<F> {
         let partition = |(index, numbers, chunk): (usize, RowNumbers, Chunk)| {
             let lines = Lines { number: chunk.first_line(), chunk, at: 0 };
             let batches = Batches { format: Arc::clone(&self.format), lines, failed: false };
-            Partition { index, path: Arc::clone(self.format.path()), numbers, batches: Box::new(batches) }
+            Partition {
+                path: Arc::clone(self.format.path()),
+                ..Partition::new(index, batches).numbered(numbers)
+            }
         };
         Some(chunk.map(partition).map_err(|e| e.at_path(Path::new(self.format.path().as_ref()))))
     }

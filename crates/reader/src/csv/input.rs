@@ -1,8 +1,7 @@
 //! The bytes of a file, decompressed. What a file is compressed with is told by its first bytes; its name
 //! says nothing.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +12,8 @@ use zstd::stream::read::Decoder as ZstdDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::InputFile;
 use crate::storage;
+use crate::storage::ahead::ReadAhead;
+use crate::storage::in_order::InOrder;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
@@ -66,12 +67,11 @@ impl Input {
     }
 
     /// A reader of the text behind its first `skip` bytes, which adds to `count` what it reads of the file.
-    pub(crate) fn reader(&self, skip: u64, count: &Arc<AtomicU64>) -> Result<Reader> {
+    pub(crate) fn reader(&self, skip: u64, count: &Arc<AtomicU64>, ahead: &ReadAhead) -> Result<Reader> {
         let path = self.path();
-        let mut file = self.file.open_unchanged()?;
+        let file = self.file.open_unchanged()?;
         let start = if self.encoding == Encoding::Plain { skip } else { 0 };
-        file.seek(SeekFrom::Start(start)).map_err(|e| Error::io(path, e))?;
-        let file = Counted { file, count: Arc::clone(count) };
+        let file = Counted { file: ahead.in_order(file, start), count: Arc::clone(count) };
         if self.encoding == Encoding::Plain {
             return Ok(Reader { bytes: Box::new(file), encoding: self.encoding });
         }
@@ -104,7 +104,7 @@ fn zstd_decoder<R: BufRead>(compressed: R) -> io::Result<ZstdDecoder<'static, R>
 
 /// A file that counts the bytes that are read.
 struct Counted {
-    file: File,
+    file: InOrder,
     count: Arc<AtomicU64>,
 }
 

@@ -13,6 +13,7 @@ use super::options::CsvOptions;
 use super::sample::{Guess, SAMPLE_BYTES, guesses};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::MAX_COLUMNS;
+use crate::storage::ahead::ReadAhead;
 
 /// What must be known before the rows can be read.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) struct Layout {
 /// Reads the header and the sample.
 pub(super) fn read(input: &Input, options: &CsvOptions, cells: &Cells) -> Result<Layout> {
     // The sample is not part of a scan, so what it reads does not count.
-    let mut reader = input.reader(0, &Arc::default())?;
+    let mut reader = input.reader(0, &Arc::default(), &ReadAhead::new(0))?;
     let mut prefix = Vec::new();
     reader.read(&mut prefix, SAMPLE_BYTES)?;
     let mark = byte_order_mark(&prefix)?;

@@ -178,8 +178,9 @@ impl Source for CsvFile {
             let plan = Plan::new(&self.layout, &self.cells, &wanted, self.input.path());
             self.input.verify_unchanged()?;
             let numbered = request.row_numbers;
-            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, &self.bytes_read, numbered)
-                .map(Some)
+            let ahead = request.ahead(|| self.bytes_to_read(request));
+            let reads = (&self.bytes_read, ahead.as_ref());
+            CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, reads, numbered).map(Some)
         };
         match open() {
             Ok(Some(scan)) => Ok(Box::new(scan)),

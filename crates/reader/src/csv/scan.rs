@@ -9,6 +9,7 @@ use super::layout::Layout;
 use super::rows::{Plan, Rows};
 use crate::error::{Error, Result};
 use crate::source::{Partition, RowNumbers, Scan};
+use crate::storage::ahead::ReadAhead;
 
 /// One pass.
 pub(super) struct CsvScan {
@@ -31,10 +32,10 @@ impl CsvScan {
         layout: &Layout,
         plan: Plan,
         chunk_bytes: usize,
-        count: &Arc<AtomicU64>,
+        (count, ahead): (&Arc<AtomicU64>, &ReadAhead),
         row_numbers: bool,
     ) -> Result<Self> {
-        let reader = input.reader(layout.data_start, count)?;
+        let reader = input.reader(layout.data_start, count, ahead)?;
         let chunker = Chunker::new(reader, Vec::new(), layout.delimiter, chunk_bytes, layout.data_line);
         let queue = Queue { chunker, records: row_numbers.then_some(0), next: Some(0) };
         Ok(Self { queue: Mutex::new(queue), plan: Arc::new(plan) })
@@ -42,7 +43,7 @@ impl CsvScan {
 
     fn partition(&self, index: usize, numbers: RowNumbers, chunk: Chunk) -> Partition {
         let rows = Rows::new(Arc::clone(&self.plan), chunk);
-        Partition { index, path: Arc::clone(&self.plan.path), numbers, batches: Box::new(rows) }
+        Partition { path: Arc::clone(&self.plan.path), ..Partition::new(index, rows).numbered(numbers) }
     }
 }
 

@@ -6,7 +6,7 @@ mod nested;
 mod paths;
 mod unify;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -231,16 +231,21 @@ impl Source for Dataset {
         for name in request.columns.iter().chain(&request.verbatim) {
             self.names.find(&self.schema, name).map_err(|e| e.at_path(&self.path()))?;
         }
-        let place = Mutex::new(Place { file: 0, current: None, next_index: 0, rows_before: 0, end: 0 });
+        let place = Mutex::new(Place::default());
         // Files that know their rows can be entered anywhere.
         let known = self.files.iter().all(|file| file.rows().is_some());
         let order = if known { request.order } else { PartitionOrder::Stored };
-        let request = ScanRequest { order: PartitionOrder::Stored, ..request.clone() };
-        order.of(Box::new(DatasetScan { dataset: self, request, place }))
+        let ahead = Some(request.ahead(|| self.bytes_to_read(request)));
+        let request = ScanRequest { order: PartitionOrder::Stored, ahead, ..request.clone() };
+        order.of(Box::new(DatasetScan { dataset: self, request, place, known }))
     }
 
     fn inputs(&self) -> Vec<InputFile> {
         self.files.iter().flat_map(|f| f.source.inputs()).collect()
+    }
+
+    fn bytes_to_read(&self, request: &ScanRequest) -> u64 {
+        self.files.iter().map(|file| file.source.bytes_to_read(&file.request(request))).sum()
     }
 
     fn checksums(&self) -> Checksums {
@@ -348,9 +353,17 @@ struct DatasetScan<'a> {
     dataset: &'a Dataset,
     request: ScanRequest,
     place: Mutex<Place<'a>>,
+    /// Whether partitions cost nothing before their first batch: then some are taken before they are wanted.
+    known: bool,
 }
 
+/// Partitions that are taken before they are wanted, so that their first bytes can be read.
+const TAKEN_AHEAD: usize = 4;
+
+#[derive(Default)]
 struct Place<'a> {
+    /// What comes next, in order; the end of everything too.
+    taken: VecDeque<Option<Result<Partition>>>,
     file: usize,
     current: Option<Box<dyn Scan + 'a>>,
     next_index: usize,
@@ -363,6 +376,25 @@ struct Place<'a> {
 impl Scan for DatasetScan<'_> {
     fn next_partition(&self) -> Option<Result<Partition>> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.known {
+            return self.take(&mut place);
+        }
+        while place.taken.len() <= TAKEN_AHEAD && !matches!(place.taken.back(), Some(None | Some(Err(_)))) {
+            let mut next = self.take(&mut place);
+            if let (Some(Ok(partition)), Some(ahead)) = (&mut next, &self.request.ahead)
+                && let Some(prepare) = partition.prepare.take()
+            {
+                ahead.prepare(prepare);
+            }
+            place.taken.push_back(next);
+        }
+        place.taken.pop_front().flatten()
+    }
+}
+
+impl<'a> DatasetScan<'a> {
+    /// The next partition of the files.
+    fn take(&self, place: &mut Place<'a>) -> Option<Result<Partition>> {
         loop {
             let file = self.dataset.files.get(place.file)?;
             if place.current.is_none() {

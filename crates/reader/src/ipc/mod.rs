@@ -35,6 +35,7 @@ use crate::source::{
     first_dictionary, position,
 };
 use crate::storage;
+use crate::storage::ahead::ReadAhead;
 
 /// The bytes that a file begins and ends with.
 const MAGIC: &[u8; 6] = b"ARROW1";
@@ -290,6 +291,7 @@ impl Source for IpcFile {
         let names = request.columns.iter().chain(&request.verbatim);
         let plan = Plan {
             decoder,
+            ahead: request.ahead(|| self.bytes_to_read(request)),
             stored: Arc::clone(&self.stored),
             keep_dictionary: names.enumerate().map(keep).collect(),
             batch_rows: request.batch_rows.max(1),
@@ -373,6 +375,7 @@ fn pieces(batches: &[Batch]) -> Vec<Range<usize>> {
 /// What is done to each record batch of a scan.
 struct Plan {
     decoder: FileDecoder,
+    ahead: Arc<ReadAhead>,
     /// The columns of the file as they are stored.
     stored: SchemaRef,
     /// For each column that is delivered whether its dictionary stays.
@@ -405,7 +408,7 @@ impl Scan for IpcScan<'_> {
         let first = rows(&self.ipc.batches[..piece.start]);
         let numbers = RowNumbers::Run(first..first + rows(&self.ipc.batches[piece.clone()]));
         let path = Arc::clone(&self.plan.path);
-        Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
+        Some(Ok(Partition { path, ..Partition::new(index, batches).numbered(numbers) }))
     }
 }
 
@@ -437,6 +440,8 @@ impl IpcBatches {
                 closed => closed.insert(self.input.open_unchanged()?),
             };
             let bytes = read_block(file, &block, Some(&self.plan.stored))?;
+            let start = block.offset().unsigned_abs();
+            self.plan.ahead.let_go(file, start..start + bytes.len() as u64);
             self.bytes_read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             let batch = self.plan.decoder.read_record_batch(&block, &bytes).map_err(|e| of_arrow(&e))?;
             let batch = batch.ok_or_else(|| malformed("a record batch has no header"))?;

@@ -24,6 +24,7 @@ use crate::csv::input::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lines::{LineFormat, LineScan, Lines};
 use crate::source::{InputFile, NoPartitions, ReadCounts, Scan, ScanRequest, Source, Summary, position};
+use crate::storage::ahead::ReadAhead;
 
 /// One NDJSON file.
 #[derive(Debug)]
@@ -43,7 +44,8 @@ impl NdJsonFile {
     pub fn open(path: &Path, types: &[(String, DataType)]) -> Result<Self> {
         let open = || {
             let input = Input::open(path)?;
-            let mut chunks = Chunker::without_quotes(input.reader(0, &Arc::default())?, DEFAULT_CHUNK_BYTES);
+            let reader = input.reader(0, &Arc::default(), &ReadAhead::new(0))?;
+            let mut chunks = Chunker::without_quotes(reader, DEFAULT_CHUNK_BYTES);
             let sample = Sample::read(&mut chunks)?;
             let columns = sample.columns(types);
             let schema = Schema::new(columns.iter().map(|column| column.field.clone()).collect::<Vec<_>>());
@@ -81,7 +83,10 @@ impl Source for NdJsonFile {
             return Ok(Box::new(NoPartitions));
         }
         self.input.verify_unchanged()?;
-        let reader = self.input.reader(0, &self.bytes_read).map_err(at_path)?;
+        let reader = self
+            .input
+            .reader(0, &self.bytes_read, &request.ahead(|| self.bytes_to_read(request)))
+            .map_err(at_path)?;
         let fields: Vec<_> = output.iter().map(|&column| self.schema.field(column).clone()).collect();
         let mut wanted = output.clone();
         wanted.sort_unstable();

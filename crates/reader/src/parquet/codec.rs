@@ -1,6 +1,6 @@
 //! Decompression of pages: exactly as many bytes as their headers declare, or an error.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Read};
 
 use parquet::basic::Compression;
 
@@ -11,7 +11,7 @@ pub(super) struct Decompressor {
 }
 
 impl Decompressor {
-    /// Appends what `input` decompresses to, which must be `size` bytes, to `output`.
+    /// Fills `output` with what `input` decompresses to, which must be as many bytes.
     ///
     /// # Errors
     /// What the codec says, or that the sizes differ.
@@ -19,45 +19,37 @@ impl Decompressor {
         &mut self,
         codec: Compression,
         input: &[u8],
-        size: usize,
-        output: &mut Vec<u8>,
+        output: &mut [u8],
     ) -> Result<(), String> {
-        let start = output.len();
-        match codec {
-            Compression::UNCOMPRESSED => output.extend_from_slice(input),
+        let size = output.len();
+        let written = match codec {
+            Compression::UNCOMPRESSED if input.len() != size => input.len(),
+            Compression::UNCOMPRESSED => {
+                output.copy_from_slice(input);
+                size
+            }
             Compression::SNAPPY => {
                 let declared = snap::raw::decompress_len(input).map_err(|e| e.to_string())?;
                 if declared != size {
                     return Err(other_size(declared, size));
                 }
-                output.resize(start + size, 0);
-                snap::raw::Decoder::new()
-                    .decompress(input, &mut output[start..])
-                    .map_err(|e| e.to_string())?;
+                snap::raw::Decoder::new().decompress(input, output).map_err(|e| e.to_string())?
             }
-            Compression::GZIP(_) => read_all(flate2::read::MultiGzDecoder::new(input), size, output)?,
-            Compression::BROTLI(_) => {
-                read_all(brotli::Decompressor::new(input, size.clamp(1, 1 << 16)), size, output)?;
-            }
+            Compression::GZIP(_) => fill(flate2::read::MultiGzDecoder::new(input), output)?,
+            Compression::BROTLI(_) => fill(brotli::Decompressor::new(input, size.clamp(1, 1 << 16)), output)?,
             Compression::ZSTD(_) => {
-                // Without clearing fresh memory first, and without a new context for every page.
+                // Without a new context for every page.
                 let decompressor = match &mut self.zstd {
                     Some(decompressor) => decompressor,
                     none => none.insert(zstd::bulk::Decompressor::new().map_err(|e| e.to_string())?),
                 };
-                output.reserve_exact(size);
-                let mut output = Cursor::new(&mut *output);
-                output.set_position(start as u64);
-                decompressor.decompress_to_buffer(input, &mut output).map_err(|e| e.to_string())?;
+                decompressor.decompress_to_buffer(input, output).map_err(|e| e.to_string())?
             }
-            Compression::LZ4_RAW => lz4_block(input, size, output)?,
-            Compression::LZ4 => lz4(input, size, output)?,
+            Compression::LZ4_RAW => lz4_block(input, output)?,
+            Compression::LZ4 => lz4(input, output)?,
             other => return Err(format!("{other} is not supported")),
-        }
-        match output.len() - start {
-            written if written == size => Ok(()),
-            written => Err(other_size(written, size)),
-        }
+        };
+        if written == size { Ok(()) } else { Err(other_size(written, size)) }
     }
 }
 
@@ -65,71 +57,74 @@ fn other_size(found: usize, declared: usize) -> String {
     format!("it decompresses to {found} bytes, its header declares {declared}")
 }
 
-/// Reads to the end, but not far beyond `size` bytes.
-fn read_all(input: impl Read, size: usize, output: &mut Vec<u8>) -> Result<(), String> {
-    output.reserve(size);
-    input.take(size as u64 + 1).read_to_end(output).map(drop).map_err(|e| e.to_string())
+/// Reads to the end, but not far beyond what `output` holds; the number of bytes met.
+fn fill(mut input: impl Read, output: &mut [u8]) -> Result<usize, String> {
+    let mut filled = 0;
+    loop {
+        let mut beyond = [0];
+        let rest = if filled < output.len() { &mut output[filled..] } else { &mut beyond[..] };
+        match input.read(rest) {
+            Ok(0) => return Ok(filled),
+            Ok(count) => filled += count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.to_string()),
+        }
+        if filled > output.len() {
+            return Ok(filled);
+        }
+    }
 }
 
-fn lz4_block(input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), String> {
-    let start = output.len();
-    output.resize(start + size, 0);
-    let written = lz4_flex::block::decompress_into(input, &mut output[start..]).map_err(|e| e.to_string())?;
-    output.truncate(start + written);
-    Ok(())
+fn lz4_block(input: &[u8], output: &mut [u8]) -> Result<usize, String> {
+    lz4_flex::block::decompress_into(input, output).map_err(|e| e.to_string())
 }
 
-/// A way to append what an input decompresses to.
-type Way = fn(&[u8], usize, &mut Vec<u8>) -> Result<(), String>;
+/// A way to decompress; the number of bytes that an input has.
+type Way = fn(&[u8], &mut [u8]) -> Result<usize, String>;
 
 /// The codec that the format calls LZ4. Hadoop puts lengths before every block; old writers of other families
 /// wrote frames, or a bare block.
-fn lz4(input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), String> {
-    let start = output.len();
-    let ways: [Way; 3] = [
-        lz4_hadoop,
-        |input, size, output| read_all(lz4_flex::frame::FrameDecoder::new(input), size, output),
-        lz4_block,
-    ];
-    let mut outcome = Ok(());
+fn lz4(input: &[u8], output: &mut [u8]) -> Result<usize, String> {
+    let ways: [Way; 3] =
+        [lz4_hadoop, |input, output| fill(lz4_flex::frame::FrameDecoder::new(input), output), lz4_block];
+    let mut outcome = Ok(0);
     for way in ways {
-        output.truncate(start);
-        outcome = way(input, size, output);
-        if outcome.is_ok() && output.len() == start + size {
-            return Ok(());
+        outcome = way(input, output);
+        if outcome == Ok(output.len()) {
+            break;
         }
     }
     outcome
 }
 
 /// Blocks, each behind its sizes: decompressed and compressed, the highest byte first.
-fn lz4_hadoop(input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), String> {
-    let (mut rest, end) = (input, output.len() + size);
+fn lz4_hadoop(input: &[u8], output: &mut [u8]) -> Result<usize, String> {
+    let (mut rest, mut filled) = (input, 0);
     while !rest.is_empty() {
         let malformed = || "not a block of LZ4 as Hadoop writes it".to_owned();
         let (sizes, after) = rest.split_first_chunk::<8>().ok_or_else(malformed)?;
         let [a, b, c, d, e, f, g, h] = *sizes;
         let (decompressed, compressed) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
         let (block, after) = after.split_at_checked(compressed as usize).ok_or_else(malformed)?;
-        let before = output.len();
-        if decompressed as usize > end - before {
+        let place = output[filled..].get_mut(..decompressed as usize).ok_or_else(malformed)?;
+        if lz4_block(block, place)? != place.len() {
             return Err(malformed());
         }
-        lz4_block(block, decompressed as usize, output)?;
-        if output.len() != before + decompressed as usize {
-            return Err(malformed());
-        }
+        filled += place.len();
         rest = after;
     }
-    Ok(())
+    Ok(filled)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn decompress(codec: Compression, input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), String> {
-        Decompressor::default().decompress(codec, input, size, output)
+    /// Into memory that is not clear, as it comes back from other pages.
+    fn decompress(codec: Compression, input: &[u8], size: usize) -> Result<Vec<u8>, String> {
+        let mut output = vec![0xa5; size];
+        Decompressor::default().decompress(codec, input, &mut output)?;
+        Ok(output)
     }
     use parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
     use std::io::Write;
@@ -161,9 +156,7 @@ mod tests {
     #[test]
     fn every_codec_gives_the_text_back() {
         for (codec, bytes) in compressed() {
-            let mut output = b"before ".to_vec();
-            assert_eq!(decompress(codec, &bytes, TEXT.len(), &mut output), Ok(()), "{codec}");
-            assert_eq!(output, [b"before ", TEXT].concat(), "{codec}");
+            assert_eq!(decompress(codec, &bytes, TEXT.len()).as_deref(), Ok(TEXT), "{codec}");
         }
     }
 
@@ -171,11 +164,11 @@ mod tests {
     fn another_size_is_an_error() {
         for (codec, bytes) in compressed() {
             for size in [0, 1, TEXT.len() - 1, TEXT.len() + 1, 10 * TEXT.len()] {
-                assert!(decompress(codec, &bytes, size, &mut Vec::new()).is_err(), "{codec} to {size}");
+                assert!(decompress(codec, &bytes, size).is_err(), "{codec} to {size}");
             }
             if codec != Compression::UNCOMPRESSED {
                 let cut = &bytes[..bytes.len() * 2 / 3];
-                assert!(decompress(codec, cut, TEXT.len(), &mut Vec::new()).is_err(), "{codec}, cut");
+                assert!(decompress(codec, cut, TEXT.len()).is_err(), "{codec}, cut");
             }
         }
     }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, FieldRef, Schema};
 
+use crate::error::{Error, ErrorKind};
+
 /// Pages of fewer bytes in all are held side by side: that costs less than to go through the piece twice.
 const LEAST_BYTES: u64 = 128 << 20;
 
@@ -17,6 +19,11 @@ const LEAST_BYTES: u64 = 128 << 20;
 /// rows of a piece.
 pub fn reads_column_wise(pages: u64, largest: u64, rows: u64) -> bool {
     pages > LEAST_BYTES && pages > 2 * (largest + rows)
+}
+
+/// An error of the decoder.
+pub(super) fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Malformed, error.to_string()).caused_by(error)
 }
 
 /// The batches of a piece whose columns were read one after the other.
@@ -34,7 +41,7 @@ impl ColumnWise {
         for reader in readers {
             let mut own: Vec<(FieldRef, VecDeque<ArrayRef>)> = Vec::new();
             for batch in reader? {
-                let batch = batch.map_err(super::malformed)?;
+                let batch = batch.map_err(malformed)?;
                 if own.is_empty() {
                     let fields = batch.schema_ref().fields().iter();
                     own = fields.map(|field| (Arc::clone(field), VecDeque::new())).collect();

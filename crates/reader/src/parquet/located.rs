@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use parquet::file::metadata::page_index::PageIndexProvider;
 use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder, ParquetMetaData};
@@ -13,10 +14,17 @@ use super::page_header::PageHeader;
 use super::thrift::ThriftError;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
-use crate::storage::read_exact_at;
+use crate::storage::ahead::Extent;
+use crate::storage::{ask, read_exact_at};
 
 /// Bytes read for a header at first; statistics of long strings may need more.
 const HEADER_GUESS: usize = 256;
+
+/// A header that takes longer had to be waited for.
+const SLOW: Duration = Duration::from_micros(50);
+
+/// Headers that are asked for beforehand.
+const ASKED_HEADERS: u64 = 16;
 
 pub(super) const NOT_A_HEADER: &str = "there is no valid page header where a page should begin";
 
@@ -44,6 +52,15 @@ pub(super) fn header_at(file: &File, at: u64, end: u64) -> io::Result<PageHeader
     }
 }
 
+/// How long the page is, header included, that begins with `bytes`. Pages beyond the limits are not read.
+pub(super) fn page_extent(bytes: &[u8]) -> Extent {
+    match PageHeader::parse(bytes) {
+        Ok(header) if check_limit(&header).is_ok() => Extent::Bytes(header.stored_bytes()),
+        Err(ThriftError::Incomplete) if bytes.len() < MAX_PAGE_HEADER_BYTES => Extent::Unknown,
+        _ => Extent::Broken,
+    }
+}
+
 /// Where the data pages of a flat column chunk of `rows` rows begin, found by walking its headers.
 ///
 /// The file's own offset index is not used: the walk costs one small read a page, serves files without
@@ -59,9 +76,17 @@ pub(super) fn locate_pages(
     let mut index = OffsetIndexBuilder::new();
     let mut seen = 0i64;
     while at < end && seen < rows {
+        let start = Instant::now();
         let header = header_at(file, at, end).map_err(|e| malformed(e.to_string()))?;
         check_limit(&header)?;
         let size = header.stored_bytes();
+        if start.elapsed() > SLOW {
+            // Pages are mostly of one size: the headers of the next ones are asked for together.
+            for page in 1..=ASKED_HEADERS {
+                let next = at + page * size;
+                ask(file, next..(next + HEADER_GUESS as u64).min(end));
+            }
+        }
         if size > end - at {
             return Err(malformed(format!("the page at byte {at} runs beyond its column chunk")));
         }

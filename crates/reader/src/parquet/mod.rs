@@ -5,6 +5,8 @@
 //! group. Ranges inside a row group start at pages found by walking the page headers, with or without an
 //! offset index in the file.
 
+mod at_hand;
+mod batches;
 mod codec;
 mod column_wise;
 mod content;
@@ -21,56 +23,37 @@ mod runs;
 mod thrift;
 mod types;
 
-use std::collections::HashMap;
-use std::fs::File;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-    RowSelectionPolicy, RowSelector,
-};
-use parquet::basic::Compression;
-use parquet::file::metadata::{
-    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
-};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use self::column_wise::ColumnWise;
+use self::batches::{PieceBatches, Plan, Shared};
 pub use self::column_wise::reads_column_wise;
 use self::declared::check_declared;
 use self::footer::{check_metadata, check_names, read_footer, without_codecs};
 use self::hints::is_ordered;
-use self::located::{LocatedPages, decode_bytes, locate_pages};
-use self::pages::{Chunk, PageFile, Reading, Seen, Walk};
+use self::located::{LocatedPages, decode_bytes};
 use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
 use self::types::{arrow_metadata, with_dictionaries};
 use crate::contain::contain;
-use crate::error::{Error, ErrorKind, Place, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::source::{
     Checksums, InputFile, Partition, ReadCounts, RowNumbers, Scan, ScanRequest, Source, Summary,
-    first_dictionary, names::Names,
+    first_dictionary,
 };
 use crate::storage;
+use crate::storage::ahead::ReadAhead;
 
 /// An open Parquet file.
 pub struct ParquetFile {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    file: InputFile,
-    name: Arc<str>,
-    reader: ArrowReaderMetadata,
-    /// How the pages of each column chunk are compressed, by row group.
-    codecs: Vec<Vec<Compression>>,
-    located: Arc<LocatedPages>,
-    seen: Arc<Seen>,
-    positions: Names,
 }
 
 impl ParquetFile {
@@ -183,7 +166,16 @@ impl Source for ParquetFile {
             groups.into_iter().map(whole).collect()
         };
         let reader = self.reader_for(request, &parquet_roots)?;
-        let plan = Arc::new(Plan { reader, mask, leaves, order, batch_rows: request.batch_rows.max(1) });
+        let ahead = request.ahead(|| self.bytes_to_read(request));
+        let plan = Arc::new(Plan {
+            reader,
+            mask,
+            leaves,
+            order,
+            batch_rows: request.batch_rows.max(1),
+            opener: ahead.opener(),
+            buffers: Arc::clone(ahead.buffers()),
+        });
         let first_rows = first_rows(self.metadata().row_groups().iter().map(|g| g.num_rows().unsigned_abs()));
         request.order.of(Box::new(ParquetScan {
             shared,
@@ -191,6 +183,7 @@ impl Source for ParquetFile {
             pieces,
             first_rows,
             next: AtomicUsize::new(0),
+            _ahead: ahead,
         }))
     }
 
@@ -236,6 +229,20 @@ impl Source for ParquetFile {
         }
     }
 
+    fn bytes_to_read(&self, request: &ScanRequest) -> u64 {
+        let shared = &self.shared;
+        let names = request.columns.iter().chain(&request.verbatim);
+        let roots = shared.parquet_roots();
+        let roots: HashSet<usize> =
+            names.filter_map(|name| Some(roots[shared.positions.get(name)?])).collect();
+        let descr = shared.reader.parquet_schema();
+        let leaves: Vec<usize> = (0..descr.num_columns())
+            .filter(|&leaf| roots.contains(&descr.get_column_root_idx(leaf)))
+            .collect();
+        let groups = self.metadata().row_groups().iter();
+        groups.map(|group| leaves.iter().map(|&leaf| group.column(leaf).byte_range().1).sum::<u64>()).sum()
+    }
+
     fn checksums(&self) -> Checksums {
         self.shared.seen.checksums()
     }
@@ -249,15 +256,6 @@ impl Source for ParquetFile {
     }
 }
 
-/// What every partition of a scan decodes.
-struct Plan {
-    reader: ArrowReaderMetadata,
-    mask: ProjectionMask,
-    leaves: Vec<usize>,
-    order: Vec<usize>,
-    batch_rows: usize,
-}
-
 struct ParquetScan {
     shared: Arc<Shared>,
     plan: Arc<Plan>,
@@ -265,6 +263,8 @@ struct ParquetScan {
     /// The number of rows before every row group.
     first_rows: Vec<u64>,
     next: AtomicUsize,
+    /// Reads for the partitions as long as there are more of them.
+    _ahead: Arc<ReadAhead>,
 }
 
 impl Scan for ParquetScan {
@@ -272,193 +272,9 @@ impl Scan for ParquetScan {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let piece = self.pieces.get(index)?.clone();
         let numbers = RowNumbers::Run(piece.numbers(&self.first_rows));
-        let batches = PieceBatches {
-            shared: Arc::clone(&self.shared),
-            plan: Arc::clone(&self.plan),
-            left: piece.count,
-            piece,
-            state: State::Closed,
-            readings: Mutex::default(),
-        };
+        let (batches, prepare) = PieceBatches::new(Arc::clone(&self.shared), Arc::clone(&self.plan), piece);
         let path = Arc::clone(&self.shared.name);
-        Some(Ok(Partition { index, path, numbers, batches: Box::new(batches) }))
-    }
-}
-
-/// The record batches of one piece. The file is opened at the first one, on the thread that decodes.
-struct PieceBatches {
-    shared: Arc<Shared>,
-    plan: Arc<Plan>,
-    piece: Piece,
-    left: u64,
-    state: State,
-    /// What the decoders of the piece read, and what was found wrong with it.
-    readings: Mutex<Vec<Arc<Reading>>>,
-}
-
-/// Batches as the decoder gives them.
-type Batches = Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>;
-
-enum State {
-    Closed,
-    Open(Batches),
-    Done,
-}
-
-impl Shared {
-    /// For every field of the Arrow schema the column of the Parquet schema's root. Groups without
-    /// children have no field.
-    fn parquet_roots(&self) -> Vec<usize> {
-        let roots = self.reader.parquet_schema().root_schema().get_fields().iter().enumerate();
-        let with_field = roots.filter(|(_, root)| self.positions.contains(root.name()));
-        with_field.map(|(index, _)| index).collect()
-    }
-}
-
-/// An error of the decoder.
-fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Malformed, error.to_string()).caused_by(error)
-}
-
-impl PieceBatches {
-    fn open(&self) -> Result<Batches> {
-        let shared = &self.shared;
-        let file = Arc::new(shared.file.open_unchanged()?);
-        let walk = if self.piece.rows.is_some() { Walk::Located } else { Walk::Sequential };
-        if walk == Walk::Located {
-            self.locate(&file)?;
-        }
-        // Of a row group in ranges, the first range counts.
-        if self.piece.rows.as_ref().is_none_or(|rows| rows.start == 0) {
-            shared.seen.count_row_groups(self.piece.row_groups.len());
-        }
-        let reader = |mask| self.reader(&file, walk, mask);
-        if !self.is_column_wise(&file) {
-            return Ok(Box::new(reader(self.plan.mask.clone())?));
-        }
-        let descr = shared.reader.parquet_schema();
-        let mut roots: Vec<usize> =
-            self.plan.leaves.iter().map(|&leaf| descr.get_column_root_idx(leaf)).collect();
-        roots.dedup();
-        let masks = roots.into_iter().map(|root| ProjectionMask::roots(descr, [root]));
-        Ok(Box::new(ColumnWise::read(masks.map(reader))?))
-    }
-
-    /// Whether a page of every column would be far more than the rows of the piece.
-    fn is_column_wise(&self, file: &File) -> bool {
-        let group = self.shared.reader.metadata().row_group(self.piece.row_groups.start);
-        let flat = |leaf: &usize| self.shared.reader.parquet_schema().column(*leaf).max_rep_level() == 0;
-        if !self.plan.leaves.iter().all(flat) {
-            return false;
-        }
-        let chunks = || self.plan.leaves.iter().map(|&leaf| group.column(leaf));
-        let whole = |chunk: &ColumnChunkMetaData| chunk.uncompressed_size().unsigned_abs();
-        let share = |chunk: &ColumnChunkMetaData| {
-            let rows = whole(chunk) as f64 * self.piece.count as f64 / group.num_rows().max(1) as f64;
-            (rows as u64).max(8 * self.piece.count)
-        };
-        let rows: u64 = chunks().map(share).sum();
-        // Pages are no larger than what they are in, so most files need no look.
-        if !reads_column_wise(chunks().map(whole).sum(), 0, rows) {
-            return false;
-        }
-        let pages: Vec<u64> = chunks().map(|chunk| decode_bytes(file, chunk)).collect();
-        reads_column_wise(pages.iter().sum(), pages.iter().copied().max().unwrap_or(0), rows)
-    }
-
-    fn reader(&self, file: &Arc<File>, walk: Walk, mask: ProjectionMask) -> Result<ParquetRecordBatchReader> {
-        let shared = &self.shared;
-        let (seen, chunks) = (Arc::clone(&shared.seen), self.chunks(&mask));
-        // Each decoder has a reading of its own: what it has let go of does not count for the others.
-        let (pages, reading) = PageFile::new(Arc::clone(file), shared.file.bytes, walk, seen, chunks);
-        self.readings().push(reading);
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
-            .with_projection(mask)
-            .with_row_groups(self.piece.row_groups.clone().collect())
-            .with_batch_size(self.plan.batch_rows);
-        if let Some(rows) = &self.piece.rows {
-            let (skip, take) = (rows.start as usize, (rows.end - rows.start) as usize);
-            let selection = RowSelection::from(vec![RowSelector::skip(skip), RowSelector::select(take)]);
-            builder = builder
-                .with_row_selection(selection)
-                .with_row_selection_policy(RowSelectionPolicy::Selectors);
-        }
-        builder.build().map_err(malformed)
-    }
-
-    fn readings(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
-        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The column chunks that a decoder of `mask` reads.
-    fn chunks(&self, mask: &ProjectionMask) -> Vec<Chunk> {
-        let groups = self.piece.row_groups.clone().map(|index| {
-            (index, self.shared.reader.metadata().row_group(index), self.shared.codecs.get(index))
-        });
-        let chunk = |index, group: &RowGroupMetaData, codecs: Option<&Vec<Compression>>, leaf| {
-            let codec = codecs.and_then(|codecs| codecs.get(leaf)).copied();
-            Chunk::new(index, group.column(leaf), codec.unwrap_or(Compression::UNCOMPRESSED))
-        };
-        groups
-            .flat_map(|(index, group, codecs)| {
-                let leaves = self.plan.leaves.iter().filter(|&&leaf| mask.leaf_included(leaf));
-                leaves.map(move |&leaf| chunk(index, group, codecs, leaf))
-            })
-            .collect()
-    }
-
-    fn locate(&self, file: &File) -> Result<()> {
-        let index = self.piece.row_groups.start;
-        let group = self.shared.reader.metadata().row_group(index);
-        for &leaf in &self.plan.leaves {
-            let chunk = group.column(leaf);
-            let find = || locate_pages(file, chunk, group.num_rows());
-            self.shared
-                .located
-                .locate(index, leaf, find)
-                .map_err(|e| e.in_column(chunk.column_path().string()))?;
-        }
-        Ok(())
-    }
-
-    /// One step: opens the reader if need be, decodes a batch, counts its rows.
-    fn step(&mut self) -> Result<Option<RecordBatch>> {
-        if matches!(self.state, State::Closed) {
-            self.state = State::Open(self.open()?);
-        }
-        let State::Open(reader) = &mut self.state else { return Ok(None) };
-        let Some(batch) = reader.next() else {
-            if self.left != 0 {
-                let message = format!("{} of {} rows are missing", self.left, self.piece.count);
-                return Err(Error::new(ErrorKind::Malformed, message));
-            }
-            self.readings().iter().try_for_each(|reading| reading.finish())?;
-            return Ok(None);
-        };
-        let batch = batch.map_err(malformed)?;
-        self.left = self.left.checked_sub(batch.num_rows() as u64).ok_or_else(|| {
-            Error::new(ErrorKind::Malformed, format!("more rows than the {} declared", self.piece.count))
-        })?;
-        let batch = batch.project(&self.plan.order);
-        batch.map(Some).map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
-    }
-}
-
-impl Iterator for PieceBatches {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let outcome = contain(|| self.step());
-        if !matches!(outcome, Ok(Some(_))) {
-            self.state = State::Done;
-        }
-        let place = Place::RowGroup(self.piece.row_groups.start);
-        // What was found in a page says more than what the decoder makes of it.
-        let found = |e| {
-            let readings = self.readings();
-            let wrong = readings.iter().find_map(|reading| reading.failure());
-            wrong.or_else(|| readings.iter().find_map(|reading| reading.finish().err())).unwrap_or(e)
-        };
-        outcome.map_err(found).map_err(|e| e.at_path(&self.shared.file.path).at(place)).transpose()
+        let partition = Partition::new(index, batches).numbered(numbers);
+        Some(Ok(Partition { path, prepare: Some(prepare), ..partition }))
     }
 }

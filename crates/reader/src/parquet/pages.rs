@@ -5,7 +5,7 @@
 //! (`content.rs`).
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::at_hand::Runs;
 use super::codec::Decompressor;
 use super::content::Shape;
 use super::located::{NOT_A_HEADER, check_limit, header_at};
@@ -23,6 +24,9 @@ use super::page_header::{DataPage, PageHeader, PageKind, Version};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES, check_memory};
 use crate::source::{Checksums, ReadCounts};
+use crate::storage::ahead::Streams;
+use crate::storage::buffers::Buffers;
+use crate::storage::read_exact_at;
 
 /// How the decoder walks through a column chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +168,7 @@ pub(super) struct Reading {
     bytes: u64,
     walk: Walk,
     seen: Arc<Seen>,
+    buffers: Arc<Buffers>,
     progress: Mutex<Progress>,
 }
 
@@ -171,6 +176,7 @@ pub(super) struct Reading {
 struct Progress {
     /// In the order of their places.
     chunks: Vec<Chunk>,
+    runs: Runs,
     decompressor: Decompressor,
     /// Bytes that the decoder holds, of all chunks.
     held: u64,
@@ -178,17 +184,19 @@ struct Progress {
 }
 
 impl PageFile {
-    /// The pages of `chunks`, which do not overlap, and what tells of the reading.
+    /// The pages of `chunks`, which do not overlap, in a file of so many bytes; and what tells of the reading. What is not in
+    /// `streams` is read as it is wanted.
     pub(super) fn new(
-        file: Arc<File>,
-        bytes: u64,
+        (file, bytes): (Arc<File>, u64),
         walk: Walk,
         seen: Arc<Seen>,
         mut chunks: Vec<Chunk>,
+        (streams, buffers): (Option<Streams>, Arc<Buffers>),
     ) -> (Self, Arc<Reading>) {
         chunks.sort_by_key(|chunk| chunk.start);
-        let progress = Progress { chunks, decompressor: Decompressor::default(), held: 0, failure: None };
-        let reading = Arc::new(Reading { file, bytes, walk, seen, progress: Mutex::new(progress) });
+        let (runs, decompressor) = (Runs::new(streams), Decompressor::default());
+        let progress = Mutex::new(Progress { chunks, runs, decompressor, held: 0, failure: None });
+        let reading = Arc::new(Reading { file, bytes, walk, seen, buffers, progress });
         (Self(Arc::clone(&reading)), reading)
     }
 }
@@ -214,7 +222,7 @@ impl ChunkReader for PageFile {
             Some(page) => self.0.announced_page(&mut progress, page),
             None => self.0.located_page(&mut progress, start, length),
         };
-        outcome.map(Bytes::from).map_err(|e| ParquetError::General(progress.fail(e)))
+        outcome.map_err(|e| ParquetError::General(progress.fail(e)))
     }
 }
 
@@ -232,8 +240,10 @@ impl Reading {
     /// Reads the header at `at`; the decoder gets another one for the same page.
     fn header(&self, at: u64) -> std::result::Result<Vec<u8>, String> {
         let mut progress = self.progress();
+        let at_hand = progress.runs.from(at).and_then(|bytes| PageHeader::parse(&bytes).ok());
         let Some(chunk) = progress.chunk(at) else { return Err(progress.fail(outside(at))) };
-        let outcome = header_at(&self.file, at, chunk.end)
+        let outcome = at_hand
+            .map_or_else(|| header_at(&self.file, at, chunk.end), Ok)
             .map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
             .and_then(|header| {
                 check_limit(&header)?;
@@ -254,21 +264,30 @@ impl Reading {
     }
 
     /// The content of a page whose header the decoder has read.
-    fn announced_page(&self, progress: &mut Progress, page: Announced) -> Result<Vec<u8>> {
+    fn announced_page(&self, progress: &mut Progress, page: Announced) -> Result<Bytes> {
         let Announced { header, at, .. } = page;
-        let page =
-            self.read(at + header.header_bytes as u64, header.compressed_bytes.unsigned_abs() as usize)?;
+        let (start, length) =
+            (at + header.header_bytes as u64, header.compressed_bytes.unsigned_abs() as usize);
+        let page = match progress.runs.take(start, length) {
+            Some(page) => page,
+            None => self.read(start, length)?,
+        };
         self.seen.count(&header);
-        progress.decode(at, &header, Stored { bytes: page, from: 0 }, Vec::new())
+        progress.decode(at, &header, Stored { bytes: page, from: 0 }, &self.buffers, None)
     }
 
     /// A header and the content behind it: what stands in `length` bytes from `at` on.
-    fn located_page(&self, progress: &mut Progress, at: u64, length: usize) -> Result<Vec<u8>> {
+    fn located_page(&self, progress: &mut Progress, at: u64, length: usize) -> Result<Bytes> {
         let (chunk, _) = progress.chunk_and_decompressor(at)?;
         if at.checked_add(length as u64).is_none_or(|end| end > chunk.end) {
             return Err(outside(at));
         }
-        let mut bytes = self.read(at, length)?;
+        let at_hand = progress.runs.from(at).and_then(|_| progress.runs.take(at, length));
+        let mut bytes = match at_hand {
+            Some(bytes) => bytes,
+            None => self.read(at, length)?,
+        };
+        let chunk = progress.chunk(at).ok_or_else(|| outside(at))?;
         let header = PageHeader::parse(&bytes)
             .map_err(|_| chunk.place(Error::new(ErrorKind::Malformed, NOT_A_HEADER)))?;
         check_limit(&header).map_err(|e| chunk.place(e))?;
@@ -277,26 +296,24 @@ impl Reading {
         }
         self.seen.count(&header);
         bytes.truncate(header.stored_bytes() as usize);
-        progress.decode(at, &header, Stored { bytes, from: header.header_bytes }, header.for_decoder())
+        let front = Some(header.for_decoder());
+        progress.decode(at, &header, Stored { bytes, from: header.header_bytes }, &self.buffers, front)
     }
 
-    fn read(&self, at: u64, length: usize) -> Result<Vec<u8>> {
+    fn read(&self, at: u64, length: usize) -> Result<Bytes> {
         let inside = at.checked_add(length as u64).is_some_and(|end| end <= self.bytes);
         if !inside || length as u64 > MAX_PAGE_BYTES + MAX_PAGE_HEADER_BYTES as u64 {
             return Err(outside(at));
         }
-        // Reading up to a limit fills fresh memory without clearing it first. The position is the file's
-        // own: one decoder uses it, one page at a time.
-        let mut buffer = Vec::with_capacity(length);
-        (&*self.file)
-            .seek(SeekFrom::Start(at))
-            .and_then(|_| (&*self.file).take(length as u64).read_to_end(&mut buffer))
-            .map_err(|e| Error::new(ErrorKind::Io, e.to_string()).caused_by(e))?;
-        if buffer.len() < length {
-            let message = format!("the file ends inside the page at byte {at}");
-            return Err(Error::new(ErrorKind::Malformed, message));
-        }
-        Ok(buffer)
+        let mut buffer = self.buffers.take(length);
+        read_exact_at(&self.file, buffer.as_mut_slice(), at).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                let message = format!("the file ends inside the page at byte {at}");
+                Error::new(ErrorKind::Malformed, message)
+            }
+            _ => Error::new(ErrorKind::Io, e.to_string()).caused_by(e),
+        })?;
+        Ok(buffer.into_bytes())
     }
 
     /// Checks, after all rows, that the chunks have no values beside those that were read.
@@ -356,13 +373,20 @@ impl Progress {
 
 /// A page as it stands in the file, from some byte on.
 struct Stored {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     from: usize,
 }
 
 impl Progress {
-    /// Appends the content of the page at `at`, decompressed and checked, to `output`.
-    fn decode(&mut self, at: u64, header: &PageHeader, stored: Stored, output: Vec<u8>) -> Result<Vec<u8>> {
+    /// The content of the page at `at`, decompressed and checked, behind `front`.
+    fn decode(
+        &mut self,
+        at: u64,
+        header: &PageHeader,
+        stored: Stored,
+        buffers: &Arc<Buffers>,
+        front: Option<Vec<u8>>,
+    ) -> Result<Bytes> {
         let held = self.held;
         let (chunk, decompressor) = self.chunk_and_decompressor(at)?;
         let kept = usize::from(!matches!(header.page, PageKind::Dictionary { .. }));
@@ -370,7 +394,7 @@ impl Progress {
         let others = held.saturating_sub(chunk.held[kept]);
         check_memory(others, bytes).map_err(|e| chunk.place(e))?;
         chunk.held[kept] = bytes;
-        let content = check_page(chunk, decompressor, header, stored, output)
+        let content = check_page((chunk, decompressor), header, stored, buffers, &front.unwrap_or_default())
             .map_err(|fault| chunk.place(damaged(at, &fault)));
         self.held = others + bytes;
         content
@@ -385,14 +409,14 @@ fn damaged(at: u64, fault: &str) -> Error {
     Error::new(ErrorKind::Malformed, format!("the page at byte {at} is damaged: {fault}"))
 }
 
-/// Appends the content of a page, decompressed and checked, to `output`. `stored` is what stands in the file.
+/// The content of a page, decompressed and checked, behind `front`. `page` is what stands in the file.
 fn check_page(
-    chunk: &Chunk,
-    decompressor: &mut Decompressor,
+    (chunk, decompressor): (&Chunk, &mut Decompressor),
     header: &PageHeader,
     page: Stored,
-    mut output: Vec<u8>,
-) -> std::result::Result<Vec<u8>, String> {
+    buffers: &Arc<Buffers>,
+    front: &[u8],
+) -> std::result::Result<Bytes, String> {
     let stored = &page.bytes[page.from..];
     if header.checksum.is_some_and(|checksum| checksum != crc32fast::hash(stored)) {
         return Err("its checksum is not the one in its header".into());
@@ -412,25 +436,25 @@ fn check_page(
     if levels > size || levels > stored.len() {
         return Err("its levels are longer than the page".into());
     }
-    let start = output.len();
-    if chunk.codec == Compression::UNCOMPRESSED || !compressed {
-        if stored.len() != size {
-            return Err(format!("it has {} bytes, its header declares {size}", stored.len()));
-        }
-        if start == 0 && page.from == 0 {
-            output = page.bytes;
-        } else {
-            output.extend_from_slice(stored);
-        }
-    } else {
-        output.reserve_exact(size);
-        output.extend_from_slice(&stored[..levels]);
-        // Nothing may have been compressed to something.
-        if size > levels {
-            decompressor.decompress(chunk.codec, &stored[levels..], size - levels, &mut output)?;
-        }
+    let is_plain = chunk.codec == Compression::UNCOMPRESSED || !compressed;
+    if is_plain && stored.len() != size {
+        return Err(format!("it has {} bytes, its header declares {size}", stored.len()));
     }
-    let content = &output[start..];
+    let output = if is_plain && front.is_empty() {
+        page.bytes.slice(page.from..)
+    } else {
+        let mut output = buffers.take(front.len() + size);
+        let (before, content) = output.as_mut_slice().split_at_mut(front.len());
+        before.copy_from_slice(front);
+        let same = if is_plain { size } else { levels };
+        content[..same].copy_from_slice(&stored[..same]);
+        // Nothing may have been compressed to something.
+        if same < size {
+            decompressor.decompress(chunk.codec, &stored[same..], &mut content[same..])?;
+        }
+        output.into_bytes()
+    };
+    let content = &output[front.len()..];
     match &header.page {
         PageKind::Data(page) => chunk.shape.check_page(page, content)?,
         PageKind::Dictionary { values, encoding } => {

@@ -19,6 +19,7 @@ use self::nearest::suggestion;
 pub use self::summary::{Checksums, ReadCounts, Summary};
 use crate::error::{Error, ErrorKind, Result, shell_word};
 use crate::predicate::Predicate;
+use crate::storage::ahead::ReadAhead;
 
 /// Rows of a record batch unless a scan asks otherwise. Larger batches leave the caches and cost more.
 pub const DEFAULT_BATCH_ROWS: usize = 4_096;
@@ -48,6 +49,11 @@ pub trait Source: Send + Sync {
     /// What is known without reading the data; nothing unless it says so.
     fn summary(&self) -> Summary {
         Summary::unknown(self.schema().fields().len())
+    }
+
+    /// Bytes that a scan for `request` reads, about: all files unless it says otherwise.
+    fn bytes_to_read(&self, _request: &ScanRequest) -> u64 {
+        self.inputs().iter().map(|input| input.bytes).sum()
     }
 
     /// How many of the pages read so far carry a checksum.
@@ -118,6 +124,10 @@ impl<S: Source + ?Sized> Source for &S {
 
     fn summary(&self) -> Summary {
         (**self).summary()
+    }
+
+    fn bytes_to_read(&self, request: &ScanRequest) -> u64 {
+        (**self).bytes_to_read(request)
     }
 
     fn checksums(&self) -> Checksums {
@@ -209,6 +219,8 @@ pub struct ScanRequest {
     pub partition_rows: Option<u64>,
     /// Rows of a record batch at most; a matter of memory and speed, never of results.
     pub batch_rows: usize,
+    /// What is read ahead: a data set hands it to its files.
+    pub(crate) ahead: Option<Arc<ReadAhead>>,
 }
 
 impl PartitionOrder {
@@ -274,6 +286,7 @@ impl ScanRequest {
             order: PartitionOrder::Stored,
             partition_rows: None,
             batch_rows: DEFAULT_BATCH_ROWS,
+            ahead: None,
         }
     }
 }
@@ -312,6 +325,11 @@ impl ScanRequest {
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = rows;
         self
+    }
+
+    /// What reads ahead for this scan; made for `bytes` where no data set did.
+    pub(crate) fn ahead(&self, bytes: impl FnOnce() -> u64) -> Arc<ReadAhead> {
+        self.ahead.clone().unwrap_or_else(|| Arc::new(ReadAhead::new(bytes())))
     }
 
     /// Whether it is known beforehand that no row passes.
@@ -371,12 +389,15 @@ pub struct Partition {
     pub numbers: RowNumbers,
     /// The rows. Every batch has the columns of the request, in its order, the verbatim ones last.
     pub batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
+    /// Finds out what will be read first, so that it can be read before it is wanted.
+    pub(crate) prepare: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Partition {
     /// The partition at position `index`; of no file, its rows not numbered.
     pub fn new(index: usize, batches: impl Iterator<Item = Result<RecordBatch>> + Send + 'static) -> Self {
-        Self { index, path: "".into(), numbers: RowNumbers::Unknown, batches: Box::new(batches) }
+        let batches = Box::new(batches);
+        Self { index, path: "".into(), numbers: RowNumbers::Unknown, batches, prepare: None }
     }
 
     /// Sets the numbers of its rows.

@@ -6,7 +6,7 @@
 use streamreg_core::iterative::CollectedRows;
 use streamreg_core::{Design, Precision, TABLE_ROWS_AT_ONCE, TableSize, WAITING_TABLE_BYTES, block_rows};
 use streamreg_reader::parquet::reads_column_wise;
-use streamreg_reader::{Source, Summary};
+use streamreg_reader::{READ_AHEAD_BYTES, Source, Summary};
 
 use super::levels::LevelEstimate;
 use crate::plan::limits::{MAX_COLLECTED_BYTES, MAX_DOUBLE_DOUBLE, state_bytes};
@@ -32,6 +32,8 @@ pub(super) struct Reading {
     pub(super) partitions: u64,
     /// Rows in all, about.
     pub(super) rows: u64,
+    /// Bytes of the files.
+    bytes: u64,
     summary: Summary,
     columns: Vec<String>,
 }
@@ -57,7 +59,7 @@ impl Reading {
         };
         let partitions = rows.div_ceil(length.max(1)).max(inputs.len() as u64).max(1);
         let threads = threads.min(partitions).min(MAX_THREADS);
-        Self { threads, partitions, rows, summary, columns }
+        Self { threads, partitions, rows, bytes, summary, columns }
     }
 
     /// Rows of a partition, about.
@@ -65,8 +67,8 @@ impl Reading {
         self.rows.div_ceil(self.partitions)
     }
 
-    /// Bytes that a thread holds while it reads these columns: their pages, of one the compressed bytes too, a batch, and the
-    /// block that is made of it.
+    /// Bytes that a thread holds while it reads these columns: their pages, of one the compressed bytes too, what is read ahead, a
+    /// batch, and the block that is made of it.
     fn thread(&self, columns: &[String], variables: usize) -> u64 {
         let pages = |name: &String| {
             let at = self.columns.iter().position(|column| column == name);
@@ -75,13 +77,19 @@ impl Reading {
         let largest = columns.iter().map(pages).max().unwrap_or(0);
         let decoded: u64 = columns.iter().map(pages).sum();
         let rows = 8 * self.partition_rows() * columns.len() as u64;
+        // Pages that are read before they are wanted, where reading takes so long that it is worth it.
+        let ahead = if self.summary.row_groups.is_some() {
+            READ_AHEAD_BYTES.min(rows).min(self.bytes / 16)
+        } else {
+            0
+        };
         let decoded = if reads_column_wise(decoded, largest, rows) { largest + rows } else { decoded };
         let batch = 8 * (streamreg_reader::DEFAULT_BATCH_ROWS * columns.len()) as u64;
         let block = 16 * (block_rows(variables) * variables) as u64;
         // Of text a thread has a chunk, and seldom the next one beside it.
         let partition = self.summary.partition_bytes;
         let partition = if self.summary.rows.is_none() { partition / 2 } else { partition };
-        decoded + largest + partition + batch + block
+        decoded + largest + ahead + partition + batch + block
     }
 }
 
