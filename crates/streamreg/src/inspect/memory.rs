@@ -19,6 +19,9 @@ const MOST_ROWS: u64 = 1 << 20;
 const LEAST_ROWS: u64 = 1 << 15;
 const TEXT_BYTES: u64 = 4 << 20;
 
+/// Of smaller inputs nothing is read ahead: they are read before anybody has waited for long.
+const LEAST_AHEAD: u64 = 64 << 20;
+
 /// More threads are not started.
 const MAX_THREADS: u64 = 256;
 
@@ -78,11 +81,8 @@ impl Reading {
         let decoded: u64 = columns.iter().map(pages).sum();
         let rows = 8 * self.partition_rows() * columns.len() as u64;
         // Pages that are read before they are wanted, where reading takes so long that it is worth it.
-        let ahead = if self.summary.row_groups.is_some() {
-            READ_AHEAD_BYTES.min(rows).min(self.bytes / 16)
-        } else {
-            0
-        };
+        let is_read_ahead = self.summary.row_groups.is_some() && self.bytes > LEAST_AHEAD;
+        let ahead = if is_read_ahead { READ_AHEAD_BYTES.min(rows) } else { 0 };
         let decoded = if reads_column_wise(decoded, largest, rows) { largest + rows } else { decoded };
         let batch = 8 * (streamreg_reader::DEFAULT_BATCH_ROWS * columns.len()) as u64;
         let block = 16 * (block_rows(variables) * variables) as u64;
