@@ -114,7 +114,7 @@ impl ExactRecords {
 
     /// Frees what only adding rows needs.
     pub(super) fn finish(&mut self) {
-        self.fixed = Box::default();
+        *self.fixed = Fixed::default();
     }
 
     /// Adds rows to the records `ids`, one a row, of which the first `numbers` cells are no weights.
