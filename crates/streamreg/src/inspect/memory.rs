@@ -224,8 +224,8 @@ fn table_bytes(reading: &Reading, size: &TableSize, levels: u64, exact: Option<u
             part * (2 * reading.threads).min(reading.partitions.saturating_sub(1)).max(1)
         }
     };
-    // Lists grow by halves.
-    records * 13 / 10 + waiting
+    // Lists grow by halves; those of shards are made as long as they are to be.
+    if exact.is_some() { records + waiting } else { records * 13 / 10 + waiting }
 }
 
 /// The sample that iterative fits begin with.

@@ -75,8 +75,8 @@ impl Summands {
 /// Products below this may lack bits that float64 cannot hold.
 const SMALLEST: f64 = 1e-280;
 
-/// Bytes that a sum takes, about.
-const SUM_BYTES: usize = 32;
+/// Bytes that a sum takes, about: whole numbers need one or two limbs, others three or four.
+const SUM_BYTES: usize = 20;
 
 impl ExactRecords {
     pub(super) fn new(shape: Shape, lows: Vec<Option<usize>>) -> Self {
@@ -114,7 +114,7 @@ impl ExactRecords {
 
     /// Frees what only adding rows needs.
     pub(super) fn finish(&mut self) {
-        self.fixed = Box::default();
+        *self.fixed = Fixed::default();
     }
 
     /// Adds rows to the records `ids`, one a row, of which the first `numbers` cells are no weights.
