@@ -226,9 +226,11 @@ impl FitScores {
         let sigma = fit.glance.sigma.unwrap_or(0.0);
         let meat = meat.beside(sigma, fit.residual_digits_input, sizes.observations);
         if totals.full_leverage > 0 {
+            let count = totals.full_leverage;
+            let rows = if count == 1 { "1 row has".to_owned() } else { format!("{count} rows have") };
             let message = format!(
-                "{} rows have leverage 1: the fit goes through them whatever they are, and their score is taken as 0",
-                totals.full_leverage
+                "{rows} leverage 1 to ten digits: the fit goes through such a row whatever it is, and its score is taken as 0; if it \
+                 lies very far from what the others tell of it, robust standard errors are too small"
             );
             fit.warnings.push(Warning::new("full_leverage", message));
         }
