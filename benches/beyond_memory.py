@@ -35,11 +35,15 @@ def read_plainly(folder):
                     try:
                         at += os.preadv(file.fileno(), [buffer], at, flags)
                     except OSError:
+                        if flags == 0:
+                            raise
                         flags = 0
 
     threads = [threading.Thread(target=work) for _ in range(2)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def timed(command):

@@ -360,6 +360,21 @@ fn a_feature_without_any_value_gives_nulls() {
     assert_eq!(out.stdout, "z,prediction\n1,\n2,\n");
 }
 
+/// One row out for every row in: of one column a line is a row, empty or not.
+#[test]
+fn empty_lines_of_one_column_are_rows() {
+    let dir = Dir::new();
+    dir.write("d.csv", "x,y\n1,3\n2,5\n4,9\n3,6\n");
+    dir.streamreg("fit d.csv --target y --save-model m.json").success();
+    dir.write("x.csv", "x\n1\n\n2\r\n\r\n4\n");
+    let out = dir.streamreg("predict m.json x.csv --keep x --quiet").success();
+    let kept: Vec<&str> = out.stdout.lines().map(|line| line.split(',').next().unwrap_or_default()).collect();
+    assert_eq!(kept, ["x", "1", "", "2", "", "4"]);
+    let report = dir.streamreg("fit x.csv 'x ~ 1' --format json").success().json();
+    let rows = |name: &str| report["ledger"][name].as_u64();
+    assert_eq!((rows("rows_read"), rows("rows_used")), (Some(5), Some(3)));
+}
+
 #[test]
 fn rows_without_a_prediction_and_unknown_levels_are_told_of() {
     let dir = Dir::new();

@@ -288,7 +288,7 @@ fn hessian(sample: &RowBlock, factors: &[f64], n: usize) -> Vec<f64> {
     out
 }
 
-/// The columns that are the same in all rows of a sample. Over all rows they are not, or they would be no columns.
+/// The columns that are the same in all rows of a sample. Over all rows most of them are not: a level that is rare.
 fn unseen_columns(sample: &RowBlock) -> Vec<usize> {
     let (rows, columns) = (sample.rows(), sample.columns());
     match &sample.features {

@@ -159,8 +159,8 @@ impl ReadAhead {
     }
 }
 
-/// Files of single streams that may be open: a process may seldom have more than a thousand.
-const MOST_FILES: usize = 256;
+/// Files of single streams that may be open: macOS gives a process 256, Linux a thousand.
+const MOST_FILES: usize = 128;
 
 /// Bytes of a scan that find room in any machine.
 const MOST_UNASKED: u64 = 64 << 20;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_select::concat::concat_batches;
 use streamreg_core::Level;
+use streamreg_reader::csv::CsvOptions;
 use streamreg_reader::{Batches, suggestion};
 
 use crate::error::{Error, Result};
@@ -15,9 +16,6 @@ use crate::output::TableWriter;
 
 /// Most rows that ranges may come to.
 const MOST_ROWS: usize = 1_000_000;
-
-/// Values that are missing: those of CSV files.
-const MISSING: [&str; 6] = ["", "NA", "NaN", "nan", "null", "NULL"];
 
 impl Model {
     /// Predicts for points: the values of the model's columns as text, each column once. A number may be a range `from:to` or
@@ -87,7 +85,8 @@ impl Model {
 
     /// Whether a value is missing, as a CSV file has it: no level is called so.
     fn is_missing(&self, text: &str) -> bool {
-        MISSING.contains(&text)
+        let is_null = text.is_empty() || CsvOptions::default().nulls.iter().any(|null| null == text);
+        is_null
             && !self
                 .0
                 .coding

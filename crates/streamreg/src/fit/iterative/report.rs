@@ -135,7 +135,8 @@ fn not_converged(solver: Solver, report: &DescentReport, certificate: &Certifica
     let limited = report.ended.starts_with("the limit");
     let unseen = certificate.unseen.is_some_and(|unseen| unseen > report.tolerance);
     let way_out = match (given, limited) {
-        _ if unseen => "without --solver, or with cg, they are told apart",
+        _ if unseen && report.loss == Loss::Squared => "without --solver, or with cg, they are told apart",
+        _ if unseen => "without --solver they are told apart, where the rows fit into memory",
         (true, false) => {
             "steps of this length come no nearer: a smaller --eta0 does, and --learning-rate auto finds its own steps"
         }
