@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
-use streamreg::{FitReport, Precision, Regression};
+use streamreg::{FitReport, Precision, Regression, Solver};
 use streamreg_core::{Accumulator, Column, DesignBlock, ExactProducts};
 
 use crate::nist::nist_columns;
@@ -194,6 +194,11 @@ fn an_integer_far_from_zero_has_the_same_slope() {
     }
 }
 
+/// A fit to rows that can be read again.
+fn fit_rows(regression: &Regression, columns: &Table) -> FitReport {
+    regression.fit(&[batch(columns)]).unwrap()
+}
+
 #[test]
 fn float_is_at_hand_and_says_so() {
     let columns = mixed(3_000, 9);
@@ -203,12 +208,60 @@ fn float_is_at_hand_and_says_so() {
     for (a, b) in float.coefficients.iter().zip(&exact.coefficients) {
         close(&a.term, a.estimate.unwrap(), b.estimate.unwrap(), 1e-7);
     }
-    let wide = fit_table(&Regression::new("y"), &table(300, streamreg::EXACT_VARIABLES, 10));
+    let wide = fit_rows(&Regression::new("y"), &table(66_000, streamreg::EXACT_VARIABLES, 10));
     assert_eq!(wide.solver.precision, Precision::Float);
-    let widest = fit_table(&Regression::new("y"), &table(300, streamreg::EXACT_VARIABLES - 1, 10));
+    let widest = fit_rows(&Regression::new("y"), &table(66_000, streamreg::EXACT_VARIABLES - 1, 10));
     assert_eq!(widest.solver.precision, Precision::Exact);
-    // A change of this constant changes bits that users rely on: it belongs into the change log.
-    assert_eq!(streamreg::EXACT_VARIABLES, 64);
+    let few = fit_rows(&Regression::new("y"), &table(300, streamreg::EXACT_VARIABLES, 10));
+    assert_eq!((few.solver.precision, few.solver.escalation), (Precision::Exact, None));
+    // A change of these constants changes bits that users rely on: it belongs into the change log.
+    assert_eq!((streamreg::EXACT_VARIABLES, streamreg::EXACT_VARIABLES_ONCE), (11, 64));
+}
+
+/// Twenty columns with noise of their own, and one that repeats another but for a share of its size.
+fn nearly_dependent(share: f64) -> Table {
+    let mut columns = table(70_000, 20, 11);
+    let mut random = Random::new(12);
+    let nearly = columns[3].1.iter().map(|x| x + share * random.unit()).collect();
+    columns.insert(0, ("nearly".into(), nearly));
+    columns
+}
+
+#[test]
+fn what_float64_leaves_few_digits_is_summed_exactly_on_a_second_read() {
+    let easy = fit_rows(&Regression::new("y"), &nearly_dependent(1.0));
+    assert_eq!((easy.solver.precision, easy.solver.passes), (Precision::Float, 1));
+    assert_eq!(easy.solver.escalation, None);
+    // Condition numbers of some thousands, and a column that float64 cannot tell from a dependent one.
+    for (share, why) in [(1e-4, "digits"), (1e-9, "cannot tell whether")] {
+        let columns = nearly_dependent(share);
+        let found = fit_rows(&Regression::new("y"), &columns);
+        let reason = found.solver.escalation.clone().unwrap_or_default();
+        assert!(reason.contains(why), "{share}: {reason}");
+        assert_eq!((found.solver.precision, found.solver.passes), (Precision::Exact, 2));
+        assert_eq!(found.rank, 22, "{share}");
+        let at_once = fit_rows(&Regression::new("y").precision(Precision::Exact), &columns);
+        assert_eq!(exact_part(&found), exact_part(&at_once));
+        assert!(found.to_string().contains("Summed exactly on a second pass: "), "{found}");
+    }
+}
+
+#[test]
+fn what_is_summed_once_is_exact_for_more_columns() {
+    let columns = nearly_dependent(1e-4);
+    let at_once = fit_rows(&Regression::new("y").precision(Precision::Exact), &columns);
+    let stream = fit_table(&Regression::new("y"), &columns);
+    assert_eq!(exact_part(&stream), exact_part(&at_once));
+    for regression in [Regression::new("y").escalate(false), Regression::new("y").solver(Solver::Cholesky)] {
+        let found = fit_rows(&regression, &columns);
+        assert_eq!((found.solver.passes, exact_part(&found)), (1, exact_part(&at_once)));
+    }
+    let wide = table(300, streamreg::EXACT_VARIABLES_ONCE, 13);
+    let wide = fit_rows(&Regression::new("y").escalate(false), &wide);
+    assert_eq!(wide.solver.precision, Precision::Float);
+    // An option that was asked for stands.
+    let float = fit_rows(&Regression::new("y").precision(Precision::Float), &columns);
+    assert_eq!((float.solver.precision, float.solver.used), (Precision::Float, Solver::Qr));
 }
 
 fn products(columns: &[Vec<f64>], rows: std::ops::Range<usize>) -> ExactProducts {

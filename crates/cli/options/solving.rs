@@ -17,7 +17,7 @@ pub(crate) struct SolvingArgs {
         hide_possible_values = true,
         hide_default_value = true,
         value_name = "NAME",
-        long_help = "How to solve. auto: Cholesky on cross-products; in float64 only where that leaves 8 digits, else QR on a \
+        long_help = "How to solve. auto: Cholesky on cross-products; under --precision float only where that leaves 8 digits, else QR on a \
         second pass. cholesky, qr or svd (the singular value decomposition): that one. sgd, gd or cg: pass by \
         pass, by stochastic gradient descent, gradient descent or conjugate gradients"
     )]
@@ -31,12 +31,13 @@ pub(crate) struct SolvingArgs {
         value_name = "HOW",
         hide_short_help = true,
         long_help = "How sums are carried. exact: the same rows give the same bits in any order (but for poly()), layout or \
-        number of files. float: in float64, which is faster for wide designs. auto: exact up to 64 columns, \
-        the target included [default: auto]"
+        number of files. float: in float64, which is faster. auto: exact up to 11 columns, the target included, and up to 64 for at most 65,536 rows; \
+        beyond float, and exact on a second read where that leaves too few digits. What is read once, and groups, \
+        are exact up to 64 columns [default: auto]"
     )]
     precision: Option<Precision>,
 
-    /// Never read the data a second time for QR
+    /// Never read the data a second time for more digits
     #[arg(long, hide_short_help = true)]
     no_escalate: bool,
 

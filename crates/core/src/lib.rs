@@ -60,8 +60,8 @@ pub use formula::{
 };
 pub use levels::{Level, LevelSet};
 pub use model::spec::{
-    DEFAULT_MAX_LEVELS, EXACT_VARIABLES, INTERCEPT, LeftOut, MAX_HASH_BITS, MAX_SPARSE_INDEX, Missing,
-    ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
+    DEFAULT_MAX_LEVELS, EXACT_VARIABLES, EXACT_VARIABLES_ONCE, INTERCEPT, LeftOut, MAX_HASH_BITS,
+    MAX_SPARSE_INDEX, Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
 };
 pub use model::spec::{is_text, usable_as_number};
 pub use pass::accumulate::{Accumulator, PassControl, accumulate};

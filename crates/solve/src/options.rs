@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 use streamreg_core::{Choice, choices};
 
 use crate::error::{Error, Result};
+use crate::fit::error_analysis::WANTED_DIGITS;
 
 /// How the least-squares problem is solved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Solver {
-    /// Cholesky from exact sums; from those of float64 where it leaves enough digits, else QR on a second pass over the
-    /// data.
+    /// Cholesky from exact sums, or from those of float64 where it leaves enough digits. Else the data are read again: for exact
+    /// sums, or where float64 was asked for, for QR.
     #[default]
     Auto,
     /// Normal equations from the cross-products.
@@ -94,6 +95,8 @@ pub struct SolveOptions {
     pub conf_level: f64,
     /// Whether a fit keeps its [`Bread`](crate::Bread).
     pub bread: bool,
+    /// Digits that float64 cross-products should leave; with fewer there is a [doubt](crate::Attempt::doubt).
+    pub wanted_digits: f64,
 }
 
 /// The default of [`SolveOptions::rank_tol`]: well above the rounding of a triangular factor of many
@@ -108,6 +111,7 @@ impl Default for SolveOptions {
             rank_tol: DEFAULT_RANK_TOL,
             conf_level: 0.95,
             bread: false,
+            wanted_digits: WANTED_DIGITS,
         }
     }
 }
@@ -117,6 +121,13 @@ impl SolveOptions {
     #[must_use]
     pub fn with_bread(mut self, bread: bool) -> Self {
         self.bread = bread;
+        self
+    }
+
+    /// The same, with so many digits wanted of float64 cross-products.
+    #[must_use]
+    pub fn with_wanted_digits(mut self, digits: f64) -> Self {
+        self.wanted_digits = digits;
         self
     }
 

@@ -51,7 +51,8 @@
 //! have no effect is an error, too.
 //!
 //! Results have the same bits for any number of threads and any batch size, on one kind of processor. Sums are exact up to
-//! [`EXACT_VARIABLES`] columns: then the same rows give the same bits in any order and in any files.
+//! [`EXACT_VARIABLES`] columns, or if [`Precision::Exact`] is asked for: then the same rows give the same bits in any order and
+//! in any files.
 
 mod error;
 mod fit;
@@ -96,9 +97,9 @@ pub use request::regression::Regression;
 
 pub use streamreg_core::iterative::{GapBasis, LearningRate, Loss, Phase, Precondition, Start, TracePoint};
 pub use streamreg_core::{
-    Choice, Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, Factor, Formula, LeftOut,
-    Level, Missing, MissingReason, ModelSpec, Precision, ReplacedRows, RoundedIntegers, RowLedger,
-    SparseColumns, Term, Unseen, WeightType, Weights,
+    Choice, Coding, Contrasts, DEFAULT_MAX_LEVELS, DroppedRows, EXACT_VARIABLES, EXACT_VARIABLES_ONCE,
+    Factor, Formula, LeftOut, Level, Missing, MissingReason, ModelSpec, Precision, ReplacedRows,
+    RoundedIntegers, RowLedger, SparseColumns, Term, Unseen, WeightType, Weights,
 };
 #[doc(hidden)]
 pub use streamreg_reader::contain::is_containing;

@@ -66,7 +66,8 @@ impl Weights {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Precision {
-    /// Exact up to [`EXACT_VARIABLES`] variables, in float64 beyond.
+    /// Exact up to [`EXACT_VARIABLES`] variables, in float64 beyond, and exactly again where that leaves too few digits;
+    /// few rows, and rows that are not to be read again, exactly up to [`EXACT_VARIABLES_ONCE`].
     #[default]
     Auto,
     /// Every product and every sum exactly: estimates and standard errors have the same bits for any order, layout and
@@ -77,10 +78,12 @@ pub enum Precision {
     Float,
 }
 
-/// Most numeric variables, responses included, whose sums are exact unless said otherwise. On two
-/// cores fits of up to this many cost about 1.3 to 2 times what they cost in float64 (`benches/runs`). It never depends on
-/// the processor, because results would.
-pub const EXACT_VARIABLES: usize = 64;
+/// Most numeric variables, responses included, whose sums are exact unless said otherwise. Fits of so many take at most
+/// about 1.6 times as long as in float64 (`benches/runs`). It never depends on the processor, because results would.
+pub const EXACT_VARIABLES: usize = 11;
+
+/// The same for few rows, and for rows that are summed once: nothing could mend what float64 had lost.
+pub const EXACT_VARIABLES_ONCE: usize = 64;
 
 impl Precision {
     /// Whether the sums of so many variables are exact.

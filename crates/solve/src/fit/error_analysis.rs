@@ -26,7 +26,7 @@ use crate::fit::solution::Scaled;
 use crate::scalar::Scalar;
 use crate::warning::Warning;
 
-/// Digits that `Solver::Auto` wants from cross-products.
+/// Digits that are wanted from float64 cross-products, where QR on a second pass would leave more.
 pub const WANTED_DIGITS: f64 = 8.0;
 
 /// Digits below which a warning is given.
@@ -218,13 +218,13 @@ impl ErrorAnalysis {
         Self { terms, residual, residual_input, bounds, typical }
     }
 
-    /// Why float64 cross-products should not be relied on, if they should not. `digits` are those of the
-    /// coefficients.
+    /// Why float64 cross-products should not be relied on, if they should not: they usually leave fewer digits than are
+    /// `wanted`. `digits` are those of the coefficients.
     pub(crate) fn doubt<T: Scalar>(
         &self,
         factor: &Factor<T>,
         equation: &Equation,
-        digits: f64,
+        (digits, wanted): (f64, f64),
     ) -> Option<Warning> {
         if let Some(warning) = undecided(factor, equation) {
             return Some(warning);
@@ -233,10 +233,10 @@ impl ErrorAnalysis {
             Warning::new(COARSE, format!("cross-products leave {what} only {digits:.1} digits"))
         };
         let [coefficients, residual] = self.typical;
-        if coefficients < WANTED_DIGITS || digits < WARNING_DIGITS {
+        if coefficients < wanted || digits < WARNING_DIGITS {
             return Some(coarse("the coefficients", coefficients.min(digits)));
         }
-        if residual < WANTED_DIGITS || self.residual < WARNING_DIGITS {
+        if residual < wanted || self.residual < WARNING_DIGITS {
             return Some(coarse("the residual sum of squares", residual.min(self.residual)));
         }
         None

@@ -261,7 +261,8 @@ impl<T: Averaged> Problem<'_, T> {
         // Rows in float64 know no more than this.
         warnings.extend(beyond.then(|| undecided(factor, equation)).flatten());
         let doubts = !beyond && matches!(self.errors, Errors::Products(_));
-        let doubt = doubts.then(|| precision.doubt(factor, equation, digits)).flatten();
+        let doubt =
+            doubts.then(|| precision.doubt(factor, equation, (digits, options.wanted_digits))).flatten();
         let fit = Fit {
             vcov: VcovSummary::iid(glance.df_residual),
             coefficients,

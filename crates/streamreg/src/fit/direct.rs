@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
-use crate::plan::limits::{MAX_ESCALATED, check_width};
+use crate::plan::limits::{MAX_DOUBLE_DOUBLE, MAX_ESCALATED, check_width};
 use crate::report::{FitReport, Found, SolverReport};
 use crate::request::inference::Inferred;
 
@@ -26,7 +26,7 @@ pub(super) fn fit<R: Rows>(
     (at_once, folds): (bool, Option<&RowIdPlan>),
     mut passes: Passes<'_, R>,
 ) -> Result<Vec<FitReport>> {
-    let mut solving = Solving { plan, passes: &mut passes, seconds: 0.0 };
+    let mut solving = Solving { plan, passes: &mut passes, seconds: 0.0, doubt: None };
     let first = if at_once { solving.at_once()? } else { None };
     let (design, fitted) = match first {
         Some(fitted) => fitted,
@@ -42,6 +42,8 @@ struct Solving<'p, 'a, R> {
     passes: &'p mut Passes<'a, R>,
     /// Seconds that solving took.
     seconds: f64,
+    /// Why the data are read again.
+    doubt: Option<Warning>,
 }
 
 impl<R: Rows> Solving<'_, '_, R> {
@@ -65,7 +67,7 @@ impl<R: Rows> Solving<'_, '_, R> {
         Ok(Some((design, Fitted { spec, left_out, coding: Coding::default(), ledger, found })))
     }
 
-    /// From the sums of a pass, and again by QR where that was asked for, or they leave too few digits.
+    /// From the sums of a pass. Where these leave too few digits, from exact sums, or where float64 was asked for by QR.
     fn by_sums(&mut self, inferred: &Inferred<'_>, ids: Option<&RowIdPlan>) -> Result<(Design, Fitted)> {
         let (plan, asked) = (self.plan, self.plan.options());
         let cv = plan.regression.cross_validation.as_ref().zip(ids);
@@ -75,22 +77,24 @@ impl<R: Rows> Solving<'_, '_, R> {
         };
         let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
         let group = groups.group(0)?;
-        let start = Instant::now();
-        inferred.check_columns(&state, &group)?;
         let tests = &inferred.asked.tests;
-        let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns(&state.spec);
-        let options = asked.with_bread(inferred.needs_bread());
-        let beyond = plan.precision == Precision::Exact;
-        let threads = self.passes.execution.resolved_threads()?;
-        let Attempts { layout, attempts } =
-            attempts(&options, (absorb, beyond, threads), &state.design, &group, &state.spec)?;
-        self.seconds += start.elapsed().as_secs_f64();
+        let beyond = plan.regression.precision == Precision::Exact;
+        let tried = self.attempts(inferred, &state, &group);
+        if let Some((exact, doubt)) = exactly(plan, &state, &tried) {
+            let (seconds, doubt) = (self.seconds, Some(doubt));
+            let mut again = Solving { plan: &exact, passes: self.passes, seconds, doubt };
+            let found = again.by_sums(inferred, ids)?;
+            self.seconds = again.seconds;
+            return Ok(found);
+        }
+        let Attempts { layout, attempts } = tried?;
         let doubt = attempts.iter().find_map(|a| a.doubt.clone());
         let wide = layout.absorbed().is_some() || layout.len() > MAX_ESCALATED;
         let escalates = asked.solver == Solver::Auto && plan.regression.escalate && !wide;
         let again = plan.is_triangular() || (doubt.is_some() && escalates);
         let fits = if again && self.passes.rows.reopens() {
-            self.second_pass(&state, &group, doubt)?
+            self.doubt = doubt.filter(|_| !plan.is_triangular());
+            self.second_pass(&state, &group)?
         } else {
             let solver = self.report(Solver::Cholesky, state.design.precision());
             let accept = |a: Attempt| Ok((solver.clone(), a.accept(asked)?));
@@ -122,25 +126,29 @@ impl<R: Rows> Solving<'_, '_, R> {
         Ok((design, Fitted { spec, left_out, coding, ledger, found }))
     }
 
+    /// The fits as far as the sums carry.
+    fn attempts(&mut self, inferred: &Inferred<'_>, state: &State, group: &Group<'_>) -> Result<Attempts> {
+        let (plan, asked) = (self.plan, self.plan.options());
+        let start = Instant::now();
+        inferred.check_columns(state, group)?;
+        let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns(&state.spec);
+        let options = asked.with_bread(inferred.needs_bread()).with_wanted_digits(plan.wanted_digits());
+        let beyond = plan.regression.precision == Precision::Exact;
+        let threads = self.passes.execution.resolved_threads()?;
+        let tried = attempts(&options, (absorb, beyond, threads), &state.design, group, &state.spec);
+        self.seconds += start.elapsed().as_secs_f64();
+        tried
+    }
+
     /// Reads the data again, now that the columns of the design matrix are known, and solves by QR.
-    fn second_pass(
-        &mut self,
-        state: &State,
-        group: &Group<'_>,
-        doubt: Option<Warning>,
-    ) -> Result<Vec<(SolverReport, Fit)>> {
+    fn second_pass(&mut self, state: &State, group: &Group<'_>) -> Result<Vec<(SolverReport, Fit)>> {
         let layout = Layout::new(&state.design, group.coding())?;
         let levels = state.levels_again(group.coding())?;
         let (factor, _) = self.triangular_factor(&state.design, &layout, &levels)?;
         let equation = equation_of(&state.spec, &layout, group, false);
         let fits = self.solve_all(&factor, &layout, equation, &state.spec, &state.ledger)?;
         let asked = self.plan.options().solver;
-        let solver = match doubt.filter(|_| !self.plan.is_triangular()) {
-            Some(doubt) => {
-                SolverReport { escalation: Some(doubt.message), ..self.report(Solver::Qr, Precision::Float) }
-            }
-            None => self.report(asked, Precision::Float),
-        };
+        let solver = self.report(if asked == Solver::Auto { Solver::Qr } else { asked }, Precision::Float);
         Ok(fits.into_iter().map(|fit| (solver.clone(), fit)).collect())
     }
 
@@ -185,6 +193,18 @@ impl<R: Rows> Solving<'_, '_, R> {
     }
 
     fn report(&self, used: Solver, precision: Precision) -> SolverReport {
-        SolverReport::new(self.plan.options().solver, used, precision, self.passes.count())
+        let report = SolverReport::new(self.plan.options().solver, used, precision, self.passes.count());
+        SolverReport { escalation: self.doubt.as_ref().map(|doubt| doubt.message.clone()), ..report }
     }
+}
+
+/// The plan for exact sums on a second read, and why; `None` where the sums will do, or have to.
+fn exactly<'a>(plan: &Plan<'a>, state: &State, tried: &Result<Attempts>) -> Option<(Plan<'a>, Warning)> {
+    let exact = plan.exactly().filter(|_| state.design.precision() == Precision::Float)?;
+    let doubt = match tried {
+        Ok(tried) if tried.layout.len() > MAX_DOUBLE_DOUBLE => None,
+        Ok(tried) => tried.attempts.iter().find_map(|a| a.doubt.clone()),
+        Err(error) => Some(Warning::new("coarse", error.to_string())),
+    };
+    Some((exact, doubt?))
 }

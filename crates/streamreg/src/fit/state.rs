@@ -1,15 +1,15 @@
 //! The state of a model whose rows were summed, and the pass that sums them.
 
 use streamreg_core::{
-    Coding, CrossProducts, Design, Folded, Group, Layout, LeftOut, Levels, ModelSpec, RowLedger,
-    Statistics as Sums, Unseen,
+    Coding, CrossProducts, Design, EXACT_VARIABLES_ONCE, Folded, Group, Layout, LeftOut, Levels, ModelSpec,
+    Precision, RowLedger, Statistics as Sums, Unseen,
 };
 
 use crate::error::{Error, Result};
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
-use crate::plan::limits::check_width;
+use crate::plan::limits::{FEW_ROWS, check_width};
 
 /// A model whose rows were summed.
 pub(crate) struct State {
@@ -48,7 +48,8 @@ impl State {
         })
     }
 
-    /// The same with `sum` as the pass, and what else it makes.
+    /// The same with `sum` as the pass, and what else it makes. A few rows are read again for exact sums, where these would
+    /// be those of float64 unasked.
     ///
     /// # Errors
     /// Those of the pass, and where no row is left.
@@ -58,7 +59,9 @@ impl State {
         sum: impl Fn(&mut Passes<'_, R>, &Design, &Levels) -> Result<(Sums, RowLedger, T)>,
     ) -> Result<(Self, T)> {
         let mut empty = Vec::new();
+        let mut exact: Option<Plan<'_>> = None;
         loop {
+            let plan = exact.as_ref().unwrap_or(plan);
             let (spec, left_out) = plan.spec(&empty)?;
             check_width(spec.terms.len())?;
             let design = plan.design(&spec, passes)?;
@@ -68,6 +71,14 @@ impl State {
             if more.is_empty() {
                 if ledger.rows_used == 0 {
                     return Err(no_rows(&ledger, passes.filters()));
+                }
+                let few = ledger.rows_read <= FEW_ROWS && design.variables() <= EXACT_VARIABLES_ONCE;
+                if few
+                    && design.precision() == Precision::Float
+                    && let Some(exactly) = plan.exactly()
+                {
+                    exact = Some(exactly);
+                    continue;
                 }
                 return Ok((Self { spec, left_out, design, levels, sums, ledger }, beside));
             }

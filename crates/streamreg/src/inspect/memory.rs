@@ -96,7 +96,7 @@ impl Reading {
 /// How the rows of a fit become numbers.
 pub(super) enum Work {
     /// Sums, of so many states a thread; the number of those of clusters, a column, that are kept of a level.
-    Sums { states: u64, precision: Precision, cluster_numbers: u64 },
+    Sums { states: u64, cluster_numbers: u64 },
     /// The triangular factor of the rows.
     Factor,
     /// Pass by pass.
@@ -124,8 +124,9 @@ pub(super) fn of_fit(
     let columns = design.variables() as u64 + dummies;
     let sizes = design.table_sizes();
     let (during, kept, solving) = match work {
-        Work::Sums { states, precision, cluster_numbers } => {
-            let sums = if design.splits() { 0 } else { dense_bytes(reading, design, *precision) };
+        Work::Sums { states, cluster_numbers } => {
+            let precision = design.precision();
+            let sums = if design.splits() { 0 } else { dense_bytes(reading, design, precision) };
             let exact = precision.is_exact(design.variables()).then_some(sizes.len() as u64 * states);
             let tables: u64 =
                 sizes.iter().zip(tables).map(|(size, n)| table_bytes(reading, size, n.levels, exact)).sum();

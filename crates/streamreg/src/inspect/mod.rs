@@ -17,6 +17,7 @@ use self::memory::{Reading, Work};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::pass::{Execution, Pass, SourceRows, data_set_warnings};
+use crate::plan::limits::MAX_DOUBLE_DOUBLE;
 use crate::plan::{Plan, Route};
 use crate::report::InputRecord;
 use crate::request::regression::Regression;
@@ -179,9 +180,13 @@ fn of_all(source: &dyn Source, names: &[String], threads: usize) -> u64 {
         Design::new(&spec, source.schema()).ok()
     });
     let Some(design) = design else { return memory::of_predictions(&reading, names, names.len(), 0) };
-    let precision = Precision::Auto;
-    let work = Work::Sums { states: 1, precision, cluster_numbers: 0 };
-    memory::of_fit(&reading, &design.with_precision(precision), (&work, true), (&[], &[]))
+    let work = Work::Sums { states: 1, cluster_numbers: 0 };
+    // Sums in float64 may be followed by exact ones.
+    let second = if names.len() <= MAX_DOUBLE_DOUBLE { Precision::Exact } else { Precision::Float };
+    let of = |precision| {
+        memory::of_fit(&reading, &design.clone().with_precision(precision), (&work, true), (&[], &[]))
+    };
+    of(Precision::Auto).max(of(second))
 }
 
 /// What a fit takes, which is checked as it would be before it starts, and the levels that this rests on.
@@ -199,9 +204,9 @@ fn of_fit(source: &dyn Source, fit: &Regression, execution: &Execution) -> Resul
     let design = Design::new(&spec, source.schema())?.with_precision(plan.precision);
     let sums = |states: usize, cluster_numbers: usize| Work::Sums {
         states: states as u64,
-        precision: plan.precision,
         cluster_numbers: cluster_numbers as u64,
     };
+    let exactly = plan.exactly().filter(|_| matches!(route, Some(Route::Direct { .. })));
     let mut absorbs = true;
     let work = match route {
         None => sums(1, 0),
@@ -224,7 +229,9 @@ fn of_fit(source: &dyn Source, fit: &Regression, execution: &Execution) -> Resul
     let mut found = levels::estimate(source, &keys, reading.rows, execution)?;
     found.iter_mut().for_each(|known| known.forget_numbers(source.schema()));
     let (categories, tables) = found.split_at(design.category_columns().len());
-    let bytes = memory::of_fit(&reading, &design, (&work, absorbs), (categories, tables));
+    let of = |design: &Design| memory::of_fit(&reading, design, (&work, absorbs), (categories, tables));
+    let again = exactly.map_or(0, |exactly| of(&design.clone().with_precision(exactly.precision)));
+    let bytes = of(&design).max(again);
     let mut told: Vec<LevelEstimate> = Vec::new();
     for known in found.into_iter().filter(|known| !known.columns.is_empty()) {
         if !told.iter().any(|other| other.columns == known.columns) {

@@ -14,6 +14,10 @@ pub(crate) const MAX_ESCALATED: usize = 500;
 /// times that of float64. Beyond, exact sums are rounded first.
 pub(crate) const MAX_DOUBLE_DOUBLE: usize = 500;
 
+/// Most rows that are read a second time for exact sums, whatever float64 leaves, up to `EXACT_VARIABLES_ONCE` variables: it
+/// takes some hundredths of a second.
+pub(crate) const FEW_ROWS: u64 = 1 << 16;
+
 /// Most columns for which one exact pass is recommended instead of an iteration.
 pub(crate) const MAX_AFFORDABLE: usize = 500;
 

@@ -13,9 +13,9 @@ use std::borrow::Cow;
 
 use arrow_schema::SchemaRef;
 use streamreg_core::iterative::{LearningRate, Loss};
-use streamreg_core::{Design, LeftOut, Missing, ModelSpec, Precision, RowLedger};
+use streamreg_core::{Design, EXACT_VARIABLES_ONCE, LeftOut, Missing, ModelSpec, Precision, RowLedger};
 use streamreg_reader::Source;
-use streamreg_solve::{Collinear, SolveOptions, Solver};
+use streamreg_solve::{Collinear, SolveOptions, Solver, WANTED_DIGITS};
 
 pub(crate) use self::doubtful::{doubtful_categories, refuse_doubtful};
 use self::limits::{MAX_COLUMNS, check_folds, check_width};
@@ -28,7 +28,11 @@ use crate::request::iterative::Descent;
 use crate::request::penalty::{CrossValidation, Penalization};
 use crate::request::regression::Regression;
 
+/// Digits that are wanted from sums in float64 that nobody asked for.
+const DIGITS_UNASKED: f64 = 10.0;
+
 /// A fit as it will be done.
+#[derive(Clone)]
 pub(crate) struct Plan<'a> {
     pub(crate) regression: &'a Regression,
     /// How sums are carried.
@@ -77,6 +81,8 @@ impl<'a> Plan<'a> {
         if plan.is_triangular() || matches!(route, Route::Iterative { .. } | Route::Loss { .. }) {
             // Of the sums only the levels are needed, and what the weights sum to.
             plan.precision = Precision::Float;
+        } else if matches!(route, Route::Direct { .. }) && !plan.may_read_again() {
+            plan.sum_once()?;
         }
         Ok((plan, route))
     }
@@ -90,7 +96,7 @@ impl<'a> Plan<'a> {
         rows: &R,
         source: Option<&dyn Source>,
     ) -> Result<Self> {
-        let plan = Self::any(regression, rows, source);
+        let mut plan = Self::any(regression, rows, source);
         let refuse = |message: &str| Err(Error::invalid_request(message));
         plan.options().validate()?;
         if regression.penalization.is_some() {
@@ -121,6 +127,8 @@ impl<'a> Plan<'a> {
         }
         check_width(spec.terms.len())?;
         refuse_unused(&plan, Way::Groups)?;
+        // Of many groups one nearly always has columns that float64 cannot tell from dependent ones.
+        plan.sum_once()?;
         Ok(plan)
     }
 
@@ -132,6 +140,31 @@ impl<'a> Plan<'a> {
 
     pub(crate) fn options(&self) -> &'a SolveOptions {
         &self.regression.options
+    }
+
+    /// Whether sums that leave too few digits may be followed by a second read.
+    fn may_read_again(&self) -> bool {
+        self.reopens && self.regression.escalate && self.options().solver == Solver::Auto
+    }
+
+    /// Sums are not made again: they are exact for more columns unless another precision was asked for.
+    fn sum_once(&mut self) -> Result<()> {
+        let variables = Design::new(&self.spec(&[])?.0, &self.schema)?.variables();
+        if self.precision == Precision::Auto && variables <= EXACT_VARIABLES_ONCE {
+            self.precision = Precision::Exact;
+        }
+        Ok(())
+    }
+
+    /// Digits that the sums of a fit should leave, or it is to be read again.
+    pub(crate) fn wanted_digits(&self) -> f64 {
+        if self.precision == Precision::Auto { DIGITS_UNASKED } else { WANTED_DIGITS }
+    }
+
+    /// The same plan with exact sums, if it was free to take those of float64, and rows may be read again.
+    pub(crate) fn exactly(&self) -> Option<Self> {
+        let free = self.precision == Precision::Auto && self.may_read_again();
+        free.then(|| Self { precision: Precision::Exact, ..self.clone() })
     }
 
     /// Whether the solver factors the data themselves, and not their cross-products.

@@ -1,6 +1,6 @@
 //! What all reports say below their tables.
 
-use streamreg_core::{LeftOut, RowLedger};
+use streamreg_core::{LeftOut, Precision, RowLedger};
 use streamreg_reader::ReadCounts;
 use streamreg_solve::Warning;
 
@@ -33,7 +33,11 @@ pub(super) fn ledger_lines(report: &FitReport) -> Vec<String> {
     let mut lines = dropped_rows(&report.ledger, &report.reading);
     lines.extend(left_out(&report.left_out));
     if let Some(reason) = &report.solver.escalation {
-        lines.push(format!("Solved by QR on a second pass: {}", printable(reason)));
+        let how = match report.solver.precision {
+            Precision::Exact => "Summed exactly",
+            _ => "Solved by QR",
+        };
+        lines.push(format!("{how} on a second pass: {}", printable(reason)));
     }
     // That a fit did not converge is the first line below the table.
     let others = report.warnings.iter().filter(|warning| warning.code != "not_converged" || !says_so(report));

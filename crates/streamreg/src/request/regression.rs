@@ -310,8 +310,7 @@ impl Regression {
         self
     }
 
-    /// How sums are carried: exactly up to [`EXACT_VARIABLES`](streamreg_core::EXACT_VARIABLES) variables, in float64
-    /// beyond, unless said otherwise. [`Solver::Qr`] and [`Solver::Svd`] factor the data themselves.
+    /// How sums are carried, [`Precision::Auto`] unless said otherwise. [`Solver::Qr`] and [`Solver::Svd`] factor the data themselves.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
@@ -319,7 +318,7 @@ impl Regression {
         self
     }
 
-    /// Whether [`Solver::Auto`] may read the data again with QR; true unless said otherwise.
+    /// Whether [`Solver::Auto`] may read the data again for more digits; true unless said otherwise.
     #[must_use]
     pub fn escalate(mut self, escalate: bool) -> Self {
         self.escalate = escalate;
