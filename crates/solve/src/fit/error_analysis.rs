@@ -230,7 +230,7 @@ impl ErrorAnalysis {
             return Some(warning);
         }
         let coarse = |what: &str, digits: f64| {
-            Warning::new(COARSE, format!("cross-products leave {what} only {digits:.1} digits"))
+            Warning::new(COARSE, format!("float64 cross-products leave {what} only {digits:.1} digits"))
         };
         let [coefficients, residual] = self.typical;
         if coefficients < wanted || digits < WARNING_DIGITS {
