@@ -7,7 +7,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::codec::Decompressor;
+use super::codec::{Decompressor, literals};
 use super::content::{Shape, Values};
 use super::page_header::{DataPage, PageHeader, PageKind, Version};
 use crate::error::{Error, ErrorKind, Place};
@@ -108,6 +108,41 @@ pub(super) fn damaged(at: u64, fault: &str) -> Error {
     Error::new(ErrorKind::Malformed, format!("the page at byte {at} is damaged: {fault}"))
 }
 
+/// The content of a plain page of numbers without nulls that was not compressed to anything shorter: it stands in `stored` as it is, in
+/// pieces. `None` for all other pages, and where something is wrong.
+pub(super) fn uncompressed_pieces(
+    chunk: &Chunk,
+    header: &PageHeader,
+    stored: &Bytes,
+) -> Option<(Vec<Bytes>, Values)> {
+    let PageKind::Data(page) = &header.page else { return None };
+    if chunk.codec != Compression::SNAPPY || !chunk.is_compressed(header) {
+        return None;
+    }
+    let levels = levels_in_front(header).filter(|&levels| levels <= stored.len())?;
+    let size = header.uncompressed_bytes.unsigned_abs() as usize;
+    let literals = literals(&stored[levels..], size.checked_sub(levels)?)?;
+    if header.checksum.is_some_and(|checksum| checksum != crc32fast::hash(stored)) {
+        return None;
+    }
+    let literals = literals.into_iter().map(|range| stored.slice(levels + range.start..levels + range.end));
+    let front = (levels > 0).then(|| stored.slice(..levels));
+    let pieces: Vec<Bytes> = front.into_iter().chain(literals).collect();
+    let values = chunk.shape.plain_values(page, pieces.first()?, size)?;
+    Some((pieces, values))
+}
+
+/// Bytes of the levels of a page that stand in front of what is compressed.
+fn levels_in_front(header: &PageHeader) -> Option<usize> {
+    let levels = match header.page {
+        PageKind::Data(DataPage {
+            version: Version::V2 { definition_bytes, repetition_bytes, .. }, ..
+        }) => u64::from(definition_bytes.unsigned_abs()) + u64::from(repetition_bytes.unsigned_abs()),
+        _ => 0,
+    };
+    usize::try_from(levels).ok()
+}
+
 /// A page as it stands in the file, from some byte on.
 pub(super) struct Stored {
     pub(super) bytes: Bytes,
@@ -127,14 +162,8 @@ pub(super) fn check_page(
     if header.checksum.is_some_and(|checksum| checksum != crc32fast::hash(stored)) {
         return Err("its checksum is not the one in its header".into());
     }
-    let levels = match header.page {
-        PageKind::Data(DataPage {
-            version: Version::V2 { definition_bytes, repetition_bytes, .. }, ..
-        }) => u64::from(definition_bytes.unsigned_abs()) + u64::from(repetition_bytes.unsigned_abs()),
-        _ => 0,
-    };
     let size = header.uncompressed_bytes.unsigned_abs() as usize;
-    let levels = usize::try_from(levels).unwrap_or(usize::MAX);
+    let levels = levels_in_front(header).unwrap_or(usize::MAX);
     if levels > size || levels > stored.len() {
         return Err("its levels are longer than the page".into());
     }

@@ -71,11 +71,37 @@ impl Shape {
     /// Checks a data page: `bytes` are its content, decompressed. Returns where its values are.
     pub(super) fn check_page(&self, page: &DataPage, bytes: &[u8]) -> Result<Values, Fault> {
         let mut input = Bytes { bytes };
+        let present = self.check_levels(page, &mut input)?;
+        let values = Values { present, at: bytes.len() - input.bytes.len() };
+        let outcome = self.check_values(page.encoding, present, input.bytes);
+        // fastparquet puts eight zeros behind the values of its pages.
+        let outcome = match (page.version, page.encoding, input.bytes.strip_suffix(&[0; 8])) {
+            (Version::V1 { .. }, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY, Some(values)) => {
+                outcome.or_else(|fault| self.check_values(page.encoding, present, values).map_err(|_| fault))
+            }
+            _ => outcome,
+        };
+        outcome.map(|()| values)
+    }
+
+    /// Where the values of a plain page of `size` bytes are that has no nulls, given no more than `front` of it. `None` where it has
+    /// nulls or other values, and where `front` is not enough or something is wrong.
+    pub(super) fn plain_values(&self, page: &DataPage, front: &[u8], size: usize) -> Option<Values> {
+        let mut input = Bytes { bytes: front };
+        let present = self.check_levels(page, &mut input).ok()?;
+        let at = front.len() - input.bytes.len();
+        let fits = present.checked_mul(self.width)?.checked_add(at)? == size;
+        let is_plain = page.encoding == PLAIN && self.width > 0;
+        (is_plain && fits && present == page.values.unsigned_abs() as usize).then_some(Values { present, at })
+    }
+
+    /// Passes over the levels of a page; the number of its values.
+    fn check_levels(&self, page: &DataPage, input: &mut Bytes<'_>) -> Result<usize, Fault> {
         let count = page.values.unsigned_abs() as usize;
-        let present = match page.version {
+        match page.version {
             Version::V1 { definition_encoding, repetition_encoding } => {
-                self.levels_v1(self.max_repetition, repetition_encoding, count, &mut input)?;
-                self.levels_v1(self.max_definition, definition_encoding, count, &mut input)?
+                self.levels_v1(self.max_repetition, repetition_encoding, count, input)?;
+                self.levels_v1(self.max_definition, definition_encoding, count, input)
             }
             Version::V2 { nulls, rows, definition_bytes, repetition_bytes, .. } => {
                 let repetition = input.take(repetition_bytes.unsigned_abs() as usize)?;
@@ -91,19 +117,9 @@ impl Shape {
                 if self.max_repetition == 0 && nulls.unsigned_abs() as usize != count - present {
                     return Err("its header declares other nulls than it has");
                 }
-                present
+                Ok(present)
             }
-        };
-        let values = Values { present, at: bytes.len() - input.bytes.len() };
-        let outcome = self.check_values(page.encoding, present, input.bytes);
-        // fastparquet puts eight zeros behind the values of its pages.
-        let outcome = match (page.version, page.encoding, input.bytes.strip_suffix(&[0; 8])) {
-            (Version::V1 { .. }, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY, Some(values)) => {
-                outcome.or_else(|fault| self.check_values(page.encoding, present, values).map_err(|_| fault))
-            }
-            _ => outcome,
-        };
-        outcome.map(|()| values)
+        }
     }
 
     /// Passes over levels of version 1; the number of those that are the highest.

@@ -13,7 +13,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::at_hand::Runs;
-use super::chunk::{Announced, Chunk, Stored, check_page, damaged, outside};
+use super::chunk::{Announced, Chunk, Stored, check_page, damaged, outside, uncompressed_pieces};
 use super::codec::Decompressor;
 use super::content::Values;
 use super::located::{NOT_A_HEADER, check_limit, header_at};
@@ -50,11 +50,18 @@ pub(super) struct Reading {
 /// A page that was decompressed and checked.
 pub(super) struct Page {
     pub(super) header: PageHeader,
-    pub(super) bytes: Bytes,
+    pub(super) content: Content,
     /// Bytes of no meaning at the front.
     pub(super) front: usize,
-    /// Where in `bytes` its values are.
+    /// Where in the content its values are.
     pub(super) values: Values,
+}
+
+/// The content of a page.
+pub(super) enum Content {
+    Whole(Bytes),
+    /// One behind the other; of plain pages alone.
+    Pieces(Vec<Bytes>),
 }
 
 /// One decoder at a time reads, so nobody waits for this.
@@ -210,9 +217,16 @@ impl Reading {
             None => self.read(start, length)?,
         };
         self.seen.count(&header);
-        let (bytes, values) =
-            progress.decode(at, &header, Stored { bytes, from: 0 }, &self.buffers, front)?;
-        Ok(Page { header, bytes, front: front.len(), values: Values { at: values.at + front.len(), ..values } })
+        if let Some(chunk) = progress.chunk(at)
+            && let Some((pieces, values)) = uncompressed_pieces(chunk, &header, &bytes)
+        {
+            progress.hold(at, &header)?;
+            return Ok(Page { header, content: Content::Pieces(pieces), front: 0, values });
+        }
+        let stored = Stored { bytes, from: 0 };
+        let (bytes, values) = progress.decode(at, &header, stored, &self.buffers, front)?;
+        let values = Values { at: values.at + front.len(), ..values };
+        Ok(Page { header, content: Content::Whole(bytes), front: front.len(), values })
     }
 
     fn read(&self, at: u64, length: usize) -> Result<Bytes> {
@@ -296,17 +310,23 @@ impl Progress {
         buffers: &Arc<Buffers>,
         front: &[u8],
     ) -> Result<(Bytes, Values)> {
-        let held = self.held;
+        self.hold(at, header)?;
         let (chunk, decompressor) = self.chunk_and_decompressor(at)?;
+        check_page((chunk, decompressor), header, stored, buffers, front)
+            .map_err(|fault| chunk.place(damaged(at, &fault)))
+    }
+
+    /// Takes note that the page at `at` is held in the place of the one before.
+    fn hold(&mut self, at: u64, header: &PageHeader) -> Result<()> {
+        let held = self.held;
+        let (chunk, _) = self.chunk_and_decompressor(at)?;
         let kept = usize::from(!matches!(header.page, PageKind::Dictionary { .. }));
         let bytes = u64::from(header.uncompressed_bytes.unsigned_abs());
         let others = held.saturating_sub(chunk.held[kept]);
         check_memory(others, bytes).map_err(|e| chunk.place(e))?;
         chunk.held[kept] = bytes;
-        let content = check_page((chunk, decompressor), header, stored, buffers, front)
-            .map_err(|fault| chunk.place(damaged(at, &fault)));
         self.held = others + bytes;
-        content
+        Ok(())
     }
 }
 

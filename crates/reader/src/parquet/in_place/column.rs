@@ -13,7 +13,7 @@ use super::types::{array, width};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet::content::{PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY};
 use crate::parquet::page_header::{DataPage, PageKind, Version};
-use crate::parquet::pages::{Page, Reading};
+use crate::parquet::pages::{Content, Page, Reading};
 use crate::storage::buffers::Buffers;
 
 /// The pages of a column chunk that are wanted.
@@ -54,6 +54,8 @@ struct Values {
 enum Encoded {
     /// They stand in the bytes from some place on.
     Plain(Bytes, usize),
+    /// They stand in several pieces, and begin at some place of the first.
+    Pieces(VecDeque<Bytes>, usize),
     Indices(Indices),
 }
 
@@ -148,7 +150,10 @@ impl Column {
             match page.header.page {
                 PageKind::Dictionary { .. } if self.dictionary.is_none() => {
                     chunk.at = chunk.first.take().unwrap_or(chunk.at);
-                    self.dictionary = Some(Dictionary { bytes: page.bytes, at: page.values.at });
+                    let Content::Whole(bytes) = page.content else {
+                        return Err(not_in_place("a dictionary in pieces"));
+                    };
+                    self.dictionary = Some(Dictionary { bytes, at: page.values.at });
                 }
                 PageKind::Data(header) if chunk.first.is_none() => {
                     let count = header.values.unsigned_abs() as usize;
@@ -178,19 +183,24 @@ impl Column {
             return Err(not_in_place("levels of an old encoding"));
         }
         let at = page.values.at;
-        let encoded = match header.encoding {
-            PLAIN => Encoded::Plain(page.bytes, at + skip * self.width),
-            PLAIN_DICTIONARY | RLE_DICTIONARY if self.dictionary.is_some() => {
-                let indices = Indices::new(page.bytes, at);
-                Encoded::Indices(indices.ok_or_else(|| not_in_place("indices that are too wide"))?)
+        let from = at + skip * self.width;
+        let encoded = match (header.encoding, page.content) {
+            (PLAIN, Content::Whole(bytes)) => Encoded::Plain(bytes, from),
+            (PLAIN, Content::Pieces(pieces)) => {
+                let mut pieces = VecDeque::from(pieces);
+                let mut at = from;
+                pass_over(&mut pieces, &mut at);
+                Encoded::Pieces(pieces, at)
+            }
+            (PLAIN_DICTIONARY | RLE_DICTIONARY, Content::Whole(bytes)) if self.dictionary.is_some() => {
+                let indices = Indices::new(bytes, at);
+                let mut indices = indices.ok_or_else(|| not_in_place("indices that are too wide"))?;
+                indices.fill(&mut vec![0; skip]).map_err(not_in_place)?;
+                Encoded::Indices(indices)
             }
             _ => return Err(not_in_place("another encoding")),
         };
-        let mut values = Values { left, encoded };
-        if let Encoded::Indices(indices) = &mut values.encoded {
-            indices.fill(&mut vec![0; skip]).map_err(not_in_place)?;
-        }
-        Ok(values)
+        Ok(Values { left, encoded })
     }
 }
 
@@ -202,6 +212,18 @@ impl Values {
                 out.copy_from_slice(&bytes[*at..*at + out.len()]);
                 *at += out.len();
             }
+            Encoded::Pieces(pieces, at) => {
+                let mut rest = &mut *out;
+                while !rest.is_empty() {
+                    let piece = pieces.front().ok_or_else(|| not_in_place("values are missing"))?;
+                    let count = rest.len().min(piece.len() - *at);
+                    let (front, behind) = rest.split_at_mut(count);
+                    front.copy_from_slice(&piece[*at..*at + count]);
+                    rest = behind;
+                    *at += count;
+                    pass_over(pieces, at);
+                }
+            }
             Encoded::Indices(indices) => {
                 let dictionary = dictionary.map_or(&[][..], |dictionary| &dictionary.bytes[dictionary.at..]);
                 match width {
@@ -212,6 +234,14 @@ impl Values {
         }
         self.left -= out.len() / width;
         Ok(())
+    }
+}
+
+/// Lets the pieces go that end before `at`, which counts from the first.
+fn pass_over(pieces: &mut VecDeque<Bytes>, at: &mut usize) {
+    while let Some(first) = pieces.front().map(Bytes::len).filter(|first| first <= at) {
+        pieces.pop_front();
+        *at -= first;
     }
 }
 
