@@ -15,8 +15,8 @@ use parquet::basic::Compression;
 use parquet::file::metadata::page_index::PageIndexProvider;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
-use super::column_wise::{ColumnWise, malformed, reads_column_wise};
 use super::chunk::Chunk;
+use super::column_wise::{ColumnWise, malformed, reads_column_wise};
 use super::in_place::{Candidate, Chosen, InPlace, Place as PlaceOfPages};
 use super::located::{LocatedPages, decode_bytes, locate_pages, page_extent};
 use super::pages::{PageFile, Reading, Walk};
@@ -200,7 +200,7 @@ impl Part {
         let places = groups.flat_map(|(group, turn)| leaves().map(move |leaf| (group, leaf, turn)));
         let mut streams: Vec<StreamPlace> = Vec::new();
         let mut own_files = 0;
-        let mut add = |place: Range<u64>, let_go: Range<u64>, turn| {
+        let mut add = |place: Range<u64>, let_go: Range<u64>, turn, is_last: bool| {
             let is_long = place.end.saturating_sub(place.start) >= LONG_STREAM && own_files < MOST_FILES;
             let own = if is_long {
                 self.plan.opener.own_file(|| self.shared.file.open_unchanged().ok())
@@ -208,14 +208,19 @@ impl Part {
                 None
             };
             own_files += usize::from(own.is_some());
+            // What the system would read ahead behind the last range is of another column, which was read long before.
+            let asks = is_last && own.is_some();
             let file = own.unwrap_or_else(|| Arc::clone(file));
-            streams.push(StreamPlace { place, file, let_go, turn });
+            if asks {
+                reads_here_and_there(&file);
+            }
+            streams.push(StreamPlace { place, file, asks, let_go, turn });
         };
         for (group, leaf, turn) in places {
             let (start, length) = self.shared.reader.metadata().row_group(group).column(leaf).byte_range();
             let place = start..start + length;
             match &self.piece.rows {
-                None => add(place.clone(), place, turn),
+                None => add(place.clone(), place, turn, false),
                 Some(rows) => {
                     let pages = self.shared.located.offset_index(group, leaf)?.page_locations();
                     let row = |page: usize| pages[page].first_row_index.unsigned_abs();
@@ -224,11 +229,12 @@ impl Part {
                     let offset = |page: usize| pages[page].offset.unsigned_abs();
                     let end = behind.map_or(place.end, offset);
                     // The dictionary stands before the first page.
-                    add(place.start..offset(0), 0..0, turn);
+                    add(place.start..offset(0), 0..0, turn, false);
                     // Other ranges are read at the same time, and what the system reads behind the end of one is of the next.
                     let lag = if behind.is_some() { LET_GO_LAG } else { 0 };
                     let from = offset(first).saturating_sub(LET_GO_LAG).max(place.start);
-                    add(offset(first)..end, from..end.saturating_sub(lag).max(from), turn + 1);
+                    let let_go = from..end.saturating_sub(lag).max(from);
+                    add(offset(first)..end, let_go, turn + 1, behind.is_none());
                 }
             }
         }

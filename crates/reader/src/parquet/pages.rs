@@ -165,8 +165,7 @@ impl Reading {
             None => self.read(start, length)?,
         };
         self.seen.count(&header);
-        let (bytes, _) =
-            progress.decode(at, &header, Stored { bytes: page, from: 0 }, &self.buffers, &[])?;
+        let (bytes, _) = progress.decode(at, &header, Stored { bytes: page, from: 0 }, &self.buffers, &[])?;
         Ok(bytes)
     }
 

@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 use bytes::Bytes;
 
 use super::indices::Indices;
-use super::types::{array, width};
+use super::types::array;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parquet::content::{PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY};
 use crate::parquet::page_header::{DataPage, PageKind, Version};
@@ -65,10 +65,9 @@ pub(super) fn not_in_place(what: &str) -> Error {
 }
 
 impl Column {
-    /// The column of a type that [`width`] knows.
-    pub(super) fn new(kind: DataType, chunks: VecDeque<ChunkPages>) -> Option<Self> {
-        let width = width(&kind)?;
-        Some(Self { kind, width, chunks, dictionary: None, page: None, pad: 0 })
+    /// The column of a type whose values have `width` bytes in its pages.
+    pub(super) fn new(kind: DataType, width: usize, chunks: VecDeque<ChunkPages>) -> Self {
+        Self { kind, width, chunks, dictionary: None, page: None, pad: 0 }
     }
 
     /// The next `rows` values.
@@ -85,7 +84,7 @@ impl Column {
             Some(values) => values,
             None => self.take_copied(rows, reading, buffers)?,
         };
-        array(&self.kind, values, rows).ok_or_else(|| not_in_place("the type has other values"))
+        array(&self.kind, self.width, values, rows).ok_or_else(|| not_in_place("the type has other values"))
     }
 
     /// The next values if they lie together in one page, and where numbers may lie.

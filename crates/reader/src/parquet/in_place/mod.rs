@@ -33,6 +33,8 @@ pub(super) struct Candidate {
     /// Its place in a batch.
     position: usize,
     kind: DataType,
+    /// Bytes of a value in its pages.
+    width: usize,
     /// Whether some page was not as it should be.
     odd: AtomicBool,
 }
@@ -52,8 +54,8 @@ pub(super) fn candidates(
         let is_flat = descr.root_schema().get_fields().get(root)?.is_primitive()
             && column.max_rep_level() == 0
             && column.max_def_level() <= 1;
-        let fits = is_flat && types::is_in_pages(kind, column.physical_type());
-        fits.then(|| Candidate { leaf, position, kind: kind.clone(), odd: AtomicBool::new(false) })
+        let width = types::width(kind, column.physical_type()).filter(|_| is_flat)?;
+        Some(Candidate { leaf, position, kind: kind.clone(), width, odd: AtomicBool::new(false) })
     };
     roots.iter().enumerate().filter_map(candidate).collect()
 }
@@ -144,7 +146,7 @@ impl InPlace {
         let column = |candidate: &&Candidate| {
             let indices = place.piece.row_groups.clone().zip(place.groups);
             let chunks = indices.map(|(index, group)| place.chunk(index, group, candidate.leaf));
-            let column = Column::new(candidate.kind.clone(), chunks.collect::<Option<_>>()?)?;
+            let column = Column::new(candidate.kind.clone(), candidate.width, chunks.collect::<Option<_>>()?);
             Some((candidate.position, column))
         };
         let columns: Option<Vec<_>> = chosen.candidates.iter().map(column).collect();

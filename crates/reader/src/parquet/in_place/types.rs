@@ -3,47 +3,57 @@
 use std::sync::Arc;
 
 use arrow_array::types as arrow;
-use arrow_array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray};
-use arrow_buffer::{Buffer, ScalarBuffer};
+use arrow_array::{
+    ArrayRef, ArrowPrimitiveType, Decimal128Array, Int8Array, Int16Array, PrimitiveArray, UInt8Array,
+    UInt16Array,
+};
+use arrow_buffer::{ArrowNativeType, Buffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 use parquet::basic::Type as PhysicalType;
 
-/// Whether the values of a type stand so in pages of `physical`, on this machine.
-pub(super) fn is_in_pages(kind: &DataType, physical: PhysicalType) -> bool {
-    let same = match kind {
-        DataType::Float64 => physical == PhysicalType::DOUBLE,
-        DataType::Float32 => physical == PhysicalType::FLOAT,
-        kind => match width(kind) {
-            Some(4) => physical == PhysicalType::INT32,
-            Some(_) => physical == PhysicalType::INT64,
-            None => false,
-        },
+/// Bytes of a value in pages of `physical`, if arrays of the type can be made of them on this machine.
+pub(super) fn width(kind: &DataType, physical: PhysicalType) -> Option<usize> {
+    use DataType as T;
+    let (known, width) = match physical {
+        PhysicalType::DOUBLE => (matches!(kind, T::Float64), 8),
+        PhysicalType::FLOAT => (matches!(kind, T::Float32), 4),
+        PhysicalType::INT32 => {
+            let same = matches!(kind, T::Int32 | T::UInt32 | T::Date32 | T::Time32(_));
+            (same || matches!(kind, T::Int8 | T::Int16 | T::UInt8 | T::UInt16 | T::Decimal128(..)), 4)
+        }
+        PhysicalType::INT64 => {
+            let same = matches!(kind, T::Int64 | T::UInt64 | T::Timestamp(..) | T::Time64(_));
+            (same || matches!(kind, T::Duration(_) | T::Decimal128(..)), 8)
+        }
+        _ => (false, 0),
     };
     // Pages have the lowest byte first.
-    same && cfg!(target_endian = "little")
+    (known && cfg!(target_endian = "little")).then_some(width)
 }
 
-/// Bytes of a value.
-pub(super) fn width(kind: &DataType) -> Option<usize> {
-    match kind {
-        DataType::Float32 | DataType::Int32 | DataType::UInt32 | DataType::Date32 | DataType::Time32(_) => {
-            Some(4)
-        }
-        DataType::Float64
-        | DataType::Int64
-        | DataType::UInt64
-        | DataType::Timestamp(..)
-        | DataType::Time64(_)
-        | DataType::Duration(_) => Some(8),
-        _ => None,
-    }
-}
-
-/// An array of values that lie where numbers may lie.
-pub(super) fn array(kind: &DataType, values: Buffer, rows: usize) -> Option<ArrayRef> {
+/// An array of values of `width` bytes, which lie where numbers may lie. Those of narrower and of wider types are copied.
+pub(super) fn array(kind: &DataType, width: usize, values: Buffer, rows: usize) -> Option<ArrayRef> {
     use DataType as T;
     use TimeUnit as U;
+    // As the decoder does, it takes the low bits.
+    macro_rules! narrow {
+        ($array:ident, $native:ty) => {{
+            let values = ScalarBuffer::<i32>::new(values, 0, rows);
+            return Some(Arc::new($array::from_iter_values(values.iter().map(|&value| value as $native))));
+        }};
+    }
     let array = match kind {
+        T::Int8 => narrow!(Int8Array, i8),
+        T::Int16 => narrow!(Int16Array, i16),
+        T::UInt8 => narrow!(UInt8Array, u8),
+        T::UInt16 => narrow!(UInt16Array, u16),
+        &T::Decimal128(precision, scale) => {
+            let array = match width {
+                4 => decimals(ScalarBuffer::<i32>::new(values, 0, rows)),
+                _ => decimals(ScalarBuffer::<i64>::new(values, 0, rows)),
+            };
+            return Some(Arc::new(array.with_precision_and_scale(precision, scale).ok()?));
+        }
         T::Float64 => of::<arrow::Float64Type>,
         T::Float32 => of::<arrow::Float32Type>,
         T::Int32 => of::<arrow::Int32Type>,
@@ -66,6 +76,10 @@ pub(super) fn array(kind: &DataType, values: Buffer, rows: usize) -> Option<Arra
         _ => return None,
     };
     Some(array(kind, values, rows))
+}
+
+fn decimals<T: ArrowNativeType + Into<i128>>(values: ScalarBuffer<T>) -> Decimal128Array {
+    Decimal128Array::from_iter_values(values.iter().map(|&value| value.into()))
 }
 
 fn of<T: ArrowPrimitiveType>(kind: &DataType, values: Buffer, rows: usize) -> ArrayRef {
