@@ -194,7 +194,7 @@ impl Column {
             (PLAIN_DICTIONARY | RLE_DICTIONARY, Content::Whole(bytes)) if self.dictionary.is_some() => {
                 let indices = Indices::new(bytes, at);
                 let mut indices = indices.ok_or_else(|| not_in_place("indices that are too wide"))?;
-                indices.fill(&mut vec![0; skip]).map_err(not_in_place)?;
+                indices.pass_over(skip).map_err(not_in_place)?;
                 Encoded::Indices(indices)
             }
             _ => return Err(not_in_place("another encoding")),

@@ -67,6 +67,26 @@ impl Indices {
         Ok(())
     }
 
+    /// Leaves out the next `count` indices.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub(super) fn pass_over(&mut self, mut count: usize) -> Result<(), Fault> {
+        while count > 0 {
+            let (Run::Repeated { left, .. } | Run::Packed { left, .. }) = &mut self.run;
+            let passed = count.min(*left);
+            *left -= passed;
+            count -= passed;
+            if let Run::Packed { next, .. } = &mut self.run {
+                *next += passed;
+            }
+            if passed == 0 {
+                self.begin()?;
+            }
+        }
+        Ok(())
+    }
+
     /// The next run.
     fn begin(&mut self) -> Result<(), Fault> {
         let mut input = runs::Bytes { bytes: self.bytes.get(self.at..).unwrap_or_default() };
@@ -164,6 +184,11 @@ mod tests {
                 }
                 assert_eq!(read, expected, "{width} bits, {step} at once");
                 assert!(indices.fill(&mut [0]).is_err(), "there are no more");
+                let mut indices = Indices::new(Bytes::from(bytes.clone()), 1).unwrap();
+                indices.pass_over(step.min(60)).unwrap();
+                indices.fill(&mut read[..1]).unwrap();
+                assert_eq!(read[0], expected[step.min(60)]);
+                assert!(indices.pass_over(67).is_err());
             }
         }
     }
