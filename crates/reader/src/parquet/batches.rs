@@ -200,7 +200,7 @@ impl Part {
         let places = groups.flat_map(|(group, turn)| leaves().map(move |leaf| (group, leaf, turn)));
         let mut streams: Vec<StreamPlace> = Vec::new();
         let mut own_files = 0;
-        let mut add = |place: Range<u64>, let_go: Range<u64>, turn, is_last: bool| {
+        let mut add = |place: Range<u64>, let_go: Range<u64>, turn, is_near_end: bool| {
             let is_long = place.end.saturating_sub(place.start) >= LONG_STREAM && own_files < MOST_FILES;
             let own = if is_long {
                 self.plan.opener.own_file(|| self.shared.file.open_unchanged().ok())
@@ -208,8 +208,8 @@ impl Part {
                 None
             };
             own_files += usize::from(own.is_some());
-            // What the system would read ahead behind the last range is of another column, which was read long before.
-            let asks = is_last && own.is_some();
+            // What the system would read behind the end of the chunk is of another column, whose beginning was read long before.
+            let asks = is_near_end && own.is_some();
             let file = own.unwrap_or_else(|| Arc::clone(file));
             if asks {
                 reads_here_and_there(&file);
@@ -234,7 +234,7 @@ impl Part {
                     let lag = if behind.is_some() { LET_GO_LAG } else { 0 };
                     let from = offset(first).saturating_sub(LET_GO_LAG).max(place.start);
                     let let_go = from..end.saturating_sub(lag).max(from);
-                    add(offset(first)..end, let_go, turn + 1, behind.is_none());
+                    add(offset(first)..end, let_go, turn + 1, place.end - end < READ_BEHIND);
                 }
             }
         }
@@ -324,6 +324,9 @@ impl Part {
 
 /// Shorter streams share a file.
 const LONG_STREAM: u64 = 1 << 20;
+
+/// How far the system may read behind the end of a range: twice what it reads ahead where it reads far.
+const READ_BEHIND: u64 = 16 << 20;
 
 /// Bytes of a range that stay in the system's cache until the next ranges were read.
 const LET_GO_LAG: u64 = 16 << 20;
