@@ -93,7 +93,7 @@ impl Column {
         let page = self.page(reading)?;
         let Values { left, encoded: Encoded::Plain(bytes, at) } = page else { return Ok(None) };
         let length = rows * width;
-        if *left < rows || (bytes.as_ptr() as usize + *at) % width != 0 {
+        if *left < rows || !(bytes.as_ptr() as usize + *at).is_multiple_of(width) {
             return Ok(None);
         }
         let values = Buffer::from(bytes.slice(*at..*at + length));
