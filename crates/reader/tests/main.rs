@@ -7,5 +7,6 @@ mod dictionaries;
 mod duckdb;
 mod expressions;
 mod formats;
+mod in_place;
 mod pruning;
 mod util;

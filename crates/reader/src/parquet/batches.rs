@@ -15,10 +15,13 @@ use parquet::basic::Compression;
 use parquet::file::metadata::page_index::PageIndexProvider;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
+use super::chunk::Chunk;
 use super::column_wise::{ColumnWise, malformed, reads_column_wise};
+use super::in_place::{Candidate, Chosen, InPlace, Place as PlaceOfPages};
 use super::located::{LocatedPages, decode_bytes, locate_pages, page_extent};
-use super::pages::{Chunk, PageFile, Reading, Seen, Walk};
+use super::pages::{PageFile, Reading, Walk};
 use super::pieces::{Piece, RANGE_ROWS};
+use super::seen::Seen;
 use crate::contain::contain;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::source::{InputFile, names::Names};
@@ -54,6 +57,10 @@ pub(super) struct Plan {
     pub(super) mask: ProjectionMask,
     pub(super) leaves: Vec<usize>,
     pub(super) order: Vec<usize>,
+    /// The fields that are decoded, in the order of the file.
+    pub(super) roots: Vec<usize>,
+    /// What of them may be used where it lies in the pages.
+    pub(super) in_place: Vec<Candidate>,
     pub(super) batch_rows: usize,
     pub(super) opener: Opener,
     pub(super) buffers: Arc<Buffers>,
@@ -91,11 +98,15 @@ struct Input {
     streams: Option<Streams>,
 }
 
+/// A piece in place, and what is read for it; the streams, if it has no such columns.
+type Found = std::result::Result<(InPlace, Arc<Reading>), Option<Streams>>;
+
 /// Batches as the decoder gives them.
 type Batches = Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>> + Send>;
 
 enum State {
     Closed,
+    InPlace(InPlace),
     Open(Batches),
     Done,
 }
@@ -189,7 +200,7 @@ impl Part {
         let places = groups.flat_map(|(group, turn)| leaves().map(move |leaf| (group, leaf, turn)));
         let mut streams: Vec<StreamPlace> = Vec::new();
         let mut own_files = 0;
-        let mut add = |place: Range<u64>, let_go: Range<u64>, turn| {
+        let mut add = |place: Range<u64>, let_go: Range<u64>, turn, is_near_end: bool| {
             let is_long = place.end.saturating_sub(place.start) >= LONG_STREAM && own_files < MOST_FILES;
             let own = if is_long {
                 self.plan.opener.own_file(|| self.shared.file.open_unchanged().ok())
@@ -197,14 +208,19 @@ impl Part {
                 None
             };
             own_files += usize::from(own.is_some());
+            // What the system would read behind the end of the chunk is of another column, whose beginning was read long before.
+            let asks = is_near_end && own.is_some();
             let file = own.unwrap_or_else(|| Arc::clone(file));
-            streams.push(StreamPlace { place, file, let_go, turn });
+            if asks {
+                reads_here_and_there(&file);
+            }
+            streams.push(StreamPlace { place, file, asks, let_go, turn });
         };
         for (group, leaf, turn) in places {
             let (start, length) = self.shared.reader.metadata().row_group(group).column(leaf).byte_range();
             let place = start..start + length;
             match &self.piece.rows {
-                None => add(place.clone(), place, turn),
+                None => add(place.clone(), place, turn, false),
                 Some(rows) => {
                     let pages = self.shared.located.offset_index(group, leaf)?.page_locations();
                     let row = |page: usize| pages[page].first_row_index.unsigned_abs();
@@ -213,11 +229,12 @@ impl Part {
                     let offset = |page: usize| pages[page].offset.unsigned_abs();
                     let end = behind.map_or(place.end, offset);
                     // The dictionary stands before the first page.
-                    add(place.start..offset(0), 0..0, turn);
+                    add(place.start..offset(0), 0..0, turn, false);
                     // Other ranges are read at the same time, and what the system reads behind the end of one is of the next.
                     let lag = if behind.is_some() { LET_GO_LAG } else { 0 };
                     let from = offset(first).saturating_sub(LET_GO_LAG).max(place.start);
-                    add(offset(first)..end, from..end.saturating_sub(lag).max(from), turn + 1);
+                    let let_go = from..end.saturating_sub(lag).max(from);
+                    add(offset(first)..end, let_go, turn + 1, place.end - end < READ_BEHIND);
                 }
             }
         }
@@ -225,19 +242,21 @@ impl Part {
         (streams.len() <= MOST_STREAMS).then(|| self.plan.opener.streams(streams, page_extent, active))
     }
 
-    fn reader(
+    /// What a decoder of `mask` takes for the file. Each has a reading of its own: what it has let go of does not count for the
+    /// others.
+    fn pages(
         &self,
         file: &Arc<File>,
-        mask: ProjectionMask,
+        mask: &ProjectionMask,
         streams: Option<Streams>,
-        readings: &Mutex<Vec<Arc<Reading>>>,
-    ) -> Result<ParquetRecordBatchReader> {
-        let shared = &self.shared;
-        let (seen, chunks) = (Arc::clone(&shared.seen), self.chunks(&mask));
-        // Each decoder has a reading of its own: what it has let go of does not count for the others.
-        let input = (Arc::clone(file), shared.file.bytes);
-        let (pages, reading) =
-            PageFile::new(input, self.walk(), seen, chunks, (streams, Arc::clone(&self.plan.buffers)));
+        seen: &Arc<Seen>,
+    ) -> (PageFile, Arc<Reading>) {
+        let input = (Arc::clone(file), self.shared.file.bytes);
+        let buffers = Arc::clone(&self.plan.buffers);
+        PageFile::new(input, self.walk(), Arc::clone(seen), self.chunks(mask), (streams, buffers))
+    }
+
+    fn decoder(&self, pages: PageFile, mask: ProjectionMask) -> Result<ParquetRecordBatchReader> {
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.plan.reader.clone())
             .with_projection(mask)
             .with_row_groups(self.piece.row_groups.clone().collect())
@@ -249,8 +268,40 @@ impl Part {
                 .with_row_selection(selection)
                 .with_row_selection_policy(RowSelectionPolicy::Selectors);
         }
-        readings.lock().unwrap_or_else(PoisonError::into_inner).push(reading);
         builder.build().map_err(malformed)
+    }
+
+    /// The batches of a piece of which some columns can be used where they lie, and what is read for them.
+    fn in_place(&self, file: &Arc<File>, streams: Option<Streams>) -> Result<Found> {
+        let (shared, plan) = (&self.shared, &self.plan);
+        let metadata = shared.reader.metadata();
+        let groups: Vec<&RowGroupMetaData> =
+            self.piece.row_groups.clone().map(|index| metadata.row_group(index)).collect();
+        let suits = |candidate: &&Candidate| groups.iter().all(|group| candidate.suits(group));
+        let candidates: Vec<&Candidate> = plan.in_place.iter().filter(suits).collect();
+        if candidates.is_empty() {
+            return Ok(Err(streams));
+        }
+        let is_chosen = |leaf: usize| candidates.iter().any(|candidate| candidate.leaf == leaf);
+        let others: Vec<usize> = plan.leaves.iter().copied().filter(|&leaf| !is_chosen(leaf)).collect();
+        let seen = Arc::default();
+        let (pages, reading) = self.pages(file, &plan.mask, streams, &seen);
+        let others = if others.is_empty() {
+            None
+        } else {
+            let mask = ProjectionMask::leaves(shared.reader.parquet_schema(), others);
+            Some(self.decoder(pages, mask)?)
+        };
+        let place = PlaceOfPages { piece: &self.piece, groups: &groups, located: &shared.located };
+        let in_place = InPlace::new(
+            &Chosen { candidates, fields: plan.roots.clone() },
+            &place,
+            (plan.reader.schema(), others),
+            Arc::clone(&reading),
+            Arc::clone(&plan.buffers),
+            (seen, Arc::clone(&shared.seen)),
+        )?;
+        Ok(Ok((in_place, reading)))
     }
 
     /// The column chunks that a decoder of `mask` reads.
@@ -273,6 +324,9 @@ impl Part {
 
 /// Shorter streams share a file.
 const LONG_STREAM: u64 = 1 << 20;
+
+/// How far the system may read behind the end of a range: twice what it reads ahead where it reads far.
+const READ_BEHIND: u64 = 16 << 20;
 
 /// Bytes of a range that stay in the system's cache until the next ranges were read.
 const LET_GO_LAG: u64 = 16 << 20;
@@ -301,27 +355,70 @@ impl PieceBatches {
         (Self { part, left, state: State::Closed, readings: Mutex::default() }, Box::new(prepare))
     }
 
-    fn open(&self) -> Result<Batches> {
+    fn open(&self) -> Result<State> {
         let part = &self.part;
         let Input { file, is_column_wise, streams } = part.take()?;
         // Of a row group in ranges, the first range counts.
         if part.piece.rows.as_ref().is_none_or(|rows| rows.start == 0) {
             part.shared.seen.count_row_groups(part.piece.row_groups.len());
         }
-        let reader = |mask, streams| part.reader(&file, mask, streams, &self.readings);
-        if !is_column_wise {
-            return Ok(Box::new(reader(part.plan.mask.clone(), streams)?));
+        if is_column_wise {
+            return Ok(State::Open(self.column_wise(&file)?));
         }
+        Ok(match contain(|| part.in_place(&file, streams)) {
+            Ok(Ok((in_place, reading))) => {
+                self.readings().push(reading);
+                State::InPlace(in_place)
+            }
+            Ok(Err(streams)) => State::Open(self.decoded(&file, streams)?),
+            Err(_) => State::Open(self.decoded(&file, None)?),
+        })
+    }
+
+    /// All columns as the decoder gives them.
+    fn decoded(&self, file: &Arc<File>, streams: Option<Streams>) -> Result<Batches> {
+        let mask = self.part.plan.mask.clone();
+        Ok(Box::new(self.reader(file, mask, streams)?))
+    }
+
+    fn column_wise(&self, file: &Arc<File>) -> Result<Batches> {
+        let part = &self.part;
         let descr = part.shared.reader.parquet_schema();
         let mut roots: Vec<usize> =
             part.plan.leaves.iter().map(|&leaf| descr.get_column_root_idx(leaf)).collect();
         roots.dedup();
         let masks = roots.into_iter().map(|root| ProjectionMask::roots(descr, [root]));
         let readers = masks.map(|mask| {
-            let streams = part.streams(&file, &mask, true);
-            reader(mask, streams)
+            let streams = part.streams(file, &mask, true);
+            self.reader(file, mask, streams)
         });
         Ok(Box::new(ColumnWise::read(readers)?))
+    }
+
+    /// A decoder of `mask`.
+    fn reader(
+        &self,
+        file: &Arc<File>,
+        mask: ProjectionMask,
+        streams: Option<Streams>,
+    ) -> Result<ParquetRecordBatchReader> {
+        let (pages, reading) = self.part.pages(file, &mask, streams, &self.part.shared.seen);
+        self.readings().push(reading);
+        self.part.decoder(pages, mask)
+    }
+
+    /// The decoder in the place of columns that could not be used where they lie. It reads the piece again, and the batches that
+    /// were handed out are passed over.
+    fn decoded_again(&self) -> Result<Batches> {
+        self.readings().clear();
+        let file = Arc::new(self.part.shared.file.open_unchanged()?);
+        let streams = self.part.streams(&file, &self.part.plan.mask, true);
+        let handed_out = (self.part.piece.count - self.left).div_ceil(self.part.plan.batch_rows as u64);
+        let mut batches = self.decoded(&file, streams)?;
+        for _ in 0..handed_out {
+            batches.next().transpose().map_err(malformed)?;
+        }
+        Ok(batches)
     }
 
     fn readings(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
@@ -331,24 +428,44 @@ impl PieceBatches {
     /// One step: opens the reader if need be, decodes a batch, counts its rows.
     fn step(&mut self) -> Result<Option<RecordBatch>> {
         if matches!(self.state, State::Closed) {
-            self.state = State::Open(self.open()?);
+            self.state = self.open()?;
+        }
+        if let State::InPlace(columns) = &mut self.state {
+            let rows = self.left.min(self.part.plan.batch_rows as u64) as usize;
+            if rows == 0 {
+                columns.finish()?;
+                return Ok(None);
+            }
+            match contain(|| columns.next(rows, &self.part.plan.in_place)) {
+                Ok(batch) => return self.counted(batch).map(Some),
+                Err(_) => {
+                    columns.give_up();
+                    self.state = State::Closed;
+                    self.state = State::Open(self.decoded_again()?);
+                }
+            }
         }
         let State::Open(reader) = &mut self.state else { return Ok(None) };
-        let count = self.part.piece.count;
         let Some(batch) = reader.next() else {
             if self.left != 0 {
-                let message = format!("{} of {count} rows are missing", self.left);
+                let message = format!("{} of {} rows are missing", self.left, self.part.piece.count);
                 return Err(Error::new(ErrorKind::Malformed, message));
             }
             self.readings().iter().try_for_each(|reading| reading.finish())?;
             return Ok(None);
         };
         let batch = batch.map_err(malformed)?;
+        self.counted(batch).map(Some)
+    }
+
+    /// The columns of a batch as they were asked for.
+    fn counted(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
+        let count = self.part.piece.count;
         self.left = self.left.checked_sub(batch.num_rows() as u64).ok_or_else(|| {
             Error::new(ErrorKind::Malformed, format!("more rows than the {count} declared"))
         })?;
         let batch = batch.project(&self.part.plan.order);
-        batch.map(Some).map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
+        batch.map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decompression of pages: exactly as many bytes as their headers declare, or an error.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use parquet::basic::Compression;
 
@@ -52,6 +53,46 @@ impl Decompressor {
         if written == size { Ok(()) } else { Err(other_size(written, size)) }
     }
 }
+
+/// Where in `input` the bytes stand that it decompresses to, if Snappy found nothing to save in them: then they stand there as they
+/// are, in pieces. `None` for anything else.
+pub(super) fn literals(input: &[u8], size: usize) -> Option<Vec<Range<usize>>> {
+    let (mut at, mut found, mut ranges) = (0, 0, Vec::new());
+    let mut declared = 0;
+    for shift in (0..32).step_by(7) {
+        let byte = *input.get(at)?;
+        at += 1;
+        declared |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    while at < input.len() {
+        let tag = usize::from(input[at]);
+        at += 1;
+        let bytes = (tag >> 2).saturating_sub(59);
+        let length = match bytes {
+            _ if tag & 3 != 0 => return None,
+            0 => tag >> 2,
+            bytes => {
+                let length = input.get(at..at + bytes)?;
+                length.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte))
+            }
+        };
+        let end = (at + bytes).checked_add(length)?.checked_add(1)?;
+        // Short ones are not worth it.
+        if end > input.len() || (length < SHORTEST_LITERAL && end < input.len()) {
+            return None;
+        }
+        ranges.push(at + bytes..end);
+        found += length + 1;
+        at = end;
+    }
+    (found == size && declared == size as u64).then_some(ranges)
+}
+
+/// A literal of fewer bytes ends the search.
+const SHORTEST_LITERAL: usize = 2048;
 
 fn other_size(found: usize, declared: usize) -> String {
     format!("it decompresses to {found} bytes, its header declares {declared}")
@@ -158,6 +199,27 @@ mod tests {
         for (codec, bytes) in compressed() {
             assert_eq!(decompress(codec, &bytes, TEXT.len()).as_deref(), Ok(TEXT), "{codec}");
         }
+    }
+
+    #[test]
+    fn what_snappy_left_as_it_was_is_found_in_place() {
+        let mut state = 1u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u8
+        };
+        for size in [1, 30, 60, 61, 300, 65_536, 65_537, 200_000] {
+            let bytes: Vec<u8> = (0..size).map(|_| noise()).collect();
+            let compressed = snap::raw::Encoder::new().compress_vec(&bytes).unwrap();
+            let ranges = literals(&compressed, size).unwrap();
+            let found: Vec<u8> = ranges.into_iter().flat_map(|range| compressed[range].to_vec()).collect();
+            assert!(found == bytes, "{size}");
+            assert_eq!(literals(&compressed, size + 1), None);
+            assert_eq!(literals(&compressed[..compressed.len() - 1], size), None, "{size}, cut");
+        }
+        assert_eq!(literals(&snap::raw::Encoder::new().compress_vec(TEXT).unwrap(), TEXT.len()), None);
+        assert_eq!(literals(&[], 0), None);
+        assert_eq!(literals(&[1, 0xfc, 0xff, 0xff, 0xff, 0xff], 1), None, "longer than any page");
     }
 
     #[test]

@@ -11,14 +11,14 @@ use super::delta::{check_lengths, check_numbers, check_prefixes};
 use super::page_header::{DataPage, Version};
 use super::runs::{Bytes, Fault, Numbers, count_packed_backwards, count_runs};
 
-const PLAIN: i32 = 0;
-const PLAIN_DICTIONARY: i32 = 2;
-const RLE: i32 = 3;
+pub(super) const PLAIN: i32 = 0;
+pub(super) const PLAIN_DICTIONARY: i32 = 2;
+pub(super) const RLE: i32 = 3;
 const BIT_PACKED: i32 = 4;
 const DELTA_BINARY_PACKED: i32 = 5;
 const DELTA_LENGTH_BYTE_ARRAY: i32 = 6;
 const DELTA_BYTE_ARRAY: i32 = 7;
-const RLE_DICTIONARY: i32 = 8;
+pub(super) const RLE_DICTIONARY: i32 = 8;
 const BYTE_STREAM_SPLIT: i32 = 9;
 
 /// What a page must fit: the column's type and its highest levels.
@@ -28,6 +28,15 @@ pub(super) struct Shape {
     width: usize,
     max_definition: i16,
     max_repetition: i16,
+}
+
+/// Where the values of a page stand in its content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Values {
+    /// Values that are there, nulls not counted.
+    pub(super) present: usize,
+    /// Bytes before the first.
+    pub(super) at: usize,
 }
 
 impl Shape {
@@ -59,14 +68,40 @@ impl Shape {
         self.check_plain(values.unsigned_abs() as usize, bytes)
     }
 
-    /// Checks a data page: `bytes` are its content, decompressed.
-    pub(super) fn check_page(&self, page: &DataPage, bytes: &[u8]) -> Result<(), Fault> {
+    /// Checks a data page: `bytes` are its content, decompressed. Returns where its values are.
+    pub(super) fn check_page(&self, page: &DataPage, bytes: &[u8]) -> Result<Values, Fault> {
         let mut input = Bytes { bytes };
+        let present = self.check_levels(page, &mut input)?;
+        let values = Values { present, at: bytes.len() - input.bytes.len() };
+        let outcome = self.check_values(page.encoding, present, input.bytes);
+        // fastparquet puts eight zeros behind the values of its pages.
+        let outcome = match (page.version, page.encoding, input.bytes.strip_suffix(&[0; 8])) {
+            (Version::V1 { .. }, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY, Some(values)) => {
+                outcome.or_else(|fault| self.check_values(page.encoding, present, values).map_err(|_| fault))
+            }
+            _ => outcome,
+        };
+        outcome.map(|()| values)
+    }
+
+    /// Where the values of a plain page of `size` bytes are that has no nulls, given no more than `front` of it. `None` where it has
+    /// nulls or other values, and where `front` is not enough or something is wrong.
+    pub(super) fn plain_values(&self, page: &DataPage, front: &[u8], size: usize) -> Option<Values> {
+        let mut input = Bytes { bytes: front };
+        let present = self.check_levels(page, &mut input).ok()?;
+        let at = front.len() - input.bytes.len();
+        let fits = present.checked_mul(self.width)?.checked_add(at)? == size;
+        let is_plain = page.encoding == PLAIN && self.width > 0;
+        (is_plain && fits && present == page.values.unsigned_abs() as usize).then_some(Values { present, at })
+    }
+
+    /// Passes over the levels of a page; the number of its values.
+    fn check_levels(&self, page: &DataPage, input: &mut Bytes<'_>) -> Result<usize, Fault> {
         let count = page.values.unsigned_abs() as usize;
-        let present = match page.version {
+        match page.version {
             Version::V1 { definition_encoding, repetition_encoding } => {
-                self.levels_v1(self.max_repetition, repetition_encoding, count, &mut input)?;
-                self.levels_v1(self.max_definition, definition_encoding, count, &mut input)?
+                self.levels_v1(self.max_repetition, repetition_encoding, count, input)?;
+                self.levels_v1(self.max_definition, definition_encoding, count, input)
             }
             Version::V2 { nulls, rows, definition_bytes, repetition_bytes, .. } => {
                 let repetition = input.take(repetition_bytes.unsigned_abs() as usize)?;
@@ -82,16 +117,8 @@ impl Shape {
                 if self.max_repetition == 0 && nulls.unsigned_abs() as usize != count - present {
                     return Err("its header declares other nulls than it has");
                 }
-                present
+                Ok(present)
             }
-        };
-        let outcome = self.check_values(page.encoding, present, input.bytes);
-        // fastparquet puts eight zeros behind the values of its pages.
-        match (page.version, page.encoding, input.bytes.strip_suffix(&[0; 8])) {
-            (Version::V1 { .. }, PLAIN | PLAIN_DICTIONARY | RLE_DICTIONARY, Some(values)) => {
-                outcome.or_else(|fault| self.check_values(page.encoding, present, values).map_err(|_| fault))
-            }
-            _ => outcome,
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod at_hand;
 mod batches;
+mod chunk;
 mod codec;
 mod column_wise;
 mod content;
@@ -14,12 +15,14 @@ mod declared;
 mod delta;
 mod footer;
 mod hints;
+mod in_place;
 mod located;
 mod page_header;
 mod pages;
 mod pieces;
 mod prune;
 mod runs;
+mod seen;
 mod thrift;
 mod types;
 
@@ -38,6 +41,7 @@ pub use self::column_wise::reads_column_wise;
 use self::declared::check_declared;
 use self::footer::{check_metadata, check_names, read_footer, without_codecs};
 use self::hints::is_ordered;
+use self::in_place::candidates;
 use self::located::{LocatedPages, decode_bytes};
 use self::pieces::{LEAST_RANGE_ROWS, Piece, first_rows, pieces, ranges};
 pub use self::pieces::{MIN_PARTITION_ROWS, RANGE_ROWS};
@@ -168,10 +172,12 @@ impl Source for ParquetFile {
         let reader = self.reader_for(request, &parquet_roots)?;
         let ahead = request.ahead(|| self.bytes_to_read(request));
         let plan = Arc::new(Plan {
+            in_place: candidates(&reader, &roots, &parquet_roots),
             reader,
             mask,
             leaves,
             order,
+            roots,
             batch_rows: request.batch_rows.max(1),
             opener: ahead.opener(),
             buffers: Arc::clone(ahead.buffers()),

@@ -6,24 +6,21 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
-use parquet::schema::types::ColumnDescPtr;
 
 use super::at_hand::Runs;
+use super::chunk::{Announced, Chunk, Stored, check_page, damaged, outside, uncompressed_pieces};
 use super::codec::Decompressor;
-use super::content::Shape;
+use super::content::Values;
 use super::located::{NOT_A_HEADER, check_limit, header_at};
-use super::page_header::{DataPage, PageHeader, PageKind, Version};
-use crate::error::{Error, ErrorKind, Place, Result};
+use super::page_header::{PageHeader, PageKind};
+use super::seen::Seen;
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES, check_memory};
-use crate::source::{Checksums, ReadCounts};
 use crate::storage::ahead::Streams;
 use crate::storage::buffers::Buffers;
 use crate::storage::read_exact_at;
@@ -37,128 +34,6 @@ pub(super) enum Walk {
     Located,
 }
 
-/// Counts of what was read: how much a verification is worth, how much a scan could pass over.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pages: AtomicU64,
-    protected: AtomicU64,
-    bytes: AtomicU64,
-    row_groups: AtomicU64,
-    row_groups_skipped: AtomicU64,
-    rows_skipped: AtomicU64,
-}
-
-impl Seen {
-    fn count(&self, header: &PageHeader) {
-        self.pages.fetch_add(1, Ordering::Relaxed);
-        self.protected.fetch_add(u64::from(header.checksum.is_some()), Ordering::Relaxed);
-        self.bytes.fetch_add(header.stored_bytes(), Ordering::Relaxed);
-    }
-
-    pub(super) fn count_row_groups(&self, row_groups: usize) {
-        self.row_groups.fetch_add(row_groups as u64, Ordering::Relaxed);
-    }
-
-    /// A row group of `rows` rows is not read.
-    pub(super) fn count_skipped(&self, rows: u64) {
-        self.row_groups_skipped.fetch_add(1, Ordering::Relaxed);
-        self.rows_skipped.fetch_add(rows, Ordering::Relaxed);
-    }
-
-    pub(super) fn counts(&self) -> ReadCounts {
-        ReadCounts {
-            bytes: self.bytes.load(Ordering::Relaxed),
-            row_groups: self.row_groups.load(Ordering::Relaxed),
-            row_groups_skipped: self.row_groups_skipped.load(Ordering::Relaxed),
-            rows_skipped: self.rows_skipped.load(Ordering::Relaxed),
-            ..ReadCounts::default()
-        }
-    }
-
-    pub(super) fn checksums(&self) -> Checksums {
-        let (pages, protected) = (self.pages.load(Ordering::Relaxed), self.protected.load(Ordering::Relaxed));
-        Checksums { pages, protected }
-    }
-}
-
-/// A column chunk whose pages are read, and how far they were.
-pub(super) struct Chunk {
-    row_group: usize,
-    column: ColumnDescPtr,
-    shape: Shape,
-    codec: Compression,
-    start: u64,
-    end: u64,
-    /// Values that the footer declares, nulls included.
-    values: i64,
-    /// Values of the pages met so far.
-    met: i64,
-    /// Where the page behind these begins.
-    next: u64,
-    /// Bytes of its dictionary and of its last page, decompressed, which the decoder holds.
-    held: [u64; 2],
-    /// Pages whose headers the decoder has read and whose content it may ask for.
-    announced: Vec<Announced>,
-}
-
-/// A page whose header was read.
-#[derive(Clone, Copy)]
-struct Announced {
-    header: PageHeader,
-    /// Where the header begins in the file.
-    at: u64,
-    /// Where the decoder takes the content to begin.
-    content_at: u64,
-}
-
-impl Chunk {
-    /// The chunk of `codec` that the footer describes. `chunk` is what the decoder takes it for.
-    pub(super) fn new(row_group: usize, chunk: &ColumnChunkMetaData, codec: Compression) -> Self {
-        let (start, length) = chunk.byte_range();
-        Self {
-            row_group,
-            column: chunk.column_descr_ptr(),
-            shape: Shape::of(chunk.column_descr()),
-            codec,
-            start,
-            end: start + length,
-            values: chunk.num_values(),
-            met: 0,
-            next: start,
-            held: [0; 2],
-            announced: Vec::new(),
-        }
-    }
-
-    /// Says where an error is.
-    fn place(&self, error: Error) -> Error {
-        error.in_column(self.column.path().string()).at(Place::RowGroup(self.row_group))
-    }
-
-    /// Takes note of the page at `at`: pages follow one another, the dictionary first.
-    fn meet(&mut self, header: &PageHeader, at: u64) -> std::result::Result<(), String> {
-        let after = at + header.stored_bytes();
-        if after > self.end {
-            return Err(format!("the page at byte {at} runs beyond its column chunk"));
-        }
-        if at < self.next {
-            return Ok(());
-        }
-        match header.page {
-            PageKind::Dictionary { .. } if at != self.start => {
-                return Err(format!("the dictionary at byte {at} is not the first page of its column chunk"));
-            }
-            PageKind::Data(page) => self.met += i64::from(page.values),
-            PageKind::Dictionary { .. } | PageKind::Index => {}
-        }
-        self.next = after;
-        if self.met > self.values {
-            return Err(format!("the footer declares {} values, the pages have more", self.values));
-        }
-        Ok(())
-    }
-}
-
 /// A file that hands out pages of some column chunks by position.
 pub(super) struct PageFile(Arc<Reading>);
 
@@ -170,6 +45,23 @@ pub(super) struct Reading {
     seen: Arc<Seen>,
     buffers: Arc<Buffers>,
     progress: Mutex<Progress>,
+}
+
+/// A page that was decompressed and checked.
+pub(super) struct Page {
+    pub(super) header: PageHeader,
+    pub(super) content: Content,
+    /// Bytes of no meaning at the front.
+    pub(super) front: usize,
+    /// Where in the content its values are.
+    pub(super) values: Values,
+}
+
+/// The content of a page.
+pub(super) enum Content {
+    Whole(Bytes),
+    /// One behind the other; of plain pages alone.
+    Pieces(Vec<Bytes>),
 }
 
 /// One decoder at a time reads, so nobody waits for this.
@@ -273,7 +165,8 @@ impl Reading {
             None => self.read(start, length)?,
         };
         self.seen.count(&header);
-        progress.decode(at, &header, Stored { bytes: page, from: 0 }, &self.buffers, None)
+        let (bytes, _) = progress.decode(at, &header, Stored { bytes: page, from: 0 }, &self.buffers, &[])?;
+        Ok(bytes)
     }
 
     /// A header and the content behind it: what stands in `length` bytes from `at` on.
@@ -296,8 +189,43 @@ impl Reading {
         }
         self.seen.count(&header);
         bytes.truncate(header.stored_bytes() as usize);
-        let front = Some(header.for_decoder());
-        progress.decode(at, &header, Stored { bytes, from: header.header_bytes }, &self.buffers, front)
+        let stored = Stored { bytes, from: header.header_bytes };
+        let (bytes, _) = progress.decode(at, &header, stored, &self.buffers, &header.for_decoder())?;
+        Ok(bytes)
+    }
+
+    /// The page at `at`, for those who use its values without the decoder. The content of a compressed page stands behind `pad` bytes
+    /// of no meaning, fewer than 16.
+    ///
+    /// # Errors
+    /// What the decoder would have been told.
+    pub(super) fn page(&self, at: u64, pad: usize) -> Result<Page> {
+        let mut progress = self.progress();
+        let at_hand = progress.runs.from(at).and_then(|bytes| PageHeader::parse(&bytes).ok());
+        let malformed = |message: String| Error::new(ErrorKind::Malformed, message);
+        let chunk = progress.chunk(at).ok_or_else(|| outside(at))?;
+        let header = at_hand.map_or_else(|| header_at(&self.file, at, chunk.end), Ok);
+        let header = header.map_err(|e| malformed(e.to_string()))?;
+        check_limit(&header)?;
+        chunk.meet(&header, at).map_err(malformed)?;
+        let front = &[0; 16][..if chunk.is_compressed(&header) { pad } else { 0 }];
+        let (start, length) =
+            (at + header.header_bytes as u64, header.compressed_bytes.unsigned_abs() as usize);
+        let bytes = match progress.runs.take(start, length) {
+            Some(bytes) => bytes,
+            None => self.read(start, length)?,
+        };
+        self.seen.count(&header);
+        if let Some(chunk) = progress.chunk(at)
+            && let Some((pieces, values)) = uncompressed_pieces(chunk, &header, &bytes)
+        {
+            progress.hold(at, &header)?;
+            return Ok(Page { header, content: Content::Pieces(pieces), front: 0, values });
+        }
+        let stored = Stored { bytes, from: 0 };
+        let (bytes, values) = progress.decode(at, &header, stored, &self.buffers, front)?;
+        let values = Values { at: values.at + front.len(), ..values };
+        Ok(Page { header, content: Content::Whole(bytes), front: front.len(), values })
     }
 
     fn read(&self, at: u64, length: usize) -> Result<Bytes> {
@@ -371,98 +299,34 @@ impl Progress {
     }
 }
 
-/// A page as it stands in the file, from some byte on.
-struct Stored {
-    bytes: Bytes,
-    from: usize,
-}
-
 impl Progress {
-    /// The content of the page at `at`, decompressed and checked, behind `front`.
+    /// The content of the page at `at`, decompressed and checked, behind `front`; and where its values are in the content.
     fn decode(
         &mut self,
         at: u64,
         header: &PageHeader,
         stored: Stored,
         buffers: &Arc<Buffers>,
-        front: Option<Vec<u8>>,
-    ) -> Result<Bytes> {
-        let held = self.held;
+        front: &[u8],
+    ) -> Result<(Bytes, Values)> {
+        self.hold(at, header)?;
         let (chunk, decompressor) = self.chunk_and_decompressor(at)?;
+        check_page((chunk, decompressor), header, stored, buffers, front)
+            .map_err(|fault| chunk.place(damaged(at, &fault)))
+    }
+
+    /// Takes note that the page at `at` is held in the place of the one before.
+    fn hold(&mut self, at: u64, header: &PageHeader) -> Result<()> {
+        let held = self.held;
+        let (chunk, _) = self.chunk_and_decompressor(at)?;
         let kept = usize::from(!matches!(header.page, PageKind::Dictionary { .. }));
         let bytes = u64::from(header.uncompressed_bytes.unsigned_abs());
         let others = held.saturating_sub(chunk.held[kept]);
         check_memory(others, bytes).map_err(|e| chunk.place(e))?;
         chunk.held[kept] = bytes;
-        let content = check_page((chunk, decompressor), header, stored, buffers, &front.unwrap_or_default())
-            .map_err(|fault| chunk.place(damaged(at, &fault)));
         self.held = others + bytes;
-        content
+        Ok(())
     }
-}
-
-fn outside(at: u64) -> Error {
-    Error::new(ErrorKind::Malformed, format!("there is no page at byte {at}, where one should be"))
-}
-
-fn damaged(at: u64, fault: &str) -> Error {
-    Error::new(ErrorKind::Malformed, format!("the page at byte {at} is damaged: {fault}"))
-}
-
-/// The content of a page, decompressed and checked, behind `front`. `page` is what stands in the file.
-fn check_page(
-    (chunk, decompressor): (&Chunk, &mut Decompressor),
-    header: &PageHeader,
-    page: Stored,
-    buffers: &Arc<Buffers>,
-    front: &[u8],
-) -> std::result::Result<Bytes, String> {
-    let stored = &page.bytes[page.from..];
-    if header.checksum.is_some_and(|checksum| checksum != crc32fast::hash(stored)) {
-        return Err("its checksum is not the one in its header".into());
-    }
-    let (levels, compressed) = match header.page {
-        PageKind::Data(DataPage {
-            version: Version::V2 { definition_bytes, repetition_bytes, is_compressed, .. },
-            ..
-        }) => (
-            u64::from(definition_bytes.unsigned_abs()) + u64::from(repetition_bytes.unsigned_abs()),
-            is_compressed,
-        ),
-        _ => (0, true),
-    };
-    let size = header.uncompressed_bytes.unsigned_abs() as usize;
-    let levels = usize::try_from(levels).unwrap_or(usize::MAX);
-    if levels > size || levels > stored.len() {
-        return Err("its levels are longer than the page".into());
-    }
-    let is_plain = chunk.codec == Compression::UNCOMPRESSED || !compressed;
-    if is_plain && stored.len() != size {
-        return Err(format!("it has {} bytes, its header declares {size}", stored.len()));
-    }
-    let output = if is_plain && front.is_empty() {
-        page.bytes.slice(page.from..)
-    } else {
-        let mut output = buffers.take(front.len() + size);
-        let (before, content) = output.as_mut_slice().split_at_mut(front.len());
-        before.copy_from_slice(front);
-        let same = if is_plain { size } else { levels };
-        content[..same].copy_from_slice(&stored[..same]);
-        // Nothing may have been compressed to something.
-        if same < size {
-            decompressor.decompress(chunk.codec, &stored[same..], &mut content[same..])?;
-        }
-        output.into_bytes()
-    };
-    let content = &output[front.len()..];
-    match &header.page {
-        PageKind::Data(page) => chunk.shape.check_page(page, content)?,
-        PageKind::Dictionary { values, encoding } => {
-            chunk.shape.check_dictionary(*values, *encoding, content)?;
-        }
-        PageKind::Index => {}
-    }
-    Ok(output)
 }
 
 /// Reads one page header. Only its first read touches the file: the decoder also opens a reader where it

@@ -437,6 +437,7 @@ mod tests {
         let place = |place: &Range<u64>| StreamPlace {
             place: place.clone(),
             file: Arc::clone(file),
+            asks: false,
             let_go: place.clone(),
             turn: 0,
         };

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes that are kept for later at most.
+/// Bytes that are kept for later at most, unless more were in use before: then as many as those that are not in use any more.
 const KEPT_BYTES: usize = 8 << 20;
 
 /// Smaller ones are left to the allocator, which has them at hand: with these the list stays short.
@@ -20,13 +20,17 @@ pub(crate) struct Buffers {
 struct Free {
     buffers: Vec<Vec<u8>>,
     bytes: usize,
+    /// Bytes of buffers that are in use, and the most that were.
+    lent: usize,
+    most: usize,
 }
 
 impl Buffers {
     /// A buffer of `length` bytes: what stands in them is of no meaning.
     pub(crate) fn take(self: &Arc<Self>, length: usize) -> Buffer {
         let found = if length >= LEAST_BYTES { self.free().take(length) } else { None };
-        let mut buffer = Buffer { bytes: found.unwrap_or_default(), length: 0, home: Arc::clone(self) };
+        let lent = found.as_ref().map_or(0, Vec::len);
+        let mut buffer = Buffer { bytes: found.unwrap_or_default(), length: 0, lent, home: Arc::clone(self) };
         buffer.resize(length);
         buffer
     }
@@ -43,13 +47,21 @@ impl Free {
         let found = self.buffers.iter().rposition(fits)?;
         let buffer = self.buffers.remove(found);
         self.bytes -= buffer.len();
+        self.lend(buffer.len());
         Some(buffer)
     }
 
-    fn put(&mut self, buffer: Vec<u8>) {
+    fn lend(&mut self, bytes: usize) {
+        self.lent += bytes;
+        self.most = self.most.max(self.lent);
+    }
+
+    fn put(&mut self, buffer: Vec<u8>, lent: usize) {
+        self.lent -= lent;
         self.bytes += buffer.len();
         self.buffers.push(buffer);
-        while self.bytes > KEPT_BYTES && !self.buffers.is_empty() {
+        let kept = KEPT_BYTES.max(self.most - self.lent);
+        while self.bytes > kept && !self.buffers.is_empty() {
             self.bytes -= self.buffers.remove(0).len();
         }
     }
@@ -62,6 +74,8 @@ pub(crate) struct Buffer {
     bytes: Vec<u8>,
     /// Bytes in use.
     length: usize,
+    /// How many bytes it counts for at home.
+    lent: usize,
     home: Arc<Buffers>,
 }
 
@@ -75,6 +89,10 @@ impl Buffer {
             self.bytes.resize(length, 0);
         }
         self.length = length;
+        if self.bytes.len() >= LEAST_BYTES && self.bytes.len() > self.lent {
+            self.home.free().lend(self.bytes.len() - self.lent);
+            self.lent = self.bytes.len();
+        }
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
@@ -96,7 +114,7 @@ impl AsRef<[u8]> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if self.bytes.len() >= LEAST_BYTES {
-            self.home.free().put(std::mem::take(&mut self.bytes));
+            self.home.free().put(std::mem::take(&mut self.bytes), self.lent);
         }
     }
 }
@@ -123,7 +141,10 @@ mod tests {
         assert_eq!(buffers.free().bytes, 20_000, "small ones are not kept");
         let many: Vec<Buffer> = (0..20).map(|_| buffers.take(KEPT_BYTES / 8)).collect();
         drop(many);
-        assert!(buffers.free().bytes <= KEPT_BYTES);
+        let most = buffers.free().most;
+        assert!(most >= 20 * (KEPT_BYTES / 8) && most < 3 * KEPT_BYTES);
+        assert!(buffers.free().bytes <= most, "no more than was in use at once");
+        assert_eq!(buffers.free().lent, 0);
     }
 
     #[test]

@@ -11,12 +11,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::access::{Access, system_reads_ahead};
+use super::access::{Access, ask, system_reads_ahead};
 use super::buffers::Buffers;
 use crate::contain::contain;
 
 /// Least bytes of a read, but where a stream has fewer.
 const LEAST_BYTES: usize = 4 << 10;
+
+/// How far ahead the system is asked, where it is not left to read ahead.
+const ASKED_AHEAD: u64 = 4 << 20;
 
 /// After so many bytes the system is told to let them go.
 const LET_GO_BYTES: u64 = 32 << 20;
@@ -41,6 +44,8 @@ pub(crate) struct StreamPlace {
     pub(crate) place: Range<u64>,
     /// The file. The system reads ahead where a file is read in order: so a long stream has one of its own.
     pub(crate) file: Arc<File>,
+    /// Whether what is behind its end is of no use: then the system is not left to read ahead in the file, but asked.
+    pub(crate) asks: bool,
     /// What need not stay in the system's cache when the end is reached.
     pub(crate) let_go: Range<u64>,
     /// Streams of a lower turn are wanted first, those of the same side by side.
@@ -175,6 +180,7 @@ impl Task {
         let room = usize::try_from(self.place.place.end - self.at).unwrap_or(usize::MAX);
         let (mut filled, mut want) = (self.rest.len(), self.want);
         let (mut waited, mut time) = (false, Duration::ZERO);
+        self.ask();
         let mut buffer = buffers.take(want.max(filled));
         buffer.as_mut_slice()[..filled].copy_from_slice(&self.rest);
         let (whole, last, length) = loop {
@@ -212,6 +218,16 @@ impl Task {
 }
 
 impl Task {
+    /// Asks for as much as is read now, so far ahead that it is there when it is wanted.
+    fn ask(&self) {
+        if self.place.asks {
+            let Range { start, end } = self.place.place;
+            let behind = self.at + self.want as u64;
+            let from = if self.at == start { start } else { self.at + ASKED_AHEAD };
+            ask(&self.place.file, from.min(end)..(behind + ASKED_AHEAD).min(end));
+        }
+    }
+
     /// What was read up to `end` need not be kept. Of a long stream that is told now and then, and not of the bytes behind which the
     /// system reads at the moment: that would make it wait.
     fn let_go(&self, access: &Access, end: u64) {
@@ -262,7 +278,8 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, bytes).unwrap();
         let (file, buffers) = (Arc::new(file), Arc::new(Buffers::default()));
-        let mut stream = Stream::new(StreamPlace { let_go: place.clone(), place, file, turn: 0 });
+        let asks = size > 1_000;
+        let mut stream = Stream::new(StreamPlace { let_go: place.clone(), place, file, asks, turn: 0 });
         let mut runs = Vec::new();
         while !stream.ended && !stream.long {
             let task = stream.begin(measure, size, longest);
