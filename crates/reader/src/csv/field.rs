@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
+use super::lanes::repeat;
 use crate::error::{Error, ErrorKind, Place, Result};
 
 /// Whole records, and what is needed to take them apart. Positions are offsets into `bytes`.
@@ -90,13 +91,13 @@ impl<'a> Text<'a> {
     }
 
     /// The start of the next record: `at`, or behind the empty lines there, unless they are records themselves.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_record(&self, at: usize) -> usize {
         if self.single { at } else { self.skip_empty_lines(at) }
     }
 
     /// Behind the empty lines at `at`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn skip_empty_lines(&self, mut at: usize) -> usize {
         while let Some(edge) = self.end(at)
             && edge.last
@@ -146,7 +147,7 @@ impl<'a> Text<'a> {
     }
 
     /// The edge at `at`, if a field ends there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, at: usize) -> Option<Edge> {
         match self.bytes.get(at) {
             Some(&b) if b == self.delimiter => Some(Edge { next: at + 1, last: false }),
@@ -272,10 +273,6 @@ impl<'a> Text<'a> {
         let rest = self.bytes.get(from..).unwrap_or_default();
         memchr2(self.delimiter, b'\n', rest).map_or(self.bytes.len(), |i| from + i)
     }
-}
-
-const fn repeat(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
 }
 
 /// Marks the zero bytes of a word; the lowest mark is right, those above it may not be.

@@ -11,7 +11,8 @@
 //! | `input` | files, compression (told by magic bytes) |
 //! | `chunk` | where records end |
 //! | `field` | where fields end, quotes, line numbers |
-//! | `number`, `value` | text to values, as this module has them |
+//! | `lanes` | many bytes at once |
+//! | `number`, `rounding`, `value` | text to values, as this module has them |
 //! | `cells` | the same, as the options say |
 //! | `doubt` | cells that do not fit, and the way out |
 //! | `layout`, `sample` | delimiter and header; types |
@@ -56,9 +57,11 @@ mod column;
 mod doubt;
 mod field;
 pub(crate) mod input;
+mod lanes;
 mod layout;
 pub(crate) mod number;
 mod options;
+mod rounding;
 mod rows;
 mod sample;
 mod scan;
