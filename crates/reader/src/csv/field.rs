@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
-use super::lanes::repeat;
+use super::lanes::{LOOK, Lanes, repeat};
 use crate::error::{Error, ErrorKind, Place, Result};
 
 /// Whole records, and what is needed to take them apart. Positions are offsets into `bytes`.
@@ -191,6 +191,32 @@ impl<'a> Text<'a> {
             Some(&b) => Edge { next: stop + 1, last: b != self.delimiter },
             None => Edge { next: stop, last: true },
         })
+    }
+
+    /// Steps over `count` fields from `at` on, by their delimiters alone: `None` where a quote or a line end may stand before
+    /// the last one, or the text may end.
+    #[inline(always)]
+    pub(super) fn skip_plain(&self, lanes: impl Lanes, mut at: usize, count: usize) -> Option<Edge> {
+        let mut left = count as u32;
+        loop {
+            let bytes = self.bytes.get(at..)?.first_chunk()?;
+            let mut delimiters = lanes.any_of(bytes, [self.delimiter; 2]);
+            let others = lanes.any_of(bytes, [b'"', b'\n']);
+            let found = delimiters.count_ones();
+            if found >= left {
+                for _ in 1..left {
+                    delimiters &= delimiters - 1;
+                }
+                let last = delimiters.trailing_zeros();
+                return (others & !(u32::MAX << last) == 0)
+                    .then_some(Edge { next: at + last as usize + 1, last: false });
+            }
+            if others != 0 {
+                return None;
+            }
+            left -= found;
+            at += LOOK;
+        }
     }
 
     /// The number of fields of the record that starts at `at`.

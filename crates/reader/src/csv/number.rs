@@ -5,16 +5,13 @@
 //! read floating point numbers accurately, 1990); `rounding` has the division for longer ones. Everything else goes to
 //! `fast-float2`, which is correctly rounded for any input.
 
-use super::lanes::{LOOK, Lanes};
+use super::lanes::{LOOK, Lanes, repeat, value};
 use super::rounding::{MOST_DIGITS, POWERS, quotient};
 
 /// What [`leading_plain_decimal`] looks at; it may reach beyond the field.
 const WINDOW: usize = 48;
 
-/// Digits of one machine word.
-const WORD_DIGITS: usize = 8;
-
-const FLOAT_POWERS: [f64; WORD_DIGITS + 1] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+const FLOAT_POWERS: [f64; 9] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 
 /// The largest number before the point with which all digits, as many as given behind it, make one of 64 bits.
 const MOST_WHOLE: [u64; MOST_DIGITS + 1] = {
@@ -51,62 +48,51 @@ pub(super) fn leading_plain_decimal(lanes: impl Lanes, text: &[u8]) -> Option<(f
 /// one; the processor computes the value while it is on its way already.
 #[inline(always)]
 fn plain_decimal(lanes: impl Lanes, window: &[u8; WINDOW]) -> Option<(f64, usize)> {
-    // A minus sign is taken for one more digit, 0: signs are too random to branch on.
-    let negative = window[0] == b'-';
-    let sign = u64::from(negative);
-    let others = lanes.not_digits(window.first_chunk()?) & !u32::from(negative);
+    // Signs are too random to branch on.
+    let negative = usize::from(window[0] == b'-');
+    let sign = negative as u64;
+    let others = lanes.not_digits(window.first_chunk()?) & !(negative as u32);
     let point = others.trailing_zeros() as usize;
-    let first = digits_at(window, 0) & !(sign * 0xff);
-    let whole = match point {
-        0..=WORD_DIGITS => value(first, point),
-        9..=16 => value(first, 8) * POWERS[point - 8] + value(digits_at(window, 8), point - 8),
-        _ => return None,
-    };
+    let before = point - negative;
+    if before > 16 {
+        return None;
+    }
+    let whole = lanes.number(bytes_at(window, negative), before);
     if window[point] != b'.' {
-        let some = point > usize::from(negative);
-        return some.then(|| (signed(whole as i64 as f64, sign), point));
+        return (before > 0).then(|| (signed(whole as i64 as f64, sign), point));
     }
     // Without an end in sight there are too many digits.
     let end = (others & (others - 1)).trailing_zeros() as usize;
     let length = end - point - 1;
-    if length > MOST_DIGITS || whole > MOST_WHOLE[length] || end - usize::from(negative) == 1 {
+    if length > MOST_DIGITS || whole > MOST_WHOLE[length] || before + length == 0 {
         return None;
     }
-    let behind = value(digits_at(window, point + 1), length.min(8));
-    if length <= WORD_DIGITS {
-        let mantissa = whole * POWERS[length] + behind;
-        if mantissa <= 1 << 53 {
-            return Some((signed(mantissa as i64 as f64 / FLOAT_POWERS[length], sign), end));
-        }
-        return Some((signed(quotient(mantissa, length), sign), end));
-    }
-    // Digits 9 to 16, and those behind them: their number is too random to branch on, too.
-    let second = (length - 8).min(8);
-    let third = length - 8 - second;
-    let behind = behind * POWERS[second] + value(digits_at(window, point + 9), second);
-    let behind = behind * POWERS[third] + value(digits_at(window, point + 17), third);
-    Some((signed(quotient(whole * POWERS[length] + behind, length), sign), end))
+    // The number of digits is too random to branch on, too.
+    let more = length.saturating_sub(16);
+    let behind = lanes.number(bytes_at(window, point + 1), length - more);
+    let behind = behind * POWERS[more] + value(word_at(window, point + 17), more);
+    let mantissa = whole * POWERS[length] + behind;
+    let magnitude = if length <= 8 && mantissa <= 1 << 53 {
+        mantissa as i64 as f64 / FLOAT_POWERS[length]
+    } else {
+        quotient(mantissa, length)
+    };
+    Some((signed(magnitude, sign), end))
 }
 
-/// The eight bytes at `at`, the first one lowest, digits as the values 0 to 9. Beyond what was looked at they mean nothing.
+/// The bytes from `at` on. Beyond what was looked at they mean nothing.
 #[inline(always)]
-fn digits_at(window: &[u8; WINDOW], at: usize) -> u64 {
+fn bytes_at<const N: usize>(window: &[u8; WINDOW], at: usize) -> [u8; N] {
     let at = at % LOOK;
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&window[at..at + 8]);
-    u64::from_le_bytes(eight) ^ 0x3030_3030_3030_3030
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&window[at..at + N]);
+    bytes
 }
 
-/// The number that the first `length` digits spell, without a branch: the others are shifted out (zeros
-/// move in before the first digit), then neighbours are joined in pairs, fours and eights (Lemire, Number
-/// parsing at a gigabyte per second, 2021).
+/// Eight bytes, the first one lowest, digits as the values 0 to 9.
 #[inline(always)]
-fn value(bytes: u64, length: usize) -> u64 {
-    let digits = bytes.checked_shl(64 - 8 * length as u32).unwrap_or(0);
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-    let high = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
-    let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
-    high.wrapping_add(low) >> 32
+fn word_at(window: &[u8; WINDOW], at: usize) -> u64 {
+    u64::from_le_bytes(bytes_at(window, at)) ^ repeat(b'0')
 }
 
 /// The number with its sign bit set if `sign` is 1.

@@ -112,7 +112,7 @@ impl Plan {
         for (step, column) in self.steps.iter().zip(columns) {
             if !step.again {
                 if step.gap > 0 {
-                    edge = self.skip(text, start, edge, step.gap)?;
+                    edge = self.skip(lanes, text, start, edge, step.gap)?;
                 }
                 if edge.last {
                     return Err(text.ragged(start, self.fields));
@@ -122,13 +122,34 @@ impl Plan {
             edge = column.read(lanes, text, field, step, &self.cells)?;
         }
         if self.trailing > 0 {
-            edge = self.skip(text, start, edge, self.trailing)?;
+            edge = self.skip(lanes, text, start, edge, self.trailing)?;
         }
         if edge.last { Ok(edge.next) } else { Err(text.ragged(start, self.fields)) }
     }
 
     /// Steps over `count` fields behind `edge`.
-    fn skip(&self, text: Text<'_>, start: usize, mut edge: Edge, count: usize) -> Result<Edge> {
+    #[inline(always)]
+    fn skip(
+        &self,
+        lanes: impl Lanes,
+        text: Text<'_>,
+        start: usize,
+        edge: Edge,
+        count: usize,
+    ) -> Result<Edge> {
+        // A delimiter ends all of them but perhaps the last one.
+        if !edge.last
+            && count > 1
+            && let Some(edge) = text.skip_plain(lanes, edge.next, count - 1)
+        {
+            return text.skip(edge.next);
+        }
+        self.skip_any(text, start, edge, count)
+    }
+
+    /// The same, one field after the other.
+    #[inline(never)]
+    fn skip_any(&self, text: Text<'_>, start: usize, mut edge: Edge, count: usize) -> Result<Edge> {
         for _ in 0..count {
             if edge.last {
                 return Err(text.ragged(start, self.fields));
@@ -136,6 +157,11 @@ impl Plan {
             edge = text.skip(edge.next)?;
         }
         Ok(edge)
+    }
+
+    /// The records of a chunk.
+    pub(super) fn count_records(&self, chunk: &Chunk) -> u64 {
+        chunk.text(self.delimiter).of_fields(self.fields).count_records()
     }
 
     fn batch(&self, columns: &mut [Column], rows: usize) -> Result<RecordBatch> {

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes that are kept for later at most.
-const KEPT_BYTES: usize = 8 << 20;
+/// Bytes that are kept for later at most: two chunks of lines, with the byte that follows them.
+const KEPT_BYTES: usize = (8 << 20) + 64;
 
 /// Smaller ones are left to the allocator, which has them at hand: with these the list stays short.
 const LEAST_BYTES: usize = 16 << 10;
