@@ -108,6 +108,17 @@ mod tests {
     use crate::csv::lanes::Words;
     use crate::csv::tests::Random;
 
+    /// By lanes of every kind, which agree.
+    fn plain_decimal_of(text: &[u8]) -> Option<(f64, usize)> {
+        let found = leading_plain_decimal(Words, text);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            let bits = |found: Option<(f64, usize)>| found.map(|(value, length)| (value.to_bits(), length));
+            assert_eq!(bits(leading_plain_decimal(simd, text)), bits(found), "{text:?}");
+        }
+        found
+    }
+
     /// All ways to read a number, two of them with text behind it.
     #[track_caller]
     fn agrees_with_std(text: &str) {
@@ -115,7 +126,7 @@ mod tests {
         let found = parse(text.as_bytes()).unwrap();
         assert_eq!(found.to_bits(), expected.to_bits(), "{text}: {found:e} is not {expected:e}");
         let more = format!("{text},1.5,a field that is long enough to be more than a window");
-        let found = [leading_decimal(more.as_bytes()), leading_plain_decimal(Words, more.as_bytes())];
+        let found = [leading_decimal(more.as_bytes()), plain_decimal_of(more.as_bytes())];
         for (found, length) in found.into_iter().flatten().filter(|(_, length)| *length == text.len()) {
             assert_eq!(found.to_bits(), expected.to_bits(), "{text}: {found:e} of {length}");
         }
@@ -198,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_decimal_ends_at_any_other_byte() {
-        assert_eq!(leading_plain_decimal(Words, &[b'-'; WINDOW]), None);
+        assert_eq!(plain_decimal_of(&[b'-'; WINDOW]), None);
         for other in (0..=255).filter(|b| !b"0123456789.eE".contains(b)) {
             for text in ["12.25?34567", "-1225?3.4567", "-.5?", ".?", "-.?", "5.?"] {
                 let end = text.find('?').unwrap();
@@ -206,11 +217,7 @@ mod tests {
                 padded[end] = other;
                 padded.extend([b'7'; WINDOW]);
                 let expected = text[..end].parse().ok().map(|value: f64| (value, end));
-                assert_eq!(
-                    leading_plain_decimal(Words, &padded).filter(|(_, n)| *n >= end),
-                    expected,
-                    "{text} {other}"
-                );
+                assert_eq!(plain_decimal_of(&padded).filter(|(_, n)| *n >= end), expected, "{text} {other}");
                 assert_eq!(leading_decimal(&padded), expected, "{text} {other}");
             }
         }

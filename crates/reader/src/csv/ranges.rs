@@ -159,7 +159,9 @@ impl Ranges {
     /// Reads a range; `None` if there is a quote in it, or not all of it can be read.
     fn read(&self, place: &Range<u64>) -> Option<Found> {
         let length = usize::try_from(place.end - place.start).ok()?;
-        let mut bytes = self.buffers.take(length);
+        // All are of one size, so that any will do again; as long as those of reading in order, with the byte behind them.
+        let mut bytes = self.buffers.take(self.chunk_bytes + 1);
+        bytes.resize(length);
         let read = self.file.read(bytes.as_mut_slice(), place.start).ok()?;
         let text = bytes.as_ref();
         if read < length || memchr(b'"', text).is_some() {
