@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::design::Design;
 use crate::design::layout::Coding;
@@ -40,6 +42,8 @@ pub struct ColumnSummaries {
     bytes: usize,
     /// Keys from which on no row can come into the sample of all.
     below: u32,
+    /// The smallest of these of all parts of the rows: no part needs to collect what another has no room for.
+    shared: Arc<AtomicU32>,
     held_out: u32,
     keys: Keys,
 }
@@ -99,6 +103,7 @@ impl ColumnSummaries {
         let variables = design.variables();
         let share = expected.map_or(1.0, |rows| 1.5 * SAMPLE_ROWS as f64 / rows.max(1) as f64);
         let room = (share * 2f64.powi(32)).min(f64::from(u32::MAX)) as u32;
+        let below = held_out.saturating_add(room);
         Self {
             rows: 0,
             weight: 0.0,
@@ -110,10 +115,17 @@ impl ColumnSummaries {
             squares: Vec::new(),
             sample: BinaryHeap::new(),
             bytes: 0,
-            below: held_out.saturating_add(room),
+            below,
+            shared: Arc::new(AtomicU32::new(below)),
             held_out,
             keys: Keys::default(),
         }
+    }
+
+    /// Summaries of other rows of the same data, which will be merged with these: all together collect few rows more than the
+    /// sample needs. Only of summaries without rows.
+    pub fn beside(&self) -> Self {
+        self.clone()
     }
 
     /// Rows that take part, those held out among them.
@@ -225,14 +237,21 @@ impl ColumnSummaries {
         self.sample.push(row);
         while self.sample.len() > SAMPLE_ROWS || self.bytes > SAMPLE_BYTES {
             self.below = self.sample.peek().map_or(0, |largest| largest.key);
-            while self.sample.peek().is_some_and(|largest| largest.key >= self.below) {
-                self.bytes -= self.sample.pop().map_or(0, |gone| gone.bytes());
-            }
+            self.remove_above();
+            self.shared.fetch_min(self.below, Relaxed);
+        }
+    }
+
+    /// Removes the rows whose keys are too large for the sample.
+    fn remove_above(&mut self) {
+        while self.sample.peek().is_some_and(|largest| largest.key >= self.below) {
+            self.bytes -= self.sample.pop().map_or(0, |gone| gone.bytes());
         }
     }
 
     fn sample_rows(&mut self, block: &DesignBlock<'_>) {
         let Some(keys) = self.keys.peek(block.rows) else { return };
+        self.below = self.below.min(self.shared.load(Relaxed));
         let wanted = |key: u32| key >= self.held_out && key < self.below;
         let rows: Vec<(usize, u32)> =
             block.used().map(|row| (row, keys[row])).filter(|(_, key)| wanted(*key)).collect();
@@ -342,7 +361,7 @@ impl Accumulator for ColumnSummaries {
         Ok(())
     }
 
-    fn merge(&mut self, other: Self) -> Result<(), BlockError> {
+    fn merge(&mut self, mut other: Self) -> Result<(), BlockError> {
         if other.variables() != self.variables() || other.seen.len() != self.seen.len() {
             return Err(BlockError::Shape);
         }
@@ -363,9 +382,12 @@ impl Accumulator for ColumnSummaries {
         self.squares.resize(self.largest.len(), 0.0);
         self.squares.iter_mut().zip(&other.squares).for_each(|(own, theirs)| *own += theirs);
         self.below = self.below.min(other.below);
-        let own = std::mem::take(&mut self.sample);
-        self.bytes = 0;
-        own.into_iter().chain(other.sample).for_each(|row| self.offer(row));
+        if self.sample.len() < other.sample.len() {
+            std::mem::swap(&mut self.sample, &mut other.sample);
+            std::mem::swap(&mut self.bytes, &mut other.bytes);
+        }
+        self.remove_above();
+        other.sample.into_iter().for_each(|row| self.offer(row));
         Ok(())
     }
 

@@ -194,6 +194,37 @@ fn the_gradient_is_that_of_the_formula() {
     assert!(back.iter().zip(sgd.parameters()).all(|(a, b)| (a - b).abs() < 1e-12));
 }
 
+/// Parts that know what others have no room for leave out only rows that would not have stayed.
+#[test]
+fn summaries_beside_each_other_have_the_sample_of_all_rows() {
+    let rows = 150_000;
+    let columns = data(rows, 1, 31);
+    let design = design(1, &batch(&columns));
+    let whole = summaries(&design, &columns, &[], 0);
+    let rule = RowIds::keys(3);
+    let mut total = ColumnSummaries::new(&design, 0, None);
+    let mut collected = 0;
+    let first = total.beside();
+    for (from, to) in [(0, 90_000), (90_000, 90_001), (90_001, 120_000), (120_000, rows)] {
+        let mut part = first.beside();
+        let keys: Vec<u32> = (from..to).map(|row| rule.of_row(row as u64)).collect();
+        part.assign(&keys);
+        part.update(&block(&slices(&columns, from, to))).unwrap();
+        collected += part.sampled();
+        total.merge(part).unwrap();
+    }
+    let values = |summaries: &ColumnSummaries| {
+        let mut out = Vec::new();
+        summaries.with_sample(&Coding::default(), &[], |block| {
+            out.extend(block.columns[0].values.iter().map(|x| x.to_bits()));
+        });
+        out
+    };
+    assert!(values(&total).len() > 65_000);
+    assert_eq!(values(&total), values(&whole));
+    assert!(collected < 115_000, "{collected}: less than 65,536 and all of the others");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -2,9 +2,7 @@
 //!
 //! This runs under the lock of a scan, so it does no more than it must: read, find the last line end
 //! that is not in quotes, count lines. Without a quote in the chunk that is two searches at the speed
-//! of memory.
-
-use std::sync::{Arc, Mutex, PoisonError};
+//! of memory. (Large CSV files without quotes are read outside of the lock: `ranges.rs`.)
 
 use memchr::{memchr, memchr_iter, memrchr};
 
@@ -12,26 +10,36 @@ use super::field::Text;
 use super::input::Reader;
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::limits::MAX_RECORD_BYTES;
+use crate::storage::buffers::Buffer;
 
 /// A run of whole records.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     first_line: u64,
     /// Line ends in it; there is at most one record more.
     pub(super) lines: usize,
-    spare: Arc<Buffers>,
 }
 
 impl Chunk {
+    /// Bytes with so many line ends, for now from line 1 on.
+    pub(super) fn new(bytes: Buffer, lines: usize) -> Self {
+        Self { bytes, first_line: 1, lines }
+    }
+
+    /// The first line has this number.
+    pub(super) fn starts_at(&mut self, line: u64) {
+        self.first_line = line;
+    }
+
     /// The text, with what is needed to take it apart.
     pub(super) fn text(&self, delimiter: u8) -> Text<'_> {
-        Text { bytes: &self.bytes, first_line: self.first_line, delimiter, single: false }
+        Text { bytes: self.bytes(), first_line: self.first_line, delimiter, single: false }
     }
 
     /// The text as it is.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 
     /// The number of its first line in the file.
@@ -40,34 +48,7 @@ impl Chunk {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
-impl Drop for Chunk {
-    fn drop(&mut self) {
-        self.spare.put(std::mem::take(&mut self.bytes));
-    }
-}
-
-/// Buffers to use again: fresh ones cost a page fault every 4 KiB.
-#[derive(Debug, Default)]
-struct Buffers {
-    free: Mutex<Vec<Vec<u8>>>,
-    /// Larger ones, which a long record made, are not kept.
-    largest: usize,
-}
-
-impl Buffers {
-    fn take(&self) -> Vec<u8> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    fn put(&self, mut buffer: Vec<u8>) {
-        if buffer.capacity() <= self.largest {
-            buffer.clear();
-            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-        }
+        self.bytes().len()
     }
 }
 
@@ -84,14 +65,12 @@ pub(crate) struct Chunker {
     rest: Vec<u8>,
     /// Whether the reader has no more.
     exhausted: bool,
-    spare: Arc<Buffers>,
 }
 
 impl Chunker {
     /// Starts at a record edge, at line `line`; `rest` is text that was read already.
     pub(super) fn new(reader: Reader, rest: Vec<u8>, delimiter: u8, chunk_bytes: usize, line: u64) -> Self {
-        let spare = Arc::new(Buffers { largest: 2 * chunk_bytes + 64, ..Buffers::default() });
-        Self { reader, delimiter, quotes: true, chunk_bytes, line, rest, exhausted: false, spare }
+        Self { reader, delimiter, quotes: true, chunk_bytes, line, rest, exhausted: false }
     }
 
     /// Starts at the first line of a text in which quotes mean nothing.
@@ -102,48 +81,54 @@ impl Chunker {
     /// The next chunk, or `None` at the end of the text: up to the last record edge within `chunk_bytes`,
     /// or to the first one if it lies behind them. The end of the text is an edge.
     pub(crate) fn next(&mut self) -> Result<Option<Chunk>> {
-        let mut bytes = self.spare.take();
-        bytes.append(&mut self.rest);
-        let mut edges = Edges::new(self.delimiter, self.quotes);
         let mut window = self.chunk_bytes;
+        let mut bytes = self.reader.buffer(self.rest.len().max(window + 1));
+        let mut filled = self.rest.len();
+        bytes.as_mut_slice()[..filled].copy_from_slice(&self.rest);
+        self.rest.clear();
+        let mut edges = Edges::new(self.delimiter, self.quotes);
         loop {
-            let at_end = self.fill(&mut bytes, window)?;
-            if bytes.is_empty() {
+            filled = self.fill(&mut bytes, filled, window)?;
+            let text = &bytes.as_ref()[..filled];
+            let at_end = filled <= window;
+            if text.is_empty() {
                 return Ok(None);
             }
-            let seen = bytes.get(..window).unwrap_or(&bytes);
             let extended = window > self.chunk_bytes;
-            edges.scan(seen, at_end, extended);
+            edges.scan(text.get(..window).unwrap_or(text), at_end, extended);
             // The last record need not have a line end, unless it follows the first edge searched for.
             let end_is_edge = at_end && edges.quote.is_none() && !(extended && edges.edge > 0);
-            let end = if end_is_edge { bytes.len() } else { edges.edge };
+            let end = if end_is_edge { filled } else { edges.edge };
             if end > 0 {
-                return Ok(Some(self.cut(bytes, end)));
+                self.rest.extend_from_slice(&text[end..]);
+                bytes.resize(end);
+                return Ok(Some(self.chunk(bytes)));
             }
             if at_end || window >= MAX_RECORD_BYTES {
-                return Err(self.no_edge(&bytes, &edges, at_end));
+                return Err(self.no_edge(text, &edges, at_end));
             }
             window = (window + self.chunk_bytes).min(MAX_RECORD_BYTES);
         }
     }
 
-    /// Reads until `bytes` is longer than `window`; whether the text ends before that.
-    fn fill(&mut self, bytes: &mut Vec<u8>, window: usize) -> Result<bool> {
-        let missing = (window + 1).saturating_sub(bytes.len());
-        if missing > 0 && !self.exhausted {
-            self.exhausted = self.reader.read(bytes, missing)? < missing;
+    /// Reads until there is more than `window`, or the text ends; how much there is.
+    fn fill(&mut self, bytes: &mut Buffer, filled: usize, window: usize) -> Result<usize> {
+        if self.exhausted || filled > window {
+            return Ok(filled);
         }
-        Ok(bytes.len() <= window)
+        bytes.resize(window + 1);
+        let missing = &mut bytes.as_mut_slice()[filled..];
+        let read = self.reader.read(missing)?;
+        self.exhausted = read < missing.len();
+        Ok(filled + read)
     }
 
-    /// Splits off what lies behind `end`.
-    fn cut(&mut self, mut bytes: Vec<u8>, end: usize) -> Chunk {
-        self.rest.extend_from_slice(&bytes[end..]);
-        bytes.truncate(end);
-        let lines = memchr_iter(b'\n', &bytes).count();
+    /// The next chunk has these bytes.
+    fn chunk(&mut self, bytes: Buffer) -> Chunk {
+        let lines = memchr_iter(b'\n', bytes.as_ref()).count();
         let first_line = self.line;
         self.line += lines as u64;
-        Chunk { bytes, first_line, lines, spare: Arc::clone(&self.spare) }
+        Chunk { bytes, first_line, lines }
     }
 
     /// The error for a record that does not end.

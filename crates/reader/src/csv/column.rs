@@ -12,6 +12,7 @@ use memchr::memchr;
 use super::cells::Cells;
 use super::doubt::{misfit, shown};
 use super::field::{Edge, Field, Text, trim};
+use super::lanes::Lanes;
 use super::options::ColumnType;
 use super::{number, value};
 use crate::error::{Error, ErrorKind, Place, Result};
@@ -80,11 +81,18 @@ impl Column {
     }
 
     /// Appends the field at `at`.
-    #[inline]
-    pub(super) fn read(&mut self, text: Text<'_>, at: usize, step: &Step, cells: &Cells) -> Result<Edge> {
+    #[inline(always)]
+    pub(super) fn read(
+        &mut self,
+        lanes: impl Lanes,
+        text: Text<'_>,
+        at: usize,
+        step: &Step,
+        cells: &Cells,
+    ) -> Result<Edge> {
         if let Self::Number(values) = self
             && cells.plain_decimals
-            && let Some((value, edge)) = decimal(text, at)
+            && let Some((value, edge)) = decimal(lanes, text, at)
         {
             values.append_value(value);
             return Ok(edge);
@@ -93,6 +101,7 @@ impl Column {
     }
 
     /// Appends the field at `at`, whatever it looks like.
+    #[inline(never)]
     fn read_any(&mut self, text: Text<'_>, at: usize, step: &Step, cells: &Cells) -> Result<Edge> {
         let (field, edge) = text.field(at)?;
         let appended = match self {
@@ -128,12 +137,22 @@ impl Column {
 }
 
 /// Reads a number on the way to the end of its field, if it is all there is to the field.
-#[inline]
-fn decimal(text: Text<'_>, at: usize) -> Option<(f64, Edge)> {
+#[inline(always)]
+fn decimal(lanes: impl Lanes, text: Text<'_>, at: usize) -> Option<(f64, Edge)> {
     let rest = text.bytes.get(at..)?;
-    let whole_field = |(value, length)| Some((value, text.end(at + length)?));
-    let short = number::leading_short_decimal(rest).and_then(whole_field);
-    short.or_else(|| number::leading_decimal(rest).and_then(whole_field))
+    if let Some((value, length)) = number::leading_plain_decimal(lanes, rest)
+        && let Some(edge) = text.end(at + length)
+    {
+        return Some((value, edge));
+    }
+    any_decimal(text, at)
+}
+
+/// The same for decimals that are long, or have an exponent.
+#[inline(never)]
+fn any_decimal(text: Text<'_>, at: usize) -> Option<(f64, Edge)> {
+    let (value, length) = number::leading_decimal(text.bytes.get(at..)?)?;
+    Some((value, text.end(at + length)?))
 }
 
 /// Appends text, blanks and all; `None` if it is not UTF-8 or has a NUL byte.

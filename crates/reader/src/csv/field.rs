@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter, memchr2, memmem};
 
+use super::lanes::{LOOK, Lanes, repeat};
 use crate::error::{Error, ErrorKind, Place, Result};
 
 /// Whole records, and what is needed to take them apart. Positions are offsets into `bytes`.
@@ -90,13 +91,13 @@ impl<'a> Text<'a> {
     }
 
     /// The start of the next record: `at`, or behind the empty lines there, unless they are records themselves.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_record(&self, at: usize) -> usize {
         if self.single { at } else { self.skip_empty_lines(at) }
     }
 
     /// Behind the empty lines at `at`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn skip_empty_lines(&self, mut at: usize) -> usize {
         while let Some(edge) = self.end(at)
             && edge.last
@@ -146,7 +147,7 @@ impl<'a> Text<'a> {
     }
 
     /// The edge at `at`, if a field ends there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, at: usize) -> Option<Edge> {
         match self.bytes.get(at) {
             Some(&b) if b == self.delimiter => Some(Edge { next: at + 1, last: false }),
@@ -190,6 +191,32 @@ impl<'a> Text<'a> {
             Some(&b) => Edge { next: stop + 1, last: b != self.delimiter },
             None => Edge { next: stop, last: true },
         })
+    }
+
+    /// Steps over `count` fields from `at` on, by their delimiters alone: `None` where a quote or a line end may stand before
+    /// the last one, or the text may end.
+    #[inline(always)]
+    pub(super) fn skip_plain(&self, lanes: impl Lanes, mut at: usize, count: usize) -> Option<Edge> {
+        let mut left = count as u32;
+        loop {
+            let bytes = self.bytes.get(at..)?.first_chunk()?;
+            let mut delimiters = lanes.any_of(bytes, [self.delimiter; 2]);
+            let others = lanes.any_of(bytes, [b'"', b'\n']);
+            let found = delimiters.count_ones();
+            if found >= left {
+                for _ in 1..left {
+                    delimiters &= delimiters - 1;
+                }
+                let last = delimiters.trailing_zeros();
+                return (others & !(u32::MAX << last) == 0)
+                    .then_some(Edge { next: at + last as usize + 1, last: false });
+            }
+            if others != 0 {
+                return None;
+            }
+            left -= found;
+            at += LOOK;
+        }
     }
 
     /// The number of fields of the record that starts at `at`.
@@ -272,10 +299,6 @@ impl<'a> Text<'a> {
         let rest = self.bytes.get(from..).unwrap_or_default();
         memchr2(self.delimiter, b'\n', rest).map_or(self.bytes.len(), |i| from + i)
     }
-}
-
-const fn repeat(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
 }
 
 /// Marks the zero bytes of a word; the lowest mark is right, those above it may not be.

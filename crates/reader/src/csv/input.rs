@@ -13,7 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::source::InputFile;
 use crate::storage;
 use crate::storage::ahead::ReadAhead;
+use crate::storage::buffers::{Buffer, Buffers};
 use crate::storage::in_order::InOrder;
+use crate::storage::shared_file::SharedFile;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
@@ -66,21 +68,30 @@ impl Input {
         self.file.verify_unchanged()
     }
 
+    /// The file for several threads at once, and memory for what they read; `None` if it is compressed.
+    pub(super) fn shared(&self, ahead: &ReadAhead) -> Result<Option<(SharedFile, Arc<Buffers>)>> {
+        if self.encoding != Encoding::Plain {
+            return Ok(None);
+        }
+        Ok(Some((ahead.shared(self.file.open_unchanged()?), Arc::clone(ahead.buffers()))))
+    }
+
     /// A reader of the text behind its first `skip` bytes, which adds to `count` what it reads of the file.
     pub(crate) fn reader(&self, skip: u64, count: &Arc<AtomicU64>, ahead: &ReadAhead) -> Result<Reader> {
         let path = self.path();
         let file = self.file.open_unchanged()?;
+        let buffers = Arc::clone(ahead.buffers());
         let start = if self.encoding == Encoding::Plain { skip } else { 0 };
         let file = Counted { file: ahead.in_order(file, start), count: Arc::clone(count) };
         if self.encoding == Encoding::Plain {
-            return Ok(Reader { bytes: Box::new(file), encoding: self.encoding });
+            return Ok(Reader { bytes: Box::new(file), encoding: self.encoding, buffers });
         }
         let compressed = BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, file);
         let bytes: Box<dyn Read + Send> = match self.encoding {
             Encoding::Gzip => Box::new(MultiGzDecoder::new(compressed)),
             _ => Box::new(zstd_decoder(compressed).map_err(|e| Error::io(path, e))?),
         };
-        let mut reader = Reader { bytes, encoding: self.encoding };
+        let mut reader = Reader { bytes, encoding: self.encoding, buffers };
         reader.skip(skip)?;
         Ok(reader)
     }
@@ -120,15 +131,27 @@ impl Read for Counted {
 pub(crate) struct Reader {
     bytes: Box<dyn Read + Send>,
     encoding: Encoding,
+    buffers: Arc<Buffers>,
 }
 
 impl Reader {
-    /// Appends up to `count` bytes to `text`; fewer only at the end of the file.
-    pub(super) fn read(&mut self, text: &mut Vec<u8>, count: usize) -> Result<usize> {
-        // `read_to_end` asks for a little more than it expects, to see the end.
-        text.reserve(count + 32);
-        let encoding = self.encoding;
-        (&mut self.bytes).take(count as u64).read_to_end(text).map_err(|e| read_error(e, encoding))
+    /// Memory for `length` bytes of text.
+    pub(super) fn buffer(&self, length: usize) -> Buffer {
+        self.buffers.take(length)
+    }
+
+    /// Fills `text`; the number of bytes is smaller only at the end of the file.
+    pub(super) fn read(&mut self, text: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < text.len() {
+            match self.bytes.read(&mut text[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(read_error(e, self.encoding)),
+            }
+        }
+        Ok(filled)
     }
 
     fn skip(&mut self, count: u64) -> Result<()> {
@@ -139,7 +162,7 @@ impl Reader {
 
     #[cfg(test)]
     pub(super) fn of_text(bytes: impl Read + Send + 'static) -> Self {
-        Self { bytes: Box::new(bytes), encoding: Encoding::Plain }
+        Self { bytes: Box::new(bytes), encoding: Encoding::Plain, buffers: Arc::default() }
     }
 }
 

@@ -34,8 +34,9 @@ pub(super) struct Layout {
 pub(super) fn read(input: &Input, options: &CsvOptions, cells: &Cells) -> Result<Layout> {
     // The sample is not part of a scan, so what it reads does not count.
     let mut reader = input.reader(0, &Arc::default(), &ReadAhead::new(0))?;
-    let mut prefix = Vec::new();
-    reader.read(&mut prefix, SAMPLE_BYTES)?;
+    let mut prefix = vec![0; SAMPLE_BYTES];
+    let length = reader.read(&mut prefix)?;
+    prefix.truncate(length);
     let mark = byte_order_mark(&prefix)?;
     prefix.drain(..mark);
     let (declared, length) = declared_delimiter(&prefix);

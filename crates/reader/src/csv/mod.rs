@@ -2,16 +2,19 @@
 //!
 //! # How a file is read
 //! [`CsvFile::open`] reads the header and a sample that settles the type of each column. A scan hands
-//! out *chunks*: under a lock the next bytes are read (and decompressed) and cut behind the last record
-//! that ends within [`CsvOptions::chunk_bytes`]; everything costly happens outside of the lock, on the
-//! thread that asks for the rows. Where a chunk ends depends on the text alone.
+//! out *chunks*: the next bytes up to the last record that ends within [`CsvOptions::chunk_bytes`]. Compressed
+//! files, and what follows the first quote of a file, are read in order, under a lock; other files are read
+//! side by side. Parsing happens outside of the lock, on the thread that asks for the rows. Where a chunk
+//! ends depends on the text alone.
 //!
 //! | module | what it knows |
 //! |---|---|
 //! | `input` | files, compression (told by magic bytes) |
 //! | `chunk` | where records end |
+//! | `ranges` | chunks of large files without quotes, read side by side |
 //! | `field` | where fields end, quotes, line numbers |
-//! | `number`, `value` | text to values, as this module has them |
+//! | `lanes` | many bytes at once |
+//! | `number`, `rounding`, `value` | text to values, as this module has them |
 //! | `cells` | the same, as the options say |
 //! | `doubt` | cells that do not fit, and the way out |
 //! | `layout`, `sample` | delimiter and header; types |
@@ -56,9 +59,12 @@ mod column;
 mod doubt;
 mod field;
 pub(crate) mod input;
+mod lanes;
 mod layout;
 pub(crate) mod number;
 mod options;
+mod ranges;
+mod rounding;
 mod rows;
 mod sample;
 mod scan;
@@ -179,7 +185,7 @@ impl Source for CsvFile {
             self.input.verify_unchanged()?;
             let numbered = request.row_numbers;
             let ahead = request.ahead(|| self.bytes_to_read(request));
-            let reads = (&self.bytes_read, ahead.as_ref());
+            let reads = (&self.bytes_read, ahead);
             CsvScan::start(&self.input, &self.layout, plan, self.chunk_bytes, reads, numbered).map(Some)
         };
         match open() {

@@ -1,20 +1,28 @@
 //! Decimal text to the nearest float64.
 //!
-//! Nearly all numbers of real files are short plain decimals: an integer m ≤ 2⁵³ whose last d ≤ 22
-//! digits stand behind the point. Then m and 10^d are exact, and the one division m / 10^d rounds
-//! correctly (Clinger, How to read floating point numbers accurately, 1990). Everything else goes to
+//! Nearly all numbers of real files are decimals without an exponent: a whole number m whose last d digits stand behind the
+//! point. If m ≤ 2⁵³ and d ≤ 22, then m and 10^d are exact, and the one division m / 10^d rounds correctly (Clinger, How to
+//! read floating point numbers accurately, 1990); `rounding` has the division for longer ones. Everything else goes to
 //! `fast-float2`, which is correctly rounded for any input.
 
-/// What [`short_decimal`] looks at; it may reach beyond the field.
-const WINDOW: usize = 24;
+use super::lanes::{LOOK, Lanes, repeat, value};
+use super::rounding::{MOST_DIGITS, POWERS, quotient};
 
-/// Most digits before the point, and behind it, of a short decimal: those of one machine word.
-const WORD_DIGITS: usize = 8;
+/// What [`leading_plain_decimal`] looks at; it may reach beyond the field.
+const WINDOW: usize = 48;
 
-const POWERS: [u64; WORD_DIGITS + 1] =
-    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+const FLOAT_POWERS: [f64; 9] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 
-const FLOAT_POWERS: [f64; WORD_DIGITS + 1] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+/// The largest number before the point with which all digits, as many as given behind it, make one of 64 bits.
+const MOST_WHOLE: [u64; MOST_DIGITS + 1] = {
+    let mut most = [0; MOST_DIGITS + 1];
+    let mut digits = 0;
+    while digits <= MOST_DIGITS {
+        most[digits] = u64::MAX / POWERS[digits] - 1;
+        digits += 1;
+    }
+    most
+};
 
 /// The number that `text` spells, all of it.
 pub(crate) fn parse(text: &[u8]) -> Option<f64> {
@@ -28,73 +36,67 @@ pub(super) fn leading_decimal(text: &[u8]) -> Option<(f64, usize)> {
     if first.is_ascii_digit() || *first == b'.' { fast_float2::parse_partial(text).ok() } else { None }
 }
 
-/// The same for a decimal of at most [`WORD_DIGITS`] before and behind the point, and no exponent: if one
-/// follows, the length is that of what stands before it. `None` if it is any longer, or near the end of the
-/// text.
-#[inline]
-pub(super) fn leading_short_decimal(text: &[u8]) -> Option<(f64, usize)> {
-    text.first_chunk().and_then(short_decimal)
+/// The same for a decimal of at most 16 digits before the point and [`MOST_DIGITS`] behind it that make up a number of 64
+/// bits, and no exponent: if one follows, the length is that of what stands before it. `None` if it is any longer, or near the
+/// end of the text.
+#[inline(always)]
+pub(super) fn leading_plain_decimal(lanes: impl Lanes, text: &[u8]) -> Option<(f64, usize)> {
+    plain_decimal(lanes, text.first_chunk()?)
 }
 
-/// One look at all 16 bytes finds the point and the end. Only that stands between this field and the next
+/// One look at all 32 bytes finds the point and the end. Only that stands between this field and the next
 /// one; the processor computes the value while it is on its way already.
-#[inline]
-fn short_decimal(window: &[u8; WINDOW]) -> Option<(f64, usize)> {
-    let (first, second) = (digits_at(window, 0), digits_at(window, 8));
-    // A minus sign is taken for one more digit, 0: signs are too random to branch on.
-    let negative = window[0] == b'-';
-    let sign = u64::from(negative);
-    let others = (not_digits(first) | not_digits(second) << 8) & !sign;
+#[inline(always)]
+fn plain_decimal(lanes: impl Lanes, window: &[u8; WINDOW]) -> Option<(f64, usize)> {
+    // Signs are too random to branch on.
+    let negative = usize::from(window[0] == b'-');
+    let sign = negative as u64;
+    let others = lanes.not_digits(window.first_chunk()?) & !(negative as u32);
     let point = others.trailing_zeros() as usize;
-    if point > WORD_DIGITS {
+    let before = point - negative;
+    if before > 16 {
         return None;
     }
-    let whole = value(first & !(sign * 0xff), point);
+    let whole = lanes.number(bytes_at(window, negative), before);
     if window[point] != b'.' {
-        let some = point > usize::from(negative);
-        return some.then(|| (signed(whole as i64 as f64, sign), point));
+        return (before > 0).then(|| (signed(whole as i64 as f64, sign), point));
     }
+    // Without an end in sight there are too many digits.
     let end = (others & (others - 1)).trailing_zeros() as usize;
     let length = end - point - 1;
-    if length > WORD_DIGITS || end - usize::from(negative) == 1 {
+    if length > MOST_DIGITS || whole > MOST_WHOLE[length] || before + length == 0 {
         return None;
     }
-    let mantissa = whole * POWERS[length] + value(digits_at(window, point + 1), length);
-    let exact = mantissa <= 1 << 53;
-    exact.then(|| (signed(mantissa as i64 as f64 / FLOAT_POWERS[length], sign), end))
+    // The number of digits is too random to branch on, too.
+    let more = length.saturating_sub(16);
+    let behind = lanes.number(bytes_at(window, point + 1), length - more);
+    let behind = behind * POWERS[more] + value(word_at(window, point + 17), more);
+    let mantissa = whole * POWERS[length] + behind;
+    let magnitude = if length <= 8 && mantissa <= 1 << 53 {
+        mantissa as i64 as f64 / FLOAT_POWERS[length]
+    } else {
+        quotient(mantissa, length)
+    };
+    Some((signed(magnitude, sign), end))
 }
 
-/// The eight bytes at `at`, the first one lowest, digits as the values 0 to 9.
-#[inline]
-fn digits_at(window: &[u8; WINDOW], at: usize) -> u64 {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&window[at..at + 8]);
-    u64::from_le_bytes(eight) ^ 0x3030_3030_3030_3030
+/// The bytes from `at` on. Beyond what was looked at they mean nothing.
+#[inline(always)]
+fn bytes_at<const N: usize>(window: &[u8; WINDOW], at: usize) -> [u8; N] {
+    let at = at % LOOK;
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&window[at..at + N]);
+    bytes
 }
 
-/// One bit for each byte above 9. A byte above 0x89 carries into the next, so the bits behind the first
-/// one that is neither sign nor point may be wrong; they are not looked at.
-#[inline]
-fn not_digits(bytes: u64) -> u64 {
-    let marks = (bytes.wrapping_add(0x7676_7676_7676_7676) | bytes) & 0x8080_8080_8080_8080;
-    // Gathers the marks in the top byte: the mark of byte i moves to bit 56 + i.
-    (marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
-/// The number that the first `length` digits spell, without a branch: the others are shifted out (zeros
-/// move in before the first digit), then neighbours are joined in pairs, fours and eights (Lemire, Number
-/// parsing at a gigabyte per second, 2021).
-#[inline]
-fn value(bytes: u64, length: usize) -> u64 {
-    let digits = bytes.checked_shl(64 - 8 * length as u32).unwrap_or(0);
-    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
-    let high = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
-    let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
-    high.wrapping_add(low) >> 32
+/// Eight bytes, the first one lowest, digits as the values 0 to 9.
+#[inline(always)]
+fn word_at(window: &[u8; WINDOW], at: usize) -> u64 {
+    u64::from_le_bytes(bytes_at(window, at)) ^ repeat(b'0')
 }
 
 /// The number with its sign bit set if `sign` is 1.
-#[inline]
+#[inline(always)]
 fn signed(magnitude: f64, sign: u64) -> f64 {
     f64::from_bits(magnitude.to_bits() | sign << 63)
 }
@@ -103,7 +105,19 @@ fn signed(magnitude: f64, sign: u64) -> f64 {
 #[allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 mod tests {
     use super::*;
+    use crate::csv::lanes::Words;
     use crate::csv::tests::Random;
+
+    /// By lanes of every kind, which agree.
+    fn plain_decimal_of(text: &[u8]) -> Option<(f64, usize)> {
+        let found = leading_plain_decimal(Words, text);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            let bits = |found: Option<(f64, usize)>| found.map(|(value, length)| (value.to_bits(), length));
+            assert_eq!(bits(leading_plain_decimal(simd, text)), bits(found), "{text:?}");
+        }
+        found
+    }
 
     /// All ways to read a number, two of them with text behind it.
     #[track_caller]
@@ -111,8 +125,8 @@ mod tests {
         let expected: f64 = text.parse().unwrap();
         let found = parse(text.as_bytes()).unwrap();
         assert_eq!(found.to_bits(), expected.to_bits(), "{text}: {found:e} is not {expected:e}");
-        let more = format!("{text},1.5,a field that is long enough");
-        let found = [leading_decimal(more.as_bytes()), leading_short_decimal(more.as_bytes())];
+        let more = format!("{text},1.5,a field that is long enough to be more than a window");
+        let found = [leading_decimal(more.as_bytes()), plain_decimal_of(more.as_bytes())];
         for (found, length) in found.into_iter().flatten().filter(|(_, length)| *length == text.len()) {
             assert_eq!(found.to_bits(), expected.to_bits(), "{text}: {found:e} of {length}");
         }
@@ -195,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_decimal_ends_at_any_other_byte() {
-        assert_eq!(leading_short_decimal(&[b'-'; WINDOW]), None);
+        assert_eq!(plain_decimal_of(&[b'-'; WINDOW]), None);
         for other in (0..=255).filter(|b| !b"0123456789.eE".contains(b)) {
             for text in ["12.25?34567", "-1225?3.4567", "-.5?", ".?", "-.?", "5.?"] {
                 let end = text.find('?').unwrap();
@@ -203,11 +217,7 @@ mod tests {
                 padded[end] = other;
                 padded.extend([b'7'; WINDOW]);
                 let expected = text[..end].parse().ok().map(|value: f64| (value, end));
-                assert_eq!(
-                    leading_short_decimal(&padded).filter(|(_, n)| *n >= end),
-                    expected,
-                    "{text} {other}"
-                );
+                assert_eq!(plain_decimal_of(&padded).filter(|(_, n)| *n >= end), expected, "{text} {other}");
                 assert_eq!(leading_decimal(&padded), expected, "{text} {other}");
             }
         }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
+use pulp::NullaryFnOnce;
 
 use super::cells::Cells;
 use super::chunk::Chunk;
 use super::column::{Column, Step};
 use super::field::{Edge, Text};
+use super::lanes::{Lanes, Words};
 use super::layout::Layout;
 use super::options::ColumnType;
 use crate::error::{Error, ErrorKind, Result};
@@ -87,31 +89,67 @@ impl Plan {
         }
     }
 
+    /// Reads the records from `at` on into `columns`, as many as a batch has; how many there are, and where the next one is.
+    fn read_records(&self, text: Text<'_>, at: usize, columns: &mut [Column]) -> Result<(usize, usize)> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(lanes) = pulp::x86::V3::try_new() {
+            return lanes.vectorize(Records { plan: self, lanes, text, at, columns });
+        }
+        Records { plan: self, lanes: Words, text, at, columns }.call()
+    }
+
     /// Reads the record at `start` into `columns`; where it ends.
-    #[inline]
-    fn read_record(&self, text: Text<'_>, start: usize, columns: &mut [Column]) -> Result<usize> {
+    #[inline(always)]
+    fn read_record(
+        &self,
+        lanes: impl Lanes,
+        text: Text<'_>,
+        start: usize,
+        columns: &mut [Column],
+    ) -> Result<usize> {
         let mut edge = Edge { next: start, last: false };
         let mut field = start;
         for (step, column) in self.steps.iter().zip(columns) {
             if !step.again {
                 if step.gap > 0 {
-                    edge = self.skip(text, start, edge, step.gap)?;
+                    edge = self.skip(lanes, text, start, edge, step.gap)?;
                 }
                 if edge.last {
                     return Err(text.ragged(start, self.fields));
                 }
                 field = edge.next;
             }
-            edge = column.read(text, field, step, &self.cells)?;
+            edge = column.read(lanes, text, field, step, &self.cells)?;
         }
         if self.trailing > 0 {
-            edge = self.skip(text, start, edge, self.trailing)?;
+            edge = self.skip(lanes, text, start, edge, self.trailing)?;
         }
         if edge.last { Ok(edge.next) } else { Err(text.ragged(start, self.fields)) }
     }
 
     /// Steps over `count` fields behind `edge`.
-    fn skip(&self, text: Text<'_>, start: usize, mut edge: Edge, count: usize) -> Result<Edge> {
+    #[inline(always)]
+    fn skip(
+        &self,
+        lanes: impl Lanes,
+        text: Text<'_>,
+        start: usize,
+        edge: Edge,
+        count: usize,
+    ) -> Result<Edge> {
+        // A delimiter ends all of them but perhaps the last one.
+        if !edge.last
+            && count > 1
+            && let Some(edge) = text.skip_plain(lanes, edge.next, count - 1)
+        {
+            return text.skip(edge.next);
+        }
+        self.skip_any(text, start, edge, count)
+    }
+
+    /// The same, one field after the other.
+    #[inline(never)]
+    fn skip_any(&self, text: Text<'_>, start: usize, mut edge: Edge, count: usize) -> Result<Edge> {
         for _ in 0..count {
             if edge.last {
                 return Err(text.ragged(start, self.fields));
@@ -121,12 +159,42 @@ impl Plan {
         Ok(edge)
     }
 
+    /// The records of a chunk.
+    pub(super) fn count_records(&self, chunk: &Chunk) -> u64 {
+        chunk.text(self.delimiter).of_fields(self.fields).count_records()
+    }
+
     fn batch(&self, columns: &mut [Column], rows: usize) -> Result<RecordBatch> {
         let arrays: Vec<_> = columns.iter_mut().map(Column::finish).collect();
         let arrays = self.order.iter().map(|&i| Arc::clone(&arrays[i])).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .map_err(|e| Error::new(ErrorKind::Decoder, "the record batch is inconsistent").caused_by(e))
+    }
+}
+
+/// The records of a batch, still to be read. (A closure would not do: it is not compiled for the processor's vectors.)
+struct Records<'a, L> {
+    plan: &'a Plan,
+    lanes: L,
+    text: Text<'a>,
+    at: usize,
+    columns: &'a mut [Column],
+}
+
+impl<L: Lanes> NullaryFnOnce for Records<'_, L> {
+    type Output = Result<(usize, usize)>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let mut rows = 0;
+        let mut at = self.text.next_record(self.at);
+        while rows < self.plan.batch_rows && at < self.text.bytes.len() {
+            let end = self.plan.read_record(self.lanes, self.text, at, self.columns)?;
+            at = self.text.next_record(end);
+            rows += 1;
+        }
+        Ok((rows, at))
     }
 }
 
@@ -157,12 +225,7 @@ impl Rows {
                 Some(column_type) => Column::new(column_type, capacity),
             })
             .collect();
-        let mut rows = 0;
-        let mut at = text.next_record(self.at);
-        while rows < plan.batch_rows && at < self.chunk.len() {
-            at = text.next_record(plan.read_record(text, at, &mut columns)?);
-            rows += 1;
-        }
+        let (rows, at) = plan.read_records(text, self.at, &mut columns)?;
         self.at = at;
         if rows == 0 { Ok(None) } else { plan.batch(&mut columns, rows).map(Some) }
     }

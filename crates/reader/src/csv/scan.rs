@@ -1,4 +1,4 @@
-//! A pass over a file: chunks are cut under a lock, in order, and parsed wherever they are wanted.
+//! A pass over a file: chunks are cut in order, and parsed wherever they are wanted.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,39 +6,67 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::chunk::{Chunk, Chunker};
 use super::input::Input;
 use super::layout::Layout;
+use super::ranges::{Position, Ranges};
 use super::rows::{Plan, Rows};
 use crate::error::{Error, Result};
 use crate::source::{Partition, RowNumbers, Scan};
 use crate::storage::ahead::ReadAhead;
 
 /// One pass.
-pub(super) struct CsvScan {
-    queue: Mutex<Queue>,
+pub(super) struct CsvScan<'a> {
+    /// A large plain file is read side by side, as far as that goes.
+    ranges: Option<Ranges>,
+    queue: Mutex<Queue<'a>>,
     plan: Arc<Plan>,
 }
 
-struct Queue {
-    chunker: Chunker,
-    /// Records in the chunks so far; `None` where nobody wants to know.
-    records: Option<u64>,
-    /// Index of the next partition; `None` after an error or the end.
-    next: Option<usize>,
+/// What is read in order, under a lock.
+struct Queue<'a> {
+    input: &'a Input,
+    count: Arc<AtomicU64>,
+    ahead: Arc<ReadAhead>,
+    chunk_bytes: usize,
+    /// From here on, unless the file is read side by side first.
+    position: Position,
+    /// `None` before the first chunk is wanted.
+    chunker: Option<Chunker>,
+    /// After an error or the end.
+    ended: bool,
 }
 
-impl CsvScan {
+impl<'a> CsvScan<'a> {
     /// Starts at the first record behind the header; bytes read are added to `count`.
     pub(super) fn start(
-        input: &Input,
+        input: &'a Input,
         layout: &Layout,
         plan: Plan,
         chunk_bytes: usize,
-        (count, ahead): (&Arc<AtomicU64>, &ReadAhead),
+        (count, ahead): (&Arc<AtomicU64>, Arc<ReadAhead>),
         row_numbers: bool,
     ) -> Result<Self> {
-        let reader = input.reader(layout.data_start, count, ahead)?;
-        let chunker = Chunker::new(reader, Vec::new(), layout.delimiter, chunk_bytes, layout.data_line);
-        let queue = Queue { chunker, records: row_numbers.then_some(0), next: Some(0) };
-        Ok(Self { queue: Mutex::new(queue), plan: Arc::new(plan) })
+        let records = row_numbers.then_some(0);
+        let position = Position { byte: layout.data_start, line: layout.data_line, index: 0, records };
+        // What is one chunk needs no second way to be read.
+        let large = input.file().bytes.saturating_sub(position.byte) > chunk_bytes as u64;
+        let file = if large { input.shared(&ahead)? } else { None };
+        let ranges = file.map(|file| Ranges::new(file, count, input.file().bytes, chunk_bytes, position));
+        let count = Arc::clone(count);
+        let queue = Queue { input, count, ahead, chunk_bytes, position, chunker: None, ended: false };
+        Ok(Self { ranges, queue: Mutex::new(queue), plan: Arc::new(plan) })
+    }
+
+    fn next_chunk(&self) -> Option<Result<(usize, RowNumbers, Chunk)>> {
+        let records = |chunk: &Chunk| self.plan.count_records(chunk);
+        if let Some(taken) = self.ranges.as_ref().and_then(|ranges| ranges.take(records)) {
+            return Some(Ok(taken));
+        }
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.ended {
+            return None;
+        }
+        let next = queue.next_chunk(self.ranges.as_ref(), &self.plan);
+        queue.ended = !matches!(next, Ok(Some(_)));
+        next.transpose()
     }
 
     fn partition(&self, index: usize, numbers: RowNumbers, chunk: Chunk) -> Partition {
@@ -47,29 +75,32 @@ impl CsvScan {
     }
 }
 
-impl Queue {
-    fn next_chunk(&mut self, plan: &Plan) -> Option<Result<(usize, RowNumbers, Chunk)>> {
-        let index = self.next.take()?;
-        match self.chunker.next() {
-            Ok(Some(chunk)) => {
-                self.next = Some(index + 1);
-                let numbers = self.records.as_mut().map_or(RowNumbers::Unknown, |records| {
-                    let first = *records;
-                    *records += chunk.text(plan.delimiter).of_fields(plan.fields).count_records();
-                    RowNumbers::Run(first..*records)
-                });
-                Some(Ok((index, numbers, chunk)))
+impl Queue<'_> {
+    fn next_chunk(
+        &mut self,
+        ranges: Option<&Ranges>,
+        plan: &Plan,
+    ) -> Result<Option<(usize, RowNumbers, Chunk)>> {
+        let chunker = match &mut self.chunker {
+            Some(chunker) => chunker,
+            None => {
+                self.position = ranges.map_or(self.position, Ranges::position);
+                let reader = self.input.reader(self.position.byte, &self.count, &self.ahead)?;
+                let line = self.position.line;
+                let chunker = Chunker::new(reader, Vec::new(), plan.delimiter, self.chunk_bytes, line);
+                self.chunker.insert(chunker)
             }
-            Ok(None) => None,
-            Err(e) => Some(Err(e)),
-        }
+        };
+        let Some(chunk) = chunker.next()? else { return Ok(None) };
+        let (index, numbers) = self.position.pass(&chunk, || plan.count_records(&chunk));
+        Ok(Some((index, numbers, chunk)))
     }
 }
 
-impl Scan for CsvScan {
+impl Scan for CsvScan<'_> {
     fn next_partition(&self) -> Option<Result<Partition>> {
-        let chunk = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next_chunk(&self.plan)?;
         let at_path = |e: Error| e.at_path(self.plan.path.as_ref().as_ref());
+        let chunk = self.next_chunk()?;
         Some(chunk.map(|(index, numbers, chunk)| self.partition(index, numbers, chunk)).map_err(at_path))
     }
 }

@@ -351,3 +351,116 @@ fn an_error_ends_the_scan() {
     assert_eq!(batches.by_ref().take_while(std::result::Result::is_ok).count(), whole);
     assert!(batches.next().is_none());
 }
+
+/// What `threads` threads get of a scan: the number of each partition, those of its rows, and the rows or the first error.
+fn partitions(source: &CsvFile, threads: usize) -> Vec<(usize, crate::RowNumbers, String)> {
+    let mut request = everything(source);
+    request.row_numbers = true;
+    let scan = source.scan(&request).unwrap();
+    let mut found = std::thread::scope(|scope| {
+        let work = || {
+            let mut found = Vec::new();
+            while let Some(partition) = scan.next_partition() {
+                let crate::Partition { index, numbers, batches, .. } = partition.unwrap();
+                let batches: Result<Vec<_>> = batches.collect();
+                let shown = match batches {
+                    Ok(batches) => format!("{batches:?}"),
+                    Err(e) => format!("{:?} {:?}", e.place(), e.kind()),
+                };
+                found.push((index, numbers, shown));
+            }
+            found
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    found.sort_by_key(|partition| partition.0);
+    found
+}
+
+/// Compressed files are read in order, by another way: the same partitions, with the same numbers and errors.
+#[test]
+fn files_read_side_by_side_are_cut_as_in_order() {
+    let mut random = Random::new(9);
+    for round in 0..60 {
+        let (quote, long, bad) = (random.below(900), random.below(900), random.below(900));
+        let mut text = String::from("a,b,c\n");
+        for row in 0..600 {
+            let words = "w".repeat(random.below(20) as usize);
+            text.push_str(&format!("{row}.25,{words},{}", random.below(1 << 40)));
+            match row {
+                _ if row == quote => text.push_str("\n1,\"x\n,\"\"\n\n\",2"),
+                _ if row == long => text.push_str(&format!("\n1,{},2", "long".repeat(100))),
+                _ if row == bad => text.push_str("\n1,2\n1,2,3"),
+                _ => {}
+            }
+            text.push_str(if round % 2 == 0 { "\n" } else { "\r\n\r\n" });
+        }
+        let chunk_bytes = [50, 333, 2_000][round % 3];
+        let options = CsvOptions { chunk_bytes, ..CsvOptions::default() };
+        let in_order = TempFile::new("t.csv.zst", &zstd::encode_all(text.as_bytes(), 1).unwrap());
+        let side_by_side = TempFile::new("t.csv", text.as_bytes());
+        let open = |file: &TempFile| CsvFile::open(&file.0, &options);
+        let (Ok(in_order), Ok(side_by_side)) = (open(&in_order), open(&side_by_side)) else {
+            assert!(bad < 600, "only bad records are refused");
+            continue;
+        };
+        let expected = partitions(&in_order, 1);
+        assert!(expected.len() > 5);
+        for threads in [1, 4] {
+            assert!(partitions(&side_by_side, threads) == expected, "{round} {threads}");
+        }
+    }
+}
+
+/// Records with more fields than are asked for, near the end of the text and far from it, with quotes in some.
+#[test]
+fn fields_that_nobody_wants_are_stepped_over() {
+    let mut random = Random::new(21);
+    for round in 0..200 {
+        let fields = 3 + random.below(60) as usize;
+        let mut text: String = (0..fields).map(|i| format!("c{i},")).collect();
+        text.pop();
+        text.push('\n');
+        let mut cells = Vec::new();
+        for _ in 0..1 + random.below(20) {
+            let mut cell = || {
+                let bits = random.below(50);
+                random.below(1 << bits).to_string()
+            };
+            let row: Vec<String> = (0..fields).map(|_| cell()).collect();
+            let quoted = random.below(fields as u64 * 3) as usize;
+            let shown = row
+                .iter()
+                .enumerate()
+                .map(|(i, cell)| if i == quoted { format!("\"{cell}\"") } else { cell.clone() });
+            text.push_str(&shown.collect::<Vec<_>>().join(","));
+            text.push_str(if round % 2 == 0 { "\n" } else { "\r\n" });
+            cells.push(row);
+        }
+        let file = TempFile::new("t.csv", text.as_bytes());
+        let source = CsvFile::open(&file.0, &CsvOptions::default()).unwrap();
+        let first = random.below(fields as u64) as usize;
+        let second = random.below(fields as u64) as usize;
+        let request = ScanRequest::new([format!("c{first}"), format!("c{second}")]);
+        let expected: Vec<String> =
+            cells.iter().map(|row| format!("{}|{}", row[first], row[second])).collect();
+        assert_eq!(rows(&source, &request).unwrap().0, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_record_with_too_few_or_too_many_fields_is_refused_whatever_is_read() {
+    let row = |fields: usize| vec!["1"; fields].join(",") + "\n";
+    let header: String = (0..40).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",") + "\n";
+    for fields in [1, 2, 20, 39, 41, 80] {
+        // Behind the sample, which is read whole.
+        let text = header.clone() + &row(40).repeat(20_000) + &row(fields) + &row(40).repeat(50);
+        let file = TempFile::new("t.csv", text.as_bytes());
+        let source = CsvFile::open(&file.0, &CsvOptions::default()).unwrap();
+        for column in ["c0", "c20", "c39"] {
+            let error = rows(&source, &ScanRequest::new([column])).unwrap_err();
+            check(&error, ErrorKind::Malformed, Some(20_002), None, &format!("found {fields}"));
+        }
+    }
+}

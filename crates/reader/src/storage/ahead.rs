@@ -18,6 +18,7 @@ use super::access::Access;
 use super::buffers::Buffers;
 use super::in_order::InOrder;
 use super::memory::available_memory;
+use super::shared_file::SharedFile;
 pub(crate) use super::stream::{Extent, Measure, Run, StreamPlace};
 use super::stream::{Outcome, Stream, Task};
 
@@ -134,6 +135,11 @@ impl ReadAhead {
     /// A file that is read from the byte at `at` on to its end.
     pub(crate) fn in_order(&self, file: File, at: u64) -> InOrder {
         InOrder::new(file, at, self.shared.access)
+    }
+
+    /// A file that several threads read.
+    pub(crate) fn shared(&self, file: File) -> SharedFile {
+        SharedFile::new(file, self.shared.access)
     }
 
     /// Nobody needs the bytes at `place` any more.

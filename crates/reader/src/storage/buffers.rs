@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes that are kept for later at most, unless more were in use before: then as many as those that are not in use any more.
-const KEPT_BYTES: usize = 8 << 20;
+/// Bytes that are kept for later at most, two chunks of lines with the byte that follows them, unless more were in use before: then as
+/// many as those that are not in use any more.
+const KEPT_BYTES: usize = (8 << 20) + 64;
 
 /// Smaller ones are left to the allocator, which has them at hand: with these the list stays short.
 const LEAST_BYTES: usize = 16 << 10;

@@ -6,13 +6,13 @@ use std::io::{self, Read};
 use super::access::{Access, ask};
 
 /// Bytes that the system is asked for beforehand.
-const ASKED_BYTES: u64 = 8 << 20;
+pub(super) const ASKED_BYTES: u64 = 8 << 20;
 
 /// After so many bytes the system is told to let them go.
-const LET_GO_BYTES: u64 = 8 << 20;
+pub(super) const LET_GO_BYTES: u64 = 8 << 20;
 
 /// How often the system is asked after a read that had to wait.
-const ASKED_TIMES: u32 = 8;
+pub(super) const ASKED_TIMES: u32 = 8;
 
 /// Reads a file in order, and tells the system what comes next when it was slow.
 #[derive(Debug)]

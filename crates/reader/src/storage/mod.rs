@@ -9,6 +9,7 @@ pub(crate) mod ahead;
 pub(crate) mod buffers;
 pub(crate) mod in_order;
 pub(crate) mod memory;
+pub(crate) mod shared_file;
 mod stream;
 
 pub(crate) use self::access::{ask, let_go, reads_here_and_there};

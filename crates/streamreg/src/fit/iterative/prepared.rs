@@ -42,7 +42,8 @@ impl Prepared {
             let mut design = Design::new(&spec, &passes.schema())?;
             passes.order_levels(&mut design)?;
             let levels = Levels { sets: design.level_sets(), ..Levels::default() };
-            let make = || ColumnSummaries::new(&design, held_out, expected);
+            let first = ColumnSummaries::new(&design, held_out, expected);
+            let make = || first.beside();
             let (summaries, ledger) = passes.accumulate((&design, &levels), Some(&keys), make)?;
             let more = plan.new_empty_columns(&ledger, &spec);
             // Where most rows are dropped, a sample of all would have next to none: it is taken again of what is used.
