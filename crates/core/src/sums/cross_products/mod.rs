@@ -4,7 +4,7 @@ mod kernel;
 
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, DesignBlock, block_rows};
-use crate::sums::centred::Centred;
+use crate::sums::centred::{Centred, ScoreColumn};
 use crate::sums::moments::Moments;
 
 /// Counts, means and centred cross-products of the variables, in float64.
@@ -80,11 +80,7 @@ impl Accumulator for CrossProducts {
     }
 
     fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
-        let m = self.variables();
-        let mut work = Work::with_room(self.work.take(), m, rows.rows);
-        let done = work.load(rows).map(|weight| self.absorb(&mut work, rows, weight));
-        self.work = Some(work);
-        done
+        self.take_in(rows, |block| block.load(rows))
     }
 
     fn merge(&mut self, other: Self) -> Result<(), BlockError> {
@@ -118,6 +114,30 @@ impl Accumulator for CrossProducts {
 }
 
 impl CrossProducts {
+    /// As [`Accumulator::update`] with a block of these columns: they are computed on the way. The block's own columns
+    /// are not looked at; it has no weights.
+    pub(crate) fn update_scores(
+        &mut self,
+        rows: &DesignBlock<'_>,
+        scores: &[ScoreColumn<'_>],
+    ) -> Result<(), BlockError> {
+        self.take_in(rows, |block| block.load_scores(rows, scores))
+    }
+
+    /// Multiplies what `load` puts into the centred form of the rows, and merges it.
+    fn take_in(
+        &mut self,
+        rows: &DesignBlock<'_>,
+        load: impl FnOnce(&mut Centred) -> Result<(), BlockError>,
+    ) -> Result<(), BlockError> {
+        let m = self.variables();
+        let mut work = Work::with_room(self.work.take(), m, rows.rows);
+        let loaded = load(&mut work.block).and_then(|()| work.multiply(rows));
+        let done = loaded.map(|weight| self.absorb(&mut work, rows, weight));
+        self.work = Some(work);
+        done
+    }
+
     /// Merges a block that was loaded and multiplied.
     fn absorb(&mut self, work: &mut Work, rows: &DesignBlock<'_>, weight: f64) {
         if weight <= 0.0 {
@@ -155,10 +175,9 @@ impl Work {
         })
     }
 
-    /// Centres and multiplies a block; returns its weight.
-    fn load(&mut self, rows: &DesignBlock<'_>) -> Result<f64, BlockError> {
+    /// Multiplies the rows that were loaded; returns their weight.
+    fn multiply(&mut self, rows: &DesignBlock<'_>) -> Result<f64, BlockError> {
         let Self { block, gram } = self;
-        block.load(rows)?;
         let m = block.centre.len();
         kernel::gram(block, rows.rows, m, gram);
         block.check_squares(rows.rows, |_, j| gram[j * m + j])?;
