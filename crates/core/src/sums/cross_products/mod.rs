@@ -256,6 +256,29 @@ mod tests {
     }
 
     #[test]
+    fn scores_have_the_bits_of_their_columns() {
+        let rows = 1_003;
+        let mask: Vec<bool> = (0..rows).map(|row| row % 7 != 0).collect();
+        for mask in [None, Some(mask.as_slice())] {
+            let (mut on_the_way, mut written) = (CrossProducts::new(2), CrossProducts::new(2));
+            for seed in 1..4 {
+                let (x, mut e) = (values(rows, seed), values(rows, seed + 10));
+                (0..rows).filter(|&row| mask.is_some_and(|m| !m[row])).for_each(|row| e[row] = 0.0);
+                let mean = (100.5, 1e-15);
+                let product: Vec<f64> = x.iter().zip(&e).map(|(x, e)| ((x - mean.0) - mean.1) * e).collect();
+                let columns = [e.as_slice(), product.as_slice()].map(Column::from);
+                let block =
+                    DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask, rows };
+                let score = |values| ScoreColumn { values, mean, residuals: &e };
+                on_the_way.update_scores(&block, &[score(None), score(Some(&x))]).unwrap();
+                written.update(&block).unwrap();
+            }
+            assert_eq!(on_the_way.moments(), written.moments());
+            assert_eq!(on_the_way.products, written.products);
+        }
+    }
+
+    #[test]
     fn refused_blocks_change_nothing() {
         let good = values(20, 3);
         let mut products = CrossProducts::new(1);
