@@ -1,5 +1,7 @@
 //! Blocks of rows in the layout that accumulators take. Plain slices, so that any engine can feed them.
 
+use pulp::{Arch, Simd, WithSimd};
+
 /// Rows of a logical block: a function of the number of variables alone, because it decides the bits of
 /// every float64 sum. Blocks stay in the second-level cache for few variables; for many, a blocked matrix
 /// product wants longer ones.
@@ -134,17 +136,46 @@ impl DesignBlock<'_> {
     /// # Errors
     /// [`BlockError::Value`].
     pub(crate) fn check_finite(&self) -> Result<(), BlockError> {
-        for (variable, column) in self.columns.iter().enumerate() {
-            // Without branches inside, a chunk is checked in the lanes of a vector.
-            let all = |chunk: &[f64]| chunk.iter().fold(true, |all, x| all & x.is_finite());
-            let masked = |row: usize| !self.uses(row) || column.values[row].is_finite();
-            let finite =
-                column.values.chunks(64).all(all) || (self.mask.is_some() && (0..self.rows).all(masked));
-            if !finite {
-                return Err(BlockError::Value { variable });
+        (0..self.columns.len()).try_for_each(|variable| self.check_finite_at(variable))
+    }
+
+    /// The same of one variable.
+    pub(crate) fn check_finite_at(&self, variable: usize) -> Result<(), BlockError> {
+        let values = self.columns[variable].values;
+        let masked = |row: usize| !self.uses(row) || values[row].is_finite();
+        let finite = all_finite(values) || (self.mask.is_some() && (0..self.rows).all(masked));
+        if finite { Ok(()) } else { Err(BlockError::Value { variable }) }
+    }
+}
+
+/// Whether no cell is NaN or infinite.
+pub(crate) fn all_finite(cells: &[f64]) -> bool {
+    Arch::new().dispatch(AllFinite(cells))
+}
+
+/// An operation rather than a closure: the compiler is sure to use the processor's vectors for it.
+struct AllFinite<'a>(&'a [f64]);
+
+impl WithSimd for AllFinite<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
+        // Finite numbers times zero add up to zero, others to NaN.
+        let (cells, tail) = S::as_simd_f64s(self.0);
+        let (runs, rest) = cells.as_chunks::<4>();
+        let zero = simd.splat_f64s(0.0);
+        let mut sums = [zero; 4];
+        for run in runs {
+            for (sum, &cell) in sums.iter_mut().zip(run) {
+                *sum = simd.mul_add_e_f64s(cell, zero, *sum);
             }
         }
-        Ok(())
+        for &cell in rest {
+            sums[0] = simd.mul_add_e_f64s(cell, zero, sums[0]);
+        }
+        let sum = simd.add_f64s(simd.add_f64s(sums[0], sums[1]), simd.add_f64s(sums[2], sums[3]));
+        simd.reduce_sum_f64s(sum) + tail.iter().map(|x| x * 0.0).sum::<f64>() == 0.0
     }
 }
 

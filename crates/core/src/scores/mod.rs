@@ -169,8 +169,13 @@ impl Accumulator for Scores<'_> {
     }
 
     fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
-        // The rows that the fit has used are those without a gap in any variable, needed here or not.
         rows.check(rows.columns.len())?;
+        if let ([model], None, false, ScoreKind::Rows) =
+            (self.plan.models.as_slice(), rows.weights, self.plan.is_rotated(), self.plan.kind)
+        {
+            return self.update_plain(model, rows);
+        }
+        // The rows that the fit has used are those without a gap in any variable, needed here or not.
         rows.check_finite()?;
         let mut work = self.work.take().unwrap_or_default();
         work.fill(self.plan, rows);
@@ -205,7 +210,53 @@ impl Accumulator for Scores<'_> {
     }
 }
 
+impl Scores<'_> {
+    /// The usual case, one response, no weights, scores of the columns as they are: nothing is written down that is read once.
+    fn update_plain(&mut self, model: &ScoreModel, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
+        let mut work = self.work.take().unwrap_or_default();
+        work.fill(self.plan, rows);
+        work.set_residuals(self.plan, model, rows);
+        let done =
+            self.totals.iter_mut().try_for_each(|totals| totals.update_plain(self.plan, model, &work, rows));
+        self.work = Some(work);
+        done?;
+        self.nesting.update(self.plan, rows);
+        Ok(())
+    }
+}
+
 impl ScoreTotals {
+    /// Adds the scores of a model whose residuals are known.
+    fn update_plain(
+        &mut self,
+        plan: &ScorePlan<'_>,
+        model: &ScoreModel,
+        work: &Work,
+        rows: &DesignBlock<'_>,
+    ) -> Result<(), BlockError> {
+        let Sums::Rows(products) = &mut self.sums else { return Err(BlockError::Shape) };
+        // What the scores are made of makes them NaN or infinite if it is; the rest is looked at.
+        let first_response = rows.columns.len() - plan.responses;
+        let mut seen = vec![false; rows.columns.len()];
+        seen[first_response + model.response] = true;
+        for variable in model.columns.iter().filter_map(|&position| plan.layout.variable(position)) {
+            seen[variable] = true;
+        }
+        let mut others = (0..seen.len()).filter(|&variable| !seen[variable]);
+        others.try_for_each(|variable| rows.check_finite_at(variable))?;
+        if let Err(refused) = products.update_scores(rows, &work.score_columns(plan, model, rows)) {
+            rows.check_finite()?;
+            return Err(if matches!(refused, BlockError::Value { .. }) {
+                BlockError::Scores
+            } else {
+                refused
+            });
+        }
+        self.rows += rows.rows_used() as u64;
+        self.squares += work.squares();
+        Ok(())
+    }
+
     fn new(plan: &ScorePlan<'_>, width: usize) -> Self {
         let clusters = |width: usize, count: usize| {
             Sums::Clusters((0..count).map(|_| ClusterSums::new(width, plan.most_clusters)).collect())

@@ -2,9 +2,11 @@
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::{Leverage, NO_RESIDUAL, ScoreKind, ScoreModel, ScorePlan};
 use crate::rows::block::DesignBlock;
+use crate::sums::centred::ScoreColumn;
 
 /// Buffers of a thread, all column-major; what belongs to rows that take no part is 0.
 #[derive(Default)]
@@ -59,6 +61,53 @@ impl Work {
             column.iter_mut().zip(&self.residuals).for_each(|(z, e)| *z *= e);
         }
         full
+    }
+
+    /// Residuals about the means, and the sum of their squares, where nobody wants the centred columns.
+    pub(super) fn set_residuals(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, rows: &DesignBlock<'_>) {
+        let first_response = rows.columns.len() - plan.responses;
+        let response = rows.columns[first_response + model.response].values;
+        let (mean, low) = model.centre.last().copied().unwrap_or_default();
+        let mut residuals = std::mem::take(&mut self.residuals);
+        residuals.clear();
+        residuals.extend(response.iter().map(|y| (y - mean) - low));
+        let each = model.columns.iter().zip(&model.slopes).zip(&model.centre);
+        let fitted: Vec<Fitted<'_>> = each
+            .map(|((&position, &slope), &(mean, low))| Fitted {
+                values: self.column(plan, position, rows),
+                slope,
+                mean,
+                low,
+            })
+            .collect();
+        Arch::new().dispatch(Subtract { from: &mut residuals, fitted: &fitted });
+        if let Some(mask) = rows.mask {
+            residuals.iter_mut().zip(mask).for_each(|(e, used)| *e = if *used { *e } else { 0.0 });
+        }
+        self.residuals = residuals;
+        self.squares = self.sum_squares(rows);
+    }
+
+    /// The scores of a model as products of its columns with the residuals.
+    pub(super) fn score_columns<'a>(
+        &'a self,
+        plan: &ScorePlan<'_>,
+        model: &ScoreModel,
+        rows: &DesignBlock<'a>,
+    ) -> Vec<ScoreColumn<'a>> {
+        let residuals = self.residuals.as_slice();
+        let constant = model.intercept.then_some(ScoreColumn { values: None, mean: (0.0, 0.0), residuals });
+        let column = |(&position, &mean): (&usize, &(f64, f64))| ScoreColumn {
+            values: Some(self.column(plan, position, rows)),
+            mean,
+            residuals,
+        };
+        constant.into_iter().chain(model.columns.iter().zip(&model.centre).map(column)).collect()
+    }
+
+    /// A column of the layout: as it lies in the block, or as [`Work::fill`] has computed it.
+    fn column<'a>(&'a self, plan: &ScorePlan<'_>, position: usize, rows: &DesignBlock<'a>) -> &'a [f64] {
+        plan.layout.variable(position).map_or(&self.cells[position], |variable| rows.columns[variable].values)
     }
 
     /// The constant and the centred columns, and residuals about the means:
@@ -163,6 +212,44 @@ impl Work {
     /// The columns that scores are of, in the rows that take part, row-major.
     pub(super) fn used_basis(&self, rows: &DesignBlock<'_>, width: usize) -> Vec<f64> {
         gather(&self.basis, rows, width)
+    }
+}
+
+/// A column times its coefficient, about its mean.
+#[derive(Clone, Copy)]
+struct Fitted<'a> {
+    values: &'a [f64],
+    slope: f64,
+    mean: f64,
+    low: f64,
+}
+
+/// Subtracts columns times their coefficients, one after the other.
+struct Subtract<'a> {
+    from: &'a mut [f64],
+    fitted: &'a [Fitted<'a>],
+}
+
+impl WithSimd for Subtract<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { from, fitted } = self;
+        let rows = from.len();
+        let next = |e: f64, of: Fitted<'_>, x: f64| e - of.slope * ((x - of.mean) - of.low);
+        // Four at a time: what is left is read and written once for all of them.
+        let (fours, rest) = fitted.as_chunks::<4>();
+        for &[a, b, c, d] in fours {
+            let [p, q, r, s] = [a, b, c, d].map(|of| &of.values[..rows]);
+            for row in 0..rows {
+                let e = next(next(from[row], a, p[row]), b, q[row]);
+                from[row] = next(next(e, c, r[row]), d, s[row]);
+            }
+        }
+        for &of in rest {
+            from.iter_mut().zip(of.values).for_each(|(e, &x)| *e = next(*e, of, x));
+        }
     }
 }
 

@@ -29,6 +29,17 @@ pub(crate) struct Centred {
 /// Rows are padded to a multiple of this, the widest vector in use.
 const LANES: usize = 8;
 
+/// A column of scores, `((x - mean) - low) e`, that is computed while it is centred.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScoreColumn<'a> {
+    /// `x`; the constant where there is none.
+    pub(crate) values: Option<&'a [f64]>,
+    /// The mean as a number and what it lacks.
+    pub(crate) mean: (f64, f64),
+    /// `e`, 0 in masked rows.
+    pub(crate) residuals: &'a [f64],
+}
+
 impl Centred {
     /// Room for blocks of up to `rows` rows of `columns` variables.
     pub(crate) fn new(columns: usize, rows: usize) -> Self {
@@ -99,6 +110,42 @@ impl Centred {
         Ok(())
     }
 
+    /// Takes in scores of the rows of a block without weights; its columns are not looked at. The same bits as those of a
+    /// block of these columns.
+    ///
+    /// # Errors
+    /// As [`Centred::load`].
+    pub(crate) fn load_scores(
+        &mut self,
+        block: &DesignBlock<'_>,
+        scores: &[ScoreColumn<'_>],
+    ) -> Result<(), BlockError> {
+        let fits = |column: &ScoreColumn<'_>| {
+            column.residuals.len() == block.rows && column.values.is_none_or(|x| x.len() == block.rows)
+        };
+        if scores.len() != self.columns || block.weights.is_some() || !scores.iter().all(fits) {
+            return Err(BlockError::Shape);
+        }
+        self.load_roots(block);
+        let padded = block.rows.next_multiple_of(LANES);
+        for (j, column) in scores.iter().enumerate() {
+            let from = self.start + j * self.stride;
+            let cells = &mut self.cells[from..from + padded];
+            cells[block.rows..].fill(0.0);
+            let cells = &mut cells[..block.rows];
+            if !self.has_centre {
+                centre_scores(column, 0.0, None, cells);
+                self.centre[j] = own_centre(cells, block);
+            }
+            self.sums[j] = centre_scores(column, self.centre[j], block.mask, cells);
+            if !self.sums[j].is_finite() {
+                return Err(BlockError::Value { variable: j });
+            }
+        }
+        self.has_centre = true;
+        Ok(())
+    }
+
     fn load_roots(&mut self, block: &DesignBlock<'_>) {
         self.roots.clear();
         if block.weights.is_some() || block.mask.is_some() {
@@ -154,25 +201,47 @@ fn centre_plain(values: &[f64], c: f64, cells: &mut [f64]) -> f64 {
     // The dispatch compiles the loop for the widest vectors that the processor has.
     Arch::new().dispatch(
         #[inline(always)]
-        || centre_lanes(values, c, cells),
+        || centre_lanes(values, values, |x, _| x - c, cells),
     )
 }
 
+/// `cells = scores - c`, 0 in masked rows; returns their sum.
+fn centre_scores(column: &ScoreColumn<'_>, c: f64, mask: Option<&[bool]>, cells: &mut [f64]) -> f64 {
+    let &ScoreColumn { values, mean: (mean, low), residuals } = column;
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let sum = match values {
+                Some(values) => centre_lanes(values, residuals, |x, e| ((x - mean) - low) * e - c, cells),
+                None => centre_lanes(residuals, residuals, |e, _| e - c, cells),
+            };
+            let Some(mask) = mask else { return sum };
+            for (cell, used) in cells.iter_mut().zip(mask) {
+                // A masked cell may be NaN, so it is chosen away, not multiplied away.
+                *cell = if *used { *cell } else { 0.0 };
+            }
+            lane_sum(cells)
+        },
+    )
+}
+
+/// `cells` are what `of` makes of two columns; returns their sum.
 #[inline(always)]
-fn centre_lanes(values: &[f64], c: f64, cells: &mut [f64]) -> f64 {
+fn centre_lanes(a: &[f64], b: &[f64], of: impl Fn(f64, f64) -> f64, cells: &mut [f64]) -> f64 {
     let mut sums = [0.0; SUMS];
-    let (chunks, tail) = values.as_chunks::<SUMS>();
+    let (chunks, tail) = a.as_chunks::<SUMS>();
+    let (others, tail_other) = b.as_chunks::<SUMS>();
     let (outs, tail_out) = cells.as_chunks_mut::<SUMS>();
-    for (x, out) in chunks.iter().zip(outs) {
+    for ((x, y), out) in chunks.iter().zip(others).zip(outs) {
         for lane in 0..SUMS {
-            let d = x[lane] - c;
+            let d = of(x[lane], y[lane]);
             out[lane] = d;
             sums[lane] += d;
         }
     }
     let mut sum = tree_sum(sums);
-    for (x, out) in tail.iter().zip(tail_out) {
-        *out = x - c;
+    for ((x, y), out) in tail.iter().zip(tail_other).zip(tail_out) {
+        *out = of(*x, *y);
         sum += *out;
     }
     sum

@@ -1,5 +1,7 @@
 //! An accumulator that keeps one state a fold.
 
+use std::ops::Range;
+
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, Column, DesignBlock, block_rows};
 
@@ -78,69 +80,108 @@ impl<A: Accumulator> Folded<A> {
         for row in rows.used() {
             work.picked.get_mut(folds[row] as usize).ok_or(BlockError::Shape)?.push(row as u32);
         }
+        work.append(rows)?;
+        self.next += rows.rows;
         let block = fold_rows(rows.columns.len());
-        for (fold, state) in self.states.iter_mut().enumerate() {
-            let (buffer, mut picked) = (&mut work.buffers[fold], work.picked[fold].as_slice());
-            while !picked.is_empty() {
-                let (now, later) = picked.split_at(picked.len().min(block - buffer.rows));
-                buffer.append(rows, now);
-                if buffer.rows == block {
-                    buffer.hand_over(state)?;
-                }
-                picked = later;
+        for (buffer, state) in work.buffers.iter_mut().zip(&mut self.states) {
+            if let Err(failed) = buffer.hand_over(state, block) {
+                self.failed = Some(failed);
+                return Err(failed);
             }
         }
         Ok(())
     }
 }
 
-impl Buffer {
-    fn append(&mut self, block: &DesignBlock<'_>, rows: &[u32]) {
-        self.values.resize_with(block.columns.len(), Vec::new);
-        self.low.resize_with(block.columns.len(), Vec::new);
-        self.codes.resize_with(block.codes.len(), Vec::new);
-        for ((column, values), low) in block.columns.iter().zip(&mut self.values).zip(&mut self.low) {
-            values.extend(rows.iter().map(|&row| column.values[row as usize]));
-            if let Some(parts) = column.low {
-                low.resize(self.rows, 0.0);
-                low.extend(rows.iter().map(|&row| parts[row as usize]));
+impl Work {
+    /// Copies the rows that were picked behind those that wait: a column for all folds while it is in the nearest cache.
+    ///
+    /// # Errors
+    /// [`BlockError::Value`]; nothing has been copied then.
+    fn append(&mut self, block: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
+        for buffer in &mut self.buffers {
+            buffer.values.resize_with(block.columns.len(), Vec::new);
+            buffer.low.resize_with(block.columns.len(), Vec::new);
+            buffer.codes.resize_with(block.codes.len(), Vec::new);
+        }
+        for (at, column) in block.columns.iter().enumerate() {
+            if let Err(refused) = block.check_finite_at(at) {
+                self.buffers.iter_mut().for_each(|buffer| buffer.truncate(at));
+                return Err(refused);
+            }
+            for (buffer, rows) in self.buffers.iter_mut().zip(&self.picked) {
+                buffer.values[at].extend(rows.iter().map(|&row| column.values[row as usize]));
+                if let Some(parts) = column.low {
+                    buffer.low[at].resize(buffer.rows, 0.0);
+                    buffer.low[at].extend(rows.iter().map(|&row| parts[row as usize]));
+                }
             }
         }
-        for (codes, own) in block.codes.iter().zip(&mut self.codes) {
-            own.extend(rows.iter().map(|&row| codes[row as usize]));
+        for (buffer, rows) in self.buffers.iter_mut().zip(&self.picked) {
+            for (codes, own) in block.codes.iter().zip(&mut buffer.codes) {
+                own.extend(rows.iter().map(|&row| codes[row as usize]));
+            }
+            if let Some(weights) = block.weights {
+                buffer.weights.extend(rows.iter().map(|&row| weights[row as usize]));
+            }
+            buffer.rows += rows.len();
         }
-        if let Some(weights) = block.weights {
-            self.weights.extend(rows.iter().map(|&row| weights[row as usize]));
+        Ok(())
+    }
+}
+
+impl Buffer {
+    /// Takes back what was copied of the first `columns` columns of a block.
+    fn truncate(&mut self, columns: usize) {
+        for cells in self.values[..columns].iter_mut().chain(&mut self.low[..columns]) {
+            cells.truncate(self.rows);
         }
-        self.rows += rows.len();
     }
 
-    /// Gives the rows to the state, and forgets them.
-    fn hand_over(&mut self, state: &mut impl Accumulator) -> std::result::Result<(), BlockError> {
-        if self.rows == 0 {
+    /// Gives the rows to the state, in blocks of so many, and forgets them; fewer that are left stay.
+    fn hand_over(
+        &mut self,
+        state: &mut impl Accumulator,
+        block: usize,
+    ) -> std::result::Result<(), BlockError> {
+        let whole = self.rows / block * block;
+        if whole == 0 {
             return Ok(());
         }
-        let rows = std::mem::take(&mut self.rows);
-        self.low.iter_mut().filter(|low| !low.is_empty()).for_each(|low| low.resize(rows, 0.0));
+        // A block has what its values lack if any of them does; the blocks behind it need not.
+        self.low.iter_mut().for_each(|low| low.resize(low.len().next_multiple_of(block).min(self.rows), 0.0));
+        for from in (0..whole).step_by(block) {
+            self.give(state, from..from + block)?;
+        }
+        fn drop_first<T: Copy>(cells: &mut Vec<T>, count: usize) {
+            let count = count.min(cells.len());
+            cells.copy_within(count.., 0);
+            cells.truncate(cells.len() - count);
+        }
+        self.values.iter_mut().chain(&mut self.low).for_each(|cells| drop_first(cells, whole));
+        self.codes.iter_mut().for_each(|codes| drop_first(codes, whole));
+        drop_first(&mut self.weights, whole);
+        self.rows -= whole;
+        Ok(())
+    }
+
+    /// Gives some of the rows to the state.
+    fn give(&self, state: &mut impl Accumulator, rows: Range<usize>) -> std::result::Result<(), BlockError> {
         let pairs = self.values.iter().zip(&self.low);
         let columns: Vec<Column<'_>> = pairs
-            .map(|(values, low)| Column { values, low: (!low.is_empty()).then_some(low.as_slice()) })
+            .map(|(values, low)| Column { values: &values[rows.clone()], low: low.get(rows.clone()) })
             .collect();
-        let codes: Vec<&[u32]> = self.codes.iter().map(Vec::as_slice).collect();
-        let weights = (!self.weights.is_empty()).then_some(self.weights.as_slice());
-        let done = state.update(&DesignBlock {
+        let codes: Vec<&[u32]> = self.codes.iter().map(|codes| &codes[rows.clone()]).collect();
+        let weights = self.weights.get(rows.clone());
+        let rows = rows.len();
+        state.update(&DesignBlock {
             columns: &columns,
             codes: &codes,
             sparse: None,
             weights,
             mask: None,
             rows,
-        });
-        self.values.iter_mut().for_each(Vec::clear);
-        self.low.iter_mut().for_each(Vec::clear);
-        self.codes.iter_mut().for_each(Vec::clear);
-        self.weights.clear();
-        done
+        })
     }
 }
 
@@ -160,7 +201,6 @@ impl<A: Accumulator> Accumulator for Folded<A> {
             return Err(failed);
         }
         rows.check(self.variables())?;
-        rows.check_finite()?;
         if self.assigned.len() - self.next < rows.rows {
             return Err(BlockError::Shape);
         }
@@ -171,15 +211,13 @@ impl<A: Accumulator> Accumulator for Folded<A> {
         });
         let done = self.distribute(&mut work, rows);
         self.work = Some(work);
-        self.next += rows.rows;
-        self.failed = done.err();
         done
     }
 
     fn flush(&mut self) -> std::result::Result<(), BlockError> {
         if let Some(work) = &mut self.work {
             for (buffer, state) in work.buffers.iter_mut().zip(&mut self.states) {
-                if let Err(failed) = buffer.hand_over(state) {
+                if let Err(failed) = buffer.hand_over(state, buffer.rows.max(1)) {
                     self.failed = Some(failed);
                 }
             }

@@ -4,7 +4,7 @@ mod kernel;
 
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, DesignBlock, block_rows};
-use crate::sums::centred::Centred;
+use crate::sums::centred::{Centred, ScoreColumn};
 use crate::sums::moments::Moments;
 
 /// Counts, means and centred cross-products of the variables, in float64.
@@ -80,11 +80,7 @@ impl Accumulator for CrossProducts {
     }
 
     fn update(&mut self, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
-        let m = self.variables();
-        let mut work = Work::with_room(self.work.take(), m, rows.rows);
-        let done = work.load(rows).map(|weight| self.absorb(&mut work, rows, weight));
-        self.work = Some(work);
-        done
+        self.take_in(rows, |block| block.load(rows))
     }
 
     fn merge(&mut self, other: Self) -> Result<(), BlockError> {
@@ -118,6 +114,30 @@ impl Accumulator for CrossProducts {
 }
 
 impl CrossProducts {
+    /// As [`Accumulator::update`] with a block of these columns: they are computed on the way. The block's own columns
+    /// are not looked at; it has no weights.
+    pub(crate) fn update_scores(
+        &mut self,
+        rows: &DesignBlock<'_>,
+        scores: &[ScoreColumn<'_>],
+    ) -> Result<(), BlockError> {
+        self.take_in(rows, |block| block.load_scores(rows, scores))
+    }
+
+    /// Multiplies what `load` puts into the centred form of the rows, and merges it.
+    fn take_in(
+        &mut self,
+        rows: &DesignBlock<'_>,
+        load: impl FnOnce(&mut Centred) -> Result<(), BlockError>,
+    ) -> Result<(), BlockError> {
+        let m = self.variables();
+        let mut work = Work::with_room(self.work.take(), m, rows.rows);
+        let loaded = load(&mut work.block).and_then(|()| work.multiply(rows));
+        let done = loaded.map(|weight| self.absorb(&mut work, rows, weight));
+        self.work = Some(work);
+        done
+    }
+
     /// Merges a block that was loaded and multiplied.
     fn absorb(&mut self, work: &mut Work, rows: &DesignBlock<'_>, weight: f64) {
         if weight <= 0.0 {
@@ -155,10 +175,9 @@ impl Work {
         })
     }
 
-    /// Centres and multiplies a block; returns its weight.
-    fn load(&mut self, rows: &DesignBlock<'_>) -> Result<f64, BlockError> {
+    /// Multiplies the rows that were loaded; returns their weight.
+    fn multiply(&mut self, rows: &DesignBlock<'_>) -> Result<f64, BlockError> {
         let Self { block, gram } = self;
-        block.load(rows)?;
         let m = block.centre.len();
         kernel::gram(block, rows.rows, m, gram);
         block.check_squares(rows.rows, |_, j| gram[j * m + j])?;
@@ -234,6 +253,29 @@ mod tests {
         let squares: f64 = exact.iter().map(|v| (v - mean) * (v - mean)).sum();
         assert!((products.centred(0, 0) / squares - 1.0).abs() < 1e-15);
         assert_ne!(plain.centred(0, 0), products.centred(0, 0));
+    }
+
+    #[test]
+    fn scores_have_the_bits_of_their_columns() {
+        let rows = 1_003;
+        let mask: Vec<bool> = (0..rows).map(|row| row % 7 != 0).collect();
+        for mask in [None, Some(mask.as_slice())] {
+            let (mut on_the_way, mut written) = (CrossProducts::new(2), CrossProducts::new(2));
+            for seed in 1..4 {
+                let (x, mut e) = (values(rows, seed), values(rows, seed + 10));
+                (0..rows).filter(|&row| mask.is_some_and(|m| !m[row])).for_each(|row| e[row] = 0.0);
+                let mean = (100.5, 1e-15);
+                let product: Vec<f64> = x.iter().zip(&e).map(|(x, e)| ((x - mean.0) - mean.1) * e).collect();
+                let columns = [e.as_slice(), product.as_slice()].map(Column::from);
+                let block =
+                    DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask, rows };
+                let score = |values| ScoreColumn { values, mean, residuals: &e };
+                on_the_way.update_scores(&block, &[score(None), score(Some(&x))]).unwrap();
+                written.update(&block).unwrap();
+            }
+            assert_eq!(on_the_way.moments(), written.moments());
+            assert_eq!(on_the_way.products, written.products);
+        }
     }
 
     #[test]

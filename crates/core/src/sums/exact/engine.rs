@@ -6,7 +6,7 @@ use super::gram::{Job, LANES, Products, Sum, period};
 use super::kernel::Kernel;
 use super::operand::{Class, Operand, Parts};
 use super::outliers::Outliers;
-use super::points::{MAX_SLICES, bits, bound, interpolate, planes, width};
+use super::points::{Digits, MAX_SLICES, OFFSET, PLANES, interpolate, planes};
 
 /// Rows multiplied at a time.
 const BLOCK: usize = 512;
@@ -29,6 +29,8 @@ pub(super) struct Engine {
     ranks: (Vec<usize>, Vec<usize>),
     sums: Vec<Sum>,
     pending: usize,
+    /// The same with what blocks were filled up by.
+    padded: usize,
     /// Whether the wide sums have no room for these grids yet.
     fresh: bool,
     outliers: Outliers,
@@ -48,15 +50,17 @@ struct Pair {
 impl Engine {
     /// For parts like these.
     pub(super) fn new(kernel: Kernel, right: &Parts<'_>, left: Option<&Parts<'_>>) -> Self {
+        let digits = kernel.digits();
         let mut engine = Self {
             kernel,
-            right: Operand::new(right, BLOCK),
-            left: left.map(|parts| Operand::new(parts, BLOCK)),
+            right: Operand::new(right, BLOCK, digits),
+            left: left.map(|parts| Operand::new(parts, BLOCK, digits)),
             pairs: Vec::new(),
             jobs: Vec::new(),
             ranks: (Vec::new(), Vec::new()),
             sums: Vec::new(),
             pending: 0,
+            padded: 0,
             fresh: true,
             outliers: Outliers::default(),
         };
@@ -111,7 +115,10 @@ impl Engine {
             self.fresh = false;
         }
         self.multiply(to - from);
+        self.right.keep_totals();
+        self.left.iter_mut().for_each(Operand::keep_totals);
         self.pending += to - from;
+        self.padded += (to - from).next_multiple_of(LANES);
     }
 
     fn slice(
@@ -147,7 +154,7 @@ impl Engine {
     /// Lists the products to be taken.
     fn plan(&mut self) {
         let left = self.left.as_ref().unwrap_or(&self.right);
-        let weighted = self.left.is_some();
+        let (weighted, digits) = (self.left.is_some(), self.right.digits);
         (self.pairs, self.jobs) = (Vec::new(), Vec::new());
         let mut out = 0;
         for (a, &l) in left.classes.iter().enumerate() {
@@ -160,7 +167,7 @@ impl Engine {
                 self.pairs.push(Pair { left: l, right: r, half, out });
                 for (k, m) in planes_to_multiply(l.slices, r.slices) {
                     self.jobs.push(Job {
-                        period: period(bound(l.slices, k) * bound(r.slices, m)),
+                        period: period(digits.bound(l.slices, k) * digits.bound(r.slices, m)),
                         left: (l.column + k * l.count, l.count),
                         right: (r.column + m * r.count, r.count),
                         out,
@@ -195,7 +202,9 @@ impl Engine {
         }
         self.flushed_into(sums);
         self.sums.fill(Sum::default());
-        self.pending = 0;
+        self.right.pending.fill([0; PLANES]);
+        self.left.iter_mut().for_each(|side| side.pending.fill([0; PLANES]));
+        (self.pending, self.padded) = (0, 0);
     }
 
     /// Whether anything is.
@@ -215,7 +224,8 @@ impl Engine {
         let left = self.left.as_ref().unwrap_or(&self.right);
         let lefts = &left.order[pair.left.first..pair.left.first + pair.left.count];
         let rights = &self.right.order[pair.right.first..pair.right.first + pair.right.count];
-        let bits = width(pair.left.slices) + width(pair.right.slices) + 128;
+        let digits = self.right.digits;
+        let bits = digits.width(pair.left.slices) + digits.width(pair.right.slices) + 128;
         lefts.iter().flat_map(move |&a| {
             rights.iter().map(move |&b| {
                 let unit = left.grids[a].unit + self.right.grids[b].unit;
@@ -229,6 +239,7 @@ impl Engine {
     fn flush_pair(&self, pair: &Pair, sums: &mut BigFixedTable) {
         let left = self.left.as_ref().unwrap_or(&self.right);
         let (rows, columns) = (pair.left.count, pair.right.count);
+        let planes = planes_to_multiply(pair.left.slices, pair.right.slices);
         for j in 0..columns {
             for i in 0..rows {
                 let ranks = (self.ranks.0[pair.left.first + i], self.ranks.1[pair.right.first + j]);
@@ -241,10 +252,28 @@ impl Engine {
                 // Two parts of a variable meet once, but their product occurs twice in its square.
                 let twice = i32::from(self.left.is_none() && va == vb && a != b);
                 let unit = left.grids[a].unit + self.right.grids[b].unit + twice;
-                let plane = |k: usize| self.sums[pair.out + (k * columns + j) * rows + i].value();
-                by_power(pair.left.slices, pair.right.slices, plane, |power, sum| {
+                let plane = |k: usize| {
+                    let sum = self.sums[pair.out + (k * columns + j) * rows + i].value();
+                    sum - self.offset((left.pending[a][planes[k].0], self.right.pending[b][planes[k].1]))
+                };
+                let slices = (pair.left.slices, pair.right.slices);
+                by_power(self.right.digits, slices, plane, |power, sum| {
                     sums.add(0, entry(va, vb), sum, unit + power);
                 });
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// What the offset of short digits adds to a sum of products of two planes, of which the sums are given:
+    /// `(a + o) (b + o) - a b = o (a + o) + o (b + o) - o^2`.
+    fn offset(&self, (left, right): (u64, u64)) -> i128 {
+        match self.right.digits {
+            Digits::Long => 0,
+            Digits::Short => {
+                let offset = i128::from(OFFSET);
+                offset * (i128::from(left) + i128::from(right)) - self.padded as i128 * offset * offset
             }
         }
     }
@@ -262,7 +291,13 @@ fn planes_to_multiply(left: usize, right: usize) -> Vec<(usize, usize)> {
 
 /// Takes the sums of products of digits, and by which power of two they count, from the sums of the planes in the order of
 /// [`planes_to_multiply`].
-fn by_power(left: usize, right: usize, plane: impl Fn(usize) -> i128, mut take: impl FnMut(i32, i128)) {
+fn by_power(
+    digits: Digits,
+    (left, right): (usize, usize),
+    plane: impl Fn(usize) -> i128,
+    mut take: impl FnMut(i32, i128),
+) {
+    let bits = |slices: usize| digits.bits(slices);
     let mut values = [0; MAX_SLICES * MAX_SLICES];
     if left == right {
         let values = &mut values[..planes(left)];

@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use super::lanes::{Lanes, TOP};
+use pulp::Simd;
+
+use super::grid::sum_of_lanes;
+use super::lanes::{Lane, Lanes, TOP};
 
 /// Columns of digits, padded and aligned; the lower halves of the cells count.
 ///
@@ -139,20 +142,20 @@ pub(super) struct Products<'a> {
 }
 
 impl Products<'_> {
-    /// Runs them with the vectors of `simd`.
+    /// Runs them with the vectors of `lanes`.
     #[inline(always)]
-    pub(super) fn run<S: Lanes>(mut self, simd: S) {
+    pub(super) fn run<L: Lanes>(mut self, lanes: L) {
         for job in 0..self.jobs.len() {
-            match S::TILE {
-                4 => self.job::<S, 4>(simd, job),
-                3 => self.job::<S, 3>(simd, job),
-                _ => self.job::<S, 2>(simd, job),
+            match L::TILE {
+                4 => self.job::<L, 4>(lanes, job),
+                3 => self.job::<L, 3>(lanes, job),
+                _ => self.job::<L, 2>(lanes, job),
             }
         }
     }
 
     #[inline(always)]
-    fn job<S: Lanes, const T: usize>(&mut self, simd: S, job: usize) {
+    fn job<L: Lanes, const T: usize>(&mut self, lanes: L, job: usize) {
         let job = &self.jobs[job];
         let (rows, columns) = (job.left.1, job.right.1);
         // Two tiles side by side share the left columns while these are in the nearest cache.
@@ -162,9 +165,9 @@ impl Products<'_> {
                 for j in (first..columns.min(first + 2 * T)).step_by(T) {
                     let width = T.min(columns - j);
                     if job.symmetric && i == j {
-                        self.diagonal::<S, T>(simd, job, i, height);
+                        self.diagonal::<L, T>(lanes, job, i, height);
                     } else if self.needs(job, i + height - 1, j) {
-                        self.sized::<S, T>(simd, job, (i, height), (j, width));
+                        self.sized::<L, T>(lanes, job, (i, height), (j, width));
                     }
                 }
             }
@@ -179,52 +182,60 @@ impl Products<'_> {
 
     /// The tile of the size that is left; a guard keeps large ones out of code that has no registers for them.
     #[inline(always)]
-    fn sized<S: Lanes, const T: usize>(&mut self, simd: S, job: &Job, i: (usize, usize), j: (usize, usize)) {
+    fn sized<L: Lanes, const T: usize>(&mut self, lanes: L, job: &Job, i: (usize, usize), j: (usize, usize)) {
         match (i.1, j.1) {
-            (4, 4) if T == 4 => self.tile::<S, 4, 4, false>(simd, job, i.0, j.0),
-            (4, 3) if T == 4 => self.tile::<S, 4, 3, false>(simd, job, i.0, j.0),
-            (4, 2) if T == 4 => self.tile::<S, 4, 2, false>(simd, job, i.0, j.0),
-            (4, 1) if T == 4 => self.tile::<S, 4, 1, false>(simd, job, i.0, j.0),
-            (3, 4) if T == 4 => self.tile::<S, 3, 4, false>(simd, job, i.0, j.0),
-            (3, 3) if T >= 3 => self.tile::<S, 3, 3, false>(simd, job, i.0, j.0),
-            (3, 2) if T >= 3 => self.tile::<S, 3, 2, false>(simd, job, i.0, j.0),
-            (3, 1) if T >= 3 => self.tile::<S, 3, 1, false>(simd, job, i.0, j.0),
-            (2, 4) if T == 4 => self.tile::<S, 2, 4, false>(simd, job, i.0, j.0),
-            (2, 3) if T >= 3 => self.tile::<S, 2, 3, false>(simd, job, i.0, j.0),
-            (2, 2) => self.tile::<S, 2, 2, false>(simd, job, i.0, j.0),
-            (2, 1) => self.tile::<S, 2, 1, false>(simd, job, i.0, j.0),
-            (1, 4) if T == 4 => self.tile::<S, 1, 4, false>(simd, job, i.0, j.0),
-            (1, 3) if T >= 3 => self.tile::<S, 1, 3, false>(simd, job, i.0, j.0),
-            (1, 2) => self.tile::<S, 1, 2, false>(simd, job, i.0, j.0),
-            _ => self.tile::<S, 1, 1, false>(simd, job, i.0, j.0),
+            (4, 4) if T == 4 => self.tile::<L, 4, 4, false>(lanes, job, i.0, j.0),
+            (4, 3) if T == 4 => self.tile::<L, 4, 3, false>(lanes, job, i.0, j.0),
+            (4, 2) if T == 4 => self.tile::<L, 4, 2, false>(lanes, job, i.0, j.0),
+            (4, 1) if T == 4 => self.tile::<L, 4, 1, false>(lanes, job, i.0, j.0),
+            (3, 4) if T == 4 => self.tile::<L, 3, 4, false>(lanes, job, i.0, j.0),
+            (3, 3) if T >= 3 => self.tile::<L, 3, 3, false>(lanes, job, i.0, j.0),
+            (3, 2) if T >= 3 => self.tile::<L, 3, 2, false>(lanes, job, i.0, j.0),
+            (3, 1) if T >= 3 => self.tile::<L, 3, 1, false>(lanes, job, i.0, j.0),
+            (2, 4) if T == 4 => self.tile::<L, 2, 4, false>(lanes, job, i.0, j.0),
+            (2, 3) if T >= 3 => self.tile::<L, 2, 3, false>(lanes, job, i.0, j.0),
+            (2, 2) => self.tile::<L, 2, 2, false>(lanes, job, i.0, j.0),
+            (2, 1) => self.tile::<L, 2, 1, false>(lanes, job, i.0, j.0),
+            (1, 4) if T == 4 => self.tile::<L, 1, 4, false>(lanes, job, i.0, j.0),
+            (1, 3) if T >= 3 => self.tile::<L, 1, 3, false>(lanes, job, i.0, j.0),
+            (1, 2) => self.tile::<L, 1, 2, false>(lanes, job, i.0, j.0),
+            _ => self.tile::<L, 1, 1, false>(lanes, job, i.0, j.0),
         }
     }
 
     /// The tile on the diagonal that begins with a column, of the size that is left.
     #[inline(always)]
-    fn diagonal<S: Lanes, const T: usize>(&mut self, simd: S, job: &Job, at: usize, size: usize) {
+    fn diagonal<L: Lanes, const T: usize>(&mut self, lanes: L, job: &Job, at: usize, size: usize) {
         match size {
-            4 if T == 4 => self.tile::<S, 4, 4, true>(simd, job, at, at),
-            3 if T >= 3 => self.tile::<S, 3, 3, true>(simd, job, at, at),
-            2 => self.tile::<S, 2, 2, true>(simd, job, at, at),
-            _ => self.tile::<S, 1, 1, true>(simd, job, at, at),
+            4 if T == 4 => self.tile::<L, 4, 4, true>(lanes, job, at, at),
+            3 if T >= 3 => self.tile::<L, 3, 3, true>(lanes, job, at, at),
+            2 => self.tile::<L, 2, 2, true>(lanes, job, at, at),
+            _ => self.tile::<L, 1, 1, true>(lanes, job, at, at),
         }
     }
 
     /// Adds the sums of products of `I` left columns with `J` right ones; of one on the diagonal those whose left column is
     /// not before the right.
     #[inline(always)]
-    fn tile<S: Lanes, const I: usize, const J: usize, const DIAGONAL: bool>(
+    fn tile<L: Lanes, const I: usize, const J: usize, const DIAGONAL: bool>(
         &mut self,
-        simd: S,
+        lanes: L,
         job: &Job,
         i: usize,
         j: usize,
     ) {
-        let a: [&[S::u64s]; I] =
-            std::array::from_fn(|k| S::as_simd_u64s(self.left.column(job.left.0 + i + k, self.rows)).0);
-        let b: [&[S::u64s]; J] =
-            std::array::from_fn(|k| S::as_simd_u64s(self.right.column(job.right.0 + j + k, self.rows)).0);
+        let a: [&[Lane<L>]; I] = std::array::from_fn(|k| {
+            L::Vectors::as_simd_u64s(self.left.column(job.left.0 + i + k, self.rows)).0
+        });
+        let b: [&[Lane<L>]; J] = std::array::from_fn(|k| {
+            L::Vectors::as_simd_u64s(self.right.column(job.right.0 + j + k, self.rows)).0
+        });
+        if L::SHORT {
+            let mut sums = [[lanes.vectors().splat_u64s(0); I]; J];
+            add_products::<_, _, I, J, DIAGONAL>(lanes, a, b, &mut sums);
+            return self.add_totals::<L, I, J, DIAGONAL>(job, (i, j), &sums);
+        }
+        let simd = lanes.vectors();
         let mut sums = [[simd.splat_u64s(TOP); I]; J];
         let mut highs = [[simd.splat_u64s(0); I]; J];
         let (a, b) = (a.map(|c| c.as_chunks::<RUN>()), b.map(|c| c.as_chunks::<RUN>()));
@@ -234,51 +245,64 @@ impl Products<'_> {
             let (a0, b0) = (a.map(|c| &c.0[from..to]), b.map(|c| &c.0[from..to]));
             for run in 0..to - from {
                 add_products::<_, _, I, J, DIAGONAL>(
-                    simd,
+                    lanes,
                     a0.map(|c| &c[run]),
                     b0.map(|c| &c[run]),
                     &mut sums,
                 );
             }
             if to < from + job.period {
-                add_products::<_, _, I, J, DIAGONAL>(simd, a.map(|c| c.1), b.map(|c| c.1), &mut sums);
+                add_products::<_, _, I, J, DIAGONAL>(lanes, a.map(|c| c.1), b.map(|c| c.1), &mut sums);
             }
             for j in 0..J {
                 for i in if DIAGONAL { j } else { 0 }..I {
-                    let (high, rest) = simd.split(sums[j][i]);
+                    let (high, rest) = lanes.split(sums[j][i]);
                     highs[j][i] = simd.add_u64s(highs[j][i], high);
                     sums[j][i] = rest;
                 }
             }
         }
         // Every upper half that was put aside had the top bit on it.
-        let tops = (runs.div_ceil(job.period) * size_of::<S::u64s>() / 8) as i64 * (TOP >> 32) as i64;
+        let tops = (runs.div_ceil(job.period) * size_of::<Lane<L>>() / 8) as i64 * (TOP >> 32) as i64;
         for dj in 0..J {
             let out = job.out + (j + dj) * job.left.1 + i;
             for (di, target) in
                 self.sums[out..out + I].iter_mut().enumerate().skip(if DIAGONAL { dj } else { 0 })
             {
-                target.high += total::<S>(highs[dj][di]) as i64 - tops;
-                target.low += total::<S>(simd.xor_u64s(sums[dj][di], simd.splat_u64s(TOP))) as i64;
+                target.high += sum_of_lanes::<L::Vectors>(highs[dj][di]) as i64 - tops;
+                target.low +=
+                    sum_of_lanes::<L::Vectors>(simd.xor_u64s(sums[dj][di], simd.splat_u64s(TOP))) as i64;
+            }
+        }
+    }
+
+    /// Adds the lanes of a tile of short digits, which hold the products of a block.
+    #[inline(always)]
+    fn add_totals<L: Lanes, const I: usize, const J: usize, const DIAGONAL: bool>(
+        &mut self,
+        job: &Job,
+        (i, j): (usize, usize),
+        sums: &[[Lane<L>; I]; J],
+    ) {
+        for dj in 0..J {
+            let out = job.out + (j + dj) * job.left.1 + i;
+            let targets = self.sums[out..out + I].iter_mut().enumerate();
+            for (di, target) in targets.skip(if DIAGONAL { dj } else { 0 }) {
+                let total = sum_of_lanes::<L::Vectors>(sums[dj][di]);
+                target.high += (total >> 32) as i64;
+                target.low += i64::from(total as u32);
             }
         }
     }
 }
 
-/// The sum of the lanes.
-#[inline(always)]
-fn total<S: Lanes>(lanes: S::u64s) -> u64 {
-    let lanes = [lanes];
-    pulp::bytemuck::cast_slice::<S::u64s, u64>(&lanes).iter().sum()
-}
-
 /// Adds the products of `I` columns with `J` others to lanes; their first index is that of `b`.
 #[inline(always)]
-fn add_products<S: Lanes, A: AsRef<[S::u64s]>, const I: usize, const J: usize, const DIAGONAL: bool>(
-    simd: S,
+fn add_products<L: Lanes, A: AsRef<[Lane<L>]>, const I: usize, const J: usize, const DIAGONAL: bool>(
+    lanes: L,
     a: [A; I],
     b: [A; J],
-    sums: &mut [[S::u64s; I]; J],
+    sums: &mut [[Lane<L>; I]; J],
 ) {
     let (a, b) = (a.each_ref().map(A::as_ref), b.each_ref().map(A::as_ref));
     let steps = a[0].len();
@@ -287,7 +311,7 @@ fn add_products<S: Lanes, A: AsRef<[S::u64s]>, const I: usize, const J: usize, c
     for step in 0..steps {
         for j in 0..J {
             for i in if DIAGONAL { j } else { 0 }..I {
-                sums[j][i] = simd.add_product(a[i][step], b[j][step], sums[j][i]);
+                sums[j][i] = lanes.add_product(a[i][step], b[j][step], sums[j][i]);
             }
         }
     }

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::big_fixed::parts_of;
-use super::points::{MAX_SLICES, PLANES, bits, evaluate, planes, width};
+use super::points::{Digits, MAX_SLICES, OFFSET, PLANES, evaluate, planes};
 
 /// How the cells of a column are read as integers: units of `2^unit`, in `slices` slices. Without
 /// slices every cell but zero is an outlier.
@@ -11,43 +11,45 @@ use super::points::{MAX_SLICES, PLANES, bits, evaluate, planes, width};
 pub(super) struct Grid {
     pub(super) unit: i32,
     pub(super) slices: usize,
+    pub(super) digits: Digits,
 }
 
 /// Grids stay within exponents where the constants of slicing are normal numbers, and adding them to a cell does not
 /// overflow.
 const LOWEST_UNIT: i32 = -1020;
-const HIGHEST_UNIT: i32 = 900 - width(MAX_SLICES);
+const HIGHEST_UNIT: i32 = 900 - Digits::Long.width(MAX_SLICES);
 
 impl Grid {
     /// What rounds a cell to the unit of each slice when it is added and subtracted again. In between, the lowest bits
     /// of the sum are the digit.
     fn magics(&self) -> [f64; MAX_SLICES] {
         std::array::from_fn(|k| {
-            let unit = self.unit + k as i32 * bits(self.slices);
+            let unit = self.unit + k as i32 * self.digits.bits(self.slices);
             if k < self.slices { 1.5 * libm::scalbn(1.0, unit + 52) } else { 0.0 }
         })
     }
 
     /// The largest value of the highest slice.
     fn limit(&self) -> f64 {
-        libm::scalbn(1.0, self.unit + width(self.slices) - 1)
+        libm::scalbn(1.0, self.unit + self.digits.width(self.slices) - 1)
     }
 
     /// The grid of fewest slices that no more than one in [`TOLERATED`] cells falls out of.
-    pub(super) fn fit(cells: &[f64]) -> Self {
-        let spans = Spans::new(cells);
+    pub(super) fn fit(cells: &[f64], digits: Digits) -> Self {
+        let (spans, none) = (Spans::new(cells), Self { digits, ..Self::default() });
         if spans.cells == 0 {
-            return Self::default();
+            return none;
         }
         // Where half of the cells fall out anyway, slicing the others saves nothing.
-        let (outside, unit) = spans.best_unit(width(MAX_SLICES));
+        let (outside, unit) = spans.best_unit(digits.width(MAX_SLICES));
         if outside * 2 > spans.cells {
-            return Self::default();
+            return none;
         }
         let tolerated = (cells.len() / TOLERATED) as u32;
-        let mut each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(width(slices))));
+        let mut each = (1..MAX_SLICES).map(|slices| (slices, spans.best_unit(digits.width(slices))));
         let first = each.find(|&(_, (outside, _))| outside <= tolerated);
-        first.map_or(Self { unit, slices: MAX_SLICES }, |(slices, (_, unit))| Self { unit, slices })
+        let (slices, unit) = first.map_or((MAX_SLICES, unit), |(slices, (_, unit))| (slices, unit));
+        Self { unit, slices, digits }
     }
 }
 
@@ -129,6 +131,13 @@ impl Spans {
     }
 }
 
+/// The sum of the lanes.
+#[inline(always)]
+pub(super) fn sum_of_lanes<S: Simd>(lanes: S::u64s) -> u64 {
+    let lanes = [lanes];
+    pulp::bytemuck::cast_slice::<S::u64s, u64>(&lanes).iter().fold(0, |sum, &lane| sum.wrapping_add(lane))
+}
+
 /// Slices of one column, evaluated at the points: a plane of so many cells for each.
 pub(super) struct Slicing<'a> {
     pub(super) values: &'a [f64],
@@ -137,6 +146,8 @@ pub(super) struct Slicing<'a> {
     pub(super) planes: [&'a mut [u64]; PLANES],
     /// Of the same length; positive where a cell is not on the grid.
     pub(super) wrong: &'a mut [f64],
+    /// Sums of the planes of short digits, modulo 2^64.
+    pub(super) totals: &'a mut [u64; PLANES],
 }
 
 impl WithSimd for Slicing<'_> {
@@ -145,12 +156,17 @@ impl WithSimd for Slicing<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
-        match self.grid.slices {
-            1 => self.run::<S, 1>(simd),
-            2 => self.run::<S, 2>(simd),
-            3 => self.run::<S, 3>(simd),
-            4 => self.run::<S, 4>(simd),
-            5 => self.run::<S, 5>(simd),
+        match (self.grid.slices, self.grid.digits) {
+            (1, Digits::Long) => self.run::<S, 1, false>(simd),
+            (2, Digits::Long) => self.run::<S, 2, false>(simd),
+            (3, Digits::Long) => self.run::<S, 3, false>(simd),
+            (4, Digits::Long) => self.run::<S, 4, false>(simd),
+            (5, Digits::Long) => self.run::<S, 5, false>(simd),
+            (1, Digits::Short) => self.run::<S, 1, true>(simd),
+            (2, Digits::Short) => self.run::<S, 2, true>(simd),
+            (3, Digits::Short) => self.run::<S, 3, true>(simd),
+            (4, Digits::Short) => self.run::<S, 4, true>(simd),
+            (5, Digits::Short) => self.run::<S, 5, true>(simd),
             _ => self.compare(),
         }
     }
@@ -158,11 +174,11 @@ impl WithSimd for Slicing<'_> {
 
 impl Slicing<'_> {
     #[inline(always)]
-    fn run<S: Simd, const N: usize>(self, simd: S) -> bool {
+    fn run<S: Simd, const N: usize, const SHORT: bool>(self, simd: S) -> bool {
         let (whole, tail) = S::as_simd_f64s(self.values);
         let planes = self.planes.map(|plane| S::as_mut_simd_u64s(plane).0);
         let wrong = S::as_mut_simd_f64s(self.wrong).0;
-        let mut cutter = Cutter::<S, N>::new(simd, self.grid, planes, wrong);
+        let mut cutter = Cutter::<S, N, SHORT>::new(simd, self.grid, planes, wrong);
         for (at, &cells) in whole.iter().enumerate() {
             cutter.cut(simd, at, cells);
         }
@@ -171,6 +187,9 @@ impl Slicing<'_> {
         for at in whole.len()..cutter.wrong.len() {
             cutter.cut(simd, at, simd.partial_load_f64s(tail));
             tail = &[];
+        }
+        if SHORT {
+            *self.totals = cutter.totals.map(sum_of_lanes::<S>);
         }
         simd.reduce_max_f64s(cutter.worst) <= 0.0
     }
@@ -187,16 +206,17 @@ impl Slicing<'_> {
 }
 
 /// The constants of a column in vectors, and what is checked at its end.
-struct Cutter<'a, S: Simd, const N: usize> {
+struct Cutter<'a, S: Simd, const N: usize, const SHORT: bool> {
     magics: [S::f64s; N],
     limit: S::f64s,
     planes: [&'a mut [S::u64s]; PLANES],
     wrong: &'a mut [S::f64s],
     /// The largest of `wrong`.
     worst: S::f64s,
+    totals: [S::u64s; PLANES],
 }
 
-impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
+impl<'a, S: Simd, const N: usize, const SHORT: bool> Cutter<'a, S, N, SHORT> {
     #[inline(always)]
     fn new(simd: S, grid: Grid, planes: [&'a mut [S::u64s]; PLANES], wrong: &'a mut [S::f64s]) -> Self {
         let magics = grid.magics();
@@ -213,6 +233,7 @@ impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
             planes,
             wrong,
             worst: simd.splat_f64s(0.0),
+            totals: [simd.splat_u64s(0); PLANES],
         }
     }
 
@@ -228,6 +249,10 @@ impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
             let part = simd.sub_f64s(sum, self.magics[k]);
             rest = simd.sub_f64s(rest, part);
             digits[k] = simd.transmute_u64s_f64s(sum);
+            if SHORT {
+                // The digit alone, all bits of it.
+                digits[k] = simd.sub_u64s(digits[k], simd.transmute_u64s_f64s(self.magics[k]));
+            }
             if k + 1 == N {
                 top = part;
             }
@@ -239,7 +264,12 @@ impl<'a, S: Simd, const N: usize> Cutter<'a, S, N> {
         self.worst = simd.max_f64s(self.worst, wrong);
         let values = evaluate::<S, N>(simd, digits);
         for k in 0..planes(N) {
-            self.planes[k][at] = values[k];
+            let mut value = values[k];
+            if SHORT {
+                value = simd.add_u64s(value, simd.splat_u64s(OFFSET));
+                self.totals[k] = simd.add_u64s(self.totals[k], value);
+            }
+            self.planes[k][at] = value;
         }
     }
 }

@@ -3,6 +3,9 @@
 use pulp::{Arch, Scalar, Simd, WithSimd};
 
 use super::gram::Products;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Ifma, Multiplier};
+use super::points::Digits;
 
 /// The vector instructions to use. Sums are exact, so all give the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -11,6 +14,8 @@ pub enum Kernel {
     /// The widest that the processor has.
     #[default]
     Auto,
+    /// Vectors of 512 bits, and products of 52 bits that are added at once.
+    Ifma,
     /// Vectors of 512 bits.
     Avx512,
     /// Vectors of 256 bits.
@@ -24,6 +29,8 @@ impl Kernel {
     pub fn is_available(self) -> bool {
         match self {
             Self::Auto | Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma => pulp::x86::V4::is_available() && Ifma::is_available(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => pulp::x86::V4::is_available(),
             #[cfg(target_arch = "x86_64")]
@@ -51,12 +58,26 @@ impl Kernel {
         }
     }
 
+    /// How long digits are, so that these vectors multiply them.
+    pub(super) fn digits(self) -> Digits {
+        match self {
+            Self::Auto | Self::Ifma if Self::Ifma.is_available() => Digits::Short,
+            _ => Digits::Long,
+        }
+    }
+
     /// Sums products with these vectors.
     pub(super) fn multiply(self, products: Products<'_>) {
         #[cfg(target_arch = "x86_64")]
         {
-            if let Some(simd) = pulp::x86::V4::try_new().filter(|_| matches!(self, Self::Auto | Self::Avx512))
-            {
+            let wide = pulp::x86::V4::try_new();
+            if let (Digits::Short, Some(simd), Some(ifma)) = (self.digits(), wide, Ifma::try_new()) {
+                return ifma.vectorize(
+                    #[inline(always)]
+                    || products.run(Multiplier { simd, ifma }),
+                );
+            }
+            if let Some(simd) = wide.filter(|_| matches!(self, Self::Auto | Self::Ifma | Self::Avx512)) {
                 return simd.vectorize(
                     #[inline(always)]
                     || products.run(simd),

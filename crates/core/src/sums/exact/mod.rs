@@ -4,12 +4,13 @@
 //! these integers; nothing is ever rounded or dropped. Adding, merging and subtracting are then associative and
 //! commutative: the state has the same bits for any order of the rows, any blocks, any processor.
 //!
-//! What makes it fast: a column's cells are read as integers on a grid that suits it, in slices of 24 to 30 bits (`grid`),
+//! What makes it fast: a column's cells are read as integers on a grid that suits it, in slices of 19 to 30 bits (`grid`),
 //! whose products are added up in the 64-bit lanes of vectors (`gram`) - an error-free transformation of the matrix
 //! product (after Ozaki, Ogita, Oishi & Rump 2012, "Error-free transformations of matrix multiplication by using fast
 //! routines of matrix multiplication and its applications", with integers in place of float64). Slices are the
 //! coefficients of a polynomial, multiplied by its values at a few points, which saves products (`points`). Cells that a
-//! grid does not hold are multiplied one by one (`outliers`). The grid is a matter of speed alone.
+//! grid does not hold are multiplied one by one (`outliers`). The grid is a matter of speed alone, and so is the length of
+//! the digits, which depends on what the processor multiplies (`points`).
 //!
 //! | module | what it knows |
 //! |---|---|

@@ -3,7 +3,7 @@
 use super::gram::{LANES, Planes};
 use super::grid::{Grid, Slicing, TOLERATED};
 use super::kernel::Kernel;
-use super::points::{MAX_SLICES, PLANES, planes};
+use super::points::{Digits, MAX_SLICES, OFFSET, PLANES, planes};
 
 /// The parts of a block's variables: columns of finite float64 whose sum the variable is, rows that take part only.
 #[derive(Debug, Default)]
@@ -58,14 +58,18 @@ pub(super) struct Operand {
     wrong: Vec<f64>,
     /// Where a part's slices are: column of its first plane, and the distance to the next.
     places: Vec<(usize, usize)>,
+    pub(super) digits: Digits,
+    /// Of short digits the sums of each part's planes: of the block that was sliced last, and of all that is pending.
+    totals: Vec<[u64; PLANES]>,
+    pub(super) pending: Vec<[u64; PLANES]>,
 }
 
 impl Operand {
     /// For parts like these, with grids that suit them.
-    pub(super) fn new(parts: &Parts<'_>, rows: usize) -> Self {
+    pub(super) fn new(parts: &Parts<'_>, rows: usize, digits: Digits) -> Self {
         let mut side = Self {
             variables: parts.variables.clone(),
-            grids: parts.cells.iter().map(|cells| Grid::fit(cells)).collect(),
+            grids: parts.cells.iter().map(|cells| Grid::fit(cells, digits)).collect(),
             order: Vec::new(),
             classes: Vec::new(),
             planes: Planes::default(),
@@ -73,6 +77,9 @@ impl Operand {
             watches: vec![FRESH; parts.cells.len()],
             wrong: Vec::new(),
             places: vec![(0, 0); parts.cells.len()],
+            digits,
+            totals: vec![[0; PLANES]; parts.cells.len()],
+            pending: vec![[0; PLANES]; parts.cells.len()],
         };
         side.arrange(rows);
         side
@@ -122,7 +129,7 @@ impl Operand {
                 continue;
             }
             self.watches[part] = Watch { patience: watch.patience.saturating_mul(2), ..FRESH };
-            let grid = Grid::fit(parts.cells[part]);
+            let grid = Grid::fit(parts.cells[part], self.digits);
             changed |= grid != self.grids[part];
             self.grids[part] = grid;
         }
@@ -149,8 +156,8 @@ impl Operand {
             let (first, step) = self.places[part];
             let planes: [&mut [u64]; PLANES] =
                 self.planes.columns_mut(first, step, planes(grid.slices), padded);
-            let wrong = &mut self.wrong[..padded];
-            let clean = kernel.run(Slicing { values: cells, grid, planes, wrong });
+            let (wrong, totals) = (&mut self.wrong[..padded], &mut self.totals[part]);
+            let clean = kernel.run(Slicing { values: cells, grid, planes, wrong, totals });
             let misses = &mut self.misses[part];
             misses.truncate(misses.partition_point(|&row| row < from - base));
             let before = misses.len();
@@ -162,10 +169,18 @@ impl Operand {
         }
     }
 
+    /// The block that was sliced is multiplied: its sums count.
+    pub(super) fn keep_totals(&mut self) {
+        for (pending, totals) in self.pending.iter_mut().zip(&self.totals) {
+            pending.iter_mut().zip(totals).for_each(|(pending, total)| *pending += total);
+        }
+    }
+
     /// Clears the slices of the cells that are not on the grid, and notes their rows, counted from `base`.
     fn take_out(&mut self, part: usize, rows: usize, base: usize) {
         // None is negative, so a run of zeros has no bit set.
         const RUN: usize = 8;
+        let short = self.digits == Digits::Short;
         let count = planes(self.grids[part].slices);
         let (first, step) = self.places[part];
         for (run, cells) in self.wrong[..rows].as_chunks::<RUN>().0.iter().enumerate() {
@@ -173,8 +188,12 @@ impl Operand {
                 for (at, _) in cells.iter().enumerate().filter(|&(_, &wrong)| wrong > 0.0) {
                     let row = run * RUN + at;
                     self.misses[part].push(base + row);
-                    for plane in 0..count {
-                        *self.planes.cell_mut(first + plane * step, row) = 0;
+                    for (plane, total) in self.totals[part][..count].iter_mut().enumerate() {
+                        let cell = self.planes.cell_mut(first + plane * step, row);
+                        if short {
+                            *total = total.wrapping_add(OFFSET).wrapping_sub(*cell);
+                        }
+                        *cell = if short { OFFSET } else { 0 };
                     }
                 }
             }

@@ -1,10 +1,8 @@
 //! The rows of a block that take part, as the products want them.
 
-use pulp::{Simd, WithSimd};
-
 use super::big_fixed::BigFixed;
 use super::operand::Parts;
-use crate::rows::block::{BlockError, DesignBlock};
+use crate::rows::block::{BlockError, DesignBlock, all_finite};
 
 /// Buffers for the parts of a block.
 #[derive(Debug, Default)]
@@ -127,35 +125,4 @@ fn parts_of_block<'a>(block: &DesignBlock<'a>) -> impl Iterator<Item = (usize, &
 fn splits(product: f64) -> bool {
     const SMALLEST: f64 = 1e-280;
     product.is_finite() && product.abs() >= SMALLEST
-}
-
-/// Whether no cell is NaN or infinite.
-fn all_finite(cells: &[f64]) -> bool {
-    pulp::Arch::new().dispatch(AllFinite(cells))
-}
-
-/// An operation rather than a closure: the compiler is sure to use the processor's vectors for it.
-struct AllFinite<'a>(&'a [f64]);
-
-impl WithSimd for AllFinite<'_> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> bool {
-        // Finite numbers times zero add up to zero, others to NaN.
-        let (cells, tail) = S::as_simd_f64s(self.0);
-        let (runs, rest) = cells.as_chunks::<4>();
-        let zero = simd.splat_f64s(0.0);
-        let mut sums = [zero; 4];
-        for run in runs {
-            for (sum, &cell) in sums.iter_mut().zip(run) {
-                *sum = simd.mul_add_e_f64s(cell, zero, *sum);
-            }
-        }
-        for &cell in rest {
-            sums[0] = simd.mul_add_e_f64s(cell, zero, sums[0]);
-        }
-        let sum = simd.add_f64s(simd.add_f64s(sums[0], sums[1]), simd.add_f64s(sums[2], sums[3]));
-        simd.reduce_sum_f64s(sum) + tail.iter().map(|x| x * 0.0).sum::<f64>() == 0.0
-    }
 }

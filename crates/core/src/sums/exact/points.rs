@@ -13,18 +13,43 @@ use pulp::Simd;
 /// Slices that a column has at most; cells that need more are outliers.
 pub(super) const MAX_SLICES: usize = 5;
 
-/// Bits of a slice with its sign, by the number of slices. Digits are half of `2^bits` at most; values at all points have
-/// to fit into 32 bits, and the narrower they are, the more of their products a lane of 64 bits holds.
-const BITS: [i32; MAX_SLICES + 1] = [30, 30, 30, 26, 26, 24];
-
-/// Bits of a slice of a column of so many.
-pub(super) const fn bits(slices: usize) -> i32 {
-    BITS[slices]
+/// How long digits are, which is a matter of what the processor multiplies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Digits {
+    /// Values at all points fit into 32 bits with their sign. The narrower they are, the more of their products a lane of 64
+    /// bits holds.
+    #[default]
+    Long,
+    /// With [`OFFSET`] added, values at all points fit into 26 bits without a sign, and their products into 52.
+    Short,
 }
 
-/// Bits of all slices together.
-pub(super) const fn width(slices: usize) -> i32 {
-    BITS[slices] * slices as i32
+/// What is added to values of short digits, so that none is negative; their sums are put right again.
+pub(super) const OFFSET: u64 = 1 << 25;
+
+impl Digits {
+    /// Bits of a slice with its sign, of a column of so many slices. Digits are half of `2^bits` at most.
+    pub(super) const fn bits(self, slices: usize) -> i32 {
+        const LONG: [i32; MAX_SLICES + 1] = [30, 30, 30, 26, 26, 24];
+        const SHORT: [i32; MAX_SLICES + 1] = [25, 25, 24, 23, 22, 19];
+        match self {
+            Self::Long => LONG[slices],
+            Self::Short => SHORT[slices],
+        }
+    }
+
+    /// Bits of all slices together.
+    pub(super) const fn width(self, slices: usize) -> i32 {
+        self.bits(slices) * slices as i32
+    }
+
+    /// The largest value of a cell of so many slices at a point.
+    pub(super) fn bound(self, slices: usize, point: usize) -> u64 {
+        let (a, b) = POINTS[point];
+        let each = (0..slices)
+            .map(|k| a.unsigned_abs().pow(k as u32) * b.unsigned_abs().pow((slices - 1 - k) as u32));
+        each.sum::<u64>() << (self.bits(slices) - 1)
+    }
 }
 
 /// Planes of a column of most slices.
@@ -39,15 +64,7 @@ pub(super) const fn planes(slices: usize) -> usize {
 const POINTS: [(i64, i64); PLANES] =
     [(0, 1), (1, 0), (1, 1), (-1, 1), (2, 1), (-2, 1), (1, 2), (-1, 2), (3, 1)];
 
-/// The largest value of a cell of so many slices at a point.
-pub(super) fn bound(slices: usize, point: usize) -> u64 {
-    let (a, b) = POINTS[point];
-    let each =
-        (0..slices).map(|k| a.unsigned_abs().pow(k as u32) * b.unsigned_abs().pow((slices - 1 - k) as u32));
-    each.sum::<u64>() << (BITS[slices] - 1)
-}
-
-/// The values of `N` digits at the points, lane by lane; only the lower 32 bits of lanes count.
+/// The values of `N` digits at the points, lane by lane; the upper bits of lanes count only where they do in the digits.
 #[inline(always)]
 pub(super) fn evaluate<S: Simd, const N: usize>(simd: S, d: [S::u64s; N]) -> [S::u64s; PLANES] {
     let add = |a, b| simd.add_u64s(a, b);
@@ -180,7 +197,10 @@ mod tests {
     #[test]
     fn digits_are_evaluated_at_the_points() {
         fn check<const N: usize>() {
-            let limit = 1i64 << (BITS[N] - 1);
+            [Digits::Long, Digits::Short].into_iter().for_each(check_digits::<N>);
+        }
+        fn check_digits<const N: usize>(length: Digits) {
+            let limit = 1i64 << (length.bits(N) - 1);
             for pattern in 0..3usize.pow(N as u32) {
                 let digits: [i64; N] =
                     std::array::from_fn(|k| [limit, -limit, 12_345][pattern / 3usize.pow(k as u32) % 3]);
@@ -188,7 +208,9 @@ mod tests {
                 let values = evaluate::<_, N>(pulp::Scalar, digits.map(|d| d as u64));
                 for (point, value) in values.iter().enumerate().take(planes(N)) {
                     assert_eq!(i128::from(*value as i32), at(&wide, point), "{digits:?}");
-                    assert!((*value as i32).unsigned_abs() as u64 <= bound(N, point));
+                    assert!((*value as i32).unsigned_abs() as u64 <= length.bound(N, point));
+                    let short = (*value as i64).wrapping_add(OFFSET as i64);
+                    assert!(length == Digits::Long || (0..1 << 26).contains(&short));
                 }
             }
         }

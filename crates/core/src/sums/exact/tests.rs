@@ -173,7 +173,7 @@ fn mixed(rows: usize) -> Table {
     Table::plain(kinds.iter().map(|kind| (0..rows).map(|_| kind(&mut random)).collect()).collect())
 }
 
-const KERNELS: [Kernel; 4] = [Kernel::Auto, Kernel::Avx512, Kernel::Avx2, Kernel::Portable];
+const KERNELS: [Kernel; 5] = [Kernel::Auto, Kernel::Ifma, Kernel::Avx512, Kernel::Avx2, Kernel::Portable];
 
 fn kernels() -> impl Iterator<Item = Kernel> {
     KERNELS.into_iter().filter(|kernel| kernel.is_available())
