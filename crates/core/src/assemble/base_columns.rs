@@ -45,7 +45,7 @@ impl BaseColumns {
     /// From the cross-products of base columns to those of their combinations.
     pub(super) fn combine(&self, group: &Group<'_>, gram: &[f64], means: &[f64]) -> CrossProducts {
         let (n, m) = (self.items.len(), self.columns.len());
-        let own = group.dense().moments();
+        let own = group.moments();
         let (mut mean, mut low) = (vec![0.0; m], vec![0.0; m]);
         let mut products = vec![0.0; m * m];
         for (j, column) in self.columns.iter().enumerate() {
@@ -154,7 +154,7 @@ impl LevelMeans<'_> {
     pub fn deviations(&self, level: usize, out: &mut [f64]) {
         let own = (self.category, level as u32);
         let weight = self.weight(level);
-        let moments = self.group.dense().moments();
+        let moments = self.group.moments();
         let deviation = |(base, &mean): (&BaseColumn, &f64)| {
             let sum = match (base.variable, joint(&base.levels, &[own])) {
                 (Some(v), Some(levels)) if base.levels.is_empty() => {

@@ -14,15 +14,16 @@ const BITS: i32 = 63;
 
 /// A grid of a variable: multiples of `2^exponent`.
 #[derive(Clone, Copy, Debug)]
-struct Grid {
-    exponent: i32,
+pub(super) struct Grid {
+    pub(super) exponent: i32,
     /// `2^-exponent`, and `2^exponent`.
     scale: f64,
     unit: f64,
 }
 
 impl Grid {
-    fn fit(cells: &[f64]) -> Self {
+    /// The one that suits most of these cells.
+    pub(super) fn fit(cells: &[f64]) -> Self {
         let exponent = unit_of(cells, BITS);
         Self { exponent, scale: libm::scalbn(1.0, -exponent), unit: libm::scalbn(1.0, exponent) }
     }
@@ -32,7 +33,7 @@ impl Grid {
     /// Cut into two digits by adding and subtracting again, as those of [`ExactProducts`](crate::ExactProducts) are:
     /// conversions of float64 take longer.
     #[inline(always)]
-    fn read(&self, cell: f64) -> (i64, bool) {
+    pub(super) fn read(&self, cell: f64) -> (i64, bool) {
         let scaled = cell * self.scale;
         let sum = scaled + HIGH;
         let rest = scaled - (sum - HIGH);
@@ -182,6 +183,11 @@ impl Fixed {
         &self.spans
     }
 
+    /// The power of two that the sum of a variable, or of the products of a pair, counts.
+    pub(super) fn exponent(&self, a: usize, b: Option<usize>) -> i32 {
+        self.grids[a].exponent + b.map_or(0, |b| self.grids[b].exponent)
+    }
+
     /// Cells that are off their grids: row and variable, in the order of the rows.
     pub(super) fn missed(&self) -> &[(u32, u32)] {
         &self.missed
@@ -274,11 +280,17 @@ const RUN: usize = 128;
 #[inline]
 fn product(a: &[i64], b: &[i64]) -> (i128, u64) {
     let (mut high, mut low) = (0i128, 0u128);
-    for (&a, &b) in a.iter().zip(b) {
-        let product = i128::from(a) * i128::from(b);
-        low += u128::from(product as u64);
-        high += product >> 64;
+    let mut add = |sum: i128| {
+        low += u128::from(sum as u64);
+        high += sum >> 64;
+    };
+    // Four products are below 2^126.
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    for (a, b) in a.iter().zip(b) {
+        let times = |i: usize| i128::from(a[i]) * i128::from(b[i]);
+        add((times(0) + times(1)) + (times(2) + times(3)));
     }
+    add(a_rest.iter().zip(b_rest).map(|(&a, &b)| i128::from(a) * i128::from(b)).sum());
     (high + (low >> 64) as i128, low as u64)
 }
 
@@ -305,13 +317,13 @@ mod tests {
     #[test]
     fn products_of_the_largest_integers_are_whole() {
         let most = (1i64 << 62) - 1;
-        for (a, b) in [(most, most), (-most, most), (-most, -most)] {
-            let (high, low) = product(&[a; RUN], &[b; RUN]);
+        for ((a, b), rows) in [((most, most), RUN), ((-most, most), RUN), ((-most, -most), RUN - 1)] {
+            let (high, low) = product(&[a; RUN][..rows], &[b; RUN][..rows]);
             let mut table = BigFixedTable::new(1);
             table.push_record();
             table.add_wide(0, 0, high, low, 0);
             let expected = BigFixed::from(a.unsigned_abs()).mul(&BigFixed::from(b.unsigned_abs()));
-            let expected = expected.mul(&BigFixed::from(RUN as u64));
+            let expected = expected.mul(&BigFixed::from(rows as u64));
             assert_eq!(table.get(0, 0), if (a < 0) == (b < 0) { expected } else { expected.neg() });
         }
     }
