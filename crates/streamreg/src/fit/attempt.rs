@@ -94,8 +94,11 @@ fn attempt(
             let absorbed = Absorbed { means, term, columns: &columns };
             solve(SolveInput::Absorbed(absorbed), &equation, options)?
         }
-        (_, Some(products), _) => solve(SolveInput::Exact(&products.select(&columns)), &equation, options)?,
         // Of one response all columns are there, in their order: a copy would be as large as the sums.
+        (_, Some(products), _) if products.variables() == columns.len() => {
+            solve(SolveInput::Exact(products), &equation, options)?
+        }
+        (_, Some(products), _) => solve(SolveInput::Exact(&products.select(&columns)), &equation, options)?,
         (.., Some(products)) if products.moments().variables() == columns.len() => {
             solve(SolveInput::CrossProducts(products), &equation, options)?
         }

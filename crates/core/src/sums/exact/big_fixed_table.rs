@@ -1,5 +1,7 @@
 //! Tables of wide integers: many sums side by side, each of as many limbs as its column needs.
 
+use faer::fx128;
+
 use super::big_fixed::{BigFixed, Limbs, add_limbs, divide, multiply, parts_of, round_to_double};
 
 /// Records x columns of integers times powers of two, added to exactly.
@@ -227,21 +229,21 @@ impl BigFixedTable {
     }
 
     /// The value of an entry, to about 2^-106 of itself.
-    pub(crate) fn double(&self, record: usize, column: usize) -> faer::fx128 {
+    pub(crate) fn double(&self, record: usize, column: usize) -> fx128 {
         let (negative, limbs, lowest) = self.magnitude(record, column);
         round_to_double(negative, &limbs, 64 * lowest).unwrap_or_else(|| self.get(record, column).to_double())
     }
 
-    /// `p - a b / n`, the values of three entries and a number, rounded once to two float64.
-    pub(crate) fn centred(&self, record: usize, p: usize, (a, b): (usize, usize), n: u64) -> faer::fx128 {
-        let (p, a, b) = (self.magnitude(record, p), self.magnitude(record, a), self.magnitude(record, b));
+    /// `p - a b / n`, the values of an entry and three numbers, rounded once to two float64.
+    pub(crate) fn centred(&self, record: usize, p: usize, (a, b): (&Magnitude, &Magnitude), n: u64) -> fx128 {
+        let p = self.magnitude(record, p);
         let whole = (p.0, multiply(&p.1, &[n]), p.2);
         let (negative, limbs, lowest) = add_limbs(whole, (a.0 == b.0, multiply(&a.1, &b.1), a.2 + b.2));
         divide(negative, &limbs, 64 * lowest, n)
     }
 
     /// The quotient of an entry and a number, rounded once to two float64.
-    pub(crate) fn quotient(&self, record: usize, column: usize, n: u64) -> faer::fx128 {
+    pub(crate) fn quotient(&self, record: usize, column: usize, n: u64) -> fx128 {
         let (negative, limbs, lowest) = self.magnitude(record, column);
         divide(negative, &limbs, 64 * lowest, n)
     }
@@ -252,8 +254,8 @@ impl BigFixedTable {
         self.entry(record, column).iter().take(below).all(|&limb| limb == 0)
     }
 
-    /// An entry as sign, magnitude, and the exponent of its lowest limb by 64.
-    fn magnitude(&self, record: usize, column: usize) -> (bool, Limbs, i32) {
+    /// An entry as [`Magnitude`].
+    pub(crate) fn magnitude(&self, record: usize, column: usize) -> Magnitude {
         let mut limbs = Limbs::from_slice(self.entry(record, column));
         let negative = limbs.last().is_some_and(|top| top >> 63 == 1);
         if negative {
@@ -381,6 +383,9 @@ impl BigFixedTable {
         self.limbs = moved;
     }
 }
+
+/// A number as sign, magnitude, and the exponent of its lowest limb by 64.
+pub(crate) type Magnitude = (bool, Limbs, i32);
 
 /// Where a column's limbs from some power of two on are in a record.
 #[derive(Clone, Copy, Debug)]

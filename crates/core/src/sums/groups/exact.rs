@@ -6,7 +6,7 @@ use super::fixed::{Entry, Fixed, Span};
 use super::rows::RowSlice;
 use super::units::Units;
 use super::{Row, Shape};
-use crate::sums::exact::{BigFixed, BigFixedTable, Place};
+use crate::sums::exact::{BigFixed, BigFixedTable, Magnitude, Place};
 
 /// Exact sums of weights, values and products, and of the weights' logarithms as float64 has them.
 #[derive(Clone, Debug)]
@@ -368,9 +368,20 @@ impl ExactRecords {
         (self.sums.quotient(at, FIRST + j, n), all)
     }
 
-    /// Of `n` rows of weight 1: the sum of the products of two variables about their means.
-    pub(super) fn centred(&self, at: usize, (a, b): (usize, usize), n: u64) -> fx128 {
-        self.sums.centred(at, self.product_column(a, b), (FIRST + a, FIRST + b), n)
+    /// The sum of a variable, for [`ExactRecords::centred`].
+    pub(super) fn magnitude(&self, at: usize, j: usize) -> Magnitude {
+        self.sums.magnitude(at, FIRST + j)
+    }
+
+    /// Of `n` rows of weight 1: the sum of the products of two variables about their means; their sums are given.
+    pub(super) fn centred(
+        &self,
+        at: usize,
+        (a, b): (usize, usize),
+        sums: (&Magnitude, &Magnitude),
+        n: u64,
+    ) -> fx128 {
+        self.sums.centred(at, self.product_column(a, b), sums, n)
     }
 
     /// The mean of a variable, rounded, and the sum of its values about that.

@@ -54,6 +54,8 @@ pub(crate) struct GroupTable {
     own: Shard,
     /// Whether rows are summed into records of the table's own.
     settled: bool,
+    /// How often rows were summed or handed over.
+    turns: u32,
     /// Rows that were summed since it was last looked how much memory their records take.
     unchecked: usize,
     /// The records of the rows of a block.
@@ -187,6 +189,7 @@ impl GroupTable {
             rows: Rows::default(),
             own: Shard::new(&summed, 0),
             settled: false,
+            turns: 0,
             unchecked: 0,
             ids: Vec::new(),
             check: FIRST_CHECK,
@@ -306,8 +309,11 @@ impl GroupTable {
             return Ok(());
         }
         self.unchecked = 0;
-        self.settled = self.own.bytes() <= OWN_BYTES;
-        if self.settled { Ok(()) } else { self.hand_over() }
+        if self.own.bytes() <= OWN_BYTES {
+            return Ok(());
+        }
+        (self.settled, self.turns) = (false, 0);
+        self.hand_over()
     }
 
     /// Sums rows in float64 as soon as that takes less memory than to keep them: what is decided, and so what is added
@@ -326,13 +332,17 @@ impl GroupTable {
     /// Sums many rows of few keys, and hands over others.
     fn settle_exact(&mut self) -> Result<(), BlockError> {
         let rows_a_key = if self.summed.variables.is_empty() { COUNTS_A_KEY } else { ROWS_A_KEY };
-        self.settled = self.settled || !self.rows.has_more_keys(self.rows.len() / rows_a_key);
+        self.turns += 1;
+        // Where keys were many they mostly stay many: less and less often it is looked again.
+        if !self.settled && self.turns.is_power_of_two() {
+            self.settled = !self.rows.has_more_keys(self.rows.len() / rows_a_key);
+        }
         if self.settled {
             self.sum_own();
         }
         // Keys may become more, or others.
-        if self.own.bytes() > OWN_BYTES {
-            self.settled = false;
+        if self.settled && self.own.bytes() > OWN_BYTES {
+            (self.settled, self.turns) = (false, 0);
         }
         if self.settled { Ok(()) } else { self.hand_over() }
     }
@@ -443,6 +453,7 @@ impl Clone for GroupTable {
             rows: self.rows.clone(),
             own: self.own.clone(),
             settled: self.settled,
+            turns: self.turns,
             unchecked: self.unchecked,
             ids: Vec::new(),
             check: self.check,

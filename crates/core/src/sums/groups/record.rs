@@ -134,10 +134,11 @@ impl<'t> Record<'t> {
         let n = records.count(self.position).filter(|_| self.summed.shape.is_full())?;
         let places = variables.iter().map(|&v| self.place_of(v)).collect::<Option<Vec<_>>>()?;
         let m = places.len();
+        let sums: Vec<_> = places.iter().map(|&j| records.magnitude(self.position, j)).collect();
         let mut products = vec![fx128::ZERO; m * m];
         for (i, &a) in places.iter().enumerate() {
             for (j, &b) in places.iter().enumerate().skip(i) {
-                let product = records.centred(self.position, (a, b), n);
+                let product = records.centred(self.position, (a, b), (&sums[i], &sums[j]), n);
                 (products[i * m + j], products[j * m + i]) = (product, product);
             }
         }
