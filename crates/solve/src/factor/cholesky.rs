@@ -70,13 +70,11 @@ pub(crate) fn factor_gram<T: Scalar>(
     // Column `c` of `r` belongs to the `c`-th kept variable.
     let mut r = Mat::<T>::zeros(p, p);
     let mut column = vec![T::ZERO; p];
-    let inverse: Vec<T> = scale.iter().map(|&scale| T::ONE / scale).collect();
-    let scaled = |value: T, j: usize| value.over(scale[j], inverse[j]);
     for j in 0..p {
         let rank = decision.kept.len();
-        reduce(&r, &decision.kept, &mut column, |i| scaled(scaled(gram(i, j), i), j));
+        reduce(&r, &decision.kept, &mut column, |i| gram(i, j) / scale[i] / scale[j]);
         let varies = scale[j] > T::ZERO;
-        let own = if varies { scaled(scaled(gram(j, j), j), j) } else { T::ZERO };
+        let own = if varies { gram(j, j) / scale[j] / scale[j] } else { T::ZERO };
         let pivot = if varies { own - dot(&column[..rank], &column[..rank]) } else { T::ZERO };
         let residual = pivot.non_negative().root().near();
         // A pivot that rounding made zero or negative is a small one, not an exact zero.
@@ -91,7 +89,7 @@ pub(crate) fn factor_gram<T: Scalar>(
         }
     }
     let rank = decision.kept.len();
-    reduce(&r, &decision.kept, &mut column, |i| scaled(gram(i, y), i));
+    reduce(&r, &decision.kept, &mut column, |i| gram(i, y) / scale[i]);
     let explained = column[..rank].to_vec();
     let rss = (of_response - dot(&explained, &explained)).non_negative();
     let Decision { kept, aside, residuals, .. } = decision;

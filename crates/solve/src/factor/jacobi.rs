@@ -42,8 +42,8 @@ pub(super) fn singular_values<T: Scalar>(matrix: &Mat<T>) -> Option<Vec<f64>> {
 /// Makes two columns orthogonal; false if they were.
 fn turn(a: &mut [f64], b: &mut [f64]) -> bool {
     let (own, other, both) = (dot(a, a), dot(b, b), dot(a, b));
-    // A product that is no number ends in too many sweeps.
-    if both.abs() <= f64::UNIT * own.sqrt() * other.sqrt() {
+    // What rounding makes of a product of orthogonal columns. One that is no number ends in too many sweeps.
+    if both.abs() <= a.len() as f64 * f64::EPSILON * own.sqrt() * other.sqrt() {
         return false;
     }
     let zeta = (other - own) / (2.0 * both);
