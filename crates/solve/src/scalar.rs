@@ -39,12 +39,13 @@ pub(crate) trait Scalar: RealField + Copy + 'static {
     fn inverse(r: &Mat<Self>) -> Mat<Self> {
         let size = r.ncols();
         let mut inverse = Mat::<Self>::zeros(size, size);
+        let of_diagonal: Vec<Self> = (0..size).map(|i| Self::ONE / r[(i, i)]).collect();
         for c in 0..size {
             let own = inverse.col_as_slice_mut(c);
             own[c] = Self::ONE;
             for i in (0..=c).rev() {
                 let column = r.col_as_slice(i);
-                let value = own[i] / column[i];
+                let value = own[i].over(column[i], of_diagonal[i]);
                 own[i] = value;
                 own[..i].iter_mut().zip(column).for_each(|(o, r)| *o -= *r * value);
             }

@@ -19,11 +19,22 @@ pub(super) struct BaseColumns {
     pub(super) columns: Vec<Vec<(usize, f64)>>,
 }
 
+/// Parts of columns that are compared with each other.
+const FEW: usize = 16;
+
 impl BaseColumns {
     pub(super) fn new(layout: &Layout, responses: std::ops::Range<usize>) -> Self {
         let mut bases = Self { items: Vec::new(), columns: Vec::new() };
         let mut positions: HashMap<BaseColumn, usize> = HashMap::new();
+        // Of few columns, which many groups may have, it takes less time to look at all.
+        let few = layout.columns.iter().map(|column| column.parts.len()).sum::<usize>() <= FEW;
         let mut position = |items: &mut Vec<BaseColumn>, base: &BaseColumn| {
+            if few {
+                return items.iter().position(|own| own == base).unwrap_or_else(|| {
+                    items.push(base.clone());
+                    items.len() - 1
+                });
+            }
             *positions.entry(base.clone()).or_insert_with(|| {
                 items.push(base.clone());
                 items.len() - 1

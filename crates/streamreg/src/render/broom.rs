@@ -22,7 +22,8 @@ pub(super) const GLANCE: &str =
     "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
 
 pub(super) fn tidy_row(c: &TermEstimate) -> String {
-    let mut row = csv_field(&c.term);
+    let mut row = String::with_capacity(160);
+    row.push_str(&csv_field(&c.term));
     for number in [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high] {
         row.push(',');
         push_exact(&mut row, number);
