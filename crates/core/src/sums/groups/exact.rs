@@ -19,7 +19,7 @@ pub(super) struct ExactRecords {
     /// The summands of the variables of a row: each is their sum.
     weighted: Vec<Summands>,
     plain: Vec<Summands>,
-    /// For rows without weights.
+    /// Rows as integers.
     fixed: Box<Fixed>,
     pending: Pending,
 }
@@ -38,6 +38,15 @@ struct Pending {
 const WEIGHT: usize = 0;
 const LOG_WEIGHT: usize = 1;
 const FIRST: usize = 2;
+
+/// The column of a sum.
+fn column_of(shape: Shape, entry: Entry) -> usize {
+    match entry {
+        Entry::Weight => WEIGHT,
+        Entry::Sum(j) => FIRST + j,
+        Entry::Product(position) => FIRST + shape.variables + position,
+    }
+}
 
 /// Numbers whose exact sum is a weighted value: two for its high part, two for its low part.
 #[derive(Clone, Copy, Debug, Default)]
@@ -135,10 +144,7 @@ impl ExactRecords {
     pub(super) fn add_rows(&mut self, ids: &[u32], slices: &[RowSlice<'_>], numbers: usize) {
         let rows = || slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
         if rows().next().is_some_and(|cells| cells.len() > numbers) {
-            for (&id, cells) in ids.iter().zip(rows()) {
-                self.add(id as usize, Row::of(cells, numbers));
-            }
-            return;
+            return self.add_weighted_rows(ids, slices, numbers);
         }
         ids.iter().for_each(|&id| self.rows[id as usize] += 1);
         if self.shape.variables == 0 {
@@ -147,18 +153,15 @@ impl ExactRecords {
         let mut fixed = std::mem::take(&mut self.fixed);
         fixed.load(slices, &self.lows);
         self.reserve(&fixed, ids.len());
-        let (sums, products) = (FIRST, FIRST + self.shape.variables);
-        if self.shape.slopes == 0 {
-            fixed.add_sums(ids, self.rows.len(), |at, j, sum, unit| self.sums.add(at, sums + j, sum, unit));
+        let shape = self.shape;
+        if shape.slopes == 0 {
+            fixed.add_sums(ids, self.rows.len(), |at, j, sum, unit| self.sums.add(at, FIRST + j, sum, unit));
         } else {
             let places = self.places(&fixed);
             let Self { sums: table, .. } = self;
             let mut moved = false;
-            fixed.add_products((ids, self.rows.len()), self.shape, |at, entry, (high, low), unit| {
-                let column = match entry {
-                    Entry::Sum(j) => sums + j,
-                    Entry::Product(position) => products + position,
-                };
+            fixed.add_products((ids, self.rows.len()), shape, |at, entry, (high, low), unit| {
+                let column = column_of(shape, entry);
                 if moved || !table.add_at(at, places[column - FIRST], high, low) {
                     // What does not fit moves the records, and other places with them.
                     table.add_wide(at, column, high, low, unit);
@@ -183,6 +186,31 @@ impl ExactRecords {
                 break;
             }
         }
+        self.fixed = fixed;
+    }
+
+    /// Adds rows with weights to the records `ids`.
+    fn add_weighted_rows(&mut self, ids: &[u32], slices: &[RowSlice<'_>], numbers: usize) {
+        let rows = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+        let each = ids.iter().zip(rows.map(|cells| Row::of(cells, numbers)));
+        if self.shape.variables == 0 {
+            return each.for_each(|(&id, row)| self.add(id as usize, row));
+        }
+        let mut fixed = std::mem::take(&mut self.fixed);
+        fixed.load_weighted(slices, self.shape.variables, numbers);
+        let mut missed = fixed.missed().iter().map(|&(row, _)| row as usize).peekable();
+        for (at, (&id, row)) in each.enumerate() {
+            if missed.next_if_eq(&at).is_some() {
+                self.add(id as usize, row);
+            } else {
+                self.rows[id as usize] += 1;
+                self.sums.add_f64(id as usize, LOG_WEIGHT, row.log_weight);
+            }
+        }
+        let shape = self.shape;
+        fixed.add_weighted_products((ids, self.rows.len()), shape, |at, entry, (high, low), unit| {
+            self.sums.add_wide(at, column_of(shape, entry), high, low, unit);
+        });
         self.fixed = fixed;
     }
 

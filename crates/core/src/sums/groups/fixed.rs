@@ -75,6 +75,8 @@ impl Span {
 /// What a sum is of.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Entry {
+    /// The weights, less one a row.
+    Weight,
     /// A variable.
     Sum(usize),
     /// The pair of variables at this position.
@@ -115,7 +117,7 @@ impl Fixed {
     pub(super) fn load(&mut self, slices: &[RowSlice<'_>], lows: &[Option<usize>]) {
         let r = lows.len();
         if self.grids.is_empty() || std::mem::take(&mut self.failed) {
-            self.choose(slices, r);
+            self.choose(slices, &(0..r).collect::<Vec<_>>());
         }
         let rows: usize = slices.iter().map(RowSlice::len).sum();
         self.units.resize(rows * r, 0);
@@ -155,10 +157,7 @@ impl Fixed {
             let held = (grid.exponent, grid.exponent + 65 - size.leading_zeros() as i32);
             Span { held, all: (held.0.min(ends.0), held.1.max(ends.1)) }
         }));
-        if self.missed.len() * TOLERATED > self.units.len() + self.patience {
-            self.failed = true;
-            self.patience = (2 * self.patience).max(SAMPLE);
-        }
+        self.judge(self.units.len());
     }
 
     /// Frees the memory of rows, and keeps the grids.
@@ -167,12 +166,46 @@ impl Fixed {
         (self.order, self.starts) = (Vec::new(), Vec::new());
     }
 
-    /// The grids of most of the rows.
-    fn choose(&mut self, slices: &[RowSlice<'_>], variables: usize) {
+    /// Reads the variables of some rows, and behind them the weights, which stand at `weight` in a row. Of rows that have a
+    /// cell off its grid, or a low part, nothing is read: they are [`Fixed::missed`] as a whole.
+    pub(super) fn load_weighted(&mut self, slices: &[RowSlice<'_>], variables: usize, weight: usize) {
+        let places: Vec<usize> = (0..variables).chain([weight]).collect();
+        if self.grids.is_empty() || std::mem::take(&mut self.failed) {
+            self.choose(slices, &places);
+        }
+        let rows: usize = slices.iter().map(RowSlice::len).sum();
+        self.units.resize(rows * places.len(), 0);
+        self.missed.clear();
+        let each = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+        for (row, (cells, units)) in each.zip(self.units.chunks_exact_mut(places.len())).enumerate() {
+            let mut all = cells[variables..weight].iter().all(|&low| low == 0.0);
+            for ((units, &place), grid) in units.iter_mut().zip(&places).zip(&self.grids) {
+                let held;
+                (*units, held) = grid.read(cells[place]);
+                all &= held;
+            }
+            if !all {
+                units.fill(0);
+                self.missed.push((row as u32, 0));
+            }
+        }
+        self.judge(rows);
+    }
+
+    /// Whether others than the grids at hand are to be chosen.
+    fn judge(&mut self, cells: usize) {
+        if self.missed.len() * TOLERATED > cells + self.patience {
+            self.failed = true;
+            self.patience = (2 * self.patience).max(SAMPLE);
+        }
+    }
+
+    /// The grids of most of the rows, for the cells at some places in them.
+    fn choose(&mut self, slices: &[RowSlice<'_>], places: &[usize]) {
         let rows: usize = slices.iter().map(RowSlice::len).sum();
         let step = (rows / SAMPLE).max(1);
         self.grids.clear();
-        for j in 0..variables {
+        for &j in places {
             let column = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)[j]));
             self.grids.push(Grid::fit(&column.step_by(step).collect::<Vec<_>>()));
         }
@@ -245,6 +278,52 @@ impl Fixed {
                         let sum = product(column(a), column(b));
                         let unit = grids[a].exponent + grids[b].exponent;
                         sink(at, Entry::Product(shape.product(a, b)), sum, unit);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same for rows with weights, of which those that were missed are not counted: the sums of products with the
+    /// weight. That of a variable and the weight is cut into two digits, each of which is multiplied like a cell.
+    pub(super) fn add_weighted_products(
+        &mut self,
+        (ids, records): (&[u32], usize),
+        shape: Shape,
+        mut sink: impl FnMut(usize, Entry, (i128, u64), i32),
+    ) {
+        self.sort(ids, records);
+        let Self { grids, units, order, starts, columns, .. } = self;
+        let r = shape.variables;
+        let weight = grids[r].exponent;
+        let [mut high, mut low] = [[0; RUN]; 2];
+        for (at, run) in starts.windows(2).enumerate().filter(|(_, run)| run[0] < run[1]) {
+            for rows in order[run[0] as usize..run[1] as usize].chunks(RUN) {
+                let n = rows.len();
+                for (place, &row) in rows.iter().enumerate() {
+                    let units = &units[row as usize * (r + 1)..][..r + 1];
+                    units.iter().zip(columns[place..].iter_mut().step_by(n)).for_each(|(&u, to)| *to = u);
+                }
+                let column = |j: usize| &columns[j * n..(j + 1) * n];
+                let weights = column(r);
+                let sum: i128 = weights.iter().map(|&units| i128::from(units)).sum();
+                sink(at, Entry::Weight, (sum >> 64, sum as u64), weight);
+                let counted = -(weights.iter().filter(|&&units| units != 0).count() as i128);
+                sink(at, Entry::Weight, (counted >> 64, counted as u64), 0);
+                for j in 0..r {
+                    sink(at, Entry::Sum(j), product(weights, column(j)), weight + grids[j].exponent);
+                }
+                for a in 0..shape.slopes {
+                    for (i, (&w, &x)) in weights.iter().zip(column(a)).enumerate() {
+                        let both = i128::from(w) * i128::from(x);
+                        (high[i], low[i]) =
+                            ((both >> (BITS - 1)) as i64, both as i64 & ((1 << (BITS - 1)) - 1));
+                    }
+                    for b in a..r {
+                        let unit = weight + grids[a].exponent + grids[b].exponent;
+                        let entry = Entry::Product(shape.product(a, b));
+                        sink(at, entry, product(&high[..n], column(b)), unit + BITS - 1);
+                        sink(at, entry, product(&low[..n], column(b)), unit);
                     }
                 }
             }

@@ -206,17 +206,22 @@ fn sums_by_key_are_those_of_the_definition() {
     let column = |at: usize| all.column(at).as_primitive::<Float64Type>().values().to_vec();
     let keys = all.column(0).as_primitive::<Int64Type>();
     let (x, y) = (column(1), column(2));
-    let found = pass((true, true, false), &[0, 25_000, rows], 4_096, 2);
-    for key in [0, 3, 9_999] {
-        let own: Vec<usize> = (0..rows).filter(|&i| keys.value(i) == key).collect();
-        let big = |x: f64| BigFixed::from(x);
-        let sum = |f: &dyn Fn(usize) -> BigFixed| own.iter().fold(BigFixed::ZERO, |sum, &i| sum.add(&f(i)));
-        let sums =
-            (Some(BigFixed::from(own.len() as u64)), Some(sum(&|i| big(x[i]))), Some(sum(&|i| big(y[i]))));
-        let product = |a: &[f64], b: &[f64]| Some(sum(&|i| big(a[i]).mul(&big(b[i]))));
-        let products = [product(&x, &x), product(&x, &y), product(&y, &y)];
-        let expected = format!("{} {:?} {sums:?} {products:?}", own.len(), 0f64.to_bits());
-        assert_eq!(found[&format!("{:?}", Level::Integer(key))], expected);
+    for weighted in [false, true] {
+        let w = if weighted { column(3) } else { vec![1.0; rows] };
+        let found = pass((true, true, weighted), &[0, 25_000, rows], 4_096, 2);
+        for key in [0, 3, 9_999] {
+            let own: Vec<usize> = (0..rows).filter(|&i| keys.value(i) == key).collect();
+            let big = |x: f64| BigFixed::from(x);
+            let sum =
+                |f: &dyn Fn(usize) -> BigFixed| own.iter().fold(BigFixed::ZERO, |sum, &i| sum.add(&f(i)));
+            let of = |a: &[f64]| Some(sum(&|i| big(w[i]).mul(&big(a[i]))));
+            let sums = (Some(sum(&|i| big(w[i]))), of(&x), of(&y));
+            let product = |a: &[f64], b: &[f64]| Some(sum(&|i| big(w[i]).mul(&big(a[i])).mul(&big(b[i]))));
+            let products = [product(&x, &x), product(&x, &y), product(&y, &y)];
+            let logs = sum(&|i| big(libm::log(w[i]))).to_double().0.to_bits();
+            let expected = format!("{} {logs:?} {sums:?} {products:?}", own.len());
+            assert_eq!(found[&format!("{:?}", Level::Integer(key))], expected, "{weighted}");
+        }
     }
 }
 
