@@ -336,7 +336,9 @@ impl Encoder {
             if int32.is_none() { Cow::Owned(dictionary.normalized_keys()) } else { Cow::Borrowed(&[][..]) };
         let key_of = |row: usize| int32.map_or_else(|| normal[row], |keys| keys.value(row) as usize);
         let mut wanted = Vec::new();
-        for key in (from..from + out.len()).filter(|&row| keys.is_valid(row)).map(key_of) {
+        let complete = keys.null_count() == 0;
+        let valid = |row: usize| complete || keys.is_valid(row);
+        for key in (from..from + out.len()).filter(|&row| valid(row)).map(key_of) {
             if codes[key] == NOT_ASKED {
                 codes[key] = ASKED;
                 wanted.push(key);
@@ -352,7 +354,7 @@ impl Encoder {
         }
         for (row, code) in out.iter_mut().enumerate() {
             let row = from + row;
-            *code = if keys.is_null(row) { null } else { codes[key_of(row)] };
+            *code = if valid(row) { codes[key_of(row)] } else { null };
         }
         self.dictionary = Some((Arc::clone(values), codes));
         Ok(())
