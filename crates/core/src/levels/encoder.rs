@@ -430,6 +430,22 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_a_dictionary_are_the_texts_that_they_hold() {
+        let text = |i: usize| (i % 9 != 4).then(|| format!("{}{}", "\u{e9}".repeat(i % 20), i % 37));
+        let values: StringArray = (0..200).map(text).collect();
+        let keys = arrow_array::Int32Array::from_iter((0..900).map(|i| (i % 31 != 7).then_some(i * 7 % 200)));
+        let plain: StringArray = keys.iter().map(|key| key.and_then(|key| text(key as usize))).collect();
+        let set = Arc::new(LevelSet::new("c", 1_000, false));
+        let keyed = DictionaryArray::<Int32Type>::new(keys, Arc::new(values));
+        let mut encoder = Encoder::new(Arc::clone(&set));
+        let (mut first, mut again, mut expected) = ([0; 400], [0; 500], [0; 900]);
+        encoder.encode(&keyed, 0, &mut first).unwrap();
+        encoder.encode(&keyed, 400, &mut again).unwrap();
+        Encoder::new(set).encode(&plain, 0, &mut expected).unwrap();
+        assert_eq!([&first[..], &again[..]].concat(), expected);
+    }
+
+    #[test]
     fn whole_numbers_are_one_level_whatever_their_type() {
         let set = Arc::new(LevelSet::new("c", 10, false));
         let (mut a, mut b) = ([0; 2], [0; 2]);
