@@ -254,8 +254,8 @@ impl GroupTable {
     /// The cells that tables turn into integers: those of the first one that sums variables exactly, and no products.
     pub(crate) fn units(tables: &[Self]) -> Units {
         let sums = |table: &&Self| table.summed.exact && table.summed.shape.slopes == 0;
-        let of = tables.iter().filter(sums).map(|table| &table.summed.variables);
-        Units::new(of.into_iter().find(|variables| !variables.is_empty()).cloned().unwrap_or_default())
+        let mut of = tables.iter().filter(sums).map(|table| &table.summed.variables);
+        Units::new(of.find(|variables| !variables.is_empty()).cloned().unwrap_or_default())
     }
 
     /// Takes in the rows at `used` of a block whose values were checked; `units` are of the same block.
