@@ -31,16 +31,21 @@ pub(crate) trait Scalar: RealField + Copy + 'static {
 
     fn root(self) -> Self;
 
+    /// The quotient by a number whose inverse is given: in double-double, where a product takes a fifth of the time of a
+    /// quotient, the product with that.
+    fn over(self, divisor: Self, inverse: Self) -> Self;
+
     /// The inverse of an upper triangular matrix.
     fn inverse(r: &Mat<Self>) -> Mat<Self> {
         let size = r.ncols();
         let mut inverse = Mat::<Self>::zeros(size, size);
+        let of_diagonal: Vec<Self> = (0..size).map(|i| Self::ONE / r[(i, i)]).collect();
         for c in 0..size {
             let own = inverse.col_as_slice_mut(c);
             own[c] = Self::ONE;
             for i in (0..=c).rev() {
                 let column = r.col_as_slice(i);
-                let value = own[i] / column[i];
+                let value = own[i].over(column[i], of_diagonal[i]);
                 own[i] = value;
                 own[..i].iter_mut().zip(column).for_each(|(o, r)| *o -= *r * value);
             }
@@ -109,6 +114,10 @@ impl Scalar for f64 {
         self.sqrt()
     }
 
+    fn over(self, divisor: Self, _: Self) -> Self {
+        self / divisor
+    }
+
     fn inverse(r: &Mat<Self>) -> Mat<Self> {
         let mut inverse = Mat::<f64>::identity(r.nrows(), r.ncols());
         solve_upper_triangular_in_place(r.as_ref(), inverse.as_mut(), Par::Seq);
@@ -147,6 +156,10 @@ impl Scalar for fx128 {
     fn root(self) -> Self {
         // The library's root of an infinity is NaN, which says less about what happened.
         if self.0.is_finite() { self.sqrt() } else { self }
+    }
+
+    fn over(self, _: Self, inverse: Self) -> Self {
+        self * inverse
     }
 }
 

@@ -19,11 +19,22 @@ pub(super) struct BaseColumns {
     pub(super) columns: Vec<Vec<(usize, f64)>>,
 }
 
+/// Parts of columns that are compared with each other.
+const FEW: usize = 16;
+
 impl BaseColumns {
     pub(super) fn new(layout: &Layout, responses: std::ops::Range<usize>) -> Self {
         let mut bases = Self { items: Vec::new(), columns: Vec::new() };
         let mut positions: HashMap<BaseColumn, usize> = HashMap::new();
+        // Of few columns, which many groups may have, it takes less time to look at all.
+        let few = layout.columns.iter().map(|column| column.parts.len()).sum::<usize>() <= FEW;
         let mut position = |items: &mut Vec<BaseColumn>, base: &BaseColumn| {
+            if few {
+                return items.iter().position(|own| own == base).unwrap_or_else(|| {
+                    items.push(base.clone());
+                    items.len() - 1
+                });
+            }
             *positions.entry(base.clone()).or_insert_with(|| {
                 items.push(base.clone());
                 items.len() - 1
@@ -45,7 +56,7 @@ impl BaseColumns {
     /// From the cross-products of base columns to those of their combinations.
     pub(super) fn combine(&self, group: &Group<'_>, gram: &[f64], means: &[f64]) -> CrossProducts {
         let (n, m) = (self.items.len(), self.columns.len());
-        let own = group.dense().moments();
+        let own = group.moments();
         let (mut mean, mut low) = (vec![0.0; m], vec![0.0; m]);
         let mut products = vec![0.0; m * m];
         for (j, column) in self.columns.iter().enumerate() {
@@ -154,7 +165,7 @@ impl LevelMeans<'_> {
     pub fn deviations(&self, level: usize, out: &mut [f64]) {
         let own = (self.category, level as u32);
         let weight = self.weight(level);
-        let moments = self.group.dense().moments();
+        let moments = self.group.moments();
         let deviation = |(base, &mean): (&BaseColumn, &f64)| {
             let sum = match (base.variable, joint(&base.levels, &[own])) {
                 (Some(v), Some(levels)) if base.levels.is_empty() => {

@@ -26,13 +26,14 @@ impl Group<'_> {
         for (at, base) in bases.items.iter().enumerate() {
             self.check_square(base, products.gram[at * n + at])?;
         }
-        let (means, combined) = bases.combine_double_double(&products.gram, &products.means);
+        let weight = products.weight;
+        let (means, combined) = bases.combine_double_double(products.gram, products.means);
         let whole = bases
             .columns
             .iter()
             .map(|column| column.iter().all(|&(at, f)| products.whole[at] && f.fract() == 0.0));
         let whole = whole.collect();
-        let combined = DoubleDoubleProducts::from_parts(self.rows(), products.weight, means, combined);
+        let combined = DoubleDoubleProducts::from_parts(self.rows(), weight, means, combined);
         Ok(Some(combined.with_whole(whole)))
     }
 
@@ -162,8 +163,12 @@ struct BaseProducts {
 
 impl BaseColumns {
     /// From the cross-products and means of base columns to those of their combinations.
-    fn combine_double_double(&self, gram: &[fx128], means: &[fx128]) -> (Vec<fx128>, Vec<fx128>) {
+    fn combine_double_double(&self, gram: Vec<fx128>, means: Vec<fx128>) -> (Vec<fx128>, Vec<fx128>) {
         let (n, m) = (self.items.len(), self.columns.len());
+        let itself = |(j, column): (usize, &Vec<(usize, f64)>)| column.as_slice() == [(j, 1.0)];
+        if n == m && self.columns.iter().enumerate().all(itself) {
+            return (means, gram);
+        }
         let sum = |terms: &mut dyn Iterator<Item = fx128>| {
             terms.fold(fx128::ZERO, |sum: fx128, term| sum.add_accurate(term))
         };

@@ -1,14 +1,15 @@
 //! From the sums of a pass to the cross-products of the design matrix's columns.
 
 mod base_columns;
+mod dense;
 mod exact;
 mod polynomials;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use self::base_columns::BaseColumns;
 pub use self::base_columns::LevelMeans;
+use self::dense::Dense;
 
 use crate::design::Design;
 use crate::design::layout::{BaseColumn, Coding, Layout};
@@ -36,7 +37,7 @@ pub struct Group<'s> {
     records: Vec<Records<'s>>,
     /// Number, in the pass, of every level of the coding.
     codes: Vec<Vec<u32>>,
-    dense: Cow<'s, CrossProducts>,
+    dense: Dense<'s>,
     /// Over all rows, where sums are exact and rows are not split.
     exact: Option<&'s ExactProducts>,
     log_weights: f64,
@@ -170,7 +171,7 @@ impl<'s> Groups<'s> {
         let (dense, by, records, log_weights) = match self.statistics.rounded() {
             Some(dense) => {
                 let all = self.statistics.tables.iter().map(|t| Records::All(t.len()));
-                (dense, Vec::new(), all.collect(), self.statistics.log_weights())
+                (Dense::Known(dense), Vec::new(), all.collect(), self.statistics.log_weights())
             }
             None => {
                 let own = self.order[position];
@@ -180,11 +181,11 @@ impl<'s> Groups<'s> {
                     return Err(Error::new(ErrorKind::Model, message));
                 }
                 let record = table.record(own as usize);
-                let dense = dense_of(self.design, record)?;
+                let dense = Dense::of(self.design, record)?;
                 let first = std::iter::once(Records::Some(&self.order[position..=position]));
                 let further = self.buckets.iter().map(|b| Records::Some(b[own as usize].as_slice()));
                 let by = table.codes(own as usize).to_vec();
-                (Cow::Owned(dense), by, first.chain(further).collect(), record.log_weights())
+                (dense, by, first.chain(further).collect(), record.log_weights())
             }
         };
         let mut group = Group {
@@ -209,30 +210,6 @@ impl<'s> Groups<'s> {
     }
 }
 
-/// The cross-products of a group's numeric variables.
-fn dense_of(design: &Design, record: Record<'_>) -> Result<CrossProducts> {
-    let m = design.variables.len();
-    let weight = record.weight();
-    let mut moments = Moments::new(m);
-    let (sums, mut products) = record.sums_and_products(m);
-    let (centre, sums): (Vec<f64>, Vec<f64>) = sums.into_iter().unzip();
-    moments.begin(record.rows() as u64, weight, &centre, &sums);
-    for j in 0..m {
-        let offset = sums[j] / weight;
-        let square = products[j * m + j];
-        for i in j..m {
-            products[j * m + i] -= sums[i] * offset;
-        }
-        // Squares below this have lost digits, or all of themselves, to underflow.
-        if !square.is_finite() || (square > 0.0 && square < 1e-280) {
-            let error = Error::new(ErrorKind::Overflow, design.beyond_range());
-            return Err(error.in_column(&design.variables[j].label));
-        }
-        products[j * m + j] = products[j * m + j].max(0.0);
-    }
-    Ok(CrossProducts::from_parts(moments, products))
-}
-
 impl<'s> Group<'s> {
     /// Some of the rows, whose sums are `part`, seen with the levels, polynomials and fills of all: so their
     /// cross-products are of the same columns. For rows that are not split into groups.
@@ -240,7 +217,7 @@ impl<'s> Group<'s> {
     where
         's: 'p,
     {
-        let dense = part.rounded()?;
+        let dense = Dense::Known(part.rounded()?);
         Some(Group {
             design: self.design,
             statistics: part,
@@ -268,12 +245,12 @@ impl<'s> Group<'s> {
 
     /// Rows in the group.
     pub fn rows(&self) -> u64 {
-        self.dense().moments().rows()
+        self.moments().rows()
     }
 
     /// Sum of their weights.
     pub fn weight(&self) -> f64 {
-        self.dense().moments().weight()
+        self.moments().weight()
     }
 
     /// Sum of the logarithms of the weights.
@@ -282,7 +259,11 @@ impl<'s> Group<'s> {
     }
 
     fn dense(&self) -> &CrossProducts {
-        &self.dense
+        self.dense.products()
+    }
+
+    fn moments(&self) -> &Moments {
+        self.dense.moments()
     }
 
     /// The levels that occur in the group, sorted.
@@ -312,7 +293,7 @@ impl<'s> Group<'s> {
 
     /// The mean of every variable that is missing somewhere, over the rows where it is not.
     fn fills(&self) -> Vec<(usize, f64)> {
-        let moments = self.dense().moments();
+        let moments = self.moments();
         let filled = |variable: usize| {
             let flag = self.design.flag_of(variable).filter(|&flag| moments.mean(flag) > 0.0)?;
             Some((variable, self.mean_of_present(moments, variable, flag)))
@@ -371,7 +352,7 @@ impl<'s> Group<'s> {
 
     /// The mean of a base column over all rows, and what its own rows contribute to it.
     fn total(&self, base: &BaseColumn) -> Total {
-        let moments = self.dense().moments();
+        let moments = self.moments();
         let all = moments.weight();
         let record = if base.levels.is_empty() { None } else { self.record(&base.levels) };
         if base.levels.is_empty() || record.is_some_and(|record| record.rows() == moments.rows() as f64) {
@@ -420,7 +401,7 @@ impl<'s> Group<'s> {
         });
         let outside_b = if of_b.whole { 0.0 } else { of_a.about - a_both };
         let outside_a = if of_a.whole { 0.0 } else { of_b.about - b_both };
-        let all = self.dense().moments().weight();
+        let all = self.moments().weight();
         let neither =
             if of_a.whole || of_b.whole { 0.0 } else { (all - of_a.weight) - (of_b.weight - weight) };
         product - mb * outside_b - ma * outside_a + ma * mb * neither

@@ -7,10 +7,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
 use hashbrown::HashMap;
 
+use super::short_texts::{AT_ONCE, ShortTexts, packed, packed_part};
 use super::{FIRST_UNSEEN, Level, LevelSet, NON_FINITE_CODE, NULL_CODE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::rows::cells::cell_text;
@@ -20,8 +21,7 @@ use crate::rows::convert::{fill, is_null};
 #[derive(Debug)]
 pub(crate) struct Encoder {
     set: Arc<LevelSet>,
-    /// Of texts up to 15 bytes, see [`packed`].
-    short_texts: HashMap<u128, u32>,
+    short_texts: ShortTexts,
     texts: HashMap<String, u32>,
     /// Of the integers from 0 on, by value; [`NOT_ASKED`] where it is not known.
     small: Vec<u32>,
@@ -32,6 +32,8 @@ pub(crate) struct Encoder {
 
 /// What no cell has used yet.
 const NOT_ASKED: u32 = u32::MAX - 2;
+/// What a cell uses whose number is being looked up.
+const ASKED: u32 = u32::MAX - 3;
 
 /// Values that an encoder remembers: enough for every category, and an end for columns that are none.
 const MAX_REMEMBERED: usize = 1 << 20;
@@ -43,7 +45,7 @@ impl Encoder {
     pub(crate) fn new(set: Arc<LevelSet>) -> Self {
         Self {
             set,
-            short_texts: HashMap::new(),
+            short_texts: ShortTexts::default(),
             texts: HashMap::new(),
             small: Vec::new(),
             integers: HashMap::new(),
@@ -142,21 +144,48 @@ impl Encoder {
     }
 
     fn text_code(&mut self, text: &str) -> Result<u32> {
-        let short = packed(text);
-        let known = match &short {
-            Some(key) => self.short_texts.get(key),
-            None => self.texts.get(text),
+        let short = packed(text.as_bytes());
+        let known = match short {
+            Some(key) => {
+                let mut code = [None];
+                self.short_texts.find(&[key], &mut code);
+                code[0]
+            }
+            None => self.texts.get(text).copied(),
         };
-        if let Some(&code) = known {
+        if let Some(code) = known {
             return Ok(code);
         }
         let code = self.set.code(Some(Level::Text(text.to_owned())))?;
         match short {
-            Some(key) if self.short_texts.len() < MAX_REMEMBERED => _ = self.short_texts.insert(key, code),
+            Some(key) => self.short_texts.insert(key, code),
             None if self.texts.len() < MAX_REMEMBERED => _ = self.texts.insert(text.to_owned(), code),
             _ => {}
         }
         Ok(code)
+    }
+
+    /// The numbers of the texts at some positions, into the same positions of `codes`.
+    fn texts_at(&mut self, texts: &StringArray, wanted: &[usize], codes: &mut [u32]) -> Result<()> {
+        let (bytes, offsets) = (texts.values().as_slice(), texts.value_offsets());
+        let place = |at: usize| (offsets[at] as usize, offsets[at + 1] as usize);
+        let (mut keys, mut found) = ([0; AT_ONCE], [None; AT_ONCE]);
+        for wanted in wanted.chunks(AT_ONCE) {
+            for (key, &at) in keys.iter_mut().zip(wanted) {
+                let (from, to) = place(at);
+                // Longer than any of these texts, so it is none of them.
+                *key = packed_part(bytes, from, to).unwrap_or(u128::MAX);
+            }
+            self.short_texts.find(&keys[..wanted.len()], &mut found[..wanted.len()]);
+            for (&at, known) in wanted.iter().zip(found) {
+                codes[at] = match known {
+                    Some(code) if texts.is_valid(at) => code,
+                    _ if texts.is_valid(at) => self.text_code(texts.value(at))?,
+                    _ => self.set.code(None)?,
+                };
+            }
+        }
+        Ok(())
     }
 
     fn integers<T: arrow_array::types::ArrowPrimitiveType>(
@@ -305,22 +334,27 @@ impl Encoder {
         let int32 = keys.as_primitive_opt::<Int32Type>();
         let normal =
             if int32.is_none() { Cow::Owned(dictionary.normalized_keys()) } else { Cow::Borrowed(&[][..]) };
+        let key_of = |row: usize| int32.map_or_else(|| normal[row], |keys| keys.value(row) as usize);
+        let mut wanted = Vec::new();
+        let complete = keys.null_count() == 0;
+        let valid = |row: usize| complete || keys.is_valid(row);
+        for key in (from..from + out.len()).filter(|&row| valid(row)).map(key_of) {
+            if codes[key] == NOT_ASKED {
+                codes[key] = ASKED;
+                wanted.push(key);
+            }
+        }
+        match values.as_string_opt::<i32>() {
+            Some(texts) => self.texts_at(texts, &wanted, &mut codes)?,
+            None => {
+                for &key in &wanted {
+                    self.encode(&values.slice(key, 1), 0, &mut codes[key..=key])?;
+                }
+            }
+        }
         for (row, code) in out.iter_mut().enumerate() {
             let row = from + row;
-            if keys.is_null(row) {
-                *code = null;
-                continue;
-            }
-            let key = int32.map_or_else(|| normal[row], |keys| keys.value(row) as usize);
-            if codes[key] == NOT_ASKED {
-                let mut one = [0];
-                match values.as_string_opt::<i32>() {
-                    Some(texts) if texts.is_valid(key) => one[0] = self.text_code(texts.value(key))?,
-                    _ => _ = self.encode(&values.slice(key, 1), 0, &mut one)?,
-                }
-                codes[key] = one[0];
-            }
-            *code = codes[key];
+            *code = if valid(row) { codes[key_of(row)] } else { null };
         }
         self.dictionary = Some((Arc::clone(values), codes));
         Ok(())
@@ -358,14 +392,6 @@ fn number_level(text: &str) -> Option<Level> {
     number.and_then(Level::number)
 }
 
-/// The bytes of a short text, and their number.
-fn packed(text: &str) -> Option<u128> {
-    let mut bytes = [0; 16];
-    bytes[..15].get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-    bytes[15] = text.len() as u8;
-    Some(u128::from_le_bytes(bytes))
-}
-
 fn text<O: arrow_array::OffsetSizeTrait>(
     array: &arrow_array::GenericStringArray<O>,
     row: usize,
@@ -376,7 +402,7 @@ fn text<O: arrow_array::OffsetSizeTrait>(
 #[cfg(test)]
 mod tests {
     use arrow_array::types::Int32Type;
-    use arrow_array::{BooleanArray, DictionaryArray, Float64Array, Int64Array, StringArray};
+    use arrow_array::{BooleanArray, DictionaryArray, Float64Array, Int64Array};
 
     use super::*;
 
@@ -401,6 +427,22 @@ mod tests {
         assert_eq!(encode(&flags), (["True", "False"].map(str::to_owned).to_vec(), false));
         let numbers = Float64Array::from(vec![2.0, -0.0, 2.5, f64::NAN, f64::INFINITY]);
         assert_eq!(encode(&numbers), (["2", "0", "2.5", "-", "-"].map(str::to_owned).to_vec(), true));
+    }
+
+    #[test]
+    fn entries_of_a_dictionary_are_the_texts_that_they_hold() {
+        let text = |i: usize| (i % 9 != 4).then(|| format!("{}{}", "\u{e9}".repeat(i % 20), i % 37));
+        let values: StringArray = (0..200).map(text).collect();
+        let keys = arrow_array::Int32Array::from_iter((0..900).map(|i| (i % 31 != 7).then_some(i * 7 % 200)));
+        let plain: StringArray = keys.iter().map(|key| key.and_then(|key| text(key as usize))).collect();
+        let set = Arc::new(LevelSet::new("c", 1_000, false));
+        let keyed = DictionaryArray::<Int32Type>::new(keys, Arc::new(values));
+        let mut encoder = Encoder::new(Arc::clone(&set));
+        let (mut first, mut again, mut expected) = ([0; 400], [0; 500], [0; 900]);
+        encoder.encode(&keyed, 0, &mut first).unwrap();
+        encoder.encode(&keyed, 400, &mut again).unwrap();
+        Encoder::new(set).encode(&plain, 0, &mut expected).unwrap();
+        assert_eq!([&first[..], &again[..]].concat(), expected);
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! | `level` | a level, its order and its name |
 //! | `set` | the levels of a column, found while streaming or given by a model |
 //! | `encoder` | cells as numbers of levels |
+//! | `short_texts` | the numbers of short texts |
 
 mod encoder;
 mod level;
 mod set;
+mod short_texts;
 
 pub(crate) use self::encoder::Encoder;
 pub use self::level::Level;

@@ -8,7 +8,7 @@ use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, DesignBlock};
 use crate::sums::cross_products::CrossProducts;
 use crate::sums::exact::{BigFixedTable, ExactProducts};
-use crate::sums::groups::GroupTable;
+use crate::sums::groups::{GroupTable, Units};
 
 /// The sums of a pass: cross-products of the numeric variables over all rows, and sums by level for the
 /// categories. Where rows are split into groups, everything is by group.
@@ -17,6 +17,8 @@ pub struct Statistics {
     /// Over all rows; absent where rows are split into groups.
     dense: Option<DenseSums>,
     pub(crate) tables: Vec<GroupTable>,
+    /// The cells of a block, for the tables.
+    units: Units,
     variables: usize,
     /// One sum, exact, so that the order of the rows does not matter.
     log_weights: BigFixedTable,
@@ -57,7 +59,8 @@ impl Statistics {
         };
         let mut log_weights = BigFixedTable::new(1);
         log_weights.push_record();
-        Self { dense: design.by.is_empty().then(dense), tables, variables, log_weights }
+        let units = GroupTable::units(&tables);
+        Self { dense: design.by.is_empty().then(dense), tables, units, variables, log_weights }
     }
 
     /// The cross-products of the numeric variables over all rows, rounded to float64 where they are exact; `None`
@@ -108,9 +111,13 @@ impl Accumulator for Statistics {
         }
         if !self.tables.is_empty() {
             // A row of a level that the model does not know belongs to no record.
+            let every = |codes: &&[u32]| codes.iter().fold(true, |all, &code| all & (code < FIRST_UNSEEN));
             let known = |row: &usize| rows.codes.iter().all(|codes| codes[*row] < FIRST_UNSEEN);
-            let used: Vec<usize> = rows.used().filter(known).collect();
-            self.tables.iter_mut().try_for_each(|table| table.update(rows, &used))?;
+            let all_known = rows.codes.iter().all(every);
+            let used: Vec<usize> = rows.used().filter(|row| all_known || known(row)).collect();
+            let Self { tables, units, .. } = self;
+            units.begin();
+            tables.iter_mut().try_for_each(|table| table.update(rows, &used, units))?;
         }
         Ok(())
     }

@@ -3,9 +3,11 @@
 //! Both ways to a factor, [`cholesky`] from cross-products and [`qr`] from the factor of the data, go
 //! through the columns in their order and set aside every column whose residual on the ones kept before
 //! is too small a share of its norm. What comes out is the same [`Factor`], so coefficients, covariance
-//! and degrees of freedom rest on one decision. [`svd`] takes a factor's independent columns apart.
+//! and degrees of freedom rest on one decision. [`svd`] takes a factor's independent columns apart; [`jacobi`] has the
+//! singular values of small ones.
 
 pub(crate) mod cholesky;
+mod jacobi;
 pub(crate) mod qr;
 pub(crate) mod svd;
 

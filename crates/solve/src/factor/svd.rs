@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use super::Factor;
+use super::jacobi::{MOST, singular_values};
 use crate::error::{Error, Result};
 use crate::scalar::Scalar;
 
@@ -44,6 +45,11 @@ pub(crate) fn extremes<T: Scalar>(factor: &Factor<T>, inverse: &Mat<T>) -> Resul
         return Ok((1.0, 1.0));
     }
     let values = |matrix: &Mat<T>| {
+        if matrix.ncols() <= MOST
+            && let Some(values) = singular_values(matrix)
+        {
+            return Ok(values);
+        }
         let near = Mat::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[(i, j)].near());
         near.singular_values().map_err(|_| Error::NotConverged)
     };

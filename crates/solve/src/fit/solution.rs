@@ -126,8 +126,10 @@ impl<T: Scalar> Solution<T> {
         let mut root = Mat::<T>::zeros(values.len(), factor.rank() + first);
         for (c, &k) in factor.kept.iter().enumerate() {
             values[first + k] = Some(scaled.values[c] / factor.scale[k]);
+            let inverse = T::ONE / factor.scale[k];
             for column in 0..factor.rank() {
-                root[(first + k, first + column)] = scaled.inverse[(c, column)] / factor.scale[k];
+                root[(first + k, first + column)] =
+                    scaled.inverse[(c, column)].over(factor.scale[k], inverse);
             }
         }
         if intercept {
@@ -169,9 +171,9 @@ impl<T: Scalar> Solution<T> {
     fn unit_error(&self, term: usize) -> f64 {
         let row: Vec<T> = (0..self.root.ncols()).map(|c| self.root[(term, c)]).collect();
         // The root of a sum of squares in the wider arithmetic, where nothing over- or underflows.
-        let square = dot(&row, &row).near();
-        if T::UNIT < f64::UNIT && square > 1e-200 && square < 1e200 {
-            return dot(&row, &row).root().near();
+        let square = dot(&row, &row);
+        if T::UNIT < f64::UNIT && (1e-200..1e200).contains(&square.near()) {
+            return square.root().near();
         }
         let row: Vec<f64> = row.iter().map(|v| v.near()).collect();
         norm(&row)

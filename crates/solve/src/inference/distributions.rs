@@ -33,8 +33,8 @@
 //! All transcendental functions come from `libm`, so that the bits do not depend on the platform.
 
 use core::f64::consts::PI;
-use core::ops::{Add, Div, Mul, Neg, Sub};
-use std::sync::LazyLock;
+
+use super::double_double::{Dd, log as log_double};
 
 /// Degrees of freedom beyond these limits are treated as the limits, which are as good as 0 and infinity.
 const MIN_DF: f64 = 1e-20;
@@ -271,112 +271,6 @@ fn stirling_remainder(z: f64) -> f64 {
     }
     let w = 1.0 / z;
     shift + w * SERIES.iter().fold(0.0, |sum, term| sum * (w * w) + term)
-}
-
-/// An unevaluated sum of two doubles, about 31 digits (Dekker 1971; Knuth, TAOCP 4.2.2).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Dd {
-    hi: f64,
-    lo: f64,
-}
-
-impl Dd {
-    /// `a + b` exactly, for `|a| >= |b|`.
-    fn quick_sum(a: f64, b: f64) -> Self {
-        let hi = a + b;
-        Self { hi, lo: b - (hi - a) }
-    }
-
-    /// `a + b` exactly.
-    fn sum(a: f64, b: f64) -> Self {
-        let hi = a + b;
-        let t = hi - a;
-        Self { hi, lo: (a - (hi - t)) + (b - t) }
-    }
-
-    /// `a * b` exactly.
-    fn product(a: f64, b: f64) -> Self {
-        let hi = a * b;
-        Self { hi, lo: libm::fma(a, b, -hi) }
-    }
-
-    /// Times a power of two.
-    fn scaled(self, power: i32) -> Self {
-        Self { hi: libm::scalbn(self.hi, power), lo: libm::scalbn(self.lo, power) }
-    }
-}
-
-impl From<f64> for Dd {
-    fn from(hi: f64) -> Self {
-        Self { hi, lo: 0.0 }
-    }
-}
-
-impl Neg for Dd {
-    type Output = Self;
-    fn neg(self) -> Self {
-        Self { hi: -self.hi, lo: -self.lo }
-    }
-}
-
-impl Add for Dd {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        let (s, t) = (Self::sum(self.hi, other.hi), Self::sum(self.lo, other.lo));
-        let r = Self::quick_sum(s.hi, s.lo + t.hi);
-        Self::quick_sum(r.hi, r.lo + t.lo)
-    }
-}
-
-impl Sub for Dd {
-    type Output = Self;
-    fn sub(self, other: Self) -> Self {
-        self + -other
-    }
-}
-
-impl Mul for Dd {
-    type Output = Self;
-    fn mul(self, other: Self) -> Self {
-        let p = Self::product(self.hi, other.hi);
-        Self::quick_sum(p.hi, p.lo + (self.hi * other.lo + self.lo * other.hi))
-    }
-}
-
-impl Div for Dd {
-    type Output = Self;
-    fn div(self, other: Self) -> Self {
-        let first = self.hi / other.hi;
-        let rest = self - other * Self::from(first);
-        let second = rest.hi / other.hi;
-        let rest = rest - other * Self::from(second);
-        Self::quick_sum(first, second) + Self::from(rest.hi / other.hi)
-    }
-}
-
-/// `log r` in double-double, given also `r - 1` without cancellation: `2 atanh(s)`, `s = (r-1) / (r+1)`
-/// (DLMF 4.6.4), after taking out a power of two when `r` is far from 1.
-fn log_double(r: Dd, r_minus_1: Dd) -> Dd {
-    /// `1 / (2k + 1)`.
-    static COEFFICIENTS: LazyLock<[Dd; 20]> =
-        LazyLock::new(|| std::array::from_fn(|k| Dd::from(1.0) / Dd::from((2 * k + 1) as f64)));
-    const LN_2: Dd = Dd { hi: core::f64::consts::LN_2, lo: 2.319_046_813_846_299_6e-17 };
-    let one = Dd::from(1.0);
-    let (excess, power) = if r_minus_1.hi.abs() < 0.4 {
-        (r_minus_1, 0)
-    } else {
-        let (fraction, power) = libm::frexp(r.hi);
-        let power = if fraction < core::f64::consts::FRAC_1_SQRT_2 { power - 1 } else { power };
-        (r.scaled(-power) - one, power)
-    };
-    let s = excess / (excess + Dd::from(2.0));
-    // |s| <= 1/4, and below 2^exponent: the first term left out is below 1e-24 of the sum.
-    let (_, exponent) = libm::frexp(s.hi);
-    let terms = (40 / (-exponent).max(2) + 1) as usize;
-    let square = s * s;
-    let series =
-        COEFFICIENTS[..terms.min(20)].iter().rev().fold(Dd::from(0.0), |sum, &term| sum * square + term);
-    LN_2 * Dd::from(f64::from(power)) + (s + s) * series
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Standard errors, tests, intervals and the statistics of a fit as a whole.
 
 pub mod distributions;
+mod double_double;
 pub(crate) mod wald;
 
 use std::cell::RefCell;

@@ -1,7 +1,7 @@
 //! Solving from sums: what cross-products carry, and the doubt that is left.
 
 use streamreg_core::{
-    CrossProducts, Design, DoubleDoubleProducts, Group, Layout, LevelMeans, ModelSpec, WeightType,
+    Coding, CrossProducts, Design, DoubleDoubleProducts, Group, Layout, LevelMeans, ModelSpec, WeightType,
 };
 use streamreg_solve::{Absorbed, Attempt, Equation, SolveInput, SolveOptions, fit as solve};
 
@@ -14,6 +14,26 @@ pub(super) struct Attempts {
     pub(super) attempts: Vec<Attempt>,
 }
 
+/// The columns of the group before, for those that are coded in the same way.
+#[derive(Default)]
+pub(super) struct LastLayout(Option<(Coding, Layout)>);
+
+impl LastLayout {
+    /// The columns of a group; of a large category without those that are absorbed, if that is asked for.
+    pub(super) fn of(&mut self, absorb: bool, design: &Design, group: &Group<'_>) -> Result<&Layout> {
+        let coding = group.coding();
+        let last = self.0.take().filter(|(known, _)| known == coding);
+        let last = match last {
+            Some(last) => last,
+            None => {
+                let layout = if absorb { Layout::absorbing } else { Layout::new }(design, coding)?;
+                (coding.clone(), layout)
+            }
+        };
+        Ok(&self.0.insert(last).1)
+    }
+}
+
 /// `absorb` a large category, and go `beyond` float64 for any number of columns, or not; with so many threads.
 pub(super) fn attempts(
     options: &SolveOptions,
@@ -23,31 +43,30 @@ pub(super) fn attempts(
     spec: &ModelSpec,
 ) -> Result<Attempts> {
     let layout = if absorb { Layout::absorbing } else { Layout::new }(design, group.coding())?;
-    attempts_for(options, layout, (beyond, threads), group, spec)
+    let attempts = attempts_for(options, &layout, (beyond, threads), group, spec)?;
+    Ok(Attempts { layout, attempts })
 }
 
 /// The same for the columns of a layout.
 pub(super) fn attempts_for(
     options: &SolveOptions,
-    layout: Layout,
+    layout: &Layout,
     (beyond, threads): (bool, usize),
     group: &Group<'_>,
     spec: &ModelSpec,
-) -> Result<Attempts> {
+) -> Result<Vec<Attempt>> {
     check_width(layout.len() + spec.responses.len())?;
     let solves = beyond || layout.len() <= MAX_DOUBLE_DOUBLE;
-    let double_double = if solves { group.double_double_products(&layout)? } else { None };
+    let double_double = if solves { group.double_double_products(layout)? } else { None };
     let rounded =
-        (double_double.is_none() || layout.absorbed().is_some()).then(|| group.cross_products(&layout));
+        (double_double.is_none() || layout.absorbed().is_some()).then(|| group.cross_products(layout));
     let means =
-        rounded.as_ref().and_then(|products| group.absorbed(&layout, products, double_double.as_ref()));
+        rounded.as_ref().and_then(|products| group.absorbed(layout, products, double_double.as_ref()));
     let means = means.map(|means| means.prepared(threads));
     let sums =
         GroupSums { rounded: rounded.as_ref(), double_double: double_double.as_ref(), means: means.as_ref() };
-    let attempt = |response: usize| attempt(options, &layout, sums, group, spec, response);
-    let attempts = (0..spec.responses.len()).map(attempt).collect::<Result<_>>()?;
-    drop(means);
-    Ok(Attempts { layout, attempts })
+    let attempt = |response: usize| attempt(options, layout, sums, group, spec, response);
+    (0..spec.responses.len()).map(attempt).collect()
 }
 
 /// What a group is solved from: double-double where sums are exact, else float64; of a category that is eliminated the
@@ -75,8 +94,11 @@ fn attempt(
             let absorbed = Absorbed { means, term, columns: &columns };
             solve(SolveInput::Absorbed(absorbed), &equation, options)?
         }
-        (_, Some(products), _) => solve(SolveInput::Exact(&products.select(&columns)), &equation, options)?,
         // Of one response all columns are there, in their order: a copy would be as large as the sums.
+        (_, Some(products), _) if products.variables() == columns.len() => {
+            solve(SolveInput::Exact(products), &equation, options)?
+        }
+        (_, Some(products), _) => solve(SolveInput::Exact(&products.select(&columns)), &equation, options)?,
         (.., Some(products)) if products.moments().variables() == columns.len() => {
             solve(SolveInput::CrossProducts(products), &equation, options)?
         }

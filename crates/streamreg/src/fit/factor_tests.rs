@@ -85,8 +85,8 @@ pub(super) fn by_squares(
 ) -> Result<()> {
     for text in texts {
         let term = term_of(text, spec).ok_or_else(|| no_term(text, spec))?;
-        let restricted = attempts_for(options, layout.without_term(term), (beyond, 1), group, spec)?;
-        for (fit, restricted) in fits.iter_mut().zip(&restricted.attempts) {
+        let restricted = attempts_for(options, &layout.without_term(term), (beyond, 1), group, spec)?;
+        for (fit, restricted) in fits.iter_mut().zip(&restricted) {
             let squares = |fit: &Fit| (fit.glance.deviance, fit.glance.df_residual);
             let (free, restricted) = (squares(fit), squares(&restricted.fit));
             if free.1 == 0 {

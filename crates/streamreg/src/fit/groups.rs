@@ -8,7 +8,7 @@ use streamreg_core::{Group, Groups, LeftOut, Level, RowLedger, in_order};
 use streamreg_reader::{ReadCounts, Source};
 use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions, Warning};
 
-use super::attempt::{Attempts, attempts};
+use super::attempt::{LastLayout, attempts_for};
 use super::state::State;
 use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
@@ -101,7 +101,8 @@ pub(super) fn fit<R: Rows, T: Send>(
     };
     let options = plan.options();
     let work = |range: Range<usize>| {
-        let fits = range.flat_map(|position| group_fits(options, &state, &groups, position));
+        let mut last = LastLayout::default();
+        let fits = range.flat_map(|position| group_fits(options, &state, &groups, position, &mut last));
         let made = fits.map(|fit| ([fit.result.is_err(), fit.status() != "ok"], make(fit)));
         Ok::<_, Error>(made.collect::<Vec<_>>())
     };
@@ -132,20 +133,27 @@ pub(super) fn fit<R: Rows, T: Send>(
 }
 
 /// One fit a response.
-fn group_fits(options: &SolveOptions, state: &State, groups: &Groups<'_>, position: usize) -> Vec<GroupFit> {
+fn group_fits(
+    options: &SolveOptions,
+    state: &State,
+    groups: &Groups<'_>,
+    position: usize,
+    last: &mut LastLayout,
+) -> Vec<GroupFit> {
     let levels = groups.levels(position);
     let names = state.spec.response_names();
     let group = groups.group(position).map_err(Error::from);
     let rows = group.as_ref().map_or(0, Group::rows);
     let absorb = options.collinear != Collinear::MinNorm;
-    let attempts =
-        group.and_then(|group| attempts(options, (absorb, false, 1), &state.design, &group, &state.spec));
     let mut left_out = Vec::new();
+    let attempts = group.and_then(|group| {
+        let layout = last.of(absorb, &state.design, &group)?;
+        let attempts = attempts_for(options, layout, (false, 1), &group, &state.spec)?;
+        left_out.extend_from_slice(layout.left_out());
+        Ok(attempts)
+    });
     let results: Vec<std::result::Result<Fit, String>> = match attempts {
-        Ok(Attempts { layout, attempts }) => {
-            left_out.extend_from_slice(layout.left_out());
-            attempts.into_iter().map(|a| accept_group(a, options)).collect()
-        }
+        Ok(attempts) => attempts.into_iter().map(|a| accept_group(a, options)).collect(),
         Err(error) => names.iter().map(|_| Err(error.to_string())).collect(),
     };
     let fit = |(response, result)| {

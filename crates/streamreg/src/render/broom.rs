@@ -22,9 +22,13 @@ pub(super) const GLANCE: &str =
     "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
 
 pub(super) fn tidy_row(c: &TermEstimate) -> String {
-    let numbers = [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high];
-    let cells: Vec<String> = std::iter::once(csv_field(&c.term)).chain(numbers.map(exact)).collect();
-    cells.join(",")
+    let mut row = String::with_capacity(160);
+    row.push_str(&csv_field(&c.term));
+    for number in [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high] {
+        row.push(',');
+        push_exact(&mut row, number);
+    }
+    row
 }
 
 pub(super) fn glance_row(g: &Glance) -> String {
@@ -112,5 +116,36 @@ fn table(reports: &[FitReport], columns: &str, rows: impl Fn(&FitReport) -> Vec<
 
 /// The shortest decimal that reads back as the same float64.
 fn exact(value: Option<f64>) -> String {
-    value.map_or(String::new(), |v| format!("{v:?}"))
+    let mut text = String::new();
+    push_exact(&mut text, value);
+    text
+}
+
+/// Appends it.
+fn push_exact(text: &mut String, value: Option<f64>) {
+    match value {
+        None => {}
+        // Here both write the same, and one of them sooner.
+        Some(v) if (1e-4..1e16).contains(&v.abs()) => text.push_str(ryu::Buffer::new().format_finite(v)),
+        Some(v) => text.push_str(&format!("{v:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_the_library_does() {
+        let edges =
+            [0.0, -0.0, 1e-4, 9.999_999_999_999_999e-5, 1e16, 9_999_999_999_999_998.0, 1.0, -12.5, 1e15];
+        let others = [f64::NAN, f64::INFINITY, 5e-324, 1.7e308, 123_456_789.0, 0.1 + 0.2, 1e22, 1e-7];
+        // From 1e-10 to 1e20, of both signs.
+        let many = (0..20_000u64)
+            .map(|i| f64::from_bits((0x3dd0_1234_5678_9abc + i * 0x14b1_2345_6789) | (i << 63)));
+        for value in edges.into_iter().chain(others).chain(many) {
+            assert_eq!(exact(Some(value)), format!("{value:?}"));
+        }
+        assert_eq!(exact(None), "");
+    }
 }

@@ -156,7 +156,7 @@ impl GroupForm {
 
     /// The text of a fit.
     fn render(&self, fit: &GroupFit) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(1 << 10);
         match self.format {
             Format::Table => self.table(fit, &mut text),
             Format::Json => self.json(fit, &mut text),

@@ -1,5 +1,7 @@
 //! Tables of wide integers: many sums side by side, each of as many limbs as its column needs.
 
+use faer::fx128;
+
 use super::big_fixed::{BigFixed, Limbs, add_limbs, divide, multiply, parts_of, round_to_double};
 
 /// Records x columns of integers times powers of two, added to exactly.
@@ -41,6 +43,9 @@ impl Window {
 /// Limbs that a 127-bit mantissa can touch, with one for the sign.
 const ADDEND_LIMBS: usize = 4;
 
+/// Limbs from which on room is made for a quarter more at a time.
+const MANY: usize = 1 << 15;
+
 impl BigFixedTable {
     /// A table of no records.
     pub(crate) fn new(columns: usize) -> Self {
@@ -58,6 +63,12 @@ impl BigFixedTable {
     /// Makes as many records.
     pub(crate) fn extend_records(&mut self, records: usize) {
         self.records = records;
+        let more = (records * self.stride).saturating_sub(self.limbs.len());
+        if self.limbs.capacity() - self.limbs.len() < more {
+            // Of many not twice as many: there may be a million groups.
+            let slack = if self.limbs.len() < MANY { self.limbs.len() } else { self.limbs.len() / 4 };
+            self.limbs.reserve_exact(more.max(slack));
+        }
         self.limbs.resize(records * self.stride, 0);
     }
 
@@ -84,11 +95,8 @@ impl BigFixedTable {
 
     /// Adds `(2^64 high + low) 2^exponent`.
     pub(crate) fn add_wide(&mut self, record: usize, column: usize, high: i128, low: u64, exponent: i32) {
-        let (lowest, shift) = (exponent.div_euclid(64), exponent.rem_euclid(64) as u32);
-        // In two steps, for a shift by 64 is none.
-        let (carried, above) = ((low >> (63 - shift)) >> 1, (high >> (63 - shift)) >> 1);
-        let middle = (high as u64) << shift | carried;
-        let limbs = [low << shift, middle, above as u64, (above >> 64) as u64];
+        let lowest = exponent.div_euclid(64);
+        let limbs = shifted(high, low, exponent.rem_euclid(64) as u32);
         let sign = |limb: u64| (limb as i64 >> 63) as u64;
         // Without the limbs that only repeat the sign, and the zeros below: windows are as narrow as sums let them be.
         let mut used = limbs.len();
@@ -106,6 +114,52 @@ impl BigFixedTable {
             self.widen(column, lowest, limbs.len());
         }
         while !self.try_add(record, column, lowest, limbs) {}
+    }
+
+    /// Where numbers in units of `2^exponent` go in a record, until the records are moved.
+    pub(crate) fn place(&self, column: usize, exponent: i32) -> Place {
+        let (window, lowest) = (self.windows[column], exponent.div_euclid(64));
+        let offset = usize::try_from(lowest - window.lowest).unwrap_or(usize::MAX);
+        match window.limbs.checked_sub(offset) {
+            Some(limbs) if window.limbs > 0 => {
+                Place { start: window.start + offset, limbs, shift: exponent.rem_euclid(64) as u32 }
+            }
+            _ => Place { start: 0, limbs: 0, shift: 0 },
+        }
+    }
+
+    /// Adds `2^64 high + low` at a place; false where it does not fit: then nothing was added.
+    #[inline]
+    pub(crate) fn add_at(&mut self, record: usize, place: Place, high: i128, low: u64) -> bool {
+        let limbs = shifted(high, low, place.shift);
+        let sign = (limbs[3] as i64 >> 63) as u64;
+        let from = record * self.stride + place.start;
+        let target = &mut self.limbs[from..from + place.limbs];
+        let Some(&top) = target.last() else { return false };
+        // What is beyond the window, and the last limb in it, must be but the sign.
+        let beyond = limbs.get(place.limbs..).is_none_or(|beyond| beyond.iter().all(|&limb| limb == sign));
+        let within = limbs.get(place.limbs - 1).is_none_or(|&last| (last ^ sign) >> 63 == 0);
+        if !beyond || !within {
+            return false;
+        }
+        let mut carry = false;
+        let addend = limbs.into_iter().chain(std::iter::repeat(sign));
+        for (limb, own) in target.iter_mut().zip(addend.clone()) {
+            let (first, over) = limb.overflowing_add(own);
+            let (second, more) = first.overflowing_add(u64::from(carry));
+            (*limb, carry) = (second, over | more);
+        }
+        let after = target.last().copied().unwrap_or_default();
+        if (top ^ sign) >> 63 == 1 || (top ^ after) >> 63 == 0 {
+            return true;
+        }
+        let mut borrow = false;
+        for (limb, own) in target.iter_mut().zip(addend) {
+            let (first, under) = limb.overflowing_sub(own);
+            let (second, more) = first.overflowing_sub(u64::from(borrow));
+            (*limb, borrow) = (second, under | more);
+        }
+        false
     }
 
     /// Bytes of the records.
@@ -175,21 +229,21 @@ impl BigFixedTable {
     }
 
     /// The value of an entry, to about 2^-106 of itself.
-    pub(crate) fn double(&self, record: usize, column: usize) -> faer::fx128 {
+    pub(crate) fn double(&self, record: usize, column: usize) -> fx128 {
         let (negative, limbs, lowest) = self.magnitude(record, column);
         round_to_double(negative, &limbs, 64 * lowest).unwrap_or_else(|| self.get(record, column).to_double())
     }
 
-    /// `p - a b / n`, the values of three entries and a number, rounded once to two float64.
-    pub(crate) fn centred(&self, record: usize, p: usize, (a, b): (usize, usize), n: u64) -> faer::fx128 {
-        let (p, a, b) = (self.magnitude(record, p), self.magnitude(record, a), self.magnitude(record, b));
+    /// `p - a b / n`, the values of an entry and three numbers, rounded once to two float64.
+    pub(crate) fn centred(&self, record: usize, p: usize, (a, b): (&Magnitude, &Magnitude), n: u64) -> fx128 {
+        let p = self.magnitude(record, p);
         let whole = (p.0, multiply(&p.1, &[n]), p.2);
         let (negative, limbs, lowest) = add_limbs(whole, (a.0 == b.0, multiply(&a.1, &b.1), a.2 + b.2));
         divide(negative, &limbs, 64 * lowest, n)
     }
 
     /// The quotient of an entry and a number, rounded once to two float64.
-    pub(crate) fn quotient(&self, record: usize, column: usize, n: u64) -> faer::fx128 {
+    pub(crate) fn quotient(&self, record: usize, column: usize, n: u64) -> fx128 {
         let (negative, limbs, lowest) = self.magnitude(record, column);
         divide(negative, &limbs, 64 * lowest, n)
     }
@@ -200,8 +254,8 @@ impl BigFixedTable {
         self.entry(record, column).iter().take(below).all(|&limb| limb == 0)
     }
 
-    /// An entry as sign, magnitude, and the exponent of its lowest limb by 64.
-    fn magnitude(&self, record: usize, column: usize) -> (bool, Limbs, i32) {
+    /// An entry as [`Magnitude`].
+    pub(crate) fn magnitude(&self, record: usize, column: usize) -> Magnitude {
         let mut limbs = Limbs::from_slice(self.entry(record, column));
         let negative = limbs.last().is_some_and(|top| top >> 63 == 1);
         if negative {
@@ -330,6 +384,26 @@ impl BigFixedTable {
     }
 }
 
+/// A number as sign, magnitude, and the exponent of its lowest limb by 64.
+pub(crate) type Magnitude = (bool, Limbs, i32);
+
+/// Where a column's limbs from some power of two on are in a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    start: usize,
+    limbs: usize,
+    /// Bits that a number is shifted by.
+    shift: u32,
+}
+
+/// `(2^64 high + low) 2^shift` as limbs in two's complement.
+#[inline]
+fn shifted(high: i128, low: u64, shift: u32) -> [u64; 4] {
+    // In two steps, for a shift by 64 is none.
+    let (carried, above) = ((low >> (63 - shift)) >> 1, (high >> (63 - shift)) >> 1);
+    [low << shift, (high as u64) << shift | carried, above as u64, (above >> 64) as u64]
+}
+
 /// A mantissa shifted into place: limbs in two's complement, the lowest counting `2^(64 lowest)`.
 struct Addend {
     lowest: i32,
@@ -381,4 +455,44 @@ fn negated(mut limbs: Vec<u64>) -> Vec<u64> {
         (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
     }
     limbs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_at_a_place_is_what_is_added_to_the_column() {
+        let mut table = BigFixedTable::new(3);
+        (0..2).for_each(|_| _ = table.push_record());
+        table.reserve([(0, -2, 3), (1, -1, 5), (2, 0, 1)].into_iter());
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (state ^ state >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        let (mut fits, mut expected) = ([0; 2], vec![BigFixed::ZERO; 6]);
+        for _ in 0..20_000 {
+            let (record, column) = ((next() % 2) as usize, (next() % 3) as usize);
+            // Sums of products have up to 131 bits.
+            let high = (i128::from(next() as i64) << 3) >> (next() % 70);
+            let (low, exponent) =
+                (if next().is_multiple_of(5) { 0 } else { next() }, (next() % 260) as i32 - 130);
+            let place = table.place(column, exponent);
+            let before = table.clone();
+            let fit = table.add_at(record, place, high, low);
+            fits[usize::from(fit)] += 1;
+            let mut other = before.clone();
+            other.add_wide(record, column, high, low, exponent);
+            let entry = &mut expected[3 * record + column];
+            if fit {
+                *entry = other.get(record, column);
+                assert_eq!(other.stride, before.stride);
+            }
+            for (at, expected) in expected.iter().enumerate() {
+                assert_eq!(table.get(at / 3, at % 3), *expected, "{high} {low} {exponent} {fit}");
+            }
+        }
+        assert!(fits.iter().all(|&count| count > 1_000), "{fits:?}");
+    }
 }

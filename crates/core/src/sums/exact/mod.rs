@@ -41,7 +41,7 @@ use std::borrow::Cow;
 use faer::fx128;
 
 pub use self::big_fixed::BigFixed;
-pub(crate) use self::big_fixed_table::BigFixedTable;
+pub(crate) use self::big_fixed_table::{BigFixedTable, Magnitude, Place};
 use self::engine::Engine;
 pub(crate) use self::grid::{span_of, unit_of};
 pub use self::kernel::Kernel;

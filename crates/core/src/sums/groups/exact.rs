@@ -4,8 +4,9 @@ use faer::fx128;
 
 use super::fixed::{Entry, Fixed, Span};
 use super::rows::RowSlice;
+use super::units::Units;
 use super::{Row, Shape};
-use crate::sums::exact::{BigFixed, BigFixedTable};
+use crate::sums::exact::{BigFixed, BigFixedTable, Magnitude, Place};
 
 /// Exact sums of weights, values and products, and of the weights' logarithms as float64 has them.
 #[derive(Clone, Debug)]
@@ -18,14 +19,34 @@ pub(super) struct ExactRecords {
     /// The summands of the variables of a row: each is their sum.
     weighted: Vec<Summands>,
     plain: Vec<Summands>,
-    /// For rows without weights.
+    /// Rows as integers.
     fixed: Box<Fixed>,
+    pending: Pending,
+}
+
+/// Sums of variables in units of one choice of grids, on their way to the records.
+#[derive(Clone, Debug, Default)]
+struct Pending {
+    /// The choice, and the power of two of each variable.
+    generation: u32,
+    exponents: Vec<i32>,
+    /// By variable and record. Cells have 63 bits, so that no number of rows is too large.
+    sums: Vec<Vec<i128>>,
 }
 
 /// Columns of the sums: the weights less one a row, and their logarithms; then the variables, then products.
 const WEIGHT: usize = 0;
 const LOG_WEIGHT: usize = 1;
 const FIRST: usize = 2;
+
+/// The column of a sum.
+fn column_of(shape: Shape, entry: Entry) -> usize {
+    match entry {
+        Entry::Weight => WEIGHT,
+        Entry::Sum(j) => FIRST + j,
+        Entry::Product(position) => FIRST + shape.variables + position,
+    }
+}
 
 /// Numbers whose exact sum is a weighted value: two for its high part, two for its low part.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,6 +109,7 @@ impl ExactRecords {
             weighted: vec![Summands::default(); shape.variables],
             plain: vec![Summands::default(); shape.variables],
             fixed: Box::default(),
+            pending: Pending::default(),
         }
     }
 
@@ -98,7 +120,8 @@ impl ExactRecords {
 
     /// Bytes that the records take.
     pub(super) fn bytes(&self) -> usize {
-        8 * self.rows.len() + self.sums.bytes()
+        let pending = self.pending.sums.iter().map(Vec::len).sum::<usize>();
+        8 * self.rows.len() + self.sums.bytes() + 16 * pending
     }
 
     /// Makes as many records.
@@ -121,10 +144,7 @@ impl ExactRecords {
     pub(super) fn add_rows(&mut self, ids: &[u32], slices: &[RowSlice<'_>], numbers: usize) {
         let rows = || slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
         if rows().next().is_some_and(|cells| cells.len() > numbers) {
-            for (&id, cells) in ids.iter().zip(rows()) {
-                self.add(id as usize, Row::of(cells, numbers));
-            }
-            return;
+            return self.add_weighted_rows(ids, slices, numbers);
         }
         ids.iter().for_each(|&id| self.rows[id as usize] += 1);
         if self.shape.variables == 0 {
@@ -133,16 +153,20 @@ impl ExactRecords {
         let mut fixed = std::mem::take(&mut self.fixed);
         fixed.load(slices, &self.lows);
         self.reserve(&fixed, ids.len());
-        let (sums, products) = (FIRST, FIRST + self.shape.variables);
-        if self.shape.slopes == 0 {
-            fixed.add_sums(ids, self.rows.len(), |at, j, sum, unit| self.sums.add(at, sums + j, sum, unit));
+        let shape = self.shape;
+        if shape.slopes == 0 {
+            fixed.add_sums(ids, self.rows.len(), |at, j, sum, unit| self.sums.add(at, FIRST + j, sum, unit));
         } else {
-            fixed.add_products((ids, self.rows.len()), self.shape, |at, entry, (high, low), unit| {
-                let column = match entry {
-                    Entry::Sum(j) => sums + j,
-                    Entry::Product(position) => products + position,
-                };
-                self.sums.add_wide(at, column, high, low, unit);
+            let places = self.places(&fixed);
+            let Self { sums: table, .. } = self;
+            let mut moved = false;
+            fixed.add_products((ids, self.rows.len()), shape, |at, entry, (high, low), unit| {
+                let column = column_of(shape, entry);
+                if moved || !table.add_at(at, places[column - FIRST], high, low) {
+                    // What does not fit moves the records, and other places with them.
+                    table.add_wide(at, column, high, low, unit);
+                    moved = true;
+                }
             });
         }
         // Cells that the grids do not hold, with all products that they are part of.
@@ -163,6 +187,75 @@ impl ExactRecords {
             }
         }
         self.fixed = fixed;
+    }
+
+    /// Adds rows with weights to the records `ids`.
+    fn add_weighted_rows(&mut self, ids: &[u32], slices: &[RowSlice<'_>], numbers: usize) {
+        let rows = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+        let each = ids.iter().zip(rows.map(|cells| Row::of(cells, numbers)));
+        if self.shape.variables == 0 {
+            return each.for_each(|(&id, row)| self.add(id as usize, row));
+        }
+        let mut fixed = std::mem::take(&mut self.fixed);
+        fixed.load_weighted(slices, self.shape.variables, numbers);
+        let mut missed = fixed.missed().iter().map(|&(row, _)| row as usize).peekable();
+        for (at, (&id, row)) in each.enumerate() {
+            if missed.next_if_eq(&at).is_some() {
+                self.add(id as usize, row);
+            } else {
+                self.rows[id as usize] += 1;
+                self.sums.add_f64(id as usize, LOG_WEIGHT, row.log_weight);
+            }
+        }
+        let shape = self.shape;
+        fixed.add_weighted_products((ids, self.rows.len()), shape, |at, entry, (high, low), unit| {
+            self.sums.add_wide(at, column_of(shape, entry), high, low, unit);
+        });
+        self.fixed = fixed;
+    }
+
+    /// Adds the rows of a block, without weights, to the records `ids`; no products.
+    pub(super) fn add_block(&mut self, ids: &[u32], units: &Units) {
+        ids.iter().for_each(|&id| self.rows[id as usize] += 1);
+        if self.shape.variables == 0 {
+            return;
+        }
+        if self.pending.generation != units.generation() {
+            self.settle();
+            self.pending.generation = units.generation();
+            self.pending.exponents = units.exponents().collect();
+            self.pending.sums.resize(self.shape.variables, Vec::new());
+        }
+        for (sums, column) in self.pending.sums.iter_mut().zip(units.columns()) {
+            sums.resize(self.rows.len(), 0);
+            for (&id, &cell) in ids.iter().zip(column) {
+                sums[id as usize] += i128::from(cell);
+            }
+        }
+        for missed in units.missed() {
+            for part in missed.parts.into_iter().filter(|&part| part != 0.0) {
+                self.sums.add_f64(ids[missed.row] as usize, FIRST + missed.variable, part);
+            }
+        }
+    }
+
+    /// Adds to the records what [`ExactRecords::add_block`] added up.
+    pub(super) fn settle(&mut self) {
+        let Pending { exponents, sums, .. } = &mut self.pending;
+        for (j, (sums, &exponent)) in sums.iter_mut().zip(exponents.iter()).enumerate() {
+            for (at, sum) in sums.drain(..).enumerate() {
+                self.sums.add(at, FIRST + j, sum, exponent);
+            }
+        }
+    }
+
+    /// Where the sums of rows on some grids go.
+    fn places(&self, fixed: &Fixed) -> Vec<Place> {
+        let Shape { variables, slopes } = self.shape;
+        let of_sums = (0..variables).map(|j| (j, None));
+        let of_products = (0..slopes).flat_map(|a| (a..variables).map(move |b| (a, Some(b))));
+        let entries = of_sums.chain(of_products).enumerate();
+        entries.map(|(at, (a, b))| self.sums.place(FIRST + at, fixed.exponent(a, b))).collect()
     }
 
     /// Makes room for the sums of so many rows more: the records are moved once for all of their sums.
@@ -303,19 +396,31 @@ impl ExactRecords {
         (self.sums.quotient(at, FIRST + j, n), all)
     }
 
-    /// Of `n` rows of weight 1: the sum of the products of two variables about their means.
-    pub(super) fn centred(&self, at: usize, (a, b): (usize, usize), n: u64) -> fx128 {
-        self.sums.centred(at, self.product_column(a, b), (FIRST + a, FIRST + b), n)
+    /// The sum of a variable, for [`ExactRecords::centred`].
+    pub(super) fn magnitude(&self, at: usize, j: usize) -> Magnitude {
+        self.sums.magnitude(at, FIRST + j)
+    }
+
+    /// Of `n` rows of weight 1: the sum of the products of two variables about their means; their sums are given.
+    pub(super) fn centred(
+        &self,
+        at: usize,
+        (a, b): (usize, usize),
+        sums: (&Magnitude, &Magnitude),
+        n: u64,
+    ) -> fx128 {
+        self.sums.centred(at, self.product_column(a, b), sums, n)
     }
 
     /// The mean of a variable, rounded, and the sum of its values about that.
     pub(super) fn sum_about_mean(&self, at: usize, j: usize) -> (f64, f64) {
-        let (weight, sum) = (self.weight(at), self.sum(at, j));
-        if weight.0 == 0.0 {
-            return (0.0, 0.0);
-        }
-        let mean = sum.0 / weight.0;
-        (mean, sum.sub_accurate(weight * fx128::from_f64(mean)).0)
+        about_mean(self.weight(at), self.sum(at, j))
+    }
+
+    /// The same of all variables.
+    pub(super) fn sums_about_means(&self, at: usize) -> Vec<(f64, f64)> {
+        let weight = self.weight(at);
+        (0..self.shape.variables).map(|j| about_mean(weight, self.sum(at, j))).collect()
     }
 
     /// The sums of all variables.
@@ -325,21 +430,30 @@ impl ExactRecords {
 
     /// The sum of the products of two variables about their rounded means.
     pub(super) fn product_about_means(&self, at: usize, a: usize, b: usize) -> f64 {
-        self.product_about(at, (a, self.sum(at, a)), (b, self.sum(at, b)))
+        self.product_about(at, self.weight(at), (a, self.sum(at, a)), (b, self.sum(at, b)))
     }
 
-    /// The same for variables of which the sums are given.
+    /// The same for variables of which the sums are given, and the sum of the weights.
     pub(super) fn product_about(
         &self,
         at: usize,
+        weight: fx128,
         (a, sum_a): (usize, fx128),
         (b, sum_b): (usize, fx128),
     ) -> f64 {
-        let weight = self.weight(at);
         let mean = |sum: fx128| fx128::from_f64(if weight.0 == 0.0 { 0.0 } else { sum.0 / weight.0 });
         let (ma, mb) = (mean(sum_a), mean(sum_b));
         let product = self.sums.double(at, self.product_column(a, b));
         let shifted = product.sub_accurate(ma * sum_b).sub_accurate(mb * sum_a);
         shifted.add_accurate(weight * (ma * mb)).0
     }
+}
+
+/// The mean of values, rounded, and their sum about that.
+fn about_mean(weight: fx128, sum: fx128) -> (f64, f64) {
+    if weight.0 == 0.0 {
+        return (0.0, 0.0);
+    }
+    let mean = sum.0 / weight.0;
+    (mean, sum.sub_accurate(weight * fx128::from_f64(mean)).0)
 }

@@ -14,15 +14,16 @@ const BITS: i32 = 63;
 
 /// A grid of a variable: multiples of `2^exponent`.
 #[derive(Clone, Copy, Debug)]
-struct Grid {
-    exponent: i32,
+pub(super) struct Grid {
+    pub(super) exponent: i32,
     /// `2^-exponent`, and `2^exponent`.
     scale: f64,
     unit: f64,
 }
 
 impl Grid {
-    fn fit(cells: &[f64]) -> Self {
+    /// The one that suits most of these cells.
+    pub(super) fn fit(cells: &[f64]) -> Self {
         let exponent = unit_of(cells, BITS);
         Self { exponent, scale: libm::scalbn(1.0, -exponent), unit: libm::scalbn(1.0, exponent) }
     }
@@ -32,7 +33,7 @@ impl Grid {
     /// Cut into two digits by adding and subtracting again, as those of [`ExactProducts`](crate::ExactProducts) are:
     /// conversions of float64 take longer.
     #[inline(always)]
-    fn read(&self, cell: f64) -> (i64, bool) {
+    pub(super) fn read(&self, cell: f64) -> (i64, bool) {
         let scaled = cell * self.scale;
         let sum = scaled + HIGH;
         let rest = scaled - (sum - HIGH);
@@ -74,6 +75,8 @@ impl Span {
 /// What a sum is of.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Entry {
+    /// The weights, less one a row.
+    Weight,
     /// A variable.
     Sum(usize),
     /// The pair of variables at this position.
@@ -114,7 +117,7 @@ impl Fixed {
     pub(super) fn load(&mut self, slices: &[RowSlice<'_>], lows: &[Option<usize>]) {
         let r = lows.len();
         if self.grids.is_empty() || std::mem::take(&mut self.failed) {
-            self.choose(slices, r);
+            self.choose(slices, &(0..r).collect::<Vec<_>>());
         }
         let rows: usize = slices.iter().map(RowSlice::len).sum();
         self.units.resize(rows * r, 0);
@@ -154,10 +157,7 @@ impl Fixed {
             let held = (grid.exponent, grid.exponent + 65 - size.leading_zeros() as i32);
             Span { held, all: (held.0.min(ends.0), held.1.max(ends.1)) }
         }));
-        if self.missed.len() * TOLERATED > self.units.len() + self.patience {
-            self.failed = true;
-            self.patience = (2 * self.patience).max(SAMPLE);
-        }
+        self.judge(self.units.len());
     }
 
     /// Frees the memory of rows, and keeps the grids.
@@ -166,12 +166,46 @@ impl Fixed {
         (self.order, self.starts) = (Vec::new(), Vec::new());
     }
 
-    /// The grids of most of the rows.
-    fn choose(&mut self, slices: &[RowSlice<'_>], variables: usize) {
+    /// Reads the variables of some rows, and behind them the weights, which stand at `weight` in a row. Of rows that have a
+    /// cell off its grid, or a low part, nothing is read: they are [`Fixed::missed`] as a whole.
+    pub(super) fn load_weighted(&mut self, slices: &[RowSlice<'_>], variables: usize, weight: usize) {
+        let places: Vec<usize> = (0..variables).chain([weight]).collect();
+        if self.grids.is_empty() || std::mem::take(&mut self.failed) {
+            self.choose(slices, &places);
+        }
+        let rows: usize = slices.iter().map(RowSlice::len).sum();
+        self.units.resize(rows * places.len(), 0);
+        self.missed.clear();
+        let each = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)));
+        for (row, (cells, units)) in each.zip(self.units.chunks_exact_mut(places.len())).enumerate() {
+            let mut all = cells[variables..weight].iter().all(|&low| low == 0.0);
+            for ((units, &place), grid) in units.iter_mut().zip(&places).zip(&self.grids) {
+                let held;
+                (*units, held) = grid.read(cells[place]);
+                all &= held;
+            }
+            if !all {
+                units.fill(0);
+                self.missed.push((row as u32, 0));
+            }
+        }
+        self.judge(rows);
+    }
+
+    /// Whether others than the grids at hand are to be chosen.
+    fn judge(&mut self, cells: usize) {
+        if self.missed.len() * TOLERATED > cells + self.patience {
+            self.failed = true;
+            self.patience = (2 * self.patience).max(SAMPLE);
+        }
+    }
+
+    /// The grids of most of the rows, for the cells at some places in them.
+    fn choose(&mut self, slices: &[RowSlice<'_>], places: &[usize]) {
         let rows: usize = slices.iter().map(RowSlice::len).sum();
         let step = (rows / SAMPLE).max(1);
         self.grids.clear();
-        for j in 0..variables {
+        for &j in places {
             let column = slices.iter().flat_map(|slice| (0..slice.len()).map(|row| slice.cells(row)[j]));
             self.grids.push(Grid::fit(&column.step_by(step).collect::<Vec<_>>()));
         }
@@ -180,6 +214,11 @@ impl Fixed {
     /// The bits of every variable.
     pub(super) fn spans(&self) -> &[Span] {
         &self.spans
+    }
+
+    /// The power of two that the sum of a variable, or of the products of a pair, counts.
+    pub(super) fn exponent(&self, a: usize, b: Option<usize>) -> i32 {
+        self.grids[a].exponent + b.map_or(0, |b| self.grids[b].exponent)
     }
 
     /// Cells that are off their grids: row and variable, in the order of the rows.
@@ -245,6 +284,52 @@ impl Fixed {
         }
     }
 
+    /// The same for rows with weights, of which those that were missed are not counted: the sums of products with the
+    /// weight. That of a variable and the weight is cut into two digits, each of which is multiplied like a cell.
+    pub(super) fn add_weighted_products(
+        &mut self,
+        (ids, records): (&[u32], usize),
+        shape: Shape,
+        mut sink: impl FnMut(usize, Entry, (i128, u64), i32),
+    ) {
+        self.sort(ids, records);
+        let Self { grids, units, order, starts, columns, .. } = self;
+        let r = shape.variables;
+        let weight = grids[r].exponent;
+        let [mut high, mut low] = [[0; RUN]; 2];
+        for (at, run) in starts.windows(2).enumerate().filter(|(_, run)| run[0] < run[1]) {
+            for rows in order[run[0] as usize..run[1] as usize].chunks(RUN) {
+                let n = rows.len();
+                for (place, &row) in rows.iter().enumerate() {
+                    let units = &units[row as usize * (r + 1)..][..r + 1];
+                    units.iter().zip(columns[place..].iter_mut().step_by(n)).for_each(|(&u, to)| *to = u);
+                }
+                let column = |j: usize| &columns[j * n..(j + 1) * n];
+                let weights = column(r);
+                let sum: i128 = weights.iter().map(|&units| i128::from(units)).sum();
+                sink(at, Entry::Weight, (sum >> 64, sum as u64), weight);
+                let counted = -(weights.iter().filter(|&&units| units != 0).count() as i128);
+                sink(at, Entry::Weight, (counted >> 64, counted as u64), 0);
+                for j in 0..r {
+                    sink(at, Entry::Sum(j), product(weights, column(j)), weight + grids[j].exponent);
+                }
+                for a in 0..shape.slopes {
+                    for (i, (&w, &x)) in weights.iter().zip(column(a)).enumerate() {
+                        let both = i128::from(w) * i128::from(x);
+                        (high[i], low[i]) =
+                            ((both >> (BITS - 1)) as i64, both as i64 & ((1 << (BITS - 1)) - 1));
+                    }
+                    for b in a..r {
+                        let unit = weight + grids[a].exponent + grids[b].exponent;
+                        let entry = Entry::Product(shape.product(a, b));
+                        sink(at, entry, product(&high[..n], column(b)), unit + BITS - 1);
+                        sink(at, entry, product(&low[..n], column(b)), unit);
+                    }
+                }
+            }
+        }
+    }
+
     /// Lists the rows by record.
     fn sort(&mut self, ids: &[u32], records: usize) {
         self.columns.resize(RUN * self.grids.len(), 0);
@@ -274,11 +359,17 @@ const RUN: usize = 128;
 #[inline]
 fn product(a: &[i64], b: &[i64]) -> (i128, u64) {
     let (mut high, mut low) = (0i128, 0u128);
-    for (&a, &b) in a.iter().zip(b) {
-        let product = i128::from(a) * i128::from(b);
-        low += u128::from(product as u64);
-        high += product >> 64;
+    let mut add = |sum: i128| {
+        low += u128::from(sum as u64);
+        high += sum >> 64;
+    };
+    // Four products are below 2^126.
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    for (a, b) in a.iter().zip(b) {
+        let times = |i: usize| i128::from(a[i]) * i128::from(b[i]);
+        add((times(0) + times(1)) + (times(2) + times(3)));
     }
+    add(a_rest.iter().zip(b_rest).map(|(&a, &b)| i128::from(a) * i128::from(b)).sum());
     (high + (low >> 64) as i128, low as u64)
 }
 
@@ -305,13 +396,13 @@ mod tests {
     #[test]
     fn products_of_the_largest_integers_are_whole() {
         let most = (1i64 << 62) - 1;
-        for (a, b) in [(most, most), (-most, most), (-most, -most)] {
-            let (high, low) = product(&[a; RUN], &[b; RUN]);
+        for ((a, b), rows) in [((most, most), RUN), ((-most, most), RUN), ((-most, -most), RUN - 1)] {
+            let (high, low) = product(&[a; RUN][..rows], &[b; RUN][..rows]);
             let mut table = BigFixedTable::new(1);
             table.push_record();
             table.add_wide(0, 0, high, low, 0);
             let expected = BigFixed::from(a.unsigned_abs()).mul(&BigFixed::from(b.unsigned_abs()));
-            let expected = expected.mul(&BigFixed::from(RUN as u64));
+            let expected = expected.mul(&BigFixed::from(rows as u64));
             assert_eq!(table.get(0, 0), if (a < 0) == (b < 0) { expected } else { expected.neg() });
         }
     }

@@ -11,6 +11,7 @@
 //! | `shard` | the records of some of the keys |
 //! | `shared` | shards that the threads of a pass add to |
 //! | `exact`, `fixed` | sums in integers of any length; of many rows at a time in those of fixed widths |
+//! | `units` | the cells of a block as integers, for all tables |
 //! | `float` | sums in float64 |
 //! | `size` | what a table takes |
 
@@ -25,6 +26,7 @@ mod shared;
 pub(crate) mod size;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub(crate) use self::record::Record;
 use self::rows::Rows;
 use self::shard::Shard;
 use self::shared::{Part, Shared};
+pub(crate) use self::units::Units;
 use crate::design::{Design, TableSpec};
 use crate::rows::block::{BlockError, DesignBlock};
 
@@ -51,6 +54,12 @@ pub(crate) struct GroupTable {
     own: Shard,
     /// Whether rows are summed into records of the table's own.
     settled: bool,
+    /// How often rows were summed or handed over.
+    turns: u32,
+    /// Rows that were summed since it was last looked how much memory their records take.
+    unchecked: usize,
+    /// The records of the rows of a block.
+    ids: Vec<u32>,
     /// In float64: rows that must be there for the next look at whether their sums would be smaller.
     check: usize,
     /// In float64: what waits for the partitions before.
@@ -180,6 +189,9 @@ impl GroupTable {
             rows: Rows::default(),
             own: Shard::new(&summed, 0),
             settled: false,
+            turns: 0,
+            unchecked: 0,
+            ids: Vec::new(),
             check: FIRST_CHECK,
             part: None,
             shared,
@@ -239,12 +251,29 @@ impl GroupTable {
         Some(self.starts[shard] as u32 + position)
     }
 
-    /// Takes in the rows at `used` of a block whose values were checked.
+    /// The cells that tables turn into integers: those of the first one that sums variables exactly, and no products.
+    pub(crate) fn units(tables: &[Self]) -> Units {
+        let sums = |table: &&Self| table.summed.exact && table.summed.shape.slopes == 0;
+        let mut of = tables.iter().filter(sums).map(|table| &table.summed.variables);
+        Units::new(of.find(|variables| !variables.is_empty()).cloned().unwrap_or_default())
+    }
+
+    /// Takes in the rows at `used` of a block whose values were checked; `units` are of the same block.
     ///
     /// # Errors
     /// As [`GroupTable::merge`].
-    pub(crate) fn update(&mut self, block: &DesignBlock<'_>, used: &[usize]) -> Result<(), BlockError> {
+    pub(crate) fn update(
+        &mut self,
+        block: &DesignBlock<'_>,
+        used: &[usize],
+        units: &mut Units,
+    ) -> Result<(), BlockError> {
         let summed = &self.summed;
+        let weighted = summed.weighted && block.weights.is_some();
+        let shared = summed.variables.is_empty() || summed.variables == units.variables();
+        if self.settled && summed.exact && summed.shape.slopes == 0 && shared && !weighted {
+            return self.add_block(block, used, units);
+        }
         let codes: Vec<&[u32]> = summed.key.iter().map(|&c| block.codes[c]).collect();
         let zeros = if summed.with_low.is_empty() { Vec::new() } else { vec![0.0; block.rows] };
         let values = summed.variables.iter().map(|&v| block.columns[v].values);
@@ -263,6 +292,30 @@ impl GroupTable {
         Ok(())
     }
 
+    /// Adds the rows of a block, which have few keys, to records of the table's own.
+    fn add_block(
+        &mut self,
+        block: &DesignBlock<'_>,
+        used: &[usize],
+        units: &mut Units,
+    ) -> Result<(), BlockError> {
+        if !self.summed.variables.is_empty() {
+            units.load(block, used);
+        }
+        let codes: Vec<&[u32]> = self.summed.key.iter().map(|&c| block.codes[c]).collect();
+        self.own.add_block(&codes, used, units, &mut self.ids);
+        self.unchecked += used.len();
+        if self.unchecked < ROWS_AT_ONCE {
+            return Ok(());
+        }
+        self.unchecked = 0;
+        if self.own.bytes() <= OWN_BYTES {
+            return Ok(());
+        }
+        (self.settled, self.turns) = (false, 0);
+        self.hand_over()
+    }
+
     /// Sums rows in float64 as soon as that takes less memory than to keep them: what is decided, and so what is added
     /// to what, depends on the rows of the partition alone.
     fn settle_float(&mut self) {
@@ -279,13 +332,17 @@ impl GroupTable {
     /// Sums many rows of few keys, and hands over others.
     fn settle_exact(&mut self) -> Result<(), BlockError> {
         let rows_a_key = if self.summed.variables.is_empty() { COUNTS_A_KEY } else { ROWS_A_KEY };
-        self.settled = self.settled || !self.rows.has_more_keys(self.rows.len() / rows_a_key);
+        self.turns += 1;
+        // Where keys were many they mostly stay many: less and less often it is looked again.
+        if !self.settled && self.turns.is_power_of_two() {
+            self.settled = !self.rows.has_more_keys(self.rows.len() / rows_a_key);
+        }
         if self.settled {
             self.sum_own();
         }
         // Keys may become more, or others.
-        if self.own.bytes() > OWN_BYTES {
-            self.settled = false;
+        if self.settled && self.own.bytes() > OWN_BYTES {
+            (self.settled, self.turns) = (false, 0);
         }
         if self.settled { Ok(()) } else { self.hand_over() }
     }
@@ -298,6 +355,7 @@ impl GroupTable {
 
     /// What the table has, as a part for the shards.
     fn take_part(&mut self) -> Option<Arc<Part>> {
+        self.own.settle();
         let own = std::mem::replace(&mut self.own, Shard::new(&self.summed, 0));
         let part = Part::new(&self.rows, own);
         self.rows.clear();
@@ -395,6 +453,9 @@ impl Clone for GroupTable {
             rows: self.rows.clone(),
             own: self.own.clone(),
             settled: self.settled,
+            turns: self.turns,
+            unchecked: self.unchecked,
+            ids: Vec::new(),
             check: self.check,
             part: self.part.clone(),
             shared: Arc::new(Shared::clone(&self.shared)),

@@ -81,26 +81,50 @@ impl<'t> Record<'t> {
         }
     }
 
-    /// Of the first `m` variables: [`Record::sum`] of each, and [`Record::product`] of every pair, the lower triangle
-    /// column by column.
-    pub(crate) fn sums_and_products(&self, m: usize) -> (Vec<(f64, f64)>, Vec<f64>) {
-        let sums: Vec<(f64, f64)> = (0..m).map(|v| self.sum(v)).collect();
+    /// [`Record::sum`] of the first `m` variables.
+    pub(crate) fn sums(&self, m: usize) -> Vec<(f64, f64)> {
+        match &self.records {
+            Records::Exact(records) => {
+                let sums = records.sums_about_means(self.position);
+                (0..m).map(|v| self.place_of(v).map_or((0.0, 0.0), |j| sums[j])).collect()
+            }
+            Records::Float(_) => (0..m).map(|v| self.sum(v)).collect(),
+        }
+    }
+
+    /// [`Record::product`] of the first `m` variables with themselves.
+    pub(crate) fn squares(&self, m: usize) -> Vec<f64> {
+        let Records::Exact(records) = &self.records else {
+            return (0..m).map(|v| self.product(v, v)).collect();
+        };
+        let weight = records.weight(self.position);
+        let square = |j: usize| {
+            let own = (j, records.sum(self.position, j));
+            records.product_about(self.position, weight, own, own)
+        };
+        (0..m).map(|v| self.place_of(v).map_or(f64::NAN, square)).collect()
+    }
+
+    /// [`Record::product`] of every pair of the first `m` variables, the lower triangle column by column.
+    pub(crate) fn products(&self, m: usize) -> Vec<f64> {
         let mut products = vec![0.0; m * m];
         let own = match &self.records {
-            Records::Exact(records) => Some((records, records.variable_sums(self.position))),
+            Records::Exact(records) => {
+                Some((records, records.weight(self.position), records.variable_sums(self.position)))
+            }
             Records::Float(_) => None,
         };
         for j in 0..m {
             for i in j..m {
                 products[j * m + i] = match (&own, self.place_of(i), self.place_of(j)) {
-                    (Some((records, sums)), Some(a), Some(b)) => {
-                        records.product_about(self.position, (a, sums[a]), (b, sums[b]))
+                    (Some((records, weight, sums)), Some(a), Some(b)) => {
+                        records.product_about(self.position, *weight, (a, sums[a]), (b, sums[b]))
                     }
                     _ => self.product(i, j),
                 };
             }
         }
-        (sums, products)
+        products
     }
 
     /// Where sums are exact, of all products, and all weights 1: means of some variables, whether they are whole numbers, and
@@ -110,10 +134,11 @@ impl<'t> Record<'t> {
         let n = records.count(self.position).filter(|_| self.summed.shape.is_full())?;
         let places = variables.iter().map(|&v| self.place_of(v)).collect::<Option<Vec<_>>>()?;
         let m = places.len();
+        let sums: Vec<_> = places.iter().map(|&j| records.magnitude(self.position, j)).collect();
         let mut products = vec![fx128::ZERO; m * m];
         for (i, &a) in places.iter().enumerate() {
             for (j, &b) in places.iter().enumerate().skip(i) {
-                let product = records.centred(self.position, (a, b), n);
+                let product = records.centred(self.position, (a, b), (&sums[i], &sums[j]), n);
                 (products[i * m + j], products[j * m + i]) = (product, product);
             }
         }

@@ -4,6 +4,7 @@ use super::exact::ExactRecords;
 use super::float::FloatRecords;
 use super::index::Index;
 use super::rows::RowSlice;
+use super::units::Units;
 use super::{INDEX_BYTES, Row, Summed};
 use crate::rows::block::BlockError;
 
@@ -95,6 +96,33 @@ impl Shard {
                 }
             }
             Records::Exact(records) => records.add_rows(&ids, slices, self.numbers),
+        }
+    }
+
+    /// Adds the rows at `used` of a block to their records, in exact sums: to [`Shard::settle`] before these are read.
+    pub(super) fn add_block(&mut self, codes: &[&[u32]], used: &[usize], units: &Units, ids: &mut Vec<u32>) {
+        ids.clear();
+        match codes {
+            [own] => ids.extend(used.iter().map(|&row| self.index.insert(&[own[row]]))),
+            [a, b] => ids.extend(used.iter().map(|&row| self.index.insert(&[a[row], b[row]]))),
+            _ => {
+                let mut key = vec![0; codes.len()];
+                for &row in used {
+                    key.iter_mut().zip(codes).for_each(|(own, codes)| *own = codes[row]);
+                    ids.push(self.index.insert(&key));
+                }
+            }
+        }
+        self.extend();
+        if let Records::Exact(records) = &mut self.records {
+            records.add_block(ids, units);
+        }
+    }
+
+    /// Adds to the records what [`Shard::add_block`] added up.
+    pub(super) fn settle(&mut self) {
+        if let Records::Exact(records) = &mut self.records {
+            records.settle();
         }
     }
 

@@ -5,7 +5,7 @@ use crate::design::Design;
 
 /// Bytes of rows that may wait to be added to exact sums by level, those of all tables of a pass together, where their
 /// records do not take more than four times as much.
-pub const WAITING_TABLE_BYTES: u64 = 48 << 20;
+pub const WAITING_TABLE_BYTES: u64 = 96 << 20;
 
 /// Rows of a table of sums by level that a thread sums, or hands over, at a time.
 pub const TABLE_ROWS_AT_ONCE: u64 = 1 << 14;
