@@ -123,29 +123,7 @@ fn exact(value: Option<f64>) -> String {
 
 /// Appends it.
 fn push_exact(text: &mut String, value: Option<f64>) {
-    match value {
-        None => {}
-        // Here both write the same, and one of them sooner.
-        Some(v) if (1e-4..1e16).contains(&v.abs()) => text.push_str(ryu::Buffer::new().format_finite(v)),
-        Some(v) => text.push_str(&format!("{v:?}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_written_as_the_library_does() {
-        let edges =
-            [0.0, -0.0, 1e-4, 9.999_999_999_999_999e-5, 1e16, 9_999_999_999_999_998.0, 1.0, -12.5, 1e15];
-        let others = [f64::NAN, f64::INFINITY, 5e-324, 1.7e308, 123_456_789.0, 0.1 + 0.2, 1e22, 1e-7];
-        // From 1e-10 to 1e20, of both signs.
-        let many = (0..20_000u64)
-            .map(|i| f64::from_bits((0x3dd0_1234_5678_9abc + i * 0x14b1_2345_6789) | (i << 63)));
-        for value in edges.into_iter().chain(others).chain(many) {
-            assert_eq!(exact(Some(value)), format!("{value:?}"));
-        }
-        assert_eq!(exact(None), "");
+    if let Some(value) = value {
+        text.push_str(&format!("{value:?}"));
     }
 }
