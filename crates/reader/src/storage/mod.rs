@@ -11,7 +11,7 @@ pub(crate) mod in_order;
 pub(crate) mod memory;
 mod stream;
 
-pub(crate) use self::access::{ask, let_go, reads_here_and_there};
+pub(crate) use self::access::{ask, reads_here_and_there};
 use std::fs::File;
 use std::io;
 use std::path::Path;
