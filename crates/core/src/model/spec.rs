@@ -78,8 +78,8 @@ pub enum Precision {
     Float,
 }
 
-/// Most numeric variables, responses included, whose sums are exact unless said otherwise. Fits of so many take at most
-/// about 1.6 times as long as in float64 (`benches/runs`). It never depends on the processor, because results would.
+/// Most numeric variables, responses included, whose sums are exact unless said otherwise. Fits of so many take 1.4 to 1.7
+/// times as long as in float64 (`benches/runs`). It never depends on the processor, because results would.
 pub const EXACT_VARIABLES: usize = 11;
 
 /// The same for few rows, and for rows that are summed once: nothing could mend what float64 had lost.
