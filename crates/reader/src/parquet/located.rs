@@ -15,7 +15,7 @@ use super::thrift::ThriftError;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{MAX_PAGE_BYTES, MAX_PAGE_HEADER_BYTES};
 use crate::storage::ahead::Extent;
-use crate::storage::{ask, read_exact_at};
+use crate::storage::{ask, let_go, read_exact_at};
 
 /// Bytes read for a header at first; statistics of long strings may need more.
 const HEADER_GUESS: usize = 256;
@@ -25,6 +25,9 @@ const SLOW: Duration = Duration::from_micros(50);
 
 /// Headers that are asked for beforehand.
 const ASKED_HEADERS: u64 = 16;
+
+/// With so many headers that had to be waited for, a chunk was not in the cache.
+const COLD_HEADERS: u64 = 8;
 
 pub(super) const NOT_A_HEADER: &str = "there is no valid page header where a page should begin";
 
@@ -74,13 +77,15 @@ pub(super) fn locate_pages(
     let (start, length) = chunk.byte_range();
     let (mut at, end) = (start, start + length);
     let mut index = OffsetIndexBuilder::new();
-    let mut seen = 0i64;
+    let (mut seen, mut headers, mut slow) = (0i64, 0, 0);
     while at < end && seen < rows {
         let start = Instant::now();
         let header = header_at(file, at, end).map_err(|e| malformed(e.to_string()))?;
         check_limit(&header)?;
         let size = header.stored_bytes();
+        headers += 1;
         if start.elapsed() > SLOW {
+            slow += 1;
             // Pages are mostly of one size: the headers of the next ones are asked for together.
             for page in 1..=ASKED_HEADERS {
                 let next = at + page * size;
@@ -98,6 +103,10 @@ pub(super) fn locate_pages(
             seen += i64::from(values);
         }
         at += size;
+    }
+    if slow >= COLD_HEADERS && slow * (1 + ASKED_HEADERS) * 2 >= headers {
+        // What lies in the cache here and there would break up what the system reads ahead.
+        let_go(file, chunk.byte_range().0..end);
     }
     if seen != rows {
         return Err(malformed(format!("the row group has {rows} rows, its pages have {seen}")));

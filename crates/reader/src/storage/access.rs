@@ -60,14 +60,14 @@ impl Access {
 
 /// Tells the system that these bytes need not stay in its cache. Whether it takes the advice changes no result.
 #[cfg(target_os = "linux")]
-fn let_go(file: &File, place: std::ops::Range<u64>) {
+pub(crate) fn let_go(file: &File, place: std::ops::Range<u64>) {
     if let Some(length) = std::num::NonZeroU64::new(place.end.saturating_sub(place.start)) {
         let _ = rustix::fs::fadvise(file, place.start, Some(length), rustix::fs::Advice::DontNeed);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn let_go(_: &File, _: std::ops::Range<u64>) {}
+pub(crate) fn let_go(_: &File, _: std::ops::Range<u64>) {}
 
 /// Tells the system that these bytes will be wanted soon.
 #[cfg(target_os = "linux")]

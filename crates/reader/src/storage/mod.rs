@@ -12,7 +12,7 @@ pub(crate) mod memory;
 pub(crate) mod shared_file;
 mod stream;
 
-pub(crate) use self::access::{ask, reads_here_and_there};
+pub(crate) use self::access::{ask, let_go, reads_here_and_there};
 use std::fs::File;
 use std::io;
 use std::path::Path;
