@@ -11,7 +11,7 @@ use super::points::Digits;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
-    /// The widest that the processor has.
+    /// The fastest that the processor has: those of 512 bits alone bring nothing.
     #[default]
     Auto,
     /// Vectors of 512 bits, and products of 52 bits that are added at once.
@@ -77,7 +77,7 @@ impl Kernel {
                     || products.run(Multiplier { simd, ifma }),
                 );
             }
-            if let Some(simd) = wide.filter(|_| matches!(self, Self::Auto | Self::Ifma | Self::Avx512)) {
+            if let Some(simd) = wide.filter(|_| matches!(self, Self::Ifma | Self::Avx512)) {
                 return simd.vectorize(
                     #[inline(always)]
                     || products.run(simd),
