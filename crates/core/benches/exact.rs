@@ -88,7 +88,7 @@ fn main() {
             let blocks: Vec<Vec<Vec<f64>>> = (0..count)
                 .map(|_| (0..p).map(|j| (0..rows).map(|_| value(&mut random, j)).collect()).collect())
                 .collect();
-            for kernel in [Kernel::Avx512, Kernel::Avx2, Kernel::Portable] {
+            for kernel in [Kernel::Ifma, Kernel::Avx512, Kernel::Avx2, Kernel::Portable] {
                 let wanted = !only_avx2 || kernel == Kernel::Avx2;
                 if !kernel.is_available() || !wanted {
                     continue;

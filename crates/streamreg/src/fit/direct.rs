@@ -79,13 +79,14 @@ impl<R: Rows> Solving<'_, '_, R> {
         let group = groups.group(0)?;
         let tests = &inferred.asked.tests;
         let beyond = plan.regression.precision == Precision::Exact;
+        inferred.check_columns(&state, &group)?;
         let tried = self.attempts(inferred, &state, &group);
-        if let Some((exact, doubt)) = exactly(plan, &state, &tried) {
-            let (seconds, doubt) = (self.seconds, Some(doubt));
-            let mut again = Solving { plan: &exact, passes: self.passes, seconds, doubt };
-            let found = again.by_sums(inferred, ids)?;
-            self.seconds = again.seconds;
-            return Ok(found);
+        if let Some((exact, doubt)) = exactly(plan, &state, &group, &tried) {
+            // The sums in float64 make room.
+            drop((tried, group));
+            drop(groups);
+            drop((state, folds));
+            return self.again(&exact, doubt, inferred, ids);
         }
         let Attempts { layout, attempts } = tried?;
         let doubt = attempts.iter().find_map(|a| a.doubt.clone());
@@ -126,11 +127,24 @@ impl<R: Rows> Solving<'_, '_, R> {
         Ok((design, Fitted { spec, left_out, coding, ledger, found }))
     }
 
+    /// From the sums of a second pass, by another plan.
+    fn again(
+        &mut self,
+        plan: &Plan<'_>,
+        doubt: Warning,
+        inferred: &Inferred<'_>,
+        ids: Option<&RowIdPlan>,
+    ) -> Result<(Design, Fitted)> {
+        let mut again = Solving { plan, passes: self.passes, seconds: self.seconds, doubt: Some(doubt) };
+        let found = again.by_sums(inferred, ids)?;
+        self.seconds = again.seconds;
+        Ok(found)
+    }
+
     /// The fits as far as the sums carry.
     fn attempts(&mut self, inferred: &Inferred<'_>, state: &State, group: &Group<'_>) -> Result<Attempts> {
         let (plan, asked) = (self.plan, self.plan.options());
         let start = Instant::now();
-        inferred.check_columns(state, group)?;
         let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns(&state.spec);
         let options = asked.with_bread(inferred.needs_bread()).with_wanted_digits(plan.wanted_digits());
         let beyond = plan.regression.precision == Precision::Exact;
@@ -198,13 +212,22 @@ impl<R: Rows> Solving<'_, '_, R> {
     }
 }
 
-/// The plan for exact sums on a second read, and why; `None` where the sums will do, or have to.
-fn exactly<'a>(plan: &Plan<'a>, state: &State, tried: &Result<Attempts>) -> Option<(Plan<'a>, Warning)> {
+/// The plan for exact sums on a second read, and why; `None` where the sums will do, or have to. Of what went wrong, exact
+/// sums mend columns that float64 cannot make, as those of a polynomial.
+fn exactly<'a>(
+    plan: &Plan<'a>,
+    state: &State,
+    group: &Group<'_>,
+    tried: &Result<Attempts>,
+) -> Option<(Plan<'a>, Warning)> {
     let exact = plan.exactly().filter(|_| state.design.precision() == Precision::Float)?;
     let doubt = match tried {
         Ok(tried) if tried.layout.len() > MAX_DOUBLE_DOUBLE => None,
         Ok(tried) => tried.attempts.iter().find_map(|a| a.doubt.clone()),
-        Err(error) => Some(Warning::new("coarse", error.to_string())),
+        Err(_) => {
+            let unmade = Layout::new(&state.design, group.coding()).err();
+            unmade.map(|error| Warning::new("coarse", format!("in float64, {error}")))
+        }
     };
     Some((exact, doubt?))
 }

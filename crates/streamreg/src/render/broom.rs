@@ -22,13 +22,9 @@ pub(super) const GLANCE: &str =
     "r.squared,adj.r.squared,sigma,statistic,p.value,df,logLik,AIC,BIC,deviance,df.residual,nobs";
 
 pub(super) fn tidy_row(c: &TermEstimate) -> String {
-    let mut row = String::with_capacity(160);
-    row.push_str(&csv_field(&c.term));
-    for number in [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high] {
-        row.push(',');
-        push_exact(&mut row, number);
-    }
-    row
+    let numbers = [c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high];
+    let cells: Vec<String> = std::iter::once(csv_field(&c.term)).chain(numbers.map(exact)).collect();
+    cells.join(",")
 }
 
 pub(super) fn glance_row(g: &Glance) -> String {
@@ -116,14 +112,5 @@ fn table(reports: &[FitReport], columns: &str, rows: impl Fn(&FitReport) -> Vec<
 
 /// The shortest decimal that reads back as the same float64.
 fn exact(value: Option<f64>) -> String {
-    let mut text = String::new();
-    push_exact(&mut text, value);
-    text
-}
-
-/// Appends it.
-fn push_exact(text: &mut String, value: Option<f64>) {
-    if let Some(value) = value {
-        text.push_str(&format!("{value:?}"));
-    }
+    value.map_or(String::new(), |v| format!("{v:?}"))
 }

@@ -264,10 +264,7 @@ impl Fixed {
             // Columns of the rows of one record, short enough for the nearest cache.
             for rows in rows.chunks(RUN) {
                 let n = rows.len();
-                for (place, &row) in rows.iter().enumerate() {
-                    let units = &units[row as usize * r..][..r];
-                    units.iter().zip(columns[place..].iter_mut().step_by(n)).for_each(|(&u, to)| *to = u);
-                }
+                gather(rows, r, units, columns);
                 let column = |j: usize| &columns[j * n..(j + 1) * n];
                 for (j, grid) in grids.iter().enumerate() {
                     let sum: i128 = column(j).iter().map(|&units| i128::from(units)).sum();
@@ -300,10 +297,7 @@ impl Fixed {
         for (at, run) in starts.windows(2).enumerate().filter(|(_, run)| run[0] < run[1]) {
             for rows in order[run[0] as usize..run[1] as usize].chunks(RUN) {
                 let n = rows.len();
-                for (place, &row) in rows.iter().enumerate() {
-                    let units = &units[row as usize * (r + 1)..][..r + 1];
-                    units.iter().zip(columns[place..].iter_mut().step_by(n)).for_each(|(&u, to)| *to = u);
-                }
+                gather(rows, r + 1, units, columns);
                 let column = |j: usize| &columns[j * n..(j + 1) * n];
                 let weights = column(r);
                 let sum: i128 = weights.iter().map(|&units| i128::from(units)).sum();
@@ -371,6 +365,14 @@ fn product(a: &[i64], b: &[i64]) -> (i128, u64) {
     }
     add(a_rest.iter().zip(b_rest).map(|(&a, &b)| i128::from(a) * i128::from(b)).sum());
     (high + (low >> 64) as i128, low as u64)
+}
+
+/// Copies rows of `width` cells into columns, one behind the other.
+fn gather(rows: &[u32], width: usize, units: &[i64], columns: &mut [i64]) {
+    for (place, &row) in rows.iter().enumerate() {
+        let units = &units[row as usize * width..][..width];
+        units.iter().zip(columns[place..].iter_mut().step_by(rows.len())).for_each(|(&u, to)| *to = u);
+    }
 }
 
 #[cfg(test)]

@@ -77,8 +77,11 @@ impl Units {
             variables.iter().zip(grids).zip(cells.chunks_exact_mut(used.len().max(1))).enumerate()
         {
             let column = &block.columns[v];
-            let held =
-                if all { read_all(grid, column.values, own) } else { read(grid, column.values, used, own) };
+            let held = if all {
+                read(grid, column.values.iter().copied(), own)
+            } else {
+                read(grid, used.iter().map(|&row| column.values[row]), own)
+            };
             if held && column.low.is_none() {
                 continue;
             }
@@ -129,22 +132,11 @@ impl Units {
 }
 
 /// Reads values; whether all are on the grid.
-fn read_all(grid: &Grid, values: &[f64], out: &mut [i64]) -> bool {
+fn read(grid: &Grid, values: impl Iterator<Item = f64>, out: &mut [i64]) -> bool {
     let mut all = true;
-    for (out, &value) in out.iter_mut().zip(values) {
+    for (out, value) in out.iter_mut().zip(values) {
         let held;
         (*out, held) = grid.read(value);
-        all &= held;
-    }
-    all
-}
-
-/// The same of the values at some rows.
-fn read(grid: &Grid, values: &[f64], used: &[usize], out: &mut [i64]) -> bool {
-    let mut all = true;
-    for (out, &row) in out.iter_mut().zip(used) {
-        let held;
-        (*out, held) = grid.read(values[row]);
         all &= held;
     }
     all
