@@ -18,6 +18,8 @@ pub(crate) const CONDITION: u8 = 4;
 pub(crate) const NOT_CONVERGED: u8 = 5;
 /// A bug.
 pub(crate) const INTERNAL: u8 = 70;
+/// Another process is at work on the same file: try again later.
+pub(crate) const LOCKED: u8 = 75;
 /// Ended by the user, as shells count SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -74,6 +76,7 @@ impl Exit {
             ErrorKind::Data => DATA,
             ErrorKind::Collinear => CONDITION,
             ErrorKind::NotConverged => NOT_CONVERGED,
+            ErrorKind::Locked => LOCKED,
             ErrorKind::Interrupted => INTERRUPTED,
             _ => FAILED,
         };

@@ -2,10 +2,11 @@
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use streamreg::{
-    ErrorKind, FitReport, Format, Regression, RenderOptions, Source, refuse_input_as_output, render,
+    ErrorKind, FitReport, Format, Regression, RenderOptions, Source, State, refuse_input_as_output, render,
     write_groups, write_groups_file,
 };
 
@@ -34,12 +35,16 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     if !args.rows.by.is_empty() {
         outputs::refuse_models(args, "takes one fit, and --by makes many")?;
-        return run_groups(args, &regression, source.as_ref(), &options);
+        let (regression, state) = summed(args, regression, source.as_ref())?;
+        let exit = run_groups(args, &regression, source.as_ref(), &options)?;
+        save_state(args, state.as_deref())?;
+        return Ok(exit);
     }
     let (spec, _) = regression.spec(regression.schema(source.as_ref())?.as_ref())?;
     if spec.responses.len() > 1 {
         outputs::refuse_models(args, "takes one target; fit them one by one")?;
     }
+    let (regression, state) = summed(args, regression, source.as_ref())?;
     let fitted = match regression.fit_targets(source.as_ref()) {
         Ok(fitted) => fitted,
         Err(error) => {
@@ -64,12 +69,35 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
         tell(notices, verdict.message());
     }
     written?;
+    save_state(args, state.as_deref())?;
     printed?;
     Ok(verdict)
 }
 
+/// With --save-state: the rows are summed first, and the fit starts from these sums.
+fn summed(
+    args: &FitArgs,
+    regression: Regression,
+    source: &dyn Source,
+) -> Result<(Regression, Option<Arc<State>>)> {
+    if args.output.save_state.is_none() {
+        return Ok((regression, None));
+    }
+    let like = args.output.like.as_ref().map(State::load).transpose()?;
+    let state = Arc::new(regression.sum_source(source, like.as_ref())?);
+    let regression = regression.starting_from(Arc::clone(&state)).of_its_model().with_rows_of_state();
+    Ok((regression, Some(state)))
+}
+
+fn save_state(args: &FitArgs, state: Option<&State>) -> Result<()> {
+    match (&args.output.save_state, state) {
+        (Some(path), Some(state)) => Ok(state.save(path)?),
+        _ => Ok(()),
+    }
+}
+
 /// Lines on stderr, each once, without that of the verdict, which comes last; a closed stderr is no reason to fail.
-fn tell(notices: Vec<String>, verdict: Option<&str>) {
+pub(super) fn tell(notices: Vec<String>, verdict: Option<&str>) {
     let mut told_already: Vec<String> = Vec::new();
     for notice in notices {
         let repeats = verdict.is_some_and(|verdict| notice.ends_with(verdict));
@@ -103,7 +131,7 @@ fn query(_: &str, _: &[PathBuf]) -> Result<Box<dyn Source>> {
 }
 
 /// The exit code for a fit that succeeded as a computation.
-fn verdict(fitted: &FitReport, strict: bool) -> Exit {
+pub(super) fn verdict(fitted: &FitReport, strict: bool) -> Exit {
     if let Some(warning) = fitted.warnings.iter().find(|w| w.code == "not_converged") {
         return Exit::with_message(NOT_CONVERGED, &warning.message);
     }

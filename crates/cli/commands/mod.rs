@@ -6,3 +6,4 @@ pub(crate) mod inspect;
 mod outputs;
 pub(crate) mod predict;
 pub(crate) mod shell;
+pub(crate) mod state;

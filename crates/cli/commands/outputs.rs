@@ -16,6 +16,7 @@ pub(super) fn named(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
     let flags = [
         ("--output", &args.output.output),
         ("--save-model", &args.output.save_model),
+        ("--save-state", &args.output.save_state),
         ("--vcov-out", &args.inference.vcov_out),
         ("--folds-out", &args.penalty.folds_out),
         ("--trace", &args.iterative.trace),

@@ -12,6 +12,7 @@ mod predict;
 mod rows;
 mod run;
 mod solving;
+mod state;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,7 @@ use self::rows::RowArgs;
 pub(crate) use self::run::ProgressStyle;
 use self::run::RunArgs;
 use self::solving::SolvingArgs;
+pub(crate) use self::state::{MergeArgs, SolveArgs, SubtractArgs, UpdateArgs};
 use crate::text::usage;
 
 const EXIT_CODES: &str = "\
@@ -126,6 +128,29 @@ pub(crate) enum Command {
         whatever the weights of the fit."
     )]
     Evaluate(EvaluateArgs),
+    /// Put states together: the sums of all their files
+    #[command(
+        long_about = "Put states together: the result has the sums of all their files, bit for bit those of a fit to all of them. A \
+        file counts once: states that share one are refused, and so are states of different models."
+    )]
+    Merge(MergeArgs),
+    /// Take the files of one state out of another
+    #[command(
+        long_about = "Take the files of one state out of another, exactly: bit for bit the state that there would be without them."
+    )]
+    Subtract(SubtractArgs),
+    /// Add new files to a state: only they are read
+    #[command(
+        long_about = "Add new files to a state: only files that it does not have are read, so that every row counts once, however \
+        often the command runs. The state is replaced as a whole."
+    )]
+    Update(UpdateArgs),
+    /// Fit a model to the sums of a state: no data are read
+    #[command(
+        long_about = "Fit a model to the sums of a state, without reading data: the state's own model, one of fewer columns, another \
+        target, or with a penalty."
+    )]
+    Solve(Box<SolveArgs>),
     /// Show the columns, rows and predicted memory of files, or verify all of their bytes
     #[command(
         override_usage = "streamreg inspect [OPTIONS] <FILE>... ['y ~ x1 + x2']",
@@ -155,7 +180,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ManArgs {
     /// A command [default: the whole program]
-    #[arg(value_parser = ["fit", "predict", "evaluate", "inspect", "completions", "man"], hide_possible_values = true)]
+    #[arg(value_parser = ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "inspect", "completions", "man"], hide_possible_values = true)]
     pub(crate) command: Option<String>,
 }
 

@@ -48,6 +48,27 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) save_model: Option<PathBuf>,
 
+    /// Save the sums, to be merged, updated and solved later
+    #[arg(
+        long,
+        value_name = "FILE",
+        hide_short_help = true,
+        long_help = "Save a state: the sums of everything read, which `streamreg merge`, `subtract`, `update` and `solve` take. Sums are \
+        exact unless --precision float. It has no rows, but sums over few of them: see docs/state.md"
+    )]
+    pub(crate) save_state: Option<PathBuf>,
+
+    /// Make the state of --save-state like another one
+    #[arg(
+        long,
+        value_name = "STATE",
+        requires = "save_state",
+        hide_short_help = true,
+        long_help = "Make the state of --save-state like another one, so that they can be merged: of its model, with the numbers that \
+        polynomials and missing values are computed about, and its order of levels"
+    )]
+    pub(crate) like: Option<PathBuf>,
+
     /// Level of the confidence intervals, which tidy, json and markdown have [default: 0.95]
     #[arg(long, value_name = "LEVEL", hide_short_help = true)]
     conf_level: Option<f64>,

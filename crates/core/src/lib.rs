@@ -53,6 +53,7 @@ pub use choice::choice_names;
 pub use design::Design;
 pub use design::expanded::Expanded;
 pub use design::layout::{AbsorbedTerm, Coding, Effect, Layout};
+pub use design::origins::Origins;
 pub use error::{Error, ErrorKind, Result, Unknown};
 pub use expression::{Expr, Function, NumberFunction, Operator};
 pub use formula::{
@@ -70,6 +71,7 @@ pub use pass::shuffled::shuffled_pass;
 pub use rows::block::{BlockError, Column, DesignBlock, SparseEntries, block_rows};
 pub use rows::cells::{cell_text, widened};
 pub use rows::convert::to_float64;
+pub use rows::counts::SavedCounts;
 pub use rows::cutter::{Levels, RowReader, Unseen};
 pub use rows::missing::{DroppedRows, MissingReason, ReplacedRows, RoundedIntegers, RowLedger};
 pub use rows::row_ids::{AssignedBatch, MAX_FOLDS, RowIds};
@@ -80,5 +82,6 @@ pub use sums::folded::Folded;
 #[doc(hidden)]
 pub use sums::groups::size::{TABLE_ROWS_AT_ONCE, TableSize, WAITING_TABLE_BYTES};
 pub use sums::moments::Moments;
+pub use sums::saved::{SavedRecord, SavedSums, SumName};
 pub use sums::statistics::Statistics;
 pub use sums::triangular_factor::TriangularFactor;

@@ -38,7 +38,7 @@ mod storage;
 
 #[doc(hidden)]
 pub use dataset::is_data_name;
-pub use dataset::{Dataset, DatasetOptions};
+pub use dataset::{Dataset, DatasetOptions, Listing};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use predicate::{Bounds, Comparison, Predicate, Value};
 pub use source::batches::Batches;

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Output,
     /// The computation was told to stop.
     Interrupted,
+    /// Another process is at work on the same file.
+    Locked,
     /// The system refused something that has nothing to do with the data.
     System,
 }
@@ -61,12 +63,22 @@ impl Error {
         Self::new(ErrorKind::Data, message)
     }
 
+    pub(crate) fn locked(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Locked, message)
+    }
+
     /// A failure to write `path`.
     pub(crate) fn output(path: &Path, source: impl StdError + Send + Sync + 'static) -> Self {
         let message = format!("{}: cannot write: {source}", path.display());
         let io = (&source as &dyn std::any::Any).downcast_ref::<std::io::Error>();
         let broken_pipe = io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
         Self { kind: ErrorKind::Output, message, excerpt: None, broken_pipe, source: Some(Box::new(source)) }
+    }
+
+    /// The same error, of a file.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
+        self.located(&path.display().to_string())
     }
 
     /// Puts where it happened in front of the message.

@@ -43,6 +43,7 @@
 //! | ridge, lasso, elastic net, cross-validated | [`Penalization`] |
 //! | gradient descent: very wide designs, other losses | [`Descent`]; by hand, [`iterative::Sgd`] |
 //! | read the result, or write it in another form | [`FitReport`], [`render()`] |
+//! | save the sums of a fit; merge, subtract and solve them | [`State`], [`Regression::sum_source`] |
 //! | predict, evaluate | [`Model::predict`], [`Model::predict_paths`], [`Model::evaluate_paths`] |
 //! | look at files before a fit | [`inspect()`] |
 //! | threads, progress, interruption | [`Execution`] |
@@ -65,6 +66,7 @@ mod render;
 mod report;
 mod request;
 mod setters;
+mod state;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
@@ -94,6 +96,7 @@ pub use report::{
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};
 pub use request::regression::Regression;
+pub use state::{STATE_VERSION, State, StateInput, UpdateOptions, UpdateSummary, update_state};
 
 pub use streamreg_core::iterative::{GapBasis, LearningRate, Loss, Phase, Precondition, Start, TracePoint};
 pub use streamreg_core::{

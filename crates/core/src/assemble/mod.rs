@@ -106,7 +106,7 @@ impl<'s> Groups<'s> {
         let sets: Vec<SortedSet> = sets.iter().map(|set| SortedSet::new(set)).collect();
         let (order, buckets, mut empty) = (Vec::new(), Vec::new(), Vec::new());
         if let (false, Some(table)) = (design.by.is_empty(), statistics.tables.first()) {
-            let dropped = ledger.dropped_groups.iter();
+            let dropped = ledger.tally.dropped_groups.keys();
             empty.extend(dropped.filter(|group| table.position(group).is_none()).cloned());
         }
         let mut groups = Self { design, statistics, sets, order, empty, buckets };

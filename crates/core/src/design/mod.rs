@@ -5,6 +5,7 @@ mod checks;
 mod coded;
 pub(crate) mod expanded;
 pub(crate) mod layout;
+pub(crate) mod origins;
 pub(crate) mod piecewise;
 pub(crate) mod variables;
 

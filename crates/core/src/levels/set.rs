@@ -135,7 +135,7 @@ impl LevelSet {
     }
 
     /// The number of a level; of a missing value for `None`.
-    pub(super) fn code(&self, level: Option<Level>) -> Result<u32> {
+    pub(crate) fn code(&self, level: Option<Level>) -> Result<u32> {
         let level = match level {
             Some(level) => level,
             None if self.missing => Level::Missing,

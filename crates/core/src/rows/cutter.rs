@@ -316,8 +316,11 @@ impl<'d> BlockCutter<'d> {
             group.clear();
             group.extend(self.design.by.iter().map(|&category| block.codes[category][row]));
             let known = group.iter().all(|&code| code < FIRST_UNSEEN);
-            if known && !self.tally.dropped_groups.contains(&group) {
-                self.tally.dropped_groups.insert(group.clone());
+            if known {
+                match self.tally.dropped_groups.get_mut(&group) {
+                    Some(rows) => *rows += 1,
+                    None => _ = self.tally.dropped_groups.insert(group.clone(), 1),
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -92,9 +92,9 @@ pub struct RowLedger {
     /// Columns that have no value in any row.
     #[serde(default)]
     pub all_null: Vec<String>,
-    /// The groups that rows were dropped from: numbers of their levels.
+    /// The counts that it was made of, which add up over parts of the rows; nothing in one that was read back.
     #[serde(skip)]
-    pub(crate) dropped_groups: HashSet<Vec<u32>>,
+    pub(crate) tally: Tally,
     /// Rows that did not pass the filter, as far as their number is known: those of whole CSV files that were
     /// passed over are not.
     #[serde(default)]
@@ -102,6 +102,12 @@ pub struct RowLedger {
 }
 
 impl RowLedger {
+    /// The same for a report, without what it was made of.
+    #[must_use]
+    pub fn for_report(self) -> Self {
+        Self { tally: Tally::default(), ..self }
+    }
+
     /// Rows left out for any reason.
     pub fn rows_dropped(&self) -> u64 {
         self.dropped.iter().map(|d| d.rows).sum()
@@ -109,18 +115,18 @@ impl RowLedger {
 }
 
 /// Counts of one pass; cheap to keep for every partition.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) rows_read: u64,
     pub(crate) rows_used: u64,
     pub(crate) columns: Vec<ColumnTally>,
     pub(crate) variables: Vec<VariableTally>,
-    /// The groups that rows were dropped from: numbers of their levels.
-    pub(crate) dropped_groups: HashSet<Vec<u32>>,
+    /// The groups that rows were dropped from, numbers of their levels, and how many.
+    pub(crate) dropped_groups: HashMap<Vec<u32>, u64>,
 }
 
 /// Counts of a column.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ColumnTally {
     /// Rows dropped for it: null, not finite, weight zero, level unseen.
     pub(crate) dropped: [u64; 4],
@@ -132,7 +138,7 @@ pub(crate) struct ColumnTally {
 }
 
 /// Counts of a variable.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VariableTally {
     /// Rows dropped because the result of arithmetic is not finite.
     pub(crate) dropped: u64,
@@ -157,23 +163,43 @@ impl Tally {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.dropped_groups.extend(other.dropped_groups.iter().cloned());
-        self.rows_read += other.rows_read;
-        self.rows_used += other.rows_used;
-        for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
-            for (a, b) in mine.dropped.iter_mut().zip(theirs.dropped) {
-                *a += b;
-            }
-            mine.rounded += theirs.rounded;
-            mine.nulls += theirs.nulls;
-            mine.unseen += theirs.unseen;
-        }
-        for (mine, theirs) in self.variables.iter_mut().zip(&other.variables) {
-            mine.dropped += theirs.dropped;
-            mine.filled += theirs.filled;
-        }
+        self.combine(other, |own, theirs| Some(own + theirs));
     }
 
+    /// Takes the rows of `other` away again; false, and then nothing is to be said of the counts, where they were not
+    /// among these.
+    pub(crate) fn subtract(&mut self, other: &Self) -> bool {
+        let known = self.combine(other, u64::checked_sub);
+        self.dropped_groups.retain(|_, rows| *rows > 0);
+        known
+    }
+
+    /// Puts the counts of both together; false where `with` could not.
+    fn combine(&mut self, other: &Self, with: impl Fn(u64, u64) -> Option<u64>) -> bool {
+        let mut all = true;
+        let mut put = |own: &mut u64, theirs: u64| match with(*own, theirs) {
+            Some(both) => *own = both,
+            None => all = false,
+        };
+        for (group, &rows) in &other.dropped_groups {
+            put(self.dropped_groups.entry(group.clone()).or_default(), rows);
+        }
+        put(&mut self.rows_read, other.rows_read);
+        put(&mut self.rows_used, other.rows_used);
+        for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
+            mine.dropped.iter_mut().zip(theirs.dropped).for_each(|(own, theirs)| put(own, theirs));
+            put(&mut mine.rounded, theirs.rounded);
+            put(&mut mine.nulls, theirs.nulls);
+            put(&mut mine.unseen, theirs.unseen);
+        }
+        for (mine, theirs) in self.variables.iter_mut().zip(&other.variables) {
+            put(&mut mine.dropped, theirs.dropped);
+            put(&mut mine.filled, theirs.filled);
+        }
+        all
+    }
+
+    /// What the report says of the counts.
     pub(crate) fn into_ledger(self, design: &Design) -> RowLedger {
         let mut ledger =
             RowLedger { rows_read: self.rows_read, rows_used: self.rows_used, ..RowLedger::default() };
@@ -203,7 +229,7 @@ impl Tally {
                 ledger.filled.push(ReplacedRows { column, rows: tally.filled });
             }
         }
-        ledger.dropped_groups = self.dropped_groups;
+        ledger.tally = self;
         ledger
     }
 }

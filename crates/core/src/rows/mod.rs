@@ -11,6 +11,7 @@
 pub(crate) mod block;
 pub(crate) mod cells;
 pub(crate) mod convert;
+pub(crate) mod counts;
 pub(crate) mod cutter;
 pub(crate) mod hash;
 pub(crate) mod lists;

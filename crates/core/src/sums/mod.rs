@@ -8,6 +8,7 @@
 //! | `triangular_factor`, `reflect` | the rows reduced to a triangle |
 //! | `groups` | sums by level |
 //! | `folded` | one state a fold |
+//! | `saved`, `sub_model` | sums in a form that outlives the process; those of another model |
 
 pub(crate) mod centred;
 pub(crate) mod cross_products;
@@ -17,5 +18,7 @@ pub(crate) mod folded;
 pub(crate) mod groups;
 pub(crate) mod moments;
 pub(crate) mod reflect;
+pub(crate) mod saved;
 pub(crate) mod statistics;
+pub(crate) mod sub_model;
 pub(crate) mod triangular_factor;

@@ -15,13 +15,13 @@ use crate::sums::groups::{GroupTable, Units};
 #[derive(Clone, Debug)]
 pub struct Statistics {
     /// Over all rows; absent where rows are split into groups.
-    dense: Option<DenseSums>,
+    pub(super) dense: Option<DenseSums>,
     pub(crate) tables: Vec<GroupTable>,
     /// The cells of a block, for the tables.
     units: Units,
     variables: usize,
     /// One sum, exact, so that the order of the rows does not matter.
-    log_weights: BigFixedTable,
+    pub(super) log_weights: BigFixedTable,
 }
 
 /// Cross-products of the numeric variables over all rows.

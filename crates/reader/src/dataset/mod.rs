@@ -89,15 +89,53 @@ impl Dataset {
     /// When nothing matches, a file cannot be opened, or the files do not form one table; the error
     /// names the files.
     pub fn open<P: AsRef<Path>>(paths: &[P], options: &DatasetOptions) -> Result<Self> {
-        let (mut found, mut passed_over) = (Vec::new(), Vec::new());
+        let listing = Listing::of(paths, options)?;
+        listing.open(&(0..listing.files.len()).collect::<Vec<_>>())
+    }
+}
+
+/// The files of a data set before they are opened: all of them, or some.
+pub struct Listing {
+    files: Vec<PathBuf>,
+    passed_over: Vec<PathBuf>,
+    /// Keys of their paths: all paths together decide what types they have.
+    keys: Vec<HiveKey>,
+    options: DatasetOptions,
+}
+
+impl Listing {
+    /// Lists all files that `paths` name, as [`Dataset::open`] does.
+    ///
+    /// # Errors
+    /// When nothing matches, or a file is named twice.
+    pub fn of<P: AsRef<Path>>(paths: &[P], options: &DatasetOptions) -> Result<Self> {
+        let (mut files, mut passed_over) = (Vec::new(), Vec::new());
         for path in paths {
-            expand(path.as_ref(), &mut found, &mut passed_over)?;
+            expand(path.as_ref(), &mut files, &mut passed_over)?;
         }
+        if files.is_empty() {
+            return Err(Error::new(ErrorKind::Request, "no input file was named"));
+        }
+        refuse_repeats(&files)?;
+        let keys = hive_keys(&files, &options.csv)?;
+        Ok(Self { files, passed_over, keys, options: options.clone() })
+    }
+
+    /// The files, in the order in which they are read.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Opens the files at some positions, at least one, as a data set.
+    ///
+    /// # Errors
+    /// When a file cannot be opened, or the files do not form one table; the error names the files.
+    pub fn open(&self, positions: &[usize]) -> Result<Dataset> {
+        let Self { passed_over, keys, options, .. } = self;
+        let found: Vec<PathBuf> = positions.iter().map(|&at| self.files[at].clone()).collect();
         if found.is_empty() {
             return Err(Error::new(ErrorKind::Request, "no input file was named"));
         }
-        refuse_repeats(&found)?;
-        let keys = hive_keys(&found, &options.csv)?;
         let key_names: Vec<&str> = keys.iter().map(|key| key.field.name().as_str()).collect();
         let mut of_files = options.clone();
         of_files.csv.types.retain(|(column, _)| !key_names.contains(&column.as_str()));
@@ -114,13 +152,13 @@ impl Dataset {
         }
         let schema = unify(&found, &opened, &key_names, options.union_by_name)?;
         let schema = mark_blanks(&schema, &opened);
-        let warnings = warnings(&passed_over, &key_names, &opened);
-        let file = |(index, opened): (usize, Opened)| DatasetFile::new(opened, &schema, &keys, index);
-        let files = opened.into_iter().enumerate().map(file).collect();
+        let warnings = warnings(passed_over, &key_names, &opened);
+        let file = |(opened, &at): (Opened, &usize)| DatasetFile::new(opened, &schema, keys, at);
+        let files = opened.into_iter().zip(positions).map(file).collect();
         let own = schema.fields().iter().cloned();
         let all = own.chain(keys.iter().map(|key| Arc::new(key.field.clone())));
         let schema = Arc::new(Schema::new(all.collect::<Vec<_>>()));
-        Ok(Self { files, names: Names::new(&schema), schema, warnings: Mutex::new(warnings) })
+        Ok(Dataset { files, names: Names::new(&schema), schema, warnings: Mutex::new(warnings) })
     }
 }
 

@@ -5,7 +5,7 @@ use streamreg_core::{Group, INTERCEPT, Layout, Statistics as Sums};
 use streamreg_solve::{Fit, TermEstimate, test_error};
 
 use super::attempt::equation_of;
-use super::state::{State, fold_products};
+use super::summed::{Summed, fold_products};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::plan::limits::MAX_SCORED;
@@ -17,7 +17,7 @@ pub(super) fn test_errors(
     plan: &Plan<'_>,
     cv: &CrossValidation,
     folds: &[Sums],
-    state: &State,
+    state: &Summed,
     group: &Group<'_>,
     fits: &mut [&mut Fit],
 ) -> Result<Vec<CvErrorReport>> {

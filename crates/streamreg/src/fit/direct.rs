@@ -9,7 +9,7 @@ use streamreg_core::{
 use streamreg_solve::{Attempt, Collinear, Equation, Fit, SolveInput, Solver, Warning, fit as solve};
 
 use super::attempt::{Attempts, attempts, equation, equation_of};
-use super::state::{State, no_rows};
+use super::summed::{Summed, no_rows};
 use super::{Fitted, beside, conclude, factor_tests, robust};
 use crate::error::Result;
 use crate::pass::row_ids::RowIdPlan;
@@ -72,8 +72,8 @@ impl<R: Rows> Solving<'_, '_, R> {
         let (plan, asked) = (self.plan, self.plan.options());
         let cv = plan.regression.cross_validation.as_ref().zip(ids);
         let (state, folds) = match cv {
-            Some((cv, ids)) => State::sum_folds(plan, ids, cv.folds, self.passes)?,
-            None => (State::sum(plan, self.passes)?, Vec::new()),
+            Some((cv, ids)) => Summed::sum_folds(plan, ids, cv.folds, self.passes)?,
+            None => (Summed::sum(plan, self.passes)?, Vec::new()),
         };
         let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
         let group = groups.group(0)?;
@@ -122,7 +122,7 @@ impl<R: Rows> Solving<'_, '_, R> {
         let mut found: Vec<Found> = found.collect();
         found.iter_mut().zip(errors).for_each(|(found, error)| found.test_error = Some(error));
         let coding = group.coding().clone();
-        let State { spec, mut left_out, ledger, design, .. } = state;
+        let Summed { spec, mut left_out, ledger, design, .. } = state;
         left_out.extend(layout.left_out().iter().cloned());
         Ok((design, Fitted { spec, left_out, coding, ledger, found }))
     }
@@ -142,7 +142,7 @@ impl<R: Rows> Solving<'_, '_, R> {
     }
 
     /// The fits as far as the sums carry.
-    fn attempts(&mut self, inferred: &Inferred<'_>, state: &State, group: &Group<'_>) -> Result<Attempts> {
+    fn attempts(&mut self, inferred: &Inferred<'_>, state: &Summed, group: &Group<'_>) -> Result<Attempts> {
         let (plan, asked) = (self.plan, self.plan.options());
         let start = Instant::now();
         let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns(&state.spec);
@@ -155,7 +155,7 @@ impl<R: Rows> Solving<'_, '_, R> {
     }
 
     /// Reads the data again, now that the columns of the design matrix are known, and solves by QR.
-    fn second_pass(&mut self, state: &State, group: &Group<'_>) -> Result<Vec<(SolverReport, Fit)>> {
+    fn second_pass(&mut self, state: &Summed, group: &Group<'_>) -> Result<Vec<(SolverReport, Fit)>> {
         let layout = Layout::new(&state.design, group.coding())?;
         let levels = state.levels_again(group.coding())?;
         let (factor, _) = self.triangular_factor(&state.design, &layout, &levels)?;
@@ -216,7 +216,7 @@ impl<R: Rows> Solving<'_, '_, R> {
 /// sums mend columns that float64 cannot make, as those of a polynomial.
 fn exactly<'a>(
     plan: &Plan<'a>,
-    state: &State,
+    state: &Summed,
     group: &Group<'_>,
     tried: &Result<Attempts>,
 ) -> Option<(Plan<'a>, Warning)> {

@@ -9,7 +9,7 @@ use streamreg_reader::{ReadCounts, Source};
 use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions, Warning};
 
 use super::attempt::{LastLayout, attempts_for};
-use super::state::State;
+use super::summed::Summed;
 use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
@@ -90,7 +90,7 @@ pub(super) fn fit<R: Rows, T: Send>(
 ) -> Result<GroupSummary> {
     let mut passes = Passes::new(rows, &regression.execution, Some(source));
     let plan = Plan::of_groups(regression, rows, Some(source))?;
-    let state = State::sum(&plan, &mut passes)?;
+    let state = Summed::sum(&plan, &mut passes)?;
     let start = Instant::now();
     let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
     let next = AtomicUsize::new(0);
@@ -125,17 +125,17 @@ pub(super) fn fit<R: Rows, T: Send>(
         not_ok,
         left_out: state.left_out.clone(),
         warnings: passes.warnings(),
-        inputs: passes.inputs().into_iter().map(InputRecord::from).collect(),
+        inputs: regression.input_records(passes.inputs()),
         timings,
         conf_level: options.conf_level,
-        ledger: state.ledger,
+        ledger: state.ledger.for_report(),
     })
 }
 
 /// One fit a response.
 fn group_fits(
     options: &SolveOptions,
-    state: &State,
+    state: &Summed,
     groups: &Groups<'_>,
     position: usize,
     last: &mut LastLayout,

@@ -7,7 +7,8 @@
 //! | `penalized` | ridge, lasso, elastic net |
 //! | `iterative` | pass by pass |
 //! | `beside` | errors of rows held out, standardised coefficients |
-//! | `state`, `attempt` | the pass that sums; solving from its sums |
+//! | `summed`, `attempt` | the pass that sums; solving from its sums |
+//! | `state` | sums for a state file, and fits that start from one |
 //! | `robust`, `hypothesis`, `factor_tests` | standard errors that need the rows again; joint tests, of all coefficients of a term too |
 
 mod attempt;
@@ -20,6 +21,7 @@ mod iterative;
 mod penalized;
 mod robust;
 mod state;
+mod summed;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +83,7 @@ fn conclude<R: Rows>(
     found.iter().try_for_each(refuse_overflow)?;
     let mut warnings = passes.warnings();
     warnings.extend(doubtful_categories(plan.regression, design, &coding.levels, ledger.rows_used));
+    let ledger = ledger.for_report();
     let common = Common {
         warnings,
         columns: model_columns(design, &passes.schema()),
@@ -88,7 +91,7 @@ fn conclude<R: Rows>(
         coding,
         ledger,
         left_out,
-        inputs: passes.inputs(),
+        inputs: plan.regression.input_records(passes.inputs()),
         reading: passes.reading(),
         timings: passes.timings(solve_seconds)?,
         conf_level: plan.options().conf_level,
@@ -137,6 +140,9 @@ impl Regression {
     /// The source with computed columns and without filtered rows. It must have a row before that, and columns that are what
     /// the model takes them for.
     pub(crate) fn rows_of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
+        if let Some(given) = &self.given {
+            return if given.rows { self.selection.of(source) } else { Ok(Box::new(source)) };
+        }
         if source.summary().rows == Some(0) {
             let files: Vec<String> = source.inputs().iter().map(|i| i.path.display().to_string()).collect();
             let first = files.first().map(|file| format!("{file}: ")).unwrap_or_default();

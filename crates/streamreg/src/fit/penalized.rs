@@ -10,7 +10,7 @@ use streamreg_solve::penalized::{
 use streamreg_solve::{Equation, Glance, Solver, WARNING_DIGITS, Warning, empty_folds};
 
 use super::attempt::equation_of;
-use super::state::{State, fold_products};
+use super::summed::{Summed, fold_products};
 use super::{Fitted, conclude};
 use crate::error::{Error, Result};
 use crate::pass::row_ids::RowIdPlan;
@@ -28,8 +28,8 @@ pub(super) fn fit<R: Rows>(
     mut passes: Passes<'_, R>,
 ) -> Result<Vec<FitReport>> {
     let (state, folds) = match (folds, &asked.cv) {
-        (Some(ids), Some(cv)) => State::sum_folds(plan, ids, cv.folds, &mut passes)?,
-        _ => (State::sum(plan, &mut passes)?, Vec::new()),
+        (Some(ids), Some(cv)) => Summed::sum_folds(plan, ids, cv.folds, &mut passes)?,
+        _ => (Summed::sum(plan, &mut passes)?, Vec::new()),
     };
     let start = Instant::now();
     let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
@@ -47,7 +47,7 @@ pub(super) fn fit<R: Rows>(
     });
     let found = found.collect::<Result<Vec<Found>>>()?;
     let seconds = start.elapsed().as_secs_f64();
-    let State { spec, mut left_out, design, ledger, .. } = state;
+    let Summed { spec, mut left_out, design, ledger, .. } = state;
     left_out.extend(layout.left_out().iter().cloned());
     conclude(plan, &passes, &design, seconds, Fitted { spec, left_out, coding, ledger, found })
 }

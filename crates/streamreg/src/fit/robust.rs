@@ -6,7 +6,7 @@ use streamreg_solve::{Bread, ClusterCount, Fit, Meat, Restriction, Vcov, VcovSum
 use streamreg_solve::{Sizes, WARNING_DIGITS};
 
 use super::factor_tests::{self, Asked, Test};
-use super::state::State;
+use super::summed::Summed;
 use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
 use crate::plan::limits::{MAX_CLUSTER_BYTES, MAX_LAGGED, MAX_SCORED};
@@ -21,7 +21,7 @@ const RESIDUALS_DIFFER: f64 = 1e-6;
 
 impl Inferred<'_> {
     /// Checks the number of columns, before anything is solved.
-    pub(crate) fn check_columns(&self, state: &State, group: &Group<'_>) -> Result<()> {
+    pub(crate) fn check_columns(&self, state: &Summed, group: &Group<'_>) -> Result<()> {
         if self.vcov == Vcov::Iid {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl Inferred<'_> {
 pub(super) fn infer<R: Rows>(
     inference: &Inferred<'_>,
     conf_level: f64,
-    state: &State,
+    state: &Summed,
     group: &Group<'_>,
     mut fits: Vec<(SolverReport, Fit)>,
     passes: &mut Passes<'_, R>,
@@ -129,7 +129,7 @@ pub(super) fn infer<R: Rows>(
 /// Reads the data again for the scores of every fit.
 fn scores<R: Rows>(
     inference: &Inferred<'_>,
-    state: &State,
+    state: &Summed,
     group: &Group<'_>,
     layout: &Layout,
     breads: &[Bread],

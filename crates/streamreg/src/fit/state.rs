@@ -1,130 +1,146 @@
-//! The state of a model whose rows were summed, and the pass that sums them.
+//! States: rows summed for one, and fits that start from one.
 
-use streamreg_core::{
-    Coding, CrossProducts, Design, EXACT_VARIABLES_ONCE, Folded, Group, Layout, LeftOut, Levels, ModelSpec,
-    Precision, RowLedger, Statistics as Sums, Unseen,
-};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use streamreg_core::Precision;
+use streamreg_reader::{InputFile, Scan, ScanRequest, Source};
 
 use crate::error::{Error, Result};
-use crate::pass::row_ids::RowIdPlan;
-use crate::pass::{Passes, Rows};
-use crate::plan::Plan;
-use crate::plan::limits::{FEW_ROWS, check_width};
+use crate::model::columns::model_columns;
+use crate::pass::{Passes, SourceRows};
+use crate::plan::{Plan, Route};
+use crate::report::FitReport;
+use crate::request::regression::Regression;
+use crate::state::State;
 
-/// A model whose rows were summed.
-pub(crate) struct State {
-    pub(crate) spec: ModelSpec,
-    pub(crate) left_out: Vec<LeftOut>,
-    pub(crate) design: Design,
-    pub(crate) levels: Levels,
-    pub(crate) sums: Sums,
-    pub(crate) ledger: RowLedger,
-}
-
-impl State {
-    /// Sums all rows; once more if columns turn out to have no value.
-    pub(crate) fn sum<R: Rows>(plan: &Plan<'_>, passes: &mut Passes<'_, R>) -> Result<Self> {
-        let sum = |passes: &mut Passes<'_, R>, design: &Design, levels: &Levels| {
-            let first = Sums::new(design);
-            let (sums, ledger) = passes.accumulate((design, levels), None, || first.sibling(design))?;
-            Ok((sums, ledger, ()))
-        };
-        Ok(Self::sum_by(plan, passes, sum)?.0)
-    }
-
-    /// Sums all rows, and those of every one of `count` folds, in one pass.
-    pub(crate) fn sum_folds<R: Rows>(
-        plan: &Plan<'_>,
-        ids: &RowIdPlan,
-        count: usize,
-        passes: &mut Passes<'_, R>,
-    ) -> Result<(Self, Vec<Sums>)> {
-        Self::sum_by(plan, passes, |passes, design, levels| {
-            let first: Vec<Sums> = (0..count).map(|_| Sums::one_of(count, design)).collect();
-            let make = || Folded::of(first.iter().map(|sums| sums.sibling(design)).collect());
-            let (folded, ledger) = passes.accumulate((design, levels), Some(ids), make)?;
-            let total = folded.total().map_err(|_| Error::data("the folds have different variables"))?;
-            Ok((total, ledger, folded.into_states()))
-        })
-    }
-
-    /// The same with `sum` as the pass, and what else it makes. A few rows are read again for exact sums, where these would
-    /// be those of float64 unasked.
+impl Regression {
+    /// Sums the rows of files, to be saved; of the model, and about the numbers, of `like`, if that is given.
     ///
     /// # Errors
-    /// Those of the pass, and where no row is left.
-    pub(crate) fn sum_by<R: Rows, T>(
-        plan: &Plan<'_>,
-        passes: &mut Passes<'_, R>,
-        sum: impl Fn(&mut Passes<'_, R>, &Design, &Levels) -> Result<(Sums, RowLedger, T)>,
-    ) -> Result<(Self, T)> {
-        let mut empty = Vec::new();
-        let mut exact: Option<Plan<'_>> = None;
-        loop {
-            let plan = exact.as_ref().unwrap_or(plan);
-            let (spec, left_out) = plan.spec(&empty)?;
-            check_width(spec.terms.len())?;
-            let design = plan.design(&spec, passes)?;
-            let levels = Levels { sets: design.level_sets(), ..Levels::default() };
-            let (sums, ledger, beside) = sum(passes, &design, &levels)?;
-            let more = plan.new_empty_columns(&ledger, &spec);
-            if more.is_empty() {
-                if ledger.rows_used == 0 {
-                    return Err(no_rows(&ledger, passes.filters()));
+    /// As [`Regression::sum_source`].
+    pub fn sum_paths<P: AsRef<Path>>(&self, paths: &[P], like: Option<&State>) -> Result<State> {
+        self.sum_source(self.open(paths)?.as_ref(), like)
+    }
+
+    /// Sums the rows of a source, to be saved; of the model, and about the numbers, of `like`, if that is given. Sums are exact
+    /// unless [`Precision::Float`] was asked for.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_source`]; when the fit is none from sums (other losses, iterative solvers, QR); when `like` is of
+    /// another model.
+    pub fn sum_source(&self, source: &dyn Source, like: Option<&State>) -> Result<State> {
+        if let Some(like) = like {
+            let rows = self.selection.of(source)?;
+            let (spec, _) = self.spec(rows.schema())?;
+            let other_precision = self.precision != Precision::Auto && self.precision != like.precision();
+            let what = match like.difference_from((&spec, &self.selection)) {
+                None if other_precision => Some("the precision differs".to_owned()),
+                what => what,
+            };
+            return match what {
+                Some(what) => Err(Error::data(format!("the model is not that of the state to be like: {what}"))),
+                None => like.sum(source, &self.execution),
+            };
+        }
+        self.summing(source)?.sum(source, &self.execution)
+    }
+
+    /// A state without rows of this regression's model, bound to the columns of a source.
+    fn summing(&self, source: &dyn Source) -> Result<State> {
+        let mut regression = self.clone();
+        if regression.precision == Precision::Auto {
+            regression.precision = Precision::Exact;
+        }
+        let source = regression.rows_of(source)?;
+        let rows = SourceRows(source.as_ref());
+        let refuse = |what: &str| Err(Error::invalid_request(format!("a state has sums: {what}")));
+        let by = !regression.base.by.is_empty();
+        let plan = if by {
+            Plan::of_groups(&regression, &rows, Some(source.as_ref()))?
+        } else {
+            let (plan, route) = Plan::new(&regression, &rows, Some(source.as_ref()))?;
+            match route {
+                Route::Direct { at_once: true, .. } => return refuse("QR and SVD factor the rows themselves"),
+                Route::Direct { .. } | Route::Penalized { .. } if plan.is_triangular() => {
+                    return refuse("QR and SVD factor the rows themselves");
                 }
-                let few = ledger.rows_read <= FEW_ROWS && design.variables() <= EXACT_VARIABLES_ONCE;
-                if few
-                    && design.precision() == Precision::Float
-                    && let Some(exactly) = plan.exactly()
-                {
-                    exact = Some(exactly);
-                    continue;
+                Route::Direct { folds: Some(_), .. } | Route::Penalized { folds: Some(_), .. } => {
+                    return refuse("cross-validation needs those of every fold; drop --cv");
                 }
-                return Ok((Self { spec, left_out, design, levels, sums, ledger }, beside));
+                Route::Direct { .. } | Route::Penalized { .. } => plan,
+                Route::Iterative { .. } => return refuse("iterative solvers read the rows again and again"),
+                Route::Loss { .. } => return refuse("losses other than squares need the rows"),
             }
-            empty.extend(more);
+        };
+        let (spec, _) = plan.spec(&[])?;
+        if !spec.clusters.is_empty() {
+            return refuse("clusters matter to standard errors, which need the rows; drop --cluster");
+        }
+        let passes = Passes::new(&rows, &regression.execution, Some(source.as_ref()));
+        let design = plan.design(&spec, &passes)?;
+        let columns = model_columns(&design, source.schema());
+        let of = (design.precision(), &design.origins());
+        State::new(spec, columns, regression.selection.clone(), of)
+    }
+
+    /// Fits the model to the sums of [`State::regression`]: no data are read.
+    ///
+    /// # Errors
+    /// When the sums do not have what the model needs, and as [`Regression::fit_source`].
+    pub fn fit_state(&self) -> Result<FitReport> {
+        self.fit_source(&self.no_rows()?)
+    }
+
+    /// Checks that a source has the files of the state, unchanged.
+    ///
+    /// # Errors
+    /// That names the first one that differs.
+    pub fn check_rows_of_state(&self, source: &dyn Source) -> Result<()> {
+        match self.state() {
+            Some(state) => state.check_files(source),
+            None => Err(Error::invalid_request("the regression starts from no state")),
         }
     }
 
-    /// The levels for another pass over the same rows: those of the terms by their positions in the coding. Every level
-    /// of a used row is known; rows with others are dropped for something else.
-    pub(crate) fn levels_again(&self, coding: &Coding) -> Result<Levels> {
-        let mut sets = self.design.fixed_level_sets(&coding.levels)?;
-        // Clusters keep the numbers that they have.
-        sets.extend(self.levels.sets.iter().skip(sets.len()).cloned());
-        Ok(Levels { sets, unseen: Unseen::Null, ..Levels::default() })
+    /// A source for [`Regression::fit_targets`] and [`Regression::fit_groups`] that has the columns of the state and no rows: the
+    /// sums are there already.
+    ///
+    /// # Errors
+    /// When the regression does not start from a state.
+    pub fn no_rows(&self) -> Result<impl Source + 'static> {
+        let state = self.state().ok_or_else(|| Error::invalid_request("the regression starts from no state"))?;
+        Ok(NoRows { schema: Arc::new(state.schema()) })
     }
 
-    /// How many levels the clusters have, in rows that were used or not.
-    pub(crate) fn cluster_levels(&self) -> Vec<usize> {
-        self.design.clusters().iter().map(|&c| self.levels.sets[c].len()).collect()
+    /// The state that this regression starts from.
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.given.as_ref().map(|given| given.state.as_ref())
     }
 }
 
-/// The cross-products of every fold for the columns of a layout; `None` for one without rows.
-pub(super) fn fold_products(
-    group: &Group<'_>,
-    layout: &Layout,
-    folds: &[Sums],
-) -> Vec<Option<CrossProducts>> {
-    let of_fold = |sums: &Sums| {
-        let part = group.part(sums).filter(|part| part.rows() > 0);
-        part.map(|part| part.cross_products(layout))
-    };
-    folds.iter().map(of_fold).collect()
+/// The columns of a state; its rows are gone.
+struct NoRows {
+    schema: SchemaRef,
 }
 
-/// The error for data of which no row can be used: it says why.
-pub(super) fn no_rows(ledger: &RowLedger, filters: bool) -> Error {
-    if ledger.rows_read == 0 {
-        let what = if filters { ": the filter lets none pass" } else { "" };
-        return Error::data(format!("there are no rows to fit{what}"));
+impl Source for NoRows {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
-    let causes = ledger.dropped.iter().map(|d| format!("{} for {:?} {}", d.rows, d.column, d.reason));
-    let causes: Vec<String> = causes.collect();
-    Error::data(format!(
-        "no row is left to fit: all {} were dropped, {}",
-        ledger.rows_read,
-        causes.join(", ")
-    ))
+
+    fn scan(&self, _: &ScanRequest) -> streamreg_reader::Result<Box<dyn Scan + '_>> {
+        let message = "a state has no rows, and this needs them";
+        let error = streamreg_reader::Error::new(streamreg_reader::ErrorKind::Unsupported, message);
+        Err(error.with_help("--data FILES gives the files of the state"))
+    }
+
+    fn inputs(&self) -> Vec<InputFile> {
+        Vec::new()
+    }
+
+    fn reopens(&self) -> bool {
+        false
+    }
 }

@@ -31,7 +31,8 @@ impl From<&Route<'_>> for Way {
 /// Refuses the first option that was set and has no effect on a fit of this way.
 pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
     let regression = plan.regression;
-    if !regression.selection.with.is_empty() {
+    let given = regression.state().is_some();
+    if !regression.selection.with.is_empty() && !given {
         refuse_unused_columns(plan)?;
     }
     if regression.standardized && !matches!(way, Way::Direct) {
@@ -47,7 +48,9 @@ pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
         (true, true)
     };
     for &said in &regression.said {
+        let of_sums = matches!(said, Said::Precision | Said::NoEscalate | Said::MaxLevels | Said::Contrasts);
         let why = match said {
+            _ if given && of_sums => Some("the sums are those of the state"),
             Said::Exclude => regression.names_all().then_some("the features are named one by one"),
             Said::Contrasts | Said::MaxLevels if regression.base.hash_bits.is_some() => {
                 Some("hashed categories have neither contrasts nor a list of levels")

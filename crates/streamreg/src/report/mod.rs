@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
 use crate::request::selection::Selection;
+use crate::state::StateInput;
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -108,6 +109,17 @@ impl From<InputFile> for InputRecord {
             bytes: file.bytes,
             modified: file.modified.and_then(since).map(|d| d.as_secs()),
             rows: file.rows,
+        }
+    }
+}
+
+impl From<&StateInput> for InputRecord {
+    fn from(input: &StateInput) -> Self {
+        Self {
+            path: input.location.clone(),
+            bytes: input.bytes,
+            modified: input.modified.map(|nanoseconds| nanoseconds / 1_000_000_000),
+            rows: input.rows,
         }
     }
 }
@@ -225,7 +237,7 @@ pub(crate) struct Common {
     pub(crate) left_out: Vec<LeftOut>,
     /// What is to be said of every response's fit.
     pub(crate) warnings: Vec<Warning>,
-    pub(crate) inputs: Vec<InputFile>,
+    pub(crate) inputs: Vec<InputRecord>,
     pub(crate) reading: ReadCounts,
     pub(crate) timings: Timings,
     pub(crate) conf_level: f64,
@@ -349,7 +361,7 @@ impl FitReport {
             warnings,
             ledger,
             left_out: common.left_out.clone(),
-            inputs: common.inputs.iter().cloned().map(InputRecord::from).collect(),
+            inputs: common.inputs.clone(),
             reading: common.reading,
             timings: common.timings.clone(),
             spec,

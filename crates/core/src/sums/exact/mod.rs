@@ -114,6 +114,26 @@ impl ExactProducts {
         self.settled().get(0, entry(i, j))
     }
 
+    /// Adds sums that were saved, in the order of [`ExactProducts::saved`].
+    pub(crate) fn restore(&mut self, rows: u64, weight: &BigFixed, sums: &[BigFixed]) {
+        let m = self.variables;
+        let of_sums = (0..m).map(|j| entry(m, j));
+        let of_products = (0..m).flat_map(|i| (0..=i).map(move |j| entry(i, j)));
+        self.rows += rows;
+        self.sums.add_big_fixed(0, entry(m, m), weight);
+        for (at, sum) in of_sums.chain(of_products).zip(sums) {
+            self.sums.add_big_fixed(0, at, sum);
+        }
+    }
+
+    /// The sums of the variables, then the products, row after row of the lower triangle.
+    pub(crate) fn saved(&self) -> impl Iterator<Item = BigFixed> {
+        let (m, settled) = (self.variables, self.settled());
+        let of_sums = (0..m).map(move |j| entry(m, j));
+        let of_products = (0..m).flat_map(|i| (0..=i).map(move |j| entry(i, j)));
+        of_sums.chain(of_products).map(move |at| settled.get(0, at))
+    }
+
     /// Takes the rows of `other` away again: exactly undoes merging them.
     ///
     /// # Errors

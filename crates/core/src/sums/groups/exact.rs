@@ -350,6 +350,29 @@ impl ExactRecords {
         self.sums.merge_record(at, &other.sums, theirs);
     }
 
+    /// Takes a record of `other` away from the one at `at`; false where its rows were not among those of this one.
+    pub(super) fn subtract(&mut self, at: usize, other: &Self, theirs: usize) -> bool {
+        let Some(rows) = self.rows[at].checked_sub(other.rows[theirs]) else { return false };
+        self.rows[at] = rows;
+        self.sums.subtract_record(at, &other.sums, theirs);
+        rows > 0 || (0..self.sums.columns()).all(|column| self.sums.is_zero(at, column))
+    }
+
+    /// The sums of a record: of the weights, of their logarithms, of the variables, of products.
+    pub(super) fn saved(&self, at: usize) -> impl Iterator<Item = BigFixed> {
+        let further = (LOG_WEIGHT..self.sums.columns()).map(move |column| self.sums.get(at, column));
+        std::iter::once(self.exact_weight(at)).chain(further)
+    }
+
+    /// Adds to a record what was saved of one.
+    pub(super) fn restore(&mut self, at: usize, rows: u64, sums: &[BigFixed]) {
+        self.rows[at] += rows;
+        for (column, sum) in sums.iter().enumerate() {
+            self.sums.add_big_fixed(at, column, sum);
+        }
+        self.sums.add_big_fixed(at, WEIGHT, &BigFixed::from(rows).neg());
+    }
+
     pub(super) fn rows(&self, at: usize) -> u64 {
         self.rows[at]
     }

@@ -90,6 +90,19 @@ impl FloatRecords {
         }
     }
 
+    /// What a record has behind the number of its rows, to be restored bit by bit: weight, sum of the weights' logarithms,
+    /// the weight beyond which the origin moves; origins, sums and products about them.
+    pub(super) fn saved(&self, at: usize) -> &[f64] {
+        &self.record(at)[1..]
+    }
+
+    /// Makes of an empty record what was saved of one.
+    pub(super) fn restore(&mut self, at: usize, rows: u64, saved: &[f64]) {
+        let record = &mut self.values[at * self.stride..(at + 1) * self.stride];
+        record[0] = rows as f64;
+        record[1..].copy_from_slice(saved);
+    }
+
     /// Adds a record of `other` to the one at `at`.
     pub(super) fn merge(&mut self, at: usize, other: &Self, theirs: usize) {
         let theirs = other.record(theirs);

@@ -38,6 +38,7 @@ use self::shared::{Part, Shared};
 pub(crate) use self::units::Units;
 use crate::design::{Design, TableSpec};
 use crate::rows::block::{BlockError, DesignBlock};
+use crate::sums::saved::SavedSums;
 
 /// Sums for every combination of levels of the categories of its key.
 ///
@@ -408,6 +409,25 @@ impl GroupTable {
         }
         self.number();
         Ok(())
+    }
+
+    /// Takes the records of `other` away again; both can be read.
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] when its rows were not added before, or sums are not exact.
+    pub(crate) fn subtract(&mut self, other: &Self) -> Result<(), BlockError> {
+        self.shards.iter_mut().zip(&other.shards).try_for_each(|(own, theirs)| own.subtract(theirs))
+    }
+
+    /// Makes a record of what was saved of one: to [`GroupTable::complete`] before it is read.
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] for a key that has a record, and sums of another kind or number.
+    pub(crate) fn restore(&mut self, codes: &[u32], rows: u64, sums: &SavedSums) -> Result<(), BlockError> {
+        if self.shards.is_empty() {
+            self.shards = self.shared.take(&self.summed);
+        }
+        self.shards[shard_of(codes)].restore(codes, rows, sums)
     }
 
     /// Adds up all that its siblings and itself were given, with some threads: then it can be read.

@@ -5,6 +5,7 @@ use faer::fx128;
 use super::Summed;
 use super::shard::Records;
 use crate::sums::exact::BigFixed;
+use crate::sums::saved::SavedSums;
 
 /// The sums of one combination of levels.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +145,19 @@ impl<'t> Record<'t> {
         }
         let (means, whole) = places.iter().map(|&j| records.mean_of(self.position, j, n)).unzip();
         Some((means, whole, products))
+    }
+
+    /// Rows and sums, to be saved.
+    pub(crate) fn saved(&self) -> (u64, SavedSums) {
+        match self.records {
+            Records::Exact(records) => {
+                (records.rows(self.position), SavedSums::Exact(records.saved(self.position).collect()))
+            }
+            Records::Float(records) => {
+                let sums = records.saved(self.position).to_vec();
+                (records.rows(self.position) as u64, SavedSums::Float { sums, log_weights: None })
+            }
+        }
     }
 
     /// The exact sum of the weights of the rows, or of a variable; `None` where sums are not exact.

@@ -7,6 +7,7 @@ use super::rows::RowSlice;
 use super::units::Units;
 use super::{INDEX_BYTES, Row, Summed};
 use crate::rows::block::BlockError;
+use crate::sums::saved::SavedSums;
 
 /// Sums for every combination of levels that was met, numbered as they came.
 #[derive(Clone, Debug)]
@@ -143,6 +144,42 @@ impl Shard {
                 (Records::Exact(own), Records::Exact(theirs)) => own.merge(at, theirs, record),
                 _ => return Err(BlockError::Shape),
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the records of `other` away again.
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] when its rows were not added before, or sums are not exact.
+    pub(super) fn subtract(&mut self, other: &Self) -> Result<(), BlockError> {
+        let (Records::Exact(own), Records::Exact(theirs)) = (&mut self.records, &other.records) else {
+            return Err(BlockError::Shape);
+        };
+        for record in 0..other.index.len() {
+            let at = self.index.find(other.index.key(record)).ok_or(BlockError::Shape)?;
+            if !own.subtract(at as usize, theirs, record) {
+                return Err(BlockError::Shape);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a record of what was saved of one.
+    ///
+    /// # Errors
+    /// [`BlockError::Shape`] for a key that has one, and sums of another kind or number.
+    pub(super) fn restore(&mut self, codes: &[u32], rows: u64, sums: &SavedSums) -> Result<(), BlockError> {
+        let at = self.index.insert(codes) as usize;
+        self.extend();
+        match (&mut self.records, sums) {
+            (Records::Exact(records), SavedSums::Exact(sums)) if records.rows(at) == 0 => {
+                records.restore(at, rows, sums);
+            }
+            (Records::Float(records), SavedSums::Float { sums, .. }) if records.rows(at) == 0.0 => {
+                records.restore(at, rows, sums);
+            }
+            _ => return Err(BlockError::Shape),
         }
         Ok(())
     }

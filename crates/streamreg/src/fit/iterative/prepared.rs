@@ -4,7 +4,7 @@ use streamreg_core::iterative::{ColumnSummaries, Penalties, Sample, Standardizer
 use streamreg_core::{Coding, Design, Layout, LeftOut, Levels, ModelSpec, RowLedger, Unseen};
 
 use crate::error::{Error, Result};
-use crate::fit::state::no_rows;
+use crate::fit::summed::no_rows;
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;

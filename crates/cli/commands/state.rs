@@ -1,0 +1,154 @@
+//! `streamreg merge`, `subtract`, `update`, `solve`
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use streamreg::{
+    DatasetOptions, Format, Regression, Source, State, render, same_file, update_state, write_atomically,
+    write_groups, write_groups_file,
+};
+
+use super::fit::{tell, verdict};
+use crate::exit::Exit;
+use crate::options::{MergeArgs, SolveArgs, SubtractArgs, UpdateArgs};
+use crate::streams::{print, stdout};
+use crate::text::usage;
+
+pub(crate) fn merge(args: &MergeArgs) -> Result<Exit> {
+    let mut paths = args.states.iter();
+    let Some(first) = paths.next() else { return Err(usage("there is no state to merge")) };
+    let named = |path: &Path, error: streamreg::Error| error.in_file(path);
+    let mut all = State::load(first)?;
+    for path in paths {
+        all = all.merge(State::load(path)?).map_err(|e| named(path, e))?;
+    }
+    all.save(&args.output)?;
+    print(&line(&args.output, &all))?;
+    Ok(Exit::code(0))
+}
+
+pub(crate) fn subtract(args: &SubtractArgs) -> Result<Exit> {
+    let rest = State::load(&args.state)?.subtract(State::load(&args.part)?);
+    let rest = rest.map_err(|e| e.in_file(&args.part))?;
+    rest.save(&args.output)?;
+    print(&line(&args.output, &rest))?;
+    Ok(Exit::code(0))
+}
+
+/// What a state has, in a line.
+fn line(path: &Path, state: &State) -> String {
+    let (rows, files) = (state.ledger().rows_used, state.inputs().len());
+    format!("{}: {} of {}\n", path.display(), plural(rows, "row"), plural(files as u64, "file"))
+}
+
+fn plural(count: u64, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {what}{s}", streamreg::count(count))
+}
+
+pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
+    let (dataset, execution) = (args.input.dataset()?, args.run.execution()?);
+    let summary = update_state(&args.state, &args.input.files, &dataset, &execution, &args.options())?;
+    let mut text = String::new();
+    let would = |done: &str, planned: &str| if args.dry_run { planned.to_owned() } else { done.to_owned() };
+    for path in &summary.added {
+        text.push_str(&format!("{} {}\n", would("added", "would add"), path.display()));
+    }
+    for path in &summary.replaced {
+        text.push_str(&format!("{} {}\n", would("replaced", "would replace"), path.display()));
+    }
+    summary.removed.iter().for_each(|gone| text.push_str(&format!("took out {gone}\n")));
+    let read = if args.dry_run { summary.bytes } else { summary.reading.bytes };
+    text.push_str(&format!(
+        "{}: {} of {}; {} known already, {} bytes {}\n",
+        args.state.display(),
+        plural(summary.rows_used, "row"),
+        plural(summary.files as u64, "file"),
+        plural(summary.known as u64, "file"),
+        streamreg::count(read),
+        would("read", "to read"),
+    ));
+    if !args.run.quiet {
+        let gone = summary.vanished.iter().map(|gone| format!("warning: {gone}: the state has this file, and it is gone"));
+        tell(gone.take(10).collect(), None);
+    }
+    print(&text)?;
+    Ok(Exit::code(0))
+}
+
+pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
+    let options = args.output.render()?;
+    for (flag, given) in [("--save-state", &args.output.save_state), ("--like", &args.output.like)] {
+        if given.is_some() {
+            return Err(usage(format!("{flag} is for fit: a state is there already")));
+        }
+    }
+    if args.output.output.is_none() {
+        stdout()?;
+    }
+    let outputs = [&args.output.output, &args.output.save_model, &args.inference.vcov_out];
+    if outputs.into_iter().flatten().any(|output| same_file(output, &args.state)) {
+        return Err(usage("the output is the state itself"));
+    }
+    let regression = args.regression(State::load(&args.state)?)?;
+    let (regression, source) = rows(args, regression)?;
+    let (spec, _) = regression.spec(regression.schema(source.as_ref())?.as_ref())?;
+    if !spec.by.is_empty() {
+        return solve_groups(args, &regression, source.as_ref());
+    }
+    let fitted = regression.fit_targets(source.as_ref())?;
+    let text = render(&fitted, &options)?;
+    if let Some(path) = &args.output.output {
+        write_atomically(path, |file| file.write_all(text.as_bytes()))?;
+    }
+    let one = |flag: &str| match fitted.as_slice() {
+        [only] => Ok(only),
+        _ => Err(usage(format!("{flag} takes one target; solve them one by one"))),
+    };
+    if let Some(path) = &args.output.save_model {
+        one("--save-model")?.model()?.save(path)?;
+    }
+    if let Some(path) = &args.inference.vcov_out {
+        one("--vcov-out")?.save_covariance(path)?;
+    }
+    let printed = if args.output.output.is_none() { print(&text) } else { Ok(()) };
+    let verdicts = fitted.iter().map(|f| verdict(f, args.solving.strict));
+    let verdict = verdicts.into_iter().find(|e| !e.is_success()).unwrap_or(Exit::code(0));
+    if !args.run.quiet && matches!(options.format, Format::Tidy | Format::Glance) {
+        tell(fitted.iter().flat_map(streamreg::FitReport::notices).collect(), verdict.message());
+    }
+    printed?;
+    Ok(verdict)
+}
+
+/// The rows of the state, where they are given; else none.
+fn rows(args: &SolveArgs, regression: Regression) -> Result<(Regression, Box<dyn Source>)> {
+    if args.data.is_empty() {
+        let none = regression.no_rows()?;
+        return Ok((regression, Box::new(none)));
+    }
+    let source = regression.clone().dataset_options(DatasetOptions::default()).open(&args.data)?;
+    regression.check_rows_of_state(source.as_ref())?;
+    Ok((regression.with_rows_of_state(), source))
+}
+
+fn solve_groups(args: &SolveArgs, regression: &Regression, source: &dyn Source) -> Result<Exit> {
+    let options = args.output.render()?;
+    if args.output.save_model.is_some() || args.inference.vcov_out.is_some() {
+        return Err(usage("--save-model and --vcov-out take one fit, and the state has many groups"));
+    }
+    let summary = match &args.output.output {
+        Some(path) => write_groups_file(regression, source, &options, path)?,
+        None => {
+            let mut out = std::io::BufWriter::new(stdout()?);
+            let summary = write_groups(regression, source, &options, &mut out)?;
+            out.flush()?;
+            summary
+        }
+    };
+    if !args.run.quiet && matches!(options.format, Format::Tidy | Format::Glance) {
+        tell(summary.notices(), None);
+    }
+    Ok(Exit::code(0))
+}

@@ -1,0 +1,275 @@
+//! States: the sums of a model over some files, to be saved, put together, taken apart and solved.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `manifest` | which files were summed, each once |
+//! | `update`, `parts` | the files that a state does not have yet; the sums of single files |
+//! | `file`, `header` | the state file, a Parquet file; what it says beside the sums |
+
+mod file;
+mod header;
+mod manifest;
+mod parts;
+mod update;
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema};
+use streamreg_core::{
+    Accumulator, Design, LevelSet, Levels, ModelSpec, Origins, Precision, RowLedger, Statistics, Unseen,
+};
+use streamreg_reader::{InputFile, Source};
+
+use self::header::Asked;
+pub use self::manifest::StateInput;
+pub use self::update::{UpdateOptions, UpdateSummary, update_state};
+use crate::error::{Error, Result};
+use crate::model::columns::{ColumnKind, ModelColumn};
+use crate::pass::{Execution, Passes, SourceRows};
+use crate::request::selection::Selection;
+
+/// Version of the state file. A reader of this version refuses later ones.
+pub const STATE_VERSION: u32 = 1;
+
+/// The sums of a model over some files: all that least squares, with a penalty or without, needs of them. No rows.
+///
+/// Sums are exact unless [`Precision::Float`] was asked for. Then states of parts of the rows, put together in any order, are
+/// bit for bit the state of all of them, and a part can be taken out again.
+///
+/// ```
+/// use streamreg::{Regression, State};
+/// # let dir = tempfile::tempdir()?;
+/// # let (old, new, path) = (dir.path().join("a.csv"), dir.path().join("b.csv"), dir.path().join("s.sreg"));
+/// # std::fs::write(&old, "x,y\n1,1.5\n2,2.5\n3,3.25\n")?;
+/// # std::fs::write(&new, "x,y\n4,4.5\n5,5.5\n")?;
+/// let regression = Regression::formula("y ~ x");
+/// let first = regression.sum_paths(&[&old], None)?;
+/// let more = regression.sum_paths(&[&new], Some(&first))?;
+/// let all = first.merge(more)?;
+/// all.save(&path)?;
+/// let report = Regression::of_state(State::load(&path)?).fit_state()?;
+/// assert_eq!(report.ledger.rows_used, 5);
+/// assert_eq!(report.estimate("x"), regression.fit_paths(&[&old, &new])?.estimate("x"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct State {
+    spec: ModelSpec,
+    columns: Vec<ModelColumn>,
+    selection: Selection,
+    design: Design,
+    sets: Vec<Arc<LevelSet>>,
+    sums: Statistics,
+    ledger: RowLedger,
+    /// In the order of their locations.
+    inputs: Vec<StateInput>,
+}
+
+impl State {
+    /// A state without rows, of a model with these origins.
+    pub(crate) fn new(
+        spec: ModelSpec,
+        columns: Vec<ModelColumn>,
+        selection: Selection,
+        (precision, origins): (Precision, &Origins),
+    ) -> Result<Self> {
+        let design = Design::new(&spec, &schema_of(&columns))?.with_precision(precision).with_origins(origins)?;
+        let sets = design.level_sets();
+        let mut sums = Statistics::new(&design);
+        sums.complete(1).map_err(|_| Error::data("the sums of no rows have no form"))?;
+        let ledger = RowLedger::none(&design);
+        Ok(Self { spec, columns, selection, design, sets, sums, ledger, inputs: Vec::new() })
+    }
+
+    /// The same model, without rows.
+    fn emptied(&self) -> Result<Self> {
+        let of = (self.precision(), &self.design.origins());
+        Self::new(self.spec.clone(), self.columns.clone(), self.selection.clone(), of)
+    }
+
+    /// The model.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// The files that were summed, in the order of their locations.
+    pub fn inputs(&self) -> &[StateInput] {
+        &self.inputs
+    }
+
+    /// The file at a location.
+    fn input(&self, location: &str) -> Result<&StateInput> {
+        let found = self.inputs.iter().find(|input| input.location == location);
+        found.ok_or_else(|| Error::data(format!("{location}: the state does not have this file")))
+    }
+
+    /// What became of their rows.
+    pub fn ledger(&self) -> &RowLedger {
+        &self.ledger
+    }
+
+    /// How sums are carried.
+    pub fn precision(&self) -> Precision {
+        self.design.precision()
+    }
+
+    /// What was read of the files.
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Columns that were computed before anything else: name and SQL expression.
+    pub fn with(&self) -> &[(String, String)] {
+        &self.selection.with
+    }
+
+    /// The condition that rows had to fulfil.
+    pub fn filter(&self) -> Option<&str> {
+        self.selection.filter.as_deref()
+    }
+
+    /// Sums the rows of further files: of the same model, about the same numbers. They are not added to this state.
+    ///
+    /// # Errors
+    /// When a column is missing or of another kind, and those of reading.
+    pub fn sum(&self, source: &dyn Source, execution: &Execution) -> Result<Self> {
+        let mut part = self.emptied()?;
+        let rows = self.selection.of(source)?;
+        self.check_columns(rows.schema(), rows.as_ref())?;
+        let levels = Levels { sets: part.sets.clone(), unseen: Unseen::default(), ..Levels::default() };
+        let source_rows = SourceRows(rows.as_ref());
+        let mut passes = Passes::new(&source_rows, execution, Some(rows.as_ref()));
+        let first = Statistics::new(&part.design);
+        let summed = passes.accumulate((&part.design, &levels), None, || first.sibling(&part.design))?;
+        (part.sums, part.ledger) = summed;
+        part.inputs = manifest::of(&rows.inputs())?;
+        Ok(part)
+    }
+
+    fn check_columns(&self, schema: &Schema, source: &dyn Source) -> Result<()> {
+        for column in &self.columns {
+            let found = schema.field(streamreg_reader::position(schema, &column.name)?).data_type();
+            if column.kind.accepts(found) {
+                continue;
+            }
+            if let Some(doubt) = source.doubt(&column.name) {
+                return Err(doubt.error.into());
+            }
+            return Err(Error::data(format!(
+                "{}column {:?}: {} column here, but the state is of {} column",
+                first_file(&source.inputs()),
+                column.name,
+                ColumnKind::of(found),
+                column.kind
+            )));
+        }
+        Ok(())
+    }
+
+    /// Checks that a source has the files of this state, unchanged, and no others.
+    pub(crate) fn check_files(&self, source: &dyn Source) -> Result<()> {
+        let mut rest = self.inputs.clone();
+        manifest::take_out(&mut rest, &manifest::of(&source.inputs())?)?;
+        match rest.first() {
+            Some(lacking) => Err(Error::data(format!("{}: the state has this file, and it was not given", lacking.location))),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts two states together: bit for bit the state of all their files, where sums are exact. (In float64 the order decides
+    /// the last digits.)
+    ///
+    /// # Errors
+    /// When they are not of one model, and when they share a file.
+    pub fn merge(mut self, other: Self) -> Result<Self> {
+        if let Some(what) = self.difference(&other) {
+            return Err(Error::data(format!("the states do not belong together: {what}")));
+        }
+        manifest::join(&mut self.inputs, &other.inputs)?;
+        let other = other.numbered_as(&self)?;
+        self.ledger.merge(&self.design, &other.ledger);
+        self.sums.merge(other.sums).map_err(|_| Error::data("the states have different sums"))?;
+        self.sums.complete(1).map_err(|_| Error::data("the states have different sums"))?;
+        Ok(self)
+    }
+
+    /// Takes the files of `part` out again: bit for bit the state that there would be without them.
+    ///
+    /// # Errors
+    /// When `part` is of another model, or has files that are not in this state; when sums are in float64.
+    pub fn subtract(mut self, part: Self) -> Result<Self> {
+        if let Some(what) = self.difference(&part) {
+            return Err(Error::data(format!("the states do not belong together: {what}")));
+        }
+        if self.precision() == Precision::Float {
+            let message = "only exact sums can be taken out of a state: these are in float64 (--precision float)";
+            return Err(Error::data(message));
+        }
+        manifest::take_out(&mut self.inputs, &part.inputs)?;
+        let part = part.numbered_as(&self)?;
+        self.ledger.subtract(&self.design, &part.ledger)?;
+        self.sums.subtract(&part.sums)?;
+        // Levels that no row has any more are forgotten.
+        let mut rest = self.emptied()?;
+        rest.inputs = std::mem::take(&mut self.inputs);
+        self.pour_into(&mut rest)?;
+        Ok(rest)
+    }
+
+    /// The same state, whose levels have the numbers that they have in `other`.
+    fn numbered_as(self, other: &Self) -> Result<Self> {
+        let mut renumbered = Self { sets: other.sets.clone(), inputs: self.inputs.clone(), ..self.emptied()? };
+        self.pour_into(&mut renumbered)?;
+        Ok(renumbered)
+    }
+
+    /// Adds the sums of this state to those of one without any, and gives it the ledger.
+    fn pour_into(&self, other: &mut Self) -> Result<()> {
+        let (design, sets) = (other.design.clone(), other.sets.clone());
+        self.sums.save(&self.sets, |record| other.sums.restore(&design, &sets, &record))?;
+        other.sums.complete(1).map_err(|_| Error::data("the sums have another form than their model"))?;
+        other.ledger = self.ledger.saved(&self.design, &self.sets).ledger(&design, &sets)?;
+        Ok(())
+    }
+
+    /// In words, what tells the model from that of another state; `None` where nothing does.
+    fn difference(&self, other: &Self) -> Option<String> {
+        header::difference(self, other)
+    }
+
+    /// In words, what tells the model from another one; `None` where nothing does.
+    pub(crate) fn difference_from(&self, asked: Asked<'_>) -> Option<String> {
+        header::difference_of_models((&self.spec, &self.selection), asked)
+    }
+
+    /// The sums of another model over the same rows: what they are of, and what numbers the levels.
+    ///
+    /// # Errors
+    /// That names what was not summed.
+    pub(crate) fn sums_of(&self, spec: &ModelSpec) -> Result<(Design, Vec<Arc<LevelSet>>, Statistics)> {
+        if *spec == self.spec {
+            return Ok((self.design.clone(), self.sets.clone(), self.sums.clone()));
+        }
+        let design = Design::new(spec, &self.schema())?.with_precision(self.precision());
+        let design = design.with_origins_of(&self.design);
+        let sets = design.level_sets();
+        let sums = self.sums.sub_model((&self.design, &self.sets), (&design, &sets))?;
+        Ok((design, sets, sums))
+    }
+
+    /// Columns and kinds, as a schema.
+    pub(crate) fn schema(&self) -> Schema {
+        schema_of(&self.columns)
+    }
+}
+
+/// The columns as a schema.
+fn schema_of(columns: &[ModelColumn]) -> Schema {
+    let field = |c: &ModelColumn| Field::new(&c.name, c.kind.example(), true);
+    Schema::new(columns.iter().map(field).collect::<Vec<_>>())
+}
+
+/// The name of the first file, to begin a message with.
+fn first_file(inputs: &[InputFile]) -> String {
+    inputs.first().map(|input| format!("{}: ", input.path.display())).unwrap_or_default()
+}

@@ -1,0 +1,207 @@
+//! Bringing a state up to date: files that it does not have are read, and no others.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use streamreg_reader::{DatasetOptions, InputFile, Listing, ReadCounts, Source};
+
+use super::manifest::{self, StateInput, location};
+use super::{State, parts::Parts};
+use crate::error::{Error, Result};
+use crate::pass::Execution;
+
+/// How a state is brought up to date.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct UpdateOptions {
+    /// Whether a file that changed is read again, in place of what the state has of it. That takes [`UpdateOptions::keep_parts`],
+    /// now and before.
+    pub replace: bool,
+    /// Whether the sums of every file are kept in a folder beside the state, so that they can be taken out again.
+    pub keep_parts: bool,
+    /// How many files the state keeps, the last ones in the order of their paths; others are taken out. That takes
+    /// [`UpdateOptions::keep_parts`], now and before.
+    pub window: Option<usize>,
+    /// Whether it is an error that a file of the state is gone.
+    pub require_all: bool,
+    /// Whether it is an error that another process is at work on the state; else this one waits.
+    pub no_wait: bool,
+    /// Whether nothing is read or written: what would be done is told.
+    pub dry_run: bool,
+}
+
+/// What an update did.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct UpdateSummary {
+    /// Files whose rows were added.
+    pub added: Vec<PathBuf>,
+    /// Files that had changed, and were read again.
+    pub replaced: Vec<PathBuf>,
+    /// Files that were taken out, by their locations.
+    pub removed: Vec<String>,
+    /// Files that the state had already.
+    pub known: usize,
+    /// Files of the state that are gone, by their locations.
+    pub vanished: Vec<String>,
+    /// Files in the state now.
+    pub files: usize,
+    /// Rows in it.
+    pub rows_used: u64,
+    /// What was read.
+    pub reading: ReadCounts,
+    /// Bytes of the files to read.
+    pub bytes: u64,
+}
+
+/// What is to be done about the files of a listing, by their positions.
+#[derive(Default)]
+struct Work {
+    new: Vec<usize>,
+    changed: Vec<usize>,
+    /// Whose time changed, and nothing else.
+    touched: Vec<StateInput>,
+}
+
+/// Adds to the state at `path` the rows of all files that it does not have: every file counts once, however often this is done.
+/// The state is replaced as a whole, or stays what it was. While this runs no other process can do the same.
+///
+/// # Errors
+/// When a file of the state changed, and is not to be replaced; when a file cannot be read, or is of another form; when the
+/// state cannot be read or written.
+pub fn update_state<P: AsRef<Path>>(
+    path: &Path,
+    paths: &[P],
+    dataset: &DatasetOptions,
+    execution: &Execution,
+    options: &UpdateOptions,
+) -> Result<UpdateSummary> {
+    let _lock = lock(path, options.no_wait)?;
+    let mut state = State::load(path)?;
+    let listing = Listing::of(paths, dataset)?;
+    let parts = Parts::beside(path);
+    if (options.replace || options.window.is_some()) && !options.keep_parts {
+        let flag = if options.replace { "--replace" } else { "--window" };
+        let message = format!("{flag} takes sums out again: they must be kept file by file (--keep-parts)");
+        return Err(Error::invalid_request(message));
+    }
+    let work = work(&state, &listing, options)?;
+    let mut summary = UpdateSummary {
+        known: listing.files().len() - work.new.len() - work.changed.len(),
+        vanished: vanished(&state),
+        ..UpdateSummary::default()
+    };
+    if let Some(gone) = summary.vanished.first().filter(|_| options.require_all) {
+        return Err(Error::data(format!("{gone}: the state has this file, and it is gone (--require-all)")));
+    }
+    let name = |at: &usize| listing.files()[*at].clone();
+    summary.added = work.new.iter().map(name).collect();
+    summary.replaced = work.changed.iter().map(name).collect();
+    for path in summary.added.iter().chain(&summary.replaced) {
+        summary.bytes += InputFile::of(path)?.bytes;
+    }
+    if options.dry_run {
+        (summary.files, summary.rows_used) = (state.inputs.len(), state.ledger.rows_used);
+        return Ok(summary);
+    }
+    let mut gone = Vec::new();
+    for at in work.changed {
+        let old = state.input(&location(&listing.files()[at]))?.clone();
+        state = state.subtract(parts.load(&old)?)?;
+        gone.push(old);
+        state = add(state, &listing, at, (execution, options, &parts), &mut summary)?;
+    }
+    for at in work.new {
+        state = add(state, &listing, at, (execution, options, &parts), &mut summary)?;
+    }
+    if let Some(window) = options.window {
+        while state.inputs.len() > window {
+            let oldest = state.inputs[0].clone();
+            state = state.subtract(parts.load(&oldest)?)?;
+            summary.removed.push(oldest.location.clone());
+            gone.push(oldest);
+        }
+    }
+    let touched = !work.touched.is_empty();
+    for input in work.touched {
+        manifest::refresh(&mut state.inputs, input);
+    }
+    (summary.files, summary.rows_used) = (state.inputs.len(), state.ledger.rows_used);
+    if touched || !(summary.added.is_empty() && summary.replaced.is_empty() && summary.removed.is_empty()) {
+        state.save(path)?;
+    }
+    // Only now nothing needs them any more.
+    gone.iter().for_each(|input| parts.forget(input));
+    Ok(summary)
+}
+
+/// The state with the rows of one file more.
+fn add(
+    state: State,
+    listing: &Listing,
+    at: usize,
+    (execution, options, parts): (&Execution, &UpdateOptions, &Parts),
+    summary: &mut UpdateSummary,
+) -> Result<State> {
+    let source = listing.open(&[at])?;
+    let part = state.sum(&source, execution)?;
+    summary.reading = summary.reading + source.counts();
+    if options.keep_parts {
+        parts.save(&part)?;
+    }
+    state.merge(part)
+}
+
+/// Which files of a listing are new, and which changed.
+fn work(state: &State, listing: &Listing, options: &UpdateOptions) -> Result<Work> {
+    let mut work = Work::default();
+    for (at, path) in listing.files().iter().enumerate() {
+        let found = InputFile::of(path)?;
+        let place = location(path);
+        let Ok(known) = state.input(&place) else {
+            work.new.push(at);
+            continue;
+        };
+        if known.is_as_it_was(&found) {
+            continue;
+        }
+        let now = StateInput { rows: known.rows, ..StateInput::of(&found)? };
+        if now.has_bytes_of(known) {
+            work.touched.push(now);
+        } else if options.replace {
+            work.changed.push(at);
+        } else {
+            let message = format!(
+                "{place}: the file changed since the state took its rows; --replace takes the new ones, if the parts of the state \
+                 were kept"
+            );
+            return Err(Error::data(message));
+        }
+    }
+    Ok(work)
+}
+
+/// Files of a state that are no more, by their locations.
+fn vanished(state: &State) -> Vec<String> {
+    let gone = |input: &&StateInput| !Path::new(&input.location).exists();
+    state.inputs.iter().filter(gone).map(|input| input.location.clone()).collect()
+}
+
+/// Keeps other processes off a state, until the lock is dropped. The system drops it with the process, however that ends.
+fn lock(path: &Path, no_wait: bool) -> Result<File> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.lock"));
+    if !path.is_file() {
+        return Err(Error::data(format!("{}: there is no such state file", path.display())));
+    }
+    let failed = |e: std::io::Error| Error::output(&beside, e);
+    let file = File::options().create(true).append(true).open(&beside).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) if no_wait => {
+            Err(Error::locked(format!("{}: another process is at work on this state", path.display())))
+        }
+        Err(TryLockError::WouldBlock) => file.lock().map_err(failed).map(|()| file),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
+}
