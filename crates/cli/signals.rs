@@ -5,8 +5,9 @@
 //! their names are complete.
 
 use std::io::{IsTerminal, Write};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -14,6 +15,53 @@ use crate::exit::told;
 
 /// How long a stderr that takes nothing may delay the end.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// What a signal sets where something is to be saved first, and what tells that it is saved.
+type Saving = (Arc<AtomicBool>, mpsc::Receiver<()>);
+static SAVING: Mutex<Option<Saving>> = Mutex::new(None);
+
+/// How long saving may delay the end: less than what schedulers give before they kill.
+const SAVES_WITHIN: Duration = Duration::from_secs(8);
+
+fn saving() -> MutexGuard<'static, Option<Saving>> {
+    SAVING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on a signal sets the flag that this gives, and waits for a while until the function is called, which does not return;
+/// a second signal ends the process at once.
+pub(crate) fn save_first() -> (Arc<AtomicBool>, Arc<dyn Fn() + Send + Sync>) {
+    let flag = Arc::new(AtomicBool::new(false));
+    let (tell, told) = mpsc::channel();
+    *saving() = Some((Arc::clone(&flag), told));
+    let saved = move || {
+        let _ = tell.send(());
+        loop {
+            std::thread::park();
+        }
+    };
+    (flag, Arc::new(saved))
+}
+
+/// From now on a signal ends the process at once again.
+pub(crate) fn end_at_once() {
+    *saving() = None;
+}
+
+/// Lets whoever saves do so, until it is done or takes too long, or `again` says that there was another signal. Whether it is
+/// saved.
+fn wait_until_saved(mut again: impl FnMut() -> bool) -> bool {
+    let Some((flag, told)) = saving().take() else { return false };
+    flag.store(true, Ordering::Relaxed);
+    let start = Instant::now();
+    while start.elapsed() < SAVES_WITHIN && !again() {
+        match told.recv_timeout(Duration::from_millis(50)) {
+            Ok(()) => return true,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    false
+}
 
 /// Removes what is half-written and says why the program ends.
 fn abandon(why: &str) {
@@ -55,7 +103,9 @@ pub(crate) fn watch() -> Result<()> {
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
             let name = signal_name(signal).unwrap_or("a signal");
-            abandon(&if signal == SIGINT { "interrupted".to_owned() } else { format!("ended by {name}") });
+            let saved = wait_until_saved(|| signals.pending().next().is_some());
+            let why = if signal == SIGINT { "interrupted".to_owned() } else { format!("ended by {name}") };
+            abandon(&if saved { format!("{why}; the same command goes on from the checkpoint") } else { why });
             // Neither handlers nor buffers: another thread may hold them, and wait for the reader of a pipe.
             exit(128 + signal);
         }
@@ -83,7 +133,9 @@ pub(crate) fn watch() -> Result<()> {
     use anyhow::Context;
 
     let end = || {
-        abandon("interrupted");
+        let saved = wait_until_saved(|| false);
+        let more = if saved { "; the same command goes on from the checkpoint" } else { "" };
+        abandon(&format!("interrupted{more}"));
         std::process::exit(crate::exit::INTERRUPTED.into());
     };
     ctrlc::set_handler(end).context("cannot catch Ctrl-C")

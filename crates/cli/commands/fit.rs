@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use streamreg::{
-    ErrorKind, FitReport, Format, Regression, RenderOptions, Source, State, refuse_input_as_output, render,
+    Checkpoint, ErrorKind, FitReport, Format, Regression, RenderOptions, Source, State, refuse_input_as_output, render,
     write_groups, write_groups_file,
 };
 
@@ -35,16 +35,16 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     if !args.rows.by.is_empty() {
         outputs::refuse_models(args, "takes one fit, and --by makes many")?;
-        let (regression, state) = summed(args, regression, source.as_ref())?;
+        let (regression, summed) = summed(args, regression, source.as_ref())?;
         let exit = run_groups(args, &regression, source.as_ref(), &options)?;
-        save_state(args, state.as_deref())?;
+        save_state(args, &summed)?;
         return Ok(exit);
     }
     let (spec, _) = regression.spec(regression.schema(source.as_ref())?.as_ref())?;
     if spec.responses.len() > 1 {
         outputs::refuse_models(args, "takes one target; fit them one by one")?;
     }
-    let (regression, state) = summed(args, regression, source.as_ref())?;
+    let (regression, summed) = summed(args, regression, source.as_ref())?;
     let fitted = match regression.fit_targets(source.as_ref()) {
         Ok(fitted) => fitted,
         Err(error) => {
@@ -69,31 +69,39 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
         tell(notices, verdict.message());
     }
     written?;
-    save_state(args, state.as_deref())?;
+    save_state(args, &summed)?;
     printed?;
     Ok(verdict)
 }
 
-/// With --save-state: the rows are summed first, and the fit starts from these sums.
-fn summed(
-    args: &FitArgs,
-    regression: Regression,
-    source: &dyn Source,
-) -> Result<(Regression, Option<Arc<State>>)> {
-    if args.output.save_state.is_none() {
-        return Ok((regression, None));
-    }
-    let like = args.output.like.as_ref().map(State::load).transpose()?;
-    let state = Arc::new(regression.sum_source(source, like.as_ref())?);
-    let regression = regression.starting_from(Arc::clone(&state)).of_its_model().with_rows_of_state();
-    Ok((regression, Some(state)))
+/// What a fit starts from with --save-state or --checkpoint.
+#[derive(Default)]
+struct Summed {
+    state: Option<Arc<State>>,
+    checkpoint: Option<Checkpoint>,
 }
 
-fn save_state(args: &FitArgs, state: Option<&State>) -> Result<()> {
-    match (&args.output.save_state, state) {
-        (Some(path), Some(state)) => Ok(state.save(path)?),
-        _ => Ok(()),
+/// With --save-state or --checkpoint the rows are summed first, and the fit starts from these sums.
+fn summed(args: &FitArgs, regression: Regression, source: &dyn Source) -> Result<(Regression, Summed)> {
+    let checkpoint = args.checkpoint.checkpoint()?;
+    if args.output.save_state.is_none() && checkpoint.is_none() {
+        return Ok((regression, Summed::default()));
     }
+    let like = args.output.like.as_ref().map(State::load).transpose()?;
+    let reading = args.input.reading();
+    let begun = checkpoint.as_ref().map(|checkpoint| (checkpoint, reading.as_str()));
+    let state = Arc::new(regression.sum_source_with(source, like.as_ref(), begun)?);
+    crate::signals::end_at_once();
+    let regression = regression.starting_from(Arc::clone(&state)).of_its_model().with_rows_of_state();
+    Ok((regression, Summed { state: Some(state), checkpoint }))
+}
+
+/// Saves the state, if that is asked for; then nothing needs the checkpoint any more.
+fn save_state(args: &FitArgs, summed: &Summed) -> Result<()> {
+    if let (Some(path), Some(state)) = (&args.output.save_state, &summed.state) {
+        state.save(path)?;
+    }
+    Ok(summed.checkpoint.as_ref().map_or(Ok(()), Checkpoint::finish)?)
 }
 
 /// Lines on stderr, each once, without that of the verdict, which comes last; a closed stderr is no reason to fail.

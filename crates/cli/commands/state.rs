@@ -49,7 +49,10 @@ fn plural(count: u64, what: &str) -> String {
 
 pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
     let (dataset, execution) = (args.input.dataset()?, args.run.execution()?);
-    let summary = update_state(&args.state, &args.input.files, &dataset, &execution, &args.options())?;
+    let mut options = args.options();
+    options.checkpoint = args.checkpoint.checkpoint()?.map(|checkpoint| (checkpoint, args.input.reading()));
+    let summary = update_state(&args.state, &args.input.files, &dataset, &execution, &options)?;
+    crate::signals::end_at_once();
     let mut text = String::new();
     let would = |done: &str, planned: &str| if args.dry_run { planned.to_owned() } else { done.to_owned() };
     for path in &summary.added {

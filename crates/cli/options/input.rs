@@ -101,6 +101,17 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
+    /// How the files are read, in a text that is the same whenever that is.
+    pub(crate) fn reading(&self) -> String {
+        format!(
+            "{:?}",
+            (
+                (&self.delimiter, self.no_header, &self.nulls, &self.decimal),
+                (&self.thousands, &self.date_formats, &self.types, self.union_by_name),
+            )
+        )
+    }
+
     /// How the files are read.
     pub(crate) fn dataset(&self) -> Result<DatasetOptions> {
         let mut csv = CsvOptions::default();

@@ -13,7 +13,7 @@ use super::model::ModelArgs;
 use super::output::{OutputArgs, PlainFormat};
 use super::penalty::PenaltyArgs;
 use super::rows::RowArgs;
-use super::run::RunArgs;
+use super::run::{CheckpointArgs, RunArgs};
 use super::solving::SolvingArgs;
 use crate::text::usage;
 
@@ -107,6 +107,7 @@ impl InspectArgs {
             penalty: penalty.unwrap_or(default.penalty),
             iterative: iterative.unwrap_or(default.iterative),
             output: OutputArgs::default(),
+            checkpoint: CheckpointArgs::default(),
             run,
         };
         fit.take_formula()?;

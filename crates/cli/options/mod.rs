@@ -33,7 +33,7 @@ use self::penalty::PenaltyArgs;
 pub(crate) use self::predict::{EvaluateArgs, PredictArgs};
 use self::rows::RowArgs;
 pub(crate) use self::run::ProgressStyle;
-use self::run::RunArgs;
+use self::run::{CheckpointArgs, RunArgs};
 use self::solving::SolvingArgs;
 pub(crate) use self::state::{MergeArgs, SolveArgs, SubtractArgs, UpdateArgs};
 use crate::text::usage;
@@ -239,6 +239,9 @@ pub(crate) struct FitArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
 }
 
 impl FitArgs {

@@ -1,10 +1,12 @@
 //! How the work is done, whatever is computed.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
-use streamreg::{Execution, ProgressFn};
+use streamreg::{Checkpoint, Execution, ProgressFn};
 
 use crate::progress::{bar, json_lines};
 use crate::text::usage;
@@ -47,6 +49,44 @@ pub(crate) enum ProgressStyle {
     Auto,
     Json,
     None,
+}
+
+/// Where a long pass saves what it came to.
+#[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct CheckpointArgs {
+    /// Save what a pass came to, to go on after a kill
+    #[arg(
+        long = "checkpoint",
+        value_name = "FOLDER",
+        hide_short_help = true,
+        long_help = "Save to a folder, now and then, what the pass over the data came to. After a kill, a loss of power or a full disk the \
+        same command goes on from there, and comes to the same bits. Sums are those of a state: exact unless --precision float. \
+        What was saved is removed once the result is written"
+    )]
+    folder: Option<PathBuf>,
+
+    /// Seconds between two checkpoints [default: 60]
+    #[arg(
+        long = "checkpoint-every",
+        value_name = "SECONDS",
+        requires = "folder",
+        hide_short_help = true,
+        long_help = "Seconds between two checkpoints; fractions are possible [default: 60]"
+    )]
+    every: Option<f64>,
+}
+
+impl CheckpointArgs {
+    /// What they ask for; from now on SIGINT and SIGTERM save before they end the process.
+    pub(crate) fn checkpoint(&self) -> Result<Option<Checkpoint>> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let seconds = self.every.unwrap_or(60.0);
+        let every = Duration::try_from_secs_f64(seconds);
+        let every = every.map_err(|_| usage(format!("--checkpoint-every takes seconds, not {seconds}")))?;
+        let (flag, stopped) = crate::signals::save_first();
+        Ok(Some(Checkpoint::new(folder, every).stop(flag, stopped)))
+    }
 }
 
 impl RunArgs {

@@ -10,7 +10,7 @@ use super::inference::InferenceArgs;
 use super::input::InputArgs;
 use super::output::OutputArgs;
 use super::penalty::PenaltyArgs;
-use super::run::RunArgs;
+use super::run::{CheckpointArgs, RunArgs};
 use super::solving::SolvingArgs;
 use crate::text::names;
 
@@ -97,6 +97,9 @@ pub(crate) struct UpdateArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+
+    #[command(flatten)]
+    pub(crate) checkpoint: CheckpointArgs,
 }
 
 impl UpdateArgs {

@@ -63,6 +63,10 @@ impl Error {
         Self::new(ErrorKind::Data, message)
     }
 
+    pub(crate) fn interrupted() -> Self {
+        Self::new(ErrorKind::Interrupted, "interrupted")
+    }
+
     pub(crate) fn locked(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Locked, message)
     }

@@ -107,8 +107,32 @@ where
     T: Into<AssignedBatch>,
     E: From<Error> + Send,
 {
-    let mut total = make();
-    let mut tally = Tally::new(design);
+    let (mut total, mut ledger) = (make(), RowLedger::none(design));
+    accumulate_into(design, levels, control, (&mut total, &mut ledger), make, next)?;
+    total.complete(control.threads).map_err(merging)?;
+    Ok((total, ledger))
+}
+
+/// The same for some of the partitions, which `next` hands out from position 0 on; they are merged into what those before them
+/// came to, and their rows are counted in `ledger`. After the last of them comes [`Accumulator::complete`].
+///
+/// # Errors
+/// As [`accumulate`].
+pub fn accumulate_into<A, B, T, E>(
+    design: &Design,
+    levels: &Levels,
+    control: &PassControl<'_>,
+    (total, ledger): (&mut A, &mut RowLedger),
+    make: impl Fn() -> A + Sync,
+    next: impl Fn() -> Option<Result<(usize, B), E>> + Sync,
+) -> Result<(), E>
+where
+    A: Accumulator,
+    B: Iterator<Item = Result<T, E>>,
+    T: Into<AssignedBatch>,
+    E: From<Error> + Send,
+{
+    let mut tally = std::mem::take(&mut ledger.tally);
     let encoders = Mutex::new(Vec::new());
     let done = in_order(
         control.threads,
@@ -126,8 +150,8 @@ where
     );
     match done {
         Ok(()) => {
-            total.complete(control.threads).map_err(merging)?;
-            Ok((total, tally.into_ledger(design)))
+            *ledger = tally.into_ledger(design);
+            Ok(())
         }
         Err(Failure::Outer(error)) => Err(error),
         // All partitions before the one that failed are merged: their rows come before its own.

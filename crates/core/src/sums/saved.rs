@@ -11,6 +11,7 @@ use crate::levels::{Level, LevelSet};
 use crate::pass::accumulate::Accumulator;
 use crate::sums::cross_products::CrossProducts;
 use crate::sums::exact::BigFixed;
+use crate::sums::groups::GroupTable;
 use crate::sums::moments::Moments;
 use crate::sums::statistics::{DenseSums, Statistics};
 
@@ -197,6 +198,11 @@ impl Statistics {
         let codes = table.key().iter().zip(&record.levels).map(code).collect::<Result<Vec<u32>>>()?;
         let restored = table.restore(&codes, record.rows, &record.sums);
         restored.map_err(|_| refused("comes twice, or has other sums than its table"))
+    }
+
+    /// Lets siblings add to sums that were completed or restored.
+    pub fn reopen(&mut self) {
+        self.tables.iter_mut().for_each(GroupTable::reopen);
     }
 
     fn restore_all(&mut self, record: &SavedRecord) -> std::result::Result<(), &'static str> {

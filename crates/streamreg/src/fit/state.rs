@@ -13,7 +13,7 @@ use crate::pass::{Passes, SourceRows};
 use crate::plan::{Plan, Route};
 use crate::report::FitReport;
 use crate::request::regression::Regression;
-use crate::state::State;
+use crate::state::{Checkpoint, State};
 
 impl Regression {
     /// Sums the rows of files, to be saved; of the model, and about the numbers, of `like`, if that is given.
@@ -31,6 +31,19 @@ impl Regression {
     /// As [`Regression::fit_source`]; when the fit is none from sums (other losses, iterative solvers, QR); when `like` is of
     /// another model.
     pub fn sum_source(&self, source: &dyn Source, like: Option<&State>) -> Result<State> {
+        self.sum_source_with(source, like, None)
+    }
+
+    /// The same, where a pass that was begun goes on, and one that is killed can do so: [`State::sum_with`].
+    ///
+    /// # Errors
+    /// As [`Regression::sum_source`]; when what was saved is of another pass.
+    pub fn sum_source_with(
+        &self,
+        source: &dyn Source,
+        like: Option<&State>,
+        checkpoint: Option<(&Checkpoint, &str)>,
+    ) -> Result<State> {
         if let Some(like) = like {
             let rows = self.selection.of(source)?;
             let (spec, _) = self.spec(rows.schema())?;
@@ -41,10 +54,10 @@ impl Regression {
             };
             return match what {
                 Some(what) => Err(Error::data(format!("the model is not that of the state to be like: {what}"))),
-                None => like.sum(source, &self.execution),
+                None => like.sum_with(source, &self.execution, checkpoint),
             };
         }
-        self.summing(source)?.sum(source, &self.execution)
+        self.summing(source)?.sum_with(source, &self.execution, checkpoint)
     }
 
     /// A state without rows of this regression's model, bound to the columns of a source.

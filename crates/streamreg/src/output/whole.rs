@@ -99,7 +99,19 @@ impl AtomicFile {
             keep_permissions(&file, &self.path).map_err(failed)?;
             file.sync_all().map_err(failed)?;
             unfinished.persist(&self.path).map_err(failed)?;
+            sync_folder(&self.path);
         }
         Ok(())
     }
+}
+
+/// Has the system write down that a file has its name, so that a loss of power does not take it back. Not every file system can,
+/// and the file is complete in any case.
+fn sync_folder(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(folder) = File::open(folder(path)) {
+        let _ = folder.sync_all();
+    }
+    #[cfg(not(unix))]
+    let _ = path;
 }

@@ -18,7 +18,7 @@ pub use self::execution::{Execution, Progress, ProgressFn};
 pub(crate) use self::execution::{LastLoss, Pass};
 pub(crate) use self::passes::{Passes, data_set_warnings};
 use self::row_ids::RowIdPlan;
-pub(crate) use self::source_rows::SourceRows;
+pub(crate) use self::source_rows::{SourceRows, Stopped, Stops};
 pub(crate) use self::stream_rows::StreamRows;
 use crate::error::{Error, Result};
 

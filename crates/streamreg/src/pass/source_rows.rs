@@ -1,11 +1,14 @@
 //! The rows of a [`Source`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use streamreg_core::iterative::RowBlock;
-use streamreg_core::{Accumulator, AssignedBatch, Design, PassControl, RowLedger, accumulate, shuffled_pass};
+use streamreg_core::{
+    Accumulator, AssignedBatch, Design, PassControl, RowLedger, accumulate, accumulate_into, shuffled_pass,
+};
 use streamreg_reader::{Partition, PartitionOrder, Scan, ScanRequest, Source};
 
 use crate::error::{Error, Failure, Result};
@@ -97,7 +100,79 @@ fn next_assigned(
     Some(scan.next_partition()?.map(assigned).map_err(Failure::from))
 }
 
+/// A pass that stops now and then, so that what it came to can be saved.
+pub(crate) struct Stops<'a, A> {
+    /// What partitions before came to: how many of them, and rows of theirs that did not pass the filter.
+    pub(crate) before: (A, RowLedger),
+    pub(crate) partitions: usize,
+    pub(crate) rows_filtered: u64,
+    /// Whether it is time to stop.
+    pub(crate) pause: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// How far a pass has come.
+pub(crate) struct Stopped<'a, A> {
+    pub(crate) total: &'a mut A,
+    pub(crate) ledger: &'a RowLedger,
+    pub(crate) partitions: usize,
+    pub(crate) rows_filtered: u64,
+}
+
 impl SourceRows<'_> {
+    /// Runs a pass that goes on where `stops` begins, and calls `save` whenever it stops on the way: then nothing is under way.
+    pub(crate) fn accumulate_with_stops<A: Accumulator>(
+        &self,
+        scope: &Scope<'_>,
+        stops: Stops<'_, A>,
+        make: impl Fn() -> A + Sync,
+        mut save: impl FnMut(Stopped<'_, A>) -> Result<()>,
+    ) -> Result<(A, RowLedger)> {
+        let Scope { design, levels, execution, .. } = *scope;
+        let request = scope.extended(execution.request_for(design), self.0.schema())?;
+        let width = design.columns().len();
+        let Stops { before: (mut total, mut ledger), partitions, rows_filtered, pause } = stops;
+        let start = self.0.counts().rows_filtered;
+        let filtered = || rows_filtered + (self.0.counts().rows_filtered - start);
+        let (total, mut ledger) = self.pass(&request, scope, |control, scan| {
+            for _ in 0..partitions {
+                // What was summed is not read again.
+                drop(scan.next_partition().transpose()?);
+            }
+            let (taken, ended) = (AtomicUsize::new(partitions), AtomicBool::new(false));
+            loop {
+                let base = taken.load(Ordering::Relaxed);
+                let next = || {
+                    if taken.load(Ordering::Relaxed) > base && pause() {
+                        return None;
+                    }
+                    let Some(next) = next_assigned(None, &request, width, scan) else {
+                        ended.store(true, Ordering::Relaxed);
+                        return None;
+                    };
+                    Some(next.map(|(index, batches)| {
+                        taken.fetch_max(index + 1, Ordering::Relaxed);
+                        (index - base, batches)
+                    }))
+                };
+                accumulate_into(design, levels, control, (&mut total, &mut ledger), &make, next)?;
+                let partitions = taken.load(Ordering::Relaxed);
+                if ended.load(Ordering::Relaxed) && !pause() {
+                    break;
+                }
+                let (total, ledger, rows_filtered) = (&mut total, &ledger, filtered());
+                save(Stopped { total, ledger, partitions, rows_filtered })?;
+                if ended.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+            let no_form = |_| Error::data("the sums have another form than their model");
+            total.complete(control.threads).map_err(no_form)?;
+            Ok((total, ledger))
+        })?;
+        ledger.rows_filtered += rows_filtered;
+        Ok((total, ledger))
+    }
+
     /// Runs a pass, and counts what did not pass the filter.
     fn pass<S>(
         &self,

@@ -23,7 +23,6 @@ use crate::error::{Error, Result};
 use crate::model::columns::{ModelColumn, WideCoefficients};
 use crate::output::TableWriter;
 use crate::request::selection::Selection;
-use crate::state::StateInput;
 
 /// Version of the JSON form of [`FitReport`]. Fields may be added within a version, never change.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
@@ -109,17 +108,6 @@ impl From<InputFile> for InputRecord {
             bytes: file.bytes,
             modified: file.modified.and_then(since).map(|d| d.as_secs()),
             rows: file.rows,
-        }
-    }
-}
-
-impl From<&StateInput> for InputRecord {
-    fn from(input: &StateInput) -> Self {
-        Self {
-            path: input.location.clone(),
-            bytes: input.bytes,
-            modified: input.modified.map(|nanoseconds| nanoseconds / 1_000_000_000),
-            rows: input.rows,
         }
     }
 }

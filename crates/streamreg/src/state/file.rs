@@ -32,6 +32,7 @@ use streamreg_reader::parquet::ParquetFile;
 use streamreg_reader::{ScanRequest, Source};
 use twox_hash::xxhash3_128::Hasher;
 
+use super::checkpoint::Progress;
 use super::header::Header;
 use super::{STATE_VERSION, State};
 use crate::error::{Error, Result};
@@ -117,13 +118,21 @@ impl State {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        write_whole(path, |file| self.write(file).map_err(|e| Error::output(path, e)))
+        self.save_with(path.as_ref(), None)
     }
 
-    fn write(&self, file: &mut BufWriter<File>) -> std::result::Result<(), parquet::errors::ParquetError> {
-        let header = Header::of(self);
-        let text = serde_json::to_string(&header).map_err(|e| parquet::errors::ParquetError::External(e.into()))?;
+    /// The same, with how far a pass has come.
+    pub(super) fn save_with(&self, path: &Path, progress: Option<Progress>) -> Result<()> {
+        let header = Header::of(self, progress);
+        write_whole(path, |file| self.write(&header, file).map_err(|e| Error::output(path, e)))
+    }
+
+    fn write(
+        &self,
+        header: &Header,
+        file: &mut BufWriter<File>,
+    ) -> std::result::Result<(), parquet::errors::ParquetError> {
+        let text = serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::External(e.into()))?;
         let level = ZstdLevel::try_new(1)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
         let mut target = ArrowWriter::try_new(file, schema(), Some(properties))?;
@@ -148,6 +157,17 @@ impl State {
     /// When the file cannot be read, is no state file, of a later version, or damaged.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        match Self::load_with(path)? {
+            (state, None) => Ok(state),
+            (_, Some(_)) => {
+                let message = "a checkpoint of a pass that has not ended: the same command goes on with it";
+                Err(Error::data(format!("{}: {message}", path.display())))
+            }
+        }
+    }
+
+    /// The same, with how far a pass had come.
+    pub(super) fn load_with(path: &Path) -> Result<(Self, Option<Progress>)> {
         let named = |what: String| Error::data(format!("{}: {what}", path.display()));
         let file = ParquetFile::open(path)?;
         let value = |key: &str| {
@@ -166,7 +186,7 @@ impl State {
         if value(DIGEST) != Some(digest.text()) {
             return Err(named("a damaged state file: its digest is another one".into()));
         }
-        Ok(state)
+        Ok((state, header.progress))
     }
 
     fn read_sums(&mut self, file: &ParquetFile, header: &Header, digest: &mut Digest) -> Result<()> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use streamreg_core::{ModelSpec, Origins, Precision, SavedCounts, factor_name};
 
+use super::checkpoint::Progress;
 use super::{STATE_VERSION, State, StateInput};
 use crate::error::{Error, Result};
 use crate::model::columns::ModelColumn;
@@ -26,10 +27,13 @@ pub(super) struct Header {
     tables: Vec<Vec<String>>,
     counts: SavedCounts,
     pub(super) inputs: Vec<StateInput>,
+    /// Of a checkpoint: how far the pass has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) progress: Option<Progress>,
 }
 
 impl Header {
-    pub(super) fn of(state: &State) -> Self {
+    pub(super) fn of(state: &State, progress: Option<Progress>) -> Self {
         let design = &state.design;
         let owned = |columns: Vec<&str>| columns.into_iter().map(str::to_owned).collect();
         Self {
@@ -44,6 +48,7 @@ impl Header {
             tables: design.tables_of_sums().into_iter().map(owned).collect(),
             counts: state.ledger.saved(design, &state.sets),
             inputs: state.inputs.clone(),
+            progress,
         }
     }
 
@@ -54,7 +59,7 @@ impl Header {
         let mut state = State::new(self.spec.clone(), self.columns.clone(), selection, of)?;
         state.inputs.clone_from(&self.inputs);
         state.ledger = self.counts.ledger(&state.design, &state.sets)?;
-        let mine = Self::of(&state);
+        let mine = Self::of(&state, None);
         if (&mine.variables, &mine.tables) != (&self.variables, &self.tables) {
             return Err(Error::data("the sums are of other variables than the model has"));
         }

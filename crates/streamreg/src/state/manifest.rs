@@ -10,6 +10,7 @@ use streamreg_reader::InputFile;
 use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
+use crate::report::InputRecord;
 
 /// Bytes at either end of a file that its digest is of. The footer of a Parquet file is among them, or most of it.
 const DIGEST_BYTES: u64 = 1 << 16;
@@ -28,6 +29,17 @@ pub struct StateInput {
     pub rows: Option<u64>,
     /// XXH3 (128 bits) of the size, the first 64 KiB and the last 64 KiB, in hexadecimal.
     pub digest: String,
+}
+
+impl From<&StateInput> for InputRecord {
+    fn from(input: &StateInput) -> Self {
+        Self {
+            path: input.location.clone(),
+            bytes: input.bytes,
+            modified: input.modified.map(|nanoseconds| nanoseconds / 1_000_000_000),
+            rows: input.rows,
+        }
+    }
 }
 
 /// Where a file is, whatever the working folder.
@@ -140,4 +152,16 @@ pub(super) fn take_out(inputs: &mut Vec<StateInput>, part: &[StateInput]) -> Res
 /// Puts what is known of a file now in the place of what was.
 pub(super) fn refresh(inputs: &mut [StateInput], now: StateInput) {
     inputs.iter_mut().filter(|input| input.location == now.location).for_each(|input| *input = now.clone());
+}
+
+/// In words, what tells one manifest from another one.
+pub(super) fn difference(a: &[StateInput], b: &[StateInput]) -> Option<String> {
+    let lacks = |of: &[StateInput], input: &StateInput| !of.iter().any(|other| other.location == input.location);
+    let gone = a.iter().find(|input| lacks(b, input)).map(|input| format!("without {}", input.location));
+    let new = || b.iter().find(|input| lacks(a, input)).map(|input| format!("with {}", input.location));
+    let changed = || {
+        let pair = a.iter().zip(b).find(|(a, b)| a != b)?;
+        Some(format!("{} changed", pair.1.location))
+    };
+    gone.or_else(new).or_else(changed)
 }

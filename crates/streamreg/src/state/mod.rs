@@ -3,9 +3,11 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `manifest` | which files were summed, each once |
+//! | `checkpoint` | a pass that goes on after it was killed |
 //! | `update`, `parts` | the files that a state does not have yet; the sums of single files |
 //! | `file`, `header` | the state file, a Parquet file; what it says beside the sums |
 
+mod checkpoint;
 mod file;
 mod header;
 mod manifest;
@@ -20,6 +22,7 @@ use streamreg_core::{
 };
 use streamreg_reader::{InputFile, Source};
 
+pub use self::checkpoint::Checkpoint;
 use self::header::Asked;
 pub use self::manifest::StateInput;
 pub use self::update::{UpdateOptions, UpdateSummary, update_state};
@@ -133,16 +136,34 @@ impl State {
     /// # Errors
     /// When a column is missing or of another kind, and those of reading.
     pub fn sum(&self, source: &dyn Source, execution: &Execution) -> Result<Self> {
+        self.sum_with(source, execution, None)
+    }
+
+    /// The same, where a pass that was begun goes on, and one that is killed can do so. `reading` tells how the files are read: the
+    /// same text each time.
+    ///
+    /// # Errors
+    /// As [`State::sum`]; when what was saved is of another pass.
+    pub fn sum_with(
+        &self,
+        source: &dyn Source,
+        execution: &Execution,
+        checkpoint: Option<(&Checkpoint, &str)>,
+    ) -> Result<Self> {
         let mut part = self.emptied()?;
         let rows = self.selection.of(source)?;
         self.check_columns(rows.schema(), rows.as_ref())?;
+        part.inputs = manifest::of(&rows.inputs())?;
+        if let Some((checkpoint, reading)) = checkpoint {
+            checkpoint.sum(&mut part, rows.as_ref(), (execution, reading))?;
+            return Ok(part);
+        }
         let levels = Levels { sets: part.sets.clone(), unseen: Unseen::default(), ..Levels::default() };
         let source_rows = SourceRows(rows.as_ref());
         let mut passes = Passes::new(&source_rows, execution, Some(rows.as_ref()));
         let first = Statistics::new(&part.design);
         let summed = passes.accumulate((&part.design, &levels), None, || first.sibling(&part.design))?;
         (part.sums, part.ledger) = summed;
-        part.inputs = manifest::of(&rows.inputs())?;
         Ok(part)
     }
 

@@ -2,16 +2,19 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use streamreg_reader::{DatasetOptions, InputFile, Listing, ReadCounts, Source};
 
 use super::manifest::{self, StateInput, location};
-use super::{State, parts::Parts};
+use super::checkpoint::Checkpoint;
+use super::parts::Parts;
+use super::State;
 use crate::error::{Error, Result};
 use crate::pass::Execution;
 
 /// How a state is brought up to date.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct UpdateOptions {
     /// Whether a file that changed is read again, in place of what the state has of it. That takes [`UpdateOptions::keep_parts`],
@@ -28,6 +31,9 @@ pub struct UpdateOptions {
     pub no_wait: bool,
     /// Whether nothing is read or written: what would be done is told.
     pub dry_run: bool,
+    /// Where a pass that is killed can go on, and what tells how files are read: [`State::sum_with`]. The state is then saved
+    /// after a file, too, whenever as much time has passed.
+    pub checkpoint: Option<(Checkpoint, String)>,
 }
 
 /// What an update did.
@@ -105,14 +111,20 @@ pub fn update_state<P: AsRef<Path>>(
         return Ok(summary);
     }
     let mut gone = Vec::new();
+    let mut saved = Instant::now();
+    let context = (execution, options, &parts);
     for at in work.changed {
         let old = state.input(&location(&listing.files()[at]))?.clone();
         state = state.subtract(parts.load(&old)?)?;
         gone.push(old);
-        state = add(state, &listing, at, (execution, options, &parts), &mut summary)?;
+        state = add(state, &listing, at, context, &mut summary)?;
     }
     for at in work.new {
-        state = add(state, &listing, at, (execution, options, &parts), &mut summary)?;
+        state = add(state, &listing, at, context, &mut summary)?;
+        if options.checkpoint.as_ref().is_some_and(|(checkpoint, _)| checkpoint.is_due(saved)) {
+            state.save(path)?;
+            saved = Instant::now();
+        }
     }
     if let Some(window) = options.window {
         while state.inputs.len() > window {
@@ -130,6 +142,9 @@ pub fn update_state<P: AsRef<Path>>(
     if touched || !(summary.added.is_empty() && summary.replaced.is_empty() && summary.removed.is_empty()) {
         state.save(path)?;
     }
+    if let Some((checkpoint, _)) = &options.checkpoint {
+        checkpoint.finish()?;
+    }
     // Only now nothing needs them any more.
     gone.iter().for_each(|input| parts.forget(input));
     Ok(summary)
@@ -144,12 +159,19 @@ fn add(
     summary: &mut UpdateSummary,
 ) -> Result<State> {
     let source = listing.open(&[at])?;
-    let part = state.sum(&source, execution)?;
+    let place = location(&listing.files()[at]);
+    let checkpoint = options.checkpoint.as_ref().map(|(checkpoint, reading)| (checkpoint.of_file(&place), reading));
+    let begun = checkpoint.as_ref().map(|(checkpoint, reading)| (checkpoint, reading.as_str()));
+    let part = state.sum_with(&source, execution, begun)?;
     summary.reading = summary.reading + source.counts();
     if options.keep_parts {
         parts.save(&part)?;
     }
-    state.merge(part)
+    let state = state.merge(part)?;
+    if let Some((checkpoint, _)) = checkpoint {
+        checkpoint.forget()?;
+    }
+    Ok(state)
 }
 
 /// Which files of a listing are new, and which changed.

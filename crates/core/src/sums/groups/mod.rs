@@ -453,6 +453,12 @@ impl GroupTable {
         Ok(())
     }
 
+    /// Gives the records back, after [`GroupTable::complete`] or [`GroupTable::restore`], for siblings to add to.
+    pub(crate) fn reopen(&mut self) {
+        self.shared.put_back(std::mem::take(&mut self.shards));
+        self.starts = vec![0];
+    }
+
     /// Numbers the records, shard after shard.
     fn number(&mut self) {
         self.starts.clear();

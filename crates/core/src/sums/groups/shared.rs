@@ -160,6 +160,16 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Gives back the shards that [`Shared::take`] gave, if there are any.
+    pub(super) fn put_back(&self, shards: Vec<Shard>) {
+        self.kept.store(shards.iter().map(Shard::bytes).sum(), Ordering::Relaxed);
+        for (slot, shard) in self.slots.iter().zip(shards) {
+            *lock(&slot.shard) = shard;
+        }
+    }
+}
+
 impl Clone for Shared {
     fn clone(&self) -> Self {
         let slot = |slot: &Slot| {

@@ -1,0 +1,187 @@
+//! A pass that was killed goes on where it was: what it came to is saved now and then.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use streamreg_core::{Accumulator, Levels, RowLedger, Statistics, Unseen};
+use streamreg_reader::Source;
+use twox_hash::XxHash3_128;
+
+use super::{State, manifest};
+use crate::error::{Error, Result};
+use crate::pass::{Execution, Pass, Scope, SourceRows, Stopped, Stops};
+
+/// Where a pass saves what it came to, and how often. The same command goes on from there, and comes to the same bits as one
+/// that was not disturbed.
+#[derive(Clone)]
+pub struct Checkpoint {
+    folder: PathBuf,
+    /// Name of the file in it.
+    name: String,
+    every: Duration,
+    stop: Option<Arc<AtomicBool>>,
+    stopped: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// How far a pass has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// Version of the program: another one may cut files in another way.
+    program: String,
+    /// How the files are read.
+    reading: String,
+    /// Parts of the files whose rows are in the sums.
+    partitions: usize,
+    /// Rows of theirs that did not pass the filter.
+    rows_filtered: u64,
+}
+
+impl Checkpoint {
+    /// Saves to a folder, which is made if there is none, about once in a while.
+    pub fn new(folder: impl Into<PathBuf>, every: Duration) -> Self {
+        Self { folder: folder.into(), name: "checkpoint.sreg".into(), every, stop: None, stopped: None }
+    }
+
+    /// The same for the pass over one file of many, in a file of its own.
+    pub(super) fn of_file(&self, location: &str) -> Self {
+        let name = format!("file-{:032x}.sreg", XxHash3_128::oneshot(location.as_bytes()));
+        Self { name, ..self.clone() }
+    }
+
+    /// Saves and ends the pass, with [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted), soon after a flag is set;
+    /// `stopped` is called once all is saved.
+    #[must_use]
+    pub fn stop(mut self, flag: Arc<AtomicBool>, stopped: Arc<dyn Fn() + Send + Sync>) -> Self {
+        (self.stop, self.stopped) = (Some(flag), Some(stopped));
+        self
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Removes what was saved, once the result is in its place.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn finish(&self) -> Result<()> {
+        self.forget()?;
+        // Only a folder that has nothing else goes, too.
+        let _ = std::fs::remove_dir(&self.folder);
+        Ok(())
+    }
+
+    /// Removes what was saved of a pass that is over.
+    pub(super) fn forget(&self) -> Result<()> {
+        match std::fs::remove_file(self.path()) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::output(&self.path(), e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it is time to save again.
+    pub(super) fn is_due(&self, last: Instant) -> bool {
+        last.elapsed() >= self.every
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// Runs the pass of `part`, a state without rows whose files are known: from where it was, if it was begun.
+    pub(super) fn sum(
+        &self,
+        part: &mut State,
+        source: &dyn Source,
+        (execution, reading): (&Execution, &str),
+    ) -> Result<()> {
+        std::fs::create_dir_all(&self.folder).map_err(|e| Error::output(&self.folder, e))?;
+        let begun = self.begun(part, reading)?;
+        let (partitions, rows_filtered) = begun.as_ref().map_or((0, 0), |p| (p.partitions, p.rows_filtered));
+        let design = part.design.clone();
+        let levels = Levels { sets: part.sets.clone(), unseen: Unseen::default(), ..Levels::default() };
+        let total = std::mem::replace(&mut part.sums, Statistics::new(&design));
+        let mut ledger = std::mem::replace(&mut part.ledger, RowLedger::none(&design));
+        ledger.rows_filtered = 0;
+        let first = total.sibling(&design);
+        let scope =
+            Scope { design: &design, levels: &levels, ids: None, execution, pass: Pass::only() };
+        let last = Mutex::new(Instant::now());
+        let due = || last.lock().map_or(true, |last| self.is_due(*last));
+        let pause = || self.stops() || due();
+        let stops = Stops { before: (total, ledger), partitions, rows_filtered, pause: &pause };
+        let rows = SourceRows(source);
+        let (sums, ledger) = rows.accumulate_with_stops(&scope, stops, || first.sibling(&design), |stopped| {
+            self.save(part, stopped, (execution, reading))?;
+            if let Ok(mut last) = last.lock() {
+                *last = Instant::now();
+            }
+            if self.stops() {
+                self.stopped.iter().for_each(|stopped| stopped());
+                return Err(Error::interrupted());
+            }
+            Ok(())
+        })?;
+        (part.sums, part.ledger) = (sums, ledger);
+        Ok(())
+    }
+
+    /// Saves what a pass has come to.
+    fn save(
+        &self,
+        part: &mut State,
+        stopped: Stopped<'_, Statistics>,
+        (execution, reading): (&Execution, &str),
+    ) -> Result<()> {
+        let Stopped { total, ledger, partitions, rows_filtered } = stopped;
+        let threads = execution.resolved_threads()?;
+        total.complete(threads).map_err(|_| Error::data("the sums have another form than their model"))?;
+        std::mem::swap(total, &mut part.sums);
+        part.ledger.clone_from(ledger);
+        let program = env!("CARGO_PKG_VERSION").to_owned();
+        let progress = Progress { program, reading: reading.to_owned(), partitions, rows_filtered };
+        let saved = part.save_with(&self.path(), Some(progress));
+        std::mem::swap(total, &mut part.sums);
+        total.reopen();
+        saved
+    }
+
+    /// Takes over what was saved, if there is anything; it must be of the same pass.
+    fn begun(&self, part: &mut State, reading: &str) -> Result<Option<Progress>> {
+        let path = self.path();
+        if !path.exists() {
+            part.sums.reopen();
+            return Ok(None);
+        }
+        let (saved, progress) = State::load_with(&path)?;
+        let progress = progress.ok_or_else(|| other(&path, "a state, and no checkpoint"))?;
+        if let Some(what) = saved.difference(part) {
+            return Err(other(&path, &format!("of another command: {what}")));
+        }
+        if progress.reading != reading {
+            return Err(other(&path, "of a command that reads files in another way"));
+        }
+        if progress.program != env!("CARGO_PKG_VERSION") {
+            return Err(other(&path, &format!("of version {} of the program", progress.program)));
+        }
+        if let Some(what) = manifest::difference(&saved.inputs, &part.inputs) {
+            return Err(other(&path, &format!("of other files: {what}")));
+        }
+        *part = saved;
+        part.sums.reopen();
+        Ok(Some(progress))
+    }
+}
+
+/// The error for a checkpoint that does not go with the command.
+fn other(path: &Path, what: &str) -> Error {
+    let message = format!(
+        "{}: the checkpoint is {what}; remove it, or name another folder, to begin anew",
+        path.display()
+    );
+    Error::data(message)
+}
