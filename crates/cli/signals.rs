@@ -105,7 +105,11 @@ pub(crate) fn watch() -> Result<()> {
             let name = signal_name(signal).unwrap_or("a signal");
             let saved = wait_until_saved(|| signals.pending().next().is_some());
             let why = if signal == SIGINT { "interrupted".to_owned() } else { format!("ended by {name}") };
-            abandon(&if saved { format!("{why}; the same command goes on from the checkpoint") } else { why });
+            abandon(&if saved {
+                format!("{why}; the same command goes on from the checkpoint")
+            } else {
+                why
+            });
             // Neither handlers nor buffers: another thread may hold them, and wait for the reader of a pipe.
             exit(128 + signal);
         }

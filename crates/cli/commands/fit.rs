@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use streamreg::{
-    Checkpoint, ErrorKind, FitReport, Format, Regression, RenderOptions, Source, State, refuse_input_as_output, render,
-    write_groups, write_groups_file,
+    Checkpoint, ErrorKind, FitReport, Format, Regression, RenderOptions, Source, State,
+    refuse_input_as_output, render, write_groups, write_groups_file,
 };
 
 use super::outputs;

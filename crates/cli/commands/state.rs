@@ -73,7 +73,10 @@ pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
         would("read", "to read"),
     ));
     if !args.run.quiet {
-        let gone = summary.vanished.iter().map(|gone| format!("warning: {gone}: the state has this file, and it is gone"));
+        let gone = summary
+            .vanished
+            .iter()
+            .map(|gone| format!("warning: {gone}: the state has this file, and it is gone"));
         tell(gone.take(10).collect(), None);
     }
     print(&text)?;

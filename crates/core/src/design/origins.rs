@@ -24,7 +24,9 @@ impl Origins {
     /// In a word, what differs from `other`; `None` where nothing does.
     pub fn difference(&self, other: &Self) -> Option<&'static str> {
         match () {
-            () if self.polynomials != other.polynomials => Some("the numbers that polynomials are computed about"),
+            () if self.polynomials != other.polynomials => {
+                Some("the numbers that polynomials are computed about")
+            }
             () if self.fills != other.fills => Some("the numbers that stand for missing values"),
             () if self.orders != other.orders => Some("the order of the levels of a category"),
             () => None,
@@ -52,7 +54,8 @@ impl Design {
     /// [`ErrorKind::Model`] when they are those of another model.
     pub fn with_origins(mut self, origins: &Origins) -> Result<Self> {
         let Origins { polynomials, fills, orders } = origins;
-        let numbers = polynomials.iter().flat_map(|&(shift, scale)| [shift, scale]).chain(fills.iter().copied());
+        let numbers =
+            polynomials.iter().flat_map(|&(shift, scale)| [shift, scale]).chain(fills.iter().copied());
         let fits = polynomials.len() == self.polynomials.len()
             && polynomials.iter().all(|&(_, scale)| scale > 0.0)
             && (fills.is_empty() || fills.len() == self.fills.len())

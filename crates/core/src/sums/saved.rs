@@ -67,7 +67,8 @@ impl Design {
     pub fn variable_names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for variable in &self.variables {
-            let same = |name: &&String| name.split_once(" #").map_or(name.as_str(), |n| n.0) == variable.label;
+            let same =
+                |name: &&String| name.split_once(" #").map_or(name.as_str(), |n| n.0) == variable.label;
             let count = names.iter().filter(same).count();
             names.push(match count {
                 0 => variable.label.clone(),
@@ -103,9 +104,15 @@ impl Design {
         let each = |kind| variables.iter().map(move |&v| name(kind, Some(v), None));
         let products = |kind| {
             let pairs: Vec<(usize, usize)> = match spec {
-                Some(spec) => (0..spec.slopes).flat_map(|a| (a..variables.len()).map(move |b| (a, b))).collect(),
-                None if self.exact => (0..variables.len()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect(),
-                None => (0..variables.len()).flat_map(|j| (j..variables.len()).map(move |i| (i, j))).collect(),
+                Some(spec) => {
+                    (0..spec.slopes).flat_map(|a| (a..variables.len()).map(move |b| (a, b))).collect()
+                }
+                None if self.exact => {
+                    (0..variables.len()).flat_map(|i| (0..=i).map(move |j| (i, j))).collect()
+                }
+                None => {
+                    (0..variables.len()).flat_map(|j| (j..variables.len()).map(move |i| (i, j))).collect()
+                }
             };
             let variables = &variables;
             pairs.into_iter().map(move |(a, b)| name(kind, Some(variables[a]), Some(variables[b])))
@@ -189,7 +196,9 @@ impl Statistics {
         if record.rows == 0 && record.table > 0 {
             return Err(refused("has no rows"));
         }
-        let Some(table) = record.table.checked_sub(1) else { return self.restore_all(record).map_err(refused) };
+        let Some(table) = record.table.checked_sub(1) else {
+            return self.restore_all(record).map_err(refused);
+        };
         let table = self.tables.get_mut(table).ok_or_else(|| refused("belongs to no table"))?;
         if table.key().len() != record.levels.len() {
             return Err(refused("has other levels than its table"));

@@ -24,7 +24,8 @@ impl Statistics {
         (from, sets): (&Design, &[Arc<LevelSet>]),
         (to, own): (&Design, &[Arc<LevelSet>]),
     ) -> Result<Self> {
-        let variables = (0..to.variables.len()).map(|v| counterpart(to, v, from)).collect::<Result<Vec<_>>>()?;
+        let variables =
+            (0..to.variables.len()).map(|v| counterpart(to, v, from)).collect::<Result<Vec<_>>>()?;
         let mut made = Self::new(to);
         let keys = to.tables_of_sums();
         let wanted = (0..keys.len()).filter(|&table| table > 0 || to.by.is_empty());
@@ -41,7 +42,8 @@ impl Statistics {
         for record in added.into_iter().flat_map(BTreeMap::into_values) {
             made.restore(to, own, &record)?;
         }
-        made.complete(1).map_err(|_| Error::new(ErrorKind::Model, "the sums have another form than their model"))?;
+        made.complete(1)
+            .map_err(|_| Error::new(ErrorKind::Model, "the sums have another form than their model"))?;
         Ok(made)
     }
 }
@@ -59,12 +61,7 @@ struct Choice {
 
 impl Choice {
     /// The table of `from` with the fewest records that has all sums of a table of `to`.
-    fn new(
-        from: &Design,
-        to: &Design,
-        variables: &[usize],
-        (table, key): (usize, &[&str]),
-    ) -> Result<Self> {
+    fn new(from: &Design, to: &Design, variables: &[usize], (table, key): (usize, &[&str])) -> Result<Self> {
         let names = to.sum_names(table);
         let mut best: Option<Self> = None;
         for (candidate, columns) in from.tables_of_sums().iter().enumerate() {
@@ -81,9 +78,8 @@ impl Choice {
             let there = from.sum_names(candidate);
             let place = |name: &SumName| position_of(*name, variables, &there);
             let Some(sums) = names.iter().map(place).collect::<Option<Vec<_>>>() else { continue };
-            let shorter = best.as_ref().is_none_or(|best| {
-                columns.len() < from.tables_of_sums()[best.from].len()
-            });
+            let shorter =
+                best.as_ref().is_none_or(|best| columns.len() < from.tables_of_sums()[best.from].len());
             if shorter {
                 best = Some(Self { to: table, from: candidate, levels, sums });
             }
@@ -99,7 +95,9 @@ impl Choice {
     fn add(&self, record: &SavedRecord, added: &mut BTreeMap<Vec<Level>, SavedRecord>) -> Result<()> {
         let levels: Vec<Level> = self.levels.iter().map(|&at| record.levels[at].clone()).collect();
         let sums = match &record.sums {
-            SavedSums::Exact(sums) => SavedSums::Exact(self.sums.iter().map(|&at| sums[at].clone()).collect()),
+            SavedSums::Exact(sums) => {
+                SavedSums::Exact(self.sums.iter().map(|&at| sums[at].clone()).collect())
+            }
             SavedSums::Float { sums, log_weights } => SavedSums::Float {
                 sums: self.sums.iter().map(|&at| sums[at]).collect(),
                 log_weights: log_weights.clone(),
@@ -140,6 +138,10 @@ fn counterpart(to: &Design, variable: usize, from: &Design) -> Result<usize> {
     (0..from.variables.len()).find(|&v| from.content_of(v) == wanted).ok_or_else(|| {
         let known = from.variable_names();
         let error = Error::new(ErrorKind::Model, "the state has no sums of this variable");
-        error.in_column(&to.variables[variable].label).unknown_among(&to.variables[variable].label, "variables", known)
+        error.in_column(&to.variables[variable].label).unknown_among(
+            &to.variables[variable].label,
+            "variables",
+            known,
+        )
     })
 }

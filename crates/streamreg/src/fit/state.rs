@@ -53,7 +53,9 @@ impl Regression {
                 what => what,
             };
             return match what {
-                Some(what) => Err(Error::data(format!("the model is not that of the state to be like: {what}"))),
+                Some(what) => {
+                    Err(Error::data(format!("the model is not that of the state to be like: {what}")))
+                }
                 None => like.sum_with(source, &self.execution, checkpoint),
             };
         }
@@ -75,7 +77,9 @@ impl Regression {
         } else {
             let (plan, route) = Plan::new(&regression, &rows, Some(source.as_ref()))?;
             match route {
-                Route::Direct { at_once: true, .. } => return refuse("QR and SVD factor the rows themselves"),
+                Route::Direct { at_once: true, .. } => {
+                    return refuse("QR and SVD factor the rows themselves");
+                }
                 Route::Direct { .. } | Route::Penalized { .. } if plan.is_triangular() => {
                     return refuse("QR and SVD factor the rows themselves");
                 }
@@ -123,7 +127,8 @@ impl Regression {
     /// # Errors
     /// When the regression does not start from a state.
     pub fn no_rows(&self) -> Result<impl Source + 'static> {
-        let state = self.state().ok_or_else(|| Error::invalid_request("the regression starts from no state"))?;
+        let state =
+            self.state().ok_or_else(|| Error::invalid_request("the regression starts from no state"))?;
         Ok(NoRows { schema: Arc::new(state.schema()) })
     }
 

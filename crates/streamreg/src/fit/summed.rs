@@ -62,7 +62,9 @@ impl Summed {
         passes: &mut Passes<'_, R>,
     ) -> Result<(Self, Vec<Sums>)> {
         if plan.regression.state().is_some() {
-            return Err(Error::invalid_request("cross-validation needs the rows: a state has the sums of all of them only"));
+            return Err(Error::invalid_request(
+                "cross-validation needs the rows: a state has the sums of all of them only",
+            ));
         }
         Self::sum_by(plan, passes, |passes, design, levels| {
             let first: Vec<Sums> = (0..count).map(|_| Sums::one_of(count, design)).collect();

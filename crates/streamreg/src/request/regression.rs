@@ -179,7 +179,9 @@ impl Regression {
         (self.formula, self.features) = (None, None);
         self.responses.clear();
         self.exclude.clear();
-        self.said.retain(|said| !matches!(said, Said::Exclude | Said::Precision | Said::MaxLevels | Said::Contrasts));
+        self.said.retain(|said| {
+            !matches!(said, Said::Exclude | Said::Precision | Said::MaxLevels | Said::Contrasts)
+        });
         self
     }
 

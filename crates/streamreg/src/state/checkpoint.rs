@@ -108,24 +108,28 @@ impl Checkpoint {
         let mut ledger = std::mem::replace(&mut part.ledger, RowLedger::none(&design));
         ledger.rows_filtered = 0;
         let first = total.sibling(&design);
-        let scope =
-            Scope { design: &design, levels: &levels, ids: None, execution, pass: Pass::only() };
+        let scope = Scope { design: &design, levels: &levels, ids: None, execution, pass: Pass::only() };
         let last = Mutex::new(Instant::now());
         let due = || last.lock().map_or(true, |last| self.is_due(*last));
         let pause = || self.stops() || due();
         let stops = Stops { before: (total, ledger), partitions, rows_filtered, pause: &pause };
         let rows = SourceRows(source);
-        let (sums, ledger) = rows.accumulate_with_stops(&scope, stops, || first.sibling(&design), |stopped| {
-            self.save(part, stopped, (execution, reading))?;
-            if let Ok(mut last) = last.lock() {
-                *last = Instant::now();
-            }
-            if self.stops() {
-                self.stopped.iter().for_each(|stopped| stopped());
-                return Err(Error::interrupted());
-            }
-            Ok(())
-        })?;
+        let (sums, ledger) = rows.accumulate_with_stops(
+            &scope,
+            stops,
+            || first.sibling(&design),
+            |stopped| {
+                self.save(part, stopped, (execution, reading))?;
+                if let Ok(mut last) = last.lock() {
+                    *last = Instant::now();
+                }
+                if self.stops() {
+                    self.stopped.iter().for_each(|stopped| stopped());
+                    return Err(Error::interrupted());
+                }
+                Ok(())
+            },
+        )?;
         (part.sums, part.ledger) = (sums, ledger);
         Ok(())
     }

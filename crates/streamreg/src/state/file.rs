@@ -60,7 +60,9 @@ fn schema() -> SchemaRef {
     ];
     let nullable = [false, true, false, false, true, true, false, true];
     let fields = COLUMNS.iter().zip(kinds).zip(nullable);
-    Arc::new(Schema::new(fields.map(|((name, kind), null)| Field::new(*name, kind, null)).collect::<Vec<_>>()))
+    Arc::new(Schema::new(
+        fields.map(|((name, kind), null)| Field::new(*name, kind, null)).collect::<Vec<_>>(),
+    ))
 }
 
 /// A digest of everything that matters in a file.
@@ -132,7 +134,8 @@ impl State {
         header: &Header,
         file: &mut BufWriter<File>,
     ) -> std::result::Result<(), parquet::errors::ParquetError> {
-        let text = serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::External(e.into()))?;
+        let text =
+            serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::External(e.into()))?;
         let level = ZstdLevel::try_new(1)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
         let mut target = ArrowWriter::try_new(file, schema(), Some(properties))?;
@@ -409,7 +412,8 @@ impl<'h> Records<'h> {
         if (open.table, open.levels.as_deref(), open.rows) != (table, row.levels, row.rows) {
             return Err(broken("belongs to another record than those before it"));
         }
-        let sum = row.exact.map(|text| from_hexadecimal(text).ok_or_else(|| broken("is no number"))).transpose()?;
+        let sum =
+            row.exact.map(|text| from_hexadecimal(text).ok_or_else(|| broken("is no number"))).transpose()?;
         if sum.as_ref().is_some_and(|sum| sum.to_f64().to_bits() != row.value.to_bits()) {
             return Err(broken("has two values"));
         }

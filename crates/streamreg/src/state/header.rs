@@ -105,7 +105,8 @@ pub(super) fn difference_of_models((a, of_a): Asked<'_>, (b, of_b): Asked<'_>) -
         let (a, b) = (json(a), json(b));
         let keys = a.as_object().into_iter().chain(b.as_object()).flat_map(|object| object.keys());
         let key = keys.into_iter().find(|&key| a.get(key) != b.get(key))?;
-        let value = |json: &serde_json::Value| json.get(key).map_or_else(|| "none".into(), ToString::to_string);
+        let value =
+            |json: &serde_json::Value| json.get(key).map_or_else(|| "none".into(), ToString::to_string);
         Some(format!("{key} differs: {} and {}", value(&a), value(&b)))
     };
     differs("the targets differ", responses(a), responses(b))

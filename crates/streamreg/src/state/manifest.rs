@@ -98,7 +98,10 @@ pub(super) fn of(files: &[InputFile]) -> Result<Vec<StateInput>> {
     inputs.sort();
     let twice = inputs.windows(2).find(|pair| pair[0].location == pair[1].location);
     match twice {
-        Some(pair) => Err(Error::data(format!("{}: the file is named twice; a state counts each once", pair[0].location))),
+        Some(pair) => Err(Error::data(format!(
+            "{}: the file is named twice; a state counts each once",
+            pair[0].location
+        ))),
         None => Ok(inputs),
     }
 }
@@ -139,7 +142,8 @@ pub(super) fn refuse_known(inputs: &[StateInput], new: &StateInput) -> Result<()
 pub(super) fn take_out(inputs: &mut Vec<StateInput>, part: &[StateInput]) -> Result<()> {
     for gone in part {
         let at = inputs.iter().position(|known| known.location == gone.location);
-        let at = at.ok_or_else(|| Error::data(format!("{}: the state does not have this file", gone.location)))?;
+        let at =
+            at.ok_or_else(|| Error::data(format!("{}: the state does not have this file", gone.location)))?;
         if !inputs[at].has_bytes_of(gone) {
             let message = format!("{}: the state has another version of this file", gone.location);
             return Err(Error::data(message));
@@ -156,7 +160,8 @@ pub(super) fn refresh(inputs: &mut [StateInput], now: StateInput) {
 
 /// In words, what tells one manifest from another one.
 pub(super) fn difference(a: &[StateInput], b: &[StateInput]) -> Option<String> {
-    let lacks = |of: &[StateInput], input: &StateInput| !of.iter().any(|other| other.location == input.location);
+    let lacks =
+        |of: &[StateInput], input: &StateInput| !of.iter().any(|other| other.location == input.location);
     let gone = a.iter().find(|input| lacks(b, input)).map(|input| format!("without {}", input.location));
     let new = || b.iter().find(|input| lacks(a, input)).map(|input| format!("with {}", input.location));
     let changed = || {

@@ -76,7 +76,8 @@ impl State {
         selection: Selection,
         (precision, origins): (Precision, &Origins),
     ) -> Result<Self> {
-        let design = Design::new(&spec, &schema_of(&columns))?.with_precision(precision).with_origins(origins)?;
+        let design =
+            Design::new(&spec, &schema_of(&columns))?.with_precision(precision).with_origins(origins)?;
         let sets = design.level_sets();
         let mut sums = Statistics::new(&design);
         sums.complete(1).map_err(|_| Error::data("the sums of no rows have no form"))?;
@@ -192,7 +193,10 @@ impl State {
         let mut rest = self.inputs.clone();
         manifest::take_out(&mut rest, &manifest::of(&source.inputs())?)?;
         match rest.first() {
-            Some(lacking) => Err(Error::data(format!("{}: the state has this file, and it was not given", lacking.location))),
+            Some(lacking) => Err(Error::data(format!(
+                "{}: the state has this file, and it was not given",
+                lacking.location
+            ))),
             None => Ok(()),
         }
     }
@@ -223,7 +227,8 @@ impl State {
             return Err(Error::data(format!("the states do not belong together: {what}")));
         }
         if self.precision() == Precision::Float {
-            let message = "only exact sums can be taken out of a state: these are in float64 (--precision float)";
+            let message =
+                "only exact sums can be taken out of a state: these are in float64 (--precision float)";
             return Err(Error::data(message));
         }
         manifest::take_out(&mut self.inputs, &part.inputs)?;
@@ -239,7 +244,8 @@ impl State {
 
     /// The same state, whose levels have the numbers that they have in `other`.
     fn numbered_as(self, other: &Self) -> Result<Self> {
-        let mut renumbered = Self { sets: other.sets.clone(), inputs: self.inputs.clone(), ..self.emptied()? };
+        let mut renumbered =
+            Self { sets: other.sets.clone(), inputs: self.inputs.clone(), ..self.emptied()? };
         self.pour_into(&mut renumbered)?;
         Ok(renumbered)
     }

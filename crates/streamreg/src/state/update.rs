@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use streamreg_reader::{DatasetOptions, InputFile, Listing, ReadCounts, Source};
 
-use super::manifest::{self, StateInput, location};
-use super::checkpoint::Checkpoint;
-use super::parts::Parts;
 use super::State;
+use super::checkpoint::Checkpoint;
+use super::manifest::{self, StateInput, location};
+use super::parts::Parts;
 use crate::error::{Error, Result};
 use crate::pass::Execution;
 
@@ -160,7 +160,8 @@ fn add(
 ) -> Result<State> {
     let source = listing.open(&[at])?;
     let place = location(&listing.files()[at]);
-    let checkpoint = options.checkpoint.as_ref().map(|(checkpoint, reading)| (checkpoint.of_file(&place), reading));
+    let checkpoint =
+        options.checkpoint.as_ref().map(|(checkpoint, reading)| (checkpoint.of_file(&place), reading));
     let begun = checkpoint.as_ref().map(|(checkpoint, reading)| (checkpoint, reading.as_str()));
     let part = state.sum_with(&source, execution, begun)?;
     summary.reading = summary.reading + source.counts();
