@@ -36,6 +36,18 @@ pub struct UpdateOptions {
     pub checkpoint: Option<(Checkpoint, String)>,
 }
 
+impl UpdateOptions {
+    fn check(&self) -> Result<()> {
+        if (self.replace || self.window.is_some()) && !self.keep_parts {
+            let flag = if self.replace { "--replace" } else { "--window" };
+            let message =
+                format!("{flag} takes sums out again: they must be kept file by file (--keep-parts)");
+            return Err(Error::invalid_request(message));
+        }
+        Ok(())
+    }
+}
+
 /// What an update did.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -58,6 +70,19 @@ pub struct UpdateSummary {
     pub reading: ReadCounts,
     /// Bytes of the files to read.
     pub bytes: u64,
+}
+
+impl UpdateSummary {
+    /// Names the files that will be read, and their bytes.
+    fn plan(&mut self, listing: &Listing, work: &Work) -> Result<()> {
+        let name = |at: &usize| listing.files()[*at].clone();
+        self.added = work.new.iter().map(name).collect();
+        self.replaced = work.changed.iter().map(name).collect();
+        for path in self.added.iter().chain(&self.replaced) {
+            self.bytes += InputFile::of(path)?.bytes;
+        }
+        Ok(())
+    }
 }
 
 /// What is to be done about the files of a listing, by their positions.
@@ -86,11 +111,7 @@ pub fn update_state<P: AsRef<Path>>(
     let mut state = State::load(path)?;
     let listing = Listing::of(paths, dataset)?;
     let parts = Parts::beside(path);
-    if (options.replace || options.window.is_some()) && !options.keep_parts {
-        let flag = if options.replace { "--replace" } else { "--window" };
-        let message = format!("{flag} takes sums out again: they must be kept file by file (--keep-parts)");
-        return Err(Error::invalid_request(message));
-    }
+    options.check()?;
     let work = work(&state, &listing, options)?;
     let mut summary = UpdateSummary {
         known: listing.files().len() - work.new.len() - work.changed.len(),
@@ -100,12 +121,7 @@ pub fn update_state<P: AsRef<Path>>(
     if let Some(gone) = summary.vanished.first().filter(|_| options.require_all) {
         return Err(Error::data(format!("{gone}: the state has this file, and it is gone (--require-all)")));
     }
-    let name = |at: &usize| listing.files()[*at].clone();
-    summary.added = work.new.iter().map(name).collect();
-    summary.replaced = work.changed.iter().map(name).collect();
-    for path in summary.added.iter().chain(&summary.replaced) {
-        summary.bytes += InputFile::of(path)?.bytes;
-    }
+    summary.plan(&listing, &work)?;
     if options.dry_run {
         (summary.files, summary.rows_used) = (state.inputs.len(), state.ledger.rows_used);
         return Ok(summary);
@@ -127,12 +143,7 @@ pub fn update_state<P: AsRef<Path>>(
         }
     }
     if let Some(window) = options.window {
-        while state.inputs.len() > window {
-            let oldest = state.inputs[0].clone();
-            state = state.subtract(parts.load(&oldest)?)?;
-            summary.removed.push(oldest.location.clone());
-            gone.push(oldest);
-        }
+        state = last_files(state, window, &parts, (&mut gone, &mut summary))?;
     }
     let touched = !work.touched.is_empty();
     for input in work.touched {
@@ -148,6 +159,22 @@ pub fn update_state<P: AsRef<Path>>(
     // Only now nothing needs them any more.
     gone.iter().for_each(|input| parts.forget(input));
     Ok(summary)
+}
+
+/// The state without all but the last files.
+fn last_files(
+    mut state: State,
+    window: usize,
+    parts: &Parts,
+    (gone, summary): (&mut Vec<StateInput>, &mut UpdateSummary),
+) -> Result<State> {
+    while state.inputs.len() > window {
+        let oldest = state.inputs[0].clone();
+        state = state.subtract(parts.load(&oldest)?)?;
+        summary.removed.push(oldest.location.clone());
+        gone.push(oldest);
+    }
+    Ok(state)
 }
 
 /// The state with the rows of one file more.
