@@ -102,7 +102,7 @@ impl Regression {
         State::new(spec, columns, regression.selection.clone(), of)
     }
 
-    /// Fits the model to the sums of [`State::regression`]: no data are read.
+    /// Fits the model to the sums of [`Regression::of_state`]: no data are read.
     ///
     /// # Errors
     /// When the sums do not have what the model needs, and as [`Regression::fit_source`].
