@@ -26,6 +26,7 @@
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
 //! | `outputs` | permissions, links, streams, and characters that nobody would see |
 //! | `stops` | signals at any moment |
+//! | `states` | sums that are saved, merged, subtracted, updated, solved; passes that are killed |
 //! | `hostile` | damaged and odd files |
 //! | `mutants` | model files changed at random |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
@@ -72,6 +73,7 @@ mod real_life;
 mod reference;
 mod robust;
 mod rows;
+mod states;
 #[cfg(unix)]
 mod stops;
 mod structure;

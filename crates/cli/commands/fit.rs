@@ -87,6 +87,11 @@ fn summed(args: &FitArgs, regression: Regression, source: &dyn Source) -> Result
     if args.output.save_state.is_none() && checkpoint.is_none() {
         return Ok((regression, Summed::default()));
     }
+    if args.rows.query.is_some() {
+        return Err(crate::text::usage(
+            "a state says what was read of which files, and of a query it cannot: drop --query, or --save-state and --checkpoint",
+        ));
+    }
     let like = args.output.like.as_ref().map(State::load).transpose()?;
     let reading = args.input.reading();
     let begun = checkpoint.as_ref().map(|checkpoint| (checkpoint, reading.as_str()));

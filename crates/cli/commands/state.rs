@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use streamreg::{
-    DatasetOptions, Format, Regression, Source, State, render, same_file, update_state, write_atomically,
-    write_groups, write_groups_file,
+    DatasetOptions, Format, Precision, Regression, Solver, Source, State, render, same_file, update_state,
+    write_atomically, write_groups, write_groups_file,
 };
 
 use super::fit::{tell, verdict};
@@ -22,6 +22,10 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<Exit> {
     let mut all = State::load(first)?;
     for path in paths {
         all = all.merge(State::load(path)?).map_err(|e| named(path, e))?;
+    }
+    if all.precision() == Precision::Float {
+        let order = "warning: the sums are in float64 (--precision float): another order of the states may change their last digits";
+        tell(vec![order.to_owned()], None);
     }
     all.save(&args.output)?;
     print(&line(&args.output, &all))?;
@@ -48,6 +52,11 @@ fn plural(count: u64, what: &str) -> String {
 }
 
 pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
+    if args.input.union_by_name {
+        return Err(usage(
+            "--union-by-name would have no effect: an update reads file by file, and each must have the columns of the model",
+        ));
+    }
     let (dataset, execution) = (args.input.dataset()?, args.run.execution()?);
     let mut options = args.options();
     options.checkpoint = args.checkpoint.checkpoint()?.map(|checkpoint| (checkpoint, args.input.reading()));
@@ -89,6 +98,15 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
         if given.is_some() {
             return Err(usage(format!("{flag} is for fit: a state is there already")));
         }
+    }
+    if !matches!(args.solving.solver, Solver::Auto | Solver::Cholesky) {
+        return Err(usage(format!(
+            "the solver {} needs rows: sums are solved by auto or cholesky",
+            args.solving.solver
+        )));
+    }
+    if args.penalty.seed_of_steps().is_some() {
+        return Err(usage("--seed would have no effect: nothing is drawn at random"));
     }
     if args.output.output.is_none() {
         stdout()?;

@@ -48,6 +48,7 @@ Exit codes:
        --collinear error; fewer than 2 digits of the coefficients left in any case
   5    an iteration did not converge, or its steps diverge
   70   internal error: a bug, please report it
+  75   another process is at work on the state, under --no-wait: try again later
   130  interrupted (Ctrl-C, SIGINT)
   143  ended by SIGTERM; other signals that end it: 128 and the number of the signal";
 
@@ -130,8 +131,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Put states together: the sums of all their files
     #[command(
-        long_about = "Put states together: the result has the sums of all their files, bit for bit those of a fit to all of them. A \
-        file counts once: states that share one are refused, and so are states of different models."
+        long_about = "Put states together: the result has the sums of all their files, where they are exact bit for bit those of a fit \
+        to all of them. A file counts once: states that share one are refused, and so are states of different models."
     )]
     Merge(MergeArgs),
     /// Take the files of one state out of another

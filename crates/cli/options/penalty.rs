@@ -143,7 +143,7 @@ impl PenaltyArgs {
     }
 
     /// The seed, where it is not that of folds.
-    pub(super) fn seed_of_steps(&self) -> Option<u64> {
+    pub(crate) fn seed_of_steps(&self) -> Option<u64> {
         self.seed.filter(|_| self.cv.is_none())
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use streamreg_core::Precision;
 use streamreg_reader::{InputFile, Scan, ScanRequest, Source};
+use streamreg_solve::Solver;
 
 use crate::error::{Error, Result};
 use crate::model::columns::model_columns;
@@ -70,21 +71,21 @@ impl Regression {
         }
         let source = regression.rows_of(source)?;
         let rows = SourceRows(source.as_ref());
-        let refuse = |what: &str| Err(Error::invalid_request(format!("a state has sums: {what}")));
+        let refuse = |what: &str| {
+            let message = format!("only fits from sums have a state or a checkpoint: {what}");
+            Err(Error::invalid_request(message))
+        };
+        if matches!(regression.options.solver, Solver::Qr | Solver::Svd) {
+            return refuse("QR and SVD factor the rows themselves");
+        }
         let by = !regression.base.by.is_empty();
         let plan = if by {
             Plan::of_groups(&regression, &rows, Some(source.as_ref()))?
         } else {
             let (plan, route) = Plan::new(&regression, &rows, Some(source.as_ref()))?;
             match route {
-                Route::Direct { at_once: true, .. } => {
-                    return refuse("QR and SVD factor the rows themselves");
-                }
-                Route::Direct { .. } | Route::Penalized { .. } if plan.is_triangular() => {
-                    return refuse("QR and SVD factor the rows themselves");
-                }
                 Route::Direct { folds: Some(_), .. } | Route::Penalized { folds: Some(_), .. } => {
-                    return refuse("cross-validation needs those of every fold; drop --cv");
+                    return refuse("cross-validation needs the sums of every fold; drop --cv");
                 }
                 Route::Direct { .. } | Route::Penalized { .. } => plan,
                 Route::Iterative { .. } => return refuse("iterative solvers read the rows again and again"),
@@ -130,11 +131,6 @@ impl Regression {
         let state =
             self.state().ok_or_else(|| Error::invalid_request("the regression starts from no state"))?;
         Ok(NoRows { schema: Arc::new(state.schema()) })
-    }
-
-    /// The state that this regression starts from.
-    pub(crate) fn state(&self) -> Option<&State> {
-        self.given.as_ref().map(|given| given.state.as_ref())
     }
 }
 

@@ -48,7 +48,11 @@ pub(super) fn refuse_unused(plan: &Plan<'_>, way: Way) -> Result<()> {
         (true, true)
     };
     for &said in &regression.said {
-        let of_sums = matches!(said, Said::Precision | Said::NoEscalate | Said::MaxLevels | Said::Contrasts);
+        let of_sums = match said {
+            Said::Precision | Said::MaxLevels | Said::Contrasts => true,
+            Said::NoEscalate => !plan.reopens,
+            _ => false,
+        };
         let why = match said {
             _ if given && of_sums => Some("the sums are those of the state"),
             Said::Exclude => regression.names_all().then_some("the features are named one by one"),

@@ -78,8 +78,8 @@ impl Inference {
         }
         if vcov != Vcov::Iid && !reopens {
             return wrong(&format!(
-                "the covariance {vcov} reads the data twice, and these cannot be read again: fit files, or another \
-                 source that can"
+                "the covariance {vcov} reads the data twice, and these cannot be read again: fit files, or another source \
+                 that can (of a state: --data FILES)"
             ));
         }
         Ok(Inferred { asked: self, vcov, frequency })

@@ -8,12 +8,11 @@ use streamreg_core::{
     Contrasts, Expr, Factor, Formula, LeftOut, Missing, ModelSpec, Precision, SparseColumns, Term,
     WeightType, Weights,
 };
-use streamreg_reader::{DatasetOptions, InputFile};
+use streamreg_reader::DatasetOptions;
 use streamreg_solve::{Collinear, SmallSample, SolveOptions, Solver, Vcov};
 
 use crate::error::{Error, Result};
 use crate::pass::{Execution, ProgressFn};
-use crate::report::InputRecord;
 use crate::request::inference::Inference;
 use crate::request::iterative::Descent;
 use crate::request::penalty::{CrossValidation, Penalization};
@@ -36,10 +35,10 @@ use crate::state::State;
 /// ```
 #[derive(Clone)]
 pub struct Regression {
-    responses: Vec<String>,
-    formula: Option<String>,
-    features: Option<Vec<String>>,
-    exclude: Vec<String>,
+    pub(super) responses: Vec<String>,
+    pub(super) formula: Option<String>,
+    pub(super) features: Option<Vec<String>>,
+    pub(super) exclude: Vec<String>,
     /// The rest of the model, in which formula, features and exclusions are still to be put.
     pub(crate) base: ModelSpec,
     pub(crate) inference: Inference,
@@ -128,7 +127,7 @@ impl Regression {
         Self::of_nothing().targets(responses)
     }
 
-    fn of_nothing() -> Self {
+    pub(super) fn of_nothing() -> Self {
         Self {
             responses: Vec::new(),
             formula: None,
@@ -149,47 +148,6 @@ impl Regression {
             given: None,
             said: Vec::new(),
         }
-    }
-
-    /// A regression that starts from the sums of a state, and is of its model.
-    pub fn of_state(state: State) -> Self {
-        let mut regression = Self::of_nothing().starting_from(Arc::new(state));
-        regression.base.intercept = true;
-        regression
-    }
-
-    /// Starts from the sums of a state, in place of files. The model is that of the state, unless a formula, targets or features
-    /// are named: then these, with the state's weights, groups and treatment of missing values.
-    #[must_use]
-    pub fn starting_from(mut self, state: Arc<State>) -> Self {
-        self.precision = state.precision();
-        let with_constant = self.base.intercept;
-        self.base = state.spec().clone();
-        self.base.responses.clear();
-        self.base.terms.clear();
-        self.base.intercept &= with_constant;
-        self.selection = state.selection().clone();
-        self.given = Some(Given { state, rows: false });
-        self
-    }
-
-    /// Forgets the formula, targets and features that were named: the model is that of the state.
-    #[must_use]
-    pub fn of_its_model(mut self) -> Self {
-        (self.formula, self.features) = (None, None);
-        self.responses.clear();
-        self.exclude.clear();
-        self.said.retain(|said| {
-            !matches!(said, Said::Exclude | Said::Precision | Said::MaxLevels | Said::Contrasts)
-        });
-        self
-    }
-
-    /// Says that the files of the state are at hand for what needs their rows: the source that the fit is given has them.
-    #[must_use]
-    pub fn with_rows_of_state(mut self) -> Self {
-        self.given.iter_mut().for_each(|given| given.rows = true);
-        self
     }
 
     /// Keeps in mind whether an option is set.
@@ -520,14 +478,14 @@ impl Regression {
         let mut base = self.base.clone();
         base.responses = self.responses.iter().map(|r| Factor::Column(r.clone())).collect();
         base.clusters.clone_from(&self.inference.clusters);
-        if let Some(state) = self.state() {
-            if self.formula.is_none() && self.features.is_none() {
-                return Ok((self.of_state_terms(state, base)?, Vec::new()));
-            }
-            if base.responses.is_empty() && self.formula.is_none() {
-                base.responses.clone_from(&state.spec().responses);
-            }
+        match self.state() {
+            Some(state) => self.spec_of_state(state, base, schema),
+            None => self.spec_of(base, schema),
         }
+    }
+
+    /// The model of the formula, or of the features, that were named; `base` has the rest of it.
+    pub(super) fn spec_of(&self, base: ModelSpec, schema: &Schema) -> Result<(ModelSpec, Vec<LeftOut>)> {
         let excluded = self.excluded(schema)?;
         match (&self.formula, &self.features) {
             (Some(_), Some(_)) => {
@@ -569,38 +527,6 @@ impl Regression {
             }
         }
         Ok(names)
-    }
-
-    /// The model of a state: without excluded columns, and of another target without the terms of that.
-    fn of_state_terms(&self, state: &State, mut spec: ModelSpec) -> Result<ModelSpec> {
-        let excluded = self.excluded(&state.schema())?;
-        if spec.responses.is_empty() {
-            spec.responses.clone_from(&state.spec().responses);
-        }
-        if excluded.is_empty() && spec.responses == state.spec().responses {
-            spec.terms.clone_from(&state.spec().terms);
-            return Ok(spec);
-        }
-        let responses: Vec<&str> = spec.responses.iter().flat_map(Factor::columns).collect();
-        let stays = |term: &&Term| {
-            let named = term.columns();
-            !named.iter().any(|c| responses.contains(c) || excluded.iter().any(|e| e == c))
-        };
-        let terms: Vec<Term> = state.spec().terms.iter().filter(stays).cloned().collect();
-        spec.terms = terms;
-        spec.offsets.clone_from(&state.spec().offsets);
-        let named: Vec<&str> = spec.terms.iter().flat_map(Term::columns).collect();
-        spec.references.retain(|(column, _)| named.contains(&column.as_str()));
-        spec.categorical.retain(|column| named.contains(&column.as_str()));
-        Ok(spec)
-    }
-
-    /// The files that were read: those of a state, if the fit starts from one.
-    pub(crate) fn input_records(&self, read: Vec<InputFile>) -> Vec<InputRecord> {
-        match self.state() {
-            Some(state) => state.inputs().iter().map(InputRecord::from).collect(),
-            None => read.into_iter().map(InputRecord::from).collect(),
-        }
     }
 
     fn of_columns(

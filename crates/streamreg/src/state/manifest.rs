@@ -106,13 +106,13 @@ pub(super) fn of(files: &[InputFile]) -> Result<Vec<StateInput>> {
     }
 }
 
-/// Adds files to a manifest.
+/// Adds files to a manifest, of which it is known that they have no row at all, or not.
 ///
 /// # Errors
 /// When a file is in both, under one name or two.
-pub(super) fn join(inputs: &mut Vec<StateInput>, more: &[StateInput]) -> Result<()> {
+pub(super) fn join(inputs: &mut Vec<StateInput>, more: &[StateInput], without_rows: bool) -> Result<()> {
     for new in more {
-        refuse_known(inputs, new)?;
+        refuse_known(inputs, new, without_rows)?;
     }
     inputs.extend_from_slice(more);
     inputs.sort();
@@ -120,12 +120,12 @@ pub(super) fn join(inputs: &mut Vec<StateInput>, more: &[StateInput]) -> Result<
 }
 
 /// Refuses a file that a manifest has, or whose bytes it has under another name.
-pub(super) fn refuse_known(inputs: &[StateInput], new: &StateInput) -> Result<()> {
+fn refuse_known(inputs: &[StateInput], new: &StateInput, without_rows: bool) -> Result<()> {
     if inputs.iter().any(|known| known.location == new.location) {
         return Err(Error::data(format!("{}: both states have the rows of this file", new.location)));
     }
     // Files without rows may well be alike.
-    let alike = |known: &&StateInput| known.has_bytes_of(new) && new.rows != Some(0);
+    let alike = |known: &&StateInput| known.has_bytes_of(new) && new.rows != Some(0) && !without_rows;
     match inputs.iter().find(alike) {
         Some(known) => Err(Error::data(format!(
             "{}: the file has the same bytes as {}, whose rows the state has already",

@@ -170,7 +170,10 @@ impl State {
 
     fn check_columns(&self, schema: &Schema, source: &dyn Source) -> Result<()> {
         for column in &self.columns {
-            let found = schema.field(streamreg_reader::position(schema, &column.name)?).data_type();
+            let at = streamreg_reader::position(schema, &column.name);
+            let at =
+                at.map_err(|e| Error::from(e).located(first_file(&source.inputs()).trim_end_matches(": ")))?;
+            let found = schema.field(at).data_type();
             if column.kind.accepts(found) {
                 continue;
             }
@@ -210,7 +213,8 @@ impl State {
         if let Some(what) = self.difference(&other) {
             return Err(Error::data(format!("the states do not belong together: {what}")));
         }
-        manifest::join(&mut self.inputs, &other.inputs)?;
+        let without_rows = other.ledger.rows_read + other.ledger.rows_filtered == 0;
+        manifest::join(&mut self.inputs, &other.inputs, without_rows)?;
         let other = other.numbered_as(&self)?;
         self.ledger.merge(&self.design, &other.ledger);
         self.sums.merge(other.sums).map_err(|_| Error::data("the states have different sums"))?;

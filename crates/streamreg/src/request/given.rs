@@ -1,0 +1,112 @@
+//! Regressions that start from the sums of a state.
+
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use streamreg_core::{Factor, LeftOut, ModelSpec, Term};
+use streamreg_reader::InputFile;
+
+use super::regression::{Given, Regression, Said};
+use crate::error::Result;
+use crate::report::InputRecord;
+use crate::state::State;
+
+impl Regression {
+    /// A regression that starts from the sums of a state, and is of its model.
+    pub fn of_state(state: State) -> Self {
+        Self::of_nothing().starting_from(Arc::new(state))
+    }
+
+    /// Starts from the sums of a state, in place of files. The model is that of the state, unless a formula, targets or features
+    /// are named: then these, with the state's weights, groups and treatment of missing values. A formula says whether there is a
+    /// constant; else there is one if the state's model has it.
+    #[must_use]
+    pub fn starting_from(mut self, state: Arc<State>) -> Self {
+        let asked = self.base.intercept;
+        self.precision = state.precision();
+        self.base = state.spec().clone();
+        self.base.responses.clear();
+        self.base.terms.clear();
+        self.base.intercept = asked && (self.formula.is_some() || state.spec().intercept);
+        self.selection = state.selection().clone();
+        self.given = Some(Given { state, rows: false });
+        self
+    }
+
+    /// Forgets the formula, targets and features that were named: the model is that of the state.
+    #[must_use]
+    pub fn of_its_model(mut self) -> Self {
+        (self.formula, self.features) = (None, None);
+        self.responses.clear();
+        self.exclude.clear();
+        self.base.intercept = self.state().is_none_or(|state| state.spec().intercept);
+        self.said.retain(|said| {
+            !matches!(said, Said::Exclude | Said::Precision | Said::MaxLevels | Said::Contrasts)
+        });
+        self
+    }
+
+    /// Says that the files of the state are at hand for what needs their rows: the source that the fit is given has them.
+    #[must_use]
+    pub fn with_rows_of_state(mut self) -> Self {
+        self.given.iter_mut().for_each(|given| given.rows = true);
+        self
+    }
+
+    /// The state that this regression starts from.
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.given.as_ref().map(|given| given.state.as_ref())
+    }
+
+    /// The files that were read: those of a state, if the fit starts from one.
+    pub(crate) fn input_records(&self, read: Vec<InputFile>) -> Vec<InputRecord> {
+        match self.state() {
+            Some(state) => state.inputs().iter().map(InputRecord::from).collect(),
+            None => read.into_iter().map(InputRecord::from).collect(),
+        }
+    }
+
+    /// The model that is named, or else that of the state; `base` has the rest of it.
+    pub(super) fn spec_of_state(
+        &self,
+        state: &State,
+        mut base: ModelSpec,
+        schema: &Schema,
+    ) -> Result<(ModelSpec, Vec<LeftOut>)> {
+        let of_state = state.spec();
+        let named = self.formula.is_some() || self.features.is_some();
+        if self.formula.is_none() && base.responses.is_empty() {
+            base.responses.clone_from(&of_state.responses);
+        }
+        let (mut spec, left_out) = if named {
+            self.spec_of(base, schema)?
+        } else {
+            base.terms = self.terms_of_state(of_state, &base.responses, schema)?;
+            (base, Vec::new())
+        };
+        if spec.terms != of_state.terms {
+            // What the state says of other columns has no place here.
+            let columns: Vec<&str> = spec.terms.iter().flat_map(Term::columns).collect();
+            spec.references.retain(|(column, _)| columns.contains(&column.as_str()));
+            spec.categorical.retain(|column| columns.contains(&column.as_str()));
+        }
+        Ok((spec, left_out))
+    }
+
+    /// The terms of a state's model, without those of excluded columns and of the responses.
+    fn terms_of_state(
+        &self,
+        of_state: &ModelSpec,
+        responses: &[Factor],
+        schema: &Schema,
+    ) -> Result<Vec<Term>> {
+        let excluded = self.excluded(schema)?;
+        if *responses == of_state.responses && excluded.is_empty() {
+            return Ok(of_state.terms.clone());
+        }
+        let responses: Vec<&str> = responses.iter().flat_map(Factor::columns).collect();
+        let out = |column: &&str| responses.contains(column) || excluded.iter().any(|other| other == column);
+        let stays = |term: &&Term| !term.columns().iter().any(|column| out(column));
+        Ok(of_state.terms.iter().filter(stays).cloned().collect())
+    }
+}
