@@ -106,7 +106,7 @@ impl Regression {
         }
         let responses: Vec<&str> = responses.iter().flat_map(Factor::columns).collect();
         let out = |column: &&str| responses.contains(column) || excluded.iter().any(|other| other == column);
-        let stays = |term: &&Term| !term.columns().iter().any(|column| out(column));
+        let stays = |term: &&Term| !term.columns().iter().any(out);
         Ok(of_state.terms.iter().filter(stays).cloned().collect())
     }
 }
