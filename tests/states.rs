@@ -364,7 +364,7 @@ fn no_damaged_state_is_another_one() {
 /// Kills a command at random moments and runs it again until it is done; the outputs must be those of a run that nobody disturbed.
 fn killed(dir: &Dir, line: &str, prepare: &dyn Fn(), outputs: &[&str]) {
     let rounds = std::env::var("STREAMREG_KILLS").map_or(4, |count| count.parse().unwrap());
-    let line = format!("{line} --checkpoint ck --checkpoint-every 0.02");
+    let line = format!("{line} --checkpoint ck --checkpoint-every 0");
     let run = |limit: Option<Duration>| {
         let mut child =
             dir.streamreg(&line).command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -391,44 +391,41 @@ fn killed(dir: &Dir, line: &str, prepare: &dyn Fn(), outputs: &[&str]) {
         let mut kills = 0;
         while !run((kills < 3).then(|| full.mul_f64(random.below(1_000) as f64 / 900.0))).0 {
             kills += 1;
-            resumed += usize::from(dir.path("ck").join("checkpoint.sreg").exists());
+            resumed += usize::from(
+                dir.files().iter().any(|name| name.starts_with("ck/") && name.ends_with(".sreg")),
+            );
         }
         for (name, expected) in outputs.iter().zip(&expected) {
             assert_eq!(bytes(dir, name), *expected, "{line}: {name}, round {round}");
         }
     }
-    println!("{line}: {resumed} runs went on from a checkpoint");
+    // Of few kills none may come at the right time.
+    assert!(resumed > 0 || rounds < 20, "{line}: no run went on from a checkpoint");
 }
 
 #[test]
 fn killed_passes_go_on_to_the_same_bits() {
     let dir = Dir::new();
+    let mut columns = table(400_000, 8, 1);
+    columns.push(("g".to_owned(), (0..400_000).map(|row| f64::from(row * 7 % 3_000)).collect()));
+    let long = batch(&columns);
     let properties = parquet::file::properties::WriterProperties::builder();
-    let properties = properties.set_max_row_group_row_count(Some(10_000)).build();
-    write_parquet(&dir.path("long.parquet"), &batch(&table(400_000, 12, 1)), properties);
-    let flights = flights();
+    let properties = properties.set_max_row_group_row_count(Some(20_000)).build();
+    write_parquet(&dir.path("long.parquet"), &long, properties.clone());
+    write_parquet(&dir.path("short.parquet"), &long.slice(0, 5_000), properties);
     let nothing = || {};
+    let outputs = "-o r.csv --save-state s.sreg -q";
     for precision in ["exact", "float"] {
-        let outputs = "-o r.csv --save-state s.sreg -q";
-        killed(
-            &dir,
-            &format!("fit long.parquet -t y --precision {precision} {outputs}"),
-            &nothing,
-            &["r.csv", "s.sreg"],
-        );
-        let groups = format!("fit {} 'arr_delay ~ dep_delay + C(day)' --by carrier", PARTS.join(" "));
-        killed(
-            &flights,
-            &format!("{groups} --precision {precision} {outputs}"),
-            &nothing,
-            &["r.csv", "s.sreg"],
-        );
+        let fit = format!("fit long.parquet 'y ~ . - g' --precision {precision} {outputs}");
+        killed(&dir, &fit, &nothing, &["r.csv", "s.sreg"]);
+        let groups = format!("fit long.parquet 'y ~ x1 + x2' --by g --precision {precision} {outputs}");
+        killed(&dir, &groups, &nothing, &["r.csv", "s.sreg"]);
     }
-    done(&flights, &format!("fit {} {} -q -o r.csv --save-state first.sreg", PARTS[0], MODELS[0]));
+    done(&dir, "fit short.parquet 'y ~ x1 + C(g)' -q -o r.txt --save-state first.sreg");
     let prepare = || {
-        std::fs::copy(flights.path("first.sreg"), flights.path("u.sreg")).unwrap();
+        std::fs::copy(dir.path("first.sreg"), dir.path("u.sreg")).unwrap();
     };
-    killed(&flights, &format!("update u.sreg {}", PARTS.join(" ")), &prepare, &["u.sreg"]);
+    killed(&dir, "update u.sreg short.parquet long.parquet", &prepare, &["u.sreg"]);
 }
 
 #[test]
