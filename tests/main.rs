@@ -59,6 +59,7 @@ mod guide;
 mod hostile;
 mod inspect;
 mod iterative;
+mod jobs;
 mod losses;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -113,3 +113,32 @@ fn long_pages() {
     let peak = peak_kb(&dir, "fit long.parquet -t y --precision float --threads 1");
     assert!(peak < pages * 3 / 4 + SLACK_KB, "{peak} kB, where a page of every column takes {pages}");
 }
+
+/// What fits is the same with a limit and without, with fewer threads if need be; what does not fit is refused, or ends, with the
+/// name of what grows.
+#[test]
+fn a_limit_holds() {
+    let dir = Dir::new();
+    let rows = 2_000_000;
+    let mut columns = table(rows, 2, 9);
+    columns.push(("k".to_owned(), (0..rows).map(|i| (i * 7919 % 700_001) as f64).collect()));
+    let groups = WriterProperties::builder().set_max_row_group_row_count(Some(rows / 16)).build();
+    write_parquet(&dir.path("d.parquet"), &batch(&columns), groups);
+    let fit = |more: &str| dir.fit(&format!("d.parquet 'y ~ x1 + x2' {more}"));
+    let free = fit("--threads 12");
+    let bound = fit("--threads 12 --memory-limit 60MB");
+    assert_eq!(free["coefficients"], bound["coefficients"]);
+    assert_eq!(free["timings"]["threads"], 12);
+    let threads = bound["timings"]["threads"].as_u64().unwrap();
+    assert!((1..12).contains(&threads), "{threads} threads");
+    let refused = dir.streamreg("fit d.parquet 'y ~ x1 + x2' --memory-limit 8MB");
+    refused.fails(6, &["this takes about ", "with one thread, more than the memory limit of 8.0 MB"]);
+    let grows = dir.streamreg("fit d.parquet 'y ~ x1' --by k --format tidy --threads 1 --memory-limit 50MB");
+    if cfg!(target_os = "linux") {
+        let failed = grows.run().code(6);
+        failed.check(failed.stderr.contains("levels of \"k\" so far"), "the column that grows");
+        failed.check(failed.stdout.is_empty(), "nothing on stdout");
+    }
+    let unclear = dir.streamreg("fit d.parquet -t y --memory-limit 2G").run().code(2);
+    unclear.check(unclear.stderr.contains("2GiB"), "a unit");
+}

@@ -16,6 +16,8 @@ pub(crate) const DATA: u8 = 3;
 pub(crate) const CONDITION: u8 = 4;
 /// An iteration did not converge.
 pub(crate) const NOT_CONVERGED: u8 = 5;
+/// The memory that may be taken is not enough.
+pub(crate) const MEMORY: u8 = 6;
 /// A bug.
 pub(crate) const INTERNAL: u8 = 70;
 /// Another process is at work on the same file: try again later.
@@ -48,6 +50,12 @@ impl Exit {
         Self { code, message: Some(message.into()), excerpt: None }
     }
 
+    /// The same of a step of a job, which the message names.
+    pub(crate) fn of(self, step: &str) -> Self {
+        let message = self.message.map_or_else(|| format!("exit code {}", self.code), |message| message);
+        Self { message: Some(format!("{step}: {message}")), ..self }
+    }
+
     /// The line for stderr.
     pub(crate) fn message(&self) -> Option<&str> {
         self.message.as_deref()
@@ -76,6 +84,7 @@ impl Exit {
             ErrorKind::Data => DATA,
             ErrorKind::Collinear => CONDITION,
             ErrorKind::NotConverged => NOT_CONVERGED,
+            ErrorKind::Memory => MEMORY,
             ErrorKind::Locked => LOCKED,
             ErrorKind::Interrupted => INTERRUPTED,
             _ => FAILED,

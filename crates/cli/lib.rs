@@ -4,6 +4,7 @@
 
 mod commands;
 mod exit;
+mod job;
 mod learning_curve;
 mod options;
 mod progress;
@@ -65,7 +66,8 @@ pub fn reference() -> String {
     reference::markdown()
 }
 
-fn execute(args: Args) -> Exit {
+/// Runs one command.
+pub(crate) fn execute(args: Args) -> Exit {
     let result = match args.command {
         Command::Fit(mut fit) => fit.take_formula().and_then(|()| commands::fit::run(&fit)),
         Command::Predict(predict) => commands::predict::run(&predict),
@@ -74,6 +76,7 @@ fn execute(args: Args) -> Exit {
         Command::Subtract(subtract) => commands::state::subtract(&subtract),
         Command::Update(update) => commands::state::update(&update),
         Command::Solve(solve) => commands::state::solve(&solve),
+        Command::Run(job) => commands::job::run(&job),
         Command::Inspect(inspect) => commands::inspect::run(*inspect),
         Command::Completions(shell) => commands::shell::completions(&shell),
         Command::Man(page) => commands::shell::man(&page),

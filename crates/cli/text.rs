@@ -9,6 +9,25 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(streamreg::Error::invalid_request(message))
 }
 
+/// Bytes, of a number with a unit: `B`, powers of 1000 (`kB`, `MB`, ...) or of 1024 (`KiB`, `MiB`, ...).
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number = text[..text.len() - unit.len()].parse::<f64>().ok().filter(|&number| number > 0.0);
+    let unit = unit.trim().to_ascii_lowercase();
+    let (letter, base) = match unit.strip_suffix("ib") {
+        Some(letter) => (letter, 1024_u64),
+        None => (unit.strip_suffix('b').unwrap_or("?"), 1000),
+    };
+    let power = ["", "k", "m", "g", "t"].iter().position(|&known| known == letter);
+    match number.zip(power) {
+        Some((number, power)) => Ok((number * base.pow(power as u32) as f64) as u64),
+        None => Err(
+            "a size is a number with a unit, such as 512MB (millions of bytes) or 2GiB (1024 x 1024 x 1024)"
+                .to_owned(),
+        ),
+    }
+}
+
 /// What stands before and behind the first `=`, without blanks around.
 pub(crate) fn pair<'t>(flag: &str, form: &str, text: &'t str) -> Result<(&'t str, &'t str)> {
     let parts = text.split_once('=').map(|(a, b)| (a.trim(), b.trim()));
@@ -118,6 +137,23 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        let known = [
+            ("512MB", 512_000_000),
+            ("2GiB", 1 << 31),
+            ("1.5 kB", 1500),
+            ("7B", 7),
+            ("1tb", 1_000_000_000_000),
+        ];
+        for (text, bytes) in known {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for wrong in ["", "12", "2G", "2 GiBs", "-1MB", "0MB", "MB", "1.2.3MB", "xMB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn assignments_may_quote_names_and_values() {

@@ -41,7 +41,7 @@ pub(crate) fn subtract(args: &SubtractArgs) -> Result<Exit> {
 }
 
 /// What a state has, in a line.
-fn line(path: &Path, state: &State) -> String {
+pub(super) fn line(path: &Path, state: &State) -> String {
     let (rows, files) = (state.ledger().rows_used, state.inputs().len());
     format!("{}: {} of {}\n", path.display(), plural(rows, "row"), plural(files as u64, "file"))
 }

@@ -5,6 +5,7 @@ mod inference;
 mod input;
 mod inspect;
 mod iterative;
+mod job;
 mod model;
 mod output;
 mod penalty;
@@ -26,6 +27,7 @@ use self::input::InputArgs;
 pub(crate) use self::inspect::InspectArgs;
 use self::iterative::IterativeArgs;
 pub(crate) use self::iterative::{Curve, points};
+pub(crate) use self::job::JobArgs;
 use self::model::ModelArgs;
 use self::output::OutputArgs;
 pub(crate) use self::output::PlainFormat;
@@ -47,6 +49,7 @@ Exit codes:
   4    dependent columns or few reliable digits under --strict; dependent columns under
        --collinear error; fewer than 2 digits of the coefficients left in any case
   5    an iteration did not converge, or its steps diverge
+  6    the memory limit (--memory-limit) is too small, or was reached
   70   internal error: a bug, please report it
   75   another process is at work on the state, under --no-wait: try again later
   130  interrupted (Ctrl-C, SIGINT)
@@ -152,6 +155,12 @@ pub(crate) enum Command {
         target, or with a penalty."
     )]
     Solve(Box<SolveArgs>),
+    /// Run the steps of a job file
+    #[command(
+        long_about = "Run the steps of a TOML file, one after the other, up to the first that fails. A step is a command; its options stand in \
+        sections named after the headings of the command's help. Paths are relative to the folder of the job file."
+    )]
+    Run(JobArgs),
     /// Show the columns, rows and predicted memory of files, or verify all of their bytes
     #[command(
         override_usage = "streamreg inspect [OPTIONS] <FILE>... ['y ~ x1 + x2']",
@@ -181,7 +190,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ManArgs {
     /// A command [default: the whole program]
-    #[arg(value_parser = ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "inspect", "completions", "man"], hide_possible_values = true)]
+    #[arg(value_parser = ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "run", "inspect", "completions", "man"], hide_possible_values = true)]
     pub(crate) command: Option<String>,
 }
 

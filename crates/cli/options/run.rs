@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
-use streamreg::{Checkpoint, Execution, ProgressFn};
+use streamreg::{Checkpoint, Execution, ProgressFn, memory_allowance};
 
 use crate::progress::{bar, json_lines};
-use crate::text::usage;
+use crate::text::{size, usage};
 
 /// How the work is done; nothing here changes a result.
 #[derive(Debug, ClapArgs)]
@@ -18,6 +18,18 @@ pub(crate) struct RunArgs {
     /// Threads [default: all processors]
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub(crate) threads: Option<usize>,
+
+    /// Memory that the program may take, such as 2GB
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = size,
+        hide_short_help = true,
+        long_help = "Memory that the program may take, such as 512MB or 2GiB. Fewer threads are used where all would take more; what \
+        would take more with one thread is refused before it is read, and what outgrows the limit on the way ends, both with \
+        exit code 6 [default: 80 % of the memory of the machine, or of the limit of the container or of ulimit]"
+    )]
+    memory_limit: Option<u64>,
 
     /// Progress on stderr: auto, json or none
     #[arg(
@@ -90,6 +102,22 @@ impl CheckpointArgs {
 }
 
 impl RunArgs {
+    /// What is given, by the names of the options, with the values of those that take one.
+    pub(crate) fn given(&self) -> Vec<(&'static str, Option<String>)> {
+        let progress = match self.progress {
+            ProgressStyle::Auto => None,
+            ProgressStyle::Json => Some("json"),
+            ProgressStyle::None => Some("none"),
+        };
+        let values = [
+            ("threads", self.threads.map(|threads| threads.to_string())),
+            ("memory-limit", self.memory_limit.map(|bytes| format!("{bytes}B"))),
+            ("progress", progress.map(str::to_owned)),
+        ];
+        let quiet = self.quiet.then_some(("quiet", None));
+        values.into_iter().filter(|(_, value)| value.is_some()).chain(quiet).collect()
+    }
+
     /// Threads and progress.
     pub(crate) fn execution(&self) -> Result<Execution> {
         if self.quiet && self.progress == ProgressStyle::Json {
@@ -97,6 +125,7 @@ impl RunArgs {
         }
         let mut execution = Execution::default();
         execution.threads = self.threads;
+        execution.memory_limit = self.memory_limit.or_else(memory_allowance);
         execution.progress = self.reporter();
         Ok(execution)
     }

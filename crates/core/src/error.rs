@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Diverged,
     /// The pass was told to stop.
     Interrupted,
+    /// What grows with the data has taken the memory that it may take.
+    Memory,
     /// The operating system refused a thread.
     Threads,
 }

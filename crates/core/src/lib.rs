@@ -65,7 +65,7 @@ pub use model::spec::{
     MAX_SPARSE_INDEX, Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,
 };
 pub use model::spec::{is_text, usable_as_number};
-pub use pass::accumulate::{Accumulator, PassControl, accumulate, accumulate_into};
+pub use pass::accumulate::{Accumulator, MemoryCheck, PassControl, accumulate, accumulate_into};
 pub use pass::ordered::in_order;
 pub use pass::shuffled::shuffled_pass;
 pub use rows::block::{BlockError, Column, DesignBlock, SparseEntries, block_rows};

@@ -52,3 +52,4 @@ pub use source::{
 };
 #[doc(hidden)]
 pub use storage::ahead::READ_AHEAD_BYTES;
+pub use storage::memory::{MemoryTaken, memory_allowance, memory_taken};

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Interrupted,
     /// Another process is at work on the same file.
     Locked,
+    /// The memory that may be taken is not enough.
+    Memory,
     /// The system refused something that has nothing to do with the data.
     System,
 }
@@ -65,6 +67,10 @@ impl Error {
 
     pub(crate) fn interrupted() -> Self {
         Self::new(ErrorKind::Interrupted, "interrupted")
+    }
+
+    pub(crate) fn memory(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Memory, message)
     }
 
     pub(crate) fn locked(message: impl Into<String>) -> Self {
@@ -176,6 +182,7 @@ impl From<streamreg_core::Error> for Error {
         let kind = match error.kind() {
             streamreg_core::ErrorKind::Interrupted => ErrorKind::Interrupted,
             streamreg_core::ErrorKind::Threads => ErrorKind::System,
+            streamreg_core::ErrorKind::Memory => ErrorKind::Memory,
             streamreg_core::ErrorKind::Diverged => ErrorKind::NotConverged,
             // What the error says is about the data, whatever it is.
             _ => ErrorKind::Data,

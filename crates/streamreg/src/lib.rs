@@ -84,7 +84,7 @@ pub use render::columns::wrapped;
 pub use render::format::{Format, RenderOptions};
 pub use render::groups::{write_groups, write_groups_file};
 #[doc(hidden)]
-pub use render::number::{count, short};
+pub use render::number::{bytes, count, short};
 #[doc(hidden)]
 pub use render::printable::printable;
 pub use render::rows::table_of_rows;
@@ -109,7 +109,7 @@ pub use streamreg_reader::contain::is_containing;
 pub use streamreg_reader::csv::{ColumnType, CsvOptions};
 pub use streamreg_reader::{Batches, Dataset, DatasetOptions, ReadCounts, Source};
 #[doc(hidden)]
-pub use streamreg_reader::{is_data_name, suggestion};
+pub use streamreg_reader::{is_data_name, memory_allowance, suggestion};
 
 pub use streamreg_solve::penalized::{CurvePoint, CvRule, PathPoint, Penalty, PenaltyScale};
 pub use streamreg_solve::{

@@ -74,6 +74,7 @@ impl<'s> Binder<'s> {
             fills: Vec::new(),
             lists: None,
             exact: false,
+            table_room: usize::MAX,
         };
         Self { spec, schema: Columns::new(schema), design, positions: HashMap::new(), splines: Vec::new() }
     }

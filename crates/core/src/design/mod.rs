@@ -169,12 +169,20 @@ pub struct Design {
     pub(crate) lists: Option<(usize, usize)>,
     /// Whether sums are exact, and computed variables keep what rounding would take from them.
     pub(crate) exact: bool,
+    /// Bytes of rows that may wait to be added to exact sums by level.
+    pub(crate) table_room: usize,
 }
 
 impl Design {
     /// The same design with sums of the given precision; a new one has those of float64.
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.exact = precision.is_exact(self.variables.len());
+        self
+    }
+
+    /// The same design, of whose rows at most so many bytes wait to be added to sums by level, where memory is short.
+    pub fn with_table_room(mut self, bytes: usize) -> Self {
+        self.table_room = bytes;
         self
     }
 

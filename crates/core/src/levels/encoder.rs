@@ -11,6 +11,7 @@ use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
 use hashbrown::HashMap;
 
+use super::set::table_growth;
 use super::short_texts::{AT_ONCE, ShortTexts, packed, packed_part};
 use super::{FIRST_UNSEEN, Level, LevelSet, NON_FINITE_CODE, NULL_CODE};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,6 +52,12 @@ impl Encoder {
             integers: HashMap::new(),
             dictionary: None,
         }
+    }
+
+    /// Bytes that its lists, and those of its set, take at once where so many rows make them grow.
+    pub(crate) fn growth(&self, rows: usize) -> u64 {
+        let own = table_growth(&self.texts, rows) + table_growth(&self.integers, rows);
+        self.set.growth(rows) + own + self.short_texts.growth(rows)
     }
 
     /// Forgets the dictionary that it holds on to.

@@ -43,6 +43,13 @@ enum Limit {
     Hashed,
 }
 
+/// Bytes of the table that a map moves to where so many more entries make it grow: twice the places, each with a byte of its own,
+/// of which seven of eight are used.
+pub(super) fn table_growth<K, V>(map: &HashMap<K, V>, more: usize) -> u64 {
+    let places = 2 * map.capacity() / 7 * 8;
+    if map.len() + more > map.capacity() { (places * (size_of::<(K, V)>() + 1)) as u64 } else { 0 }
+}
+
 impl LevelSet {
     /// An empty set that grows up to `max` levels.
     pub fn new(column: &str, max: usize, missing: bool) -> Self {
@@ -106,6 +113,14 @@ impl LevelSet {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.known.read().unwrap_or_else(PoisonError::into_inner).levels.len()
+    }
+
+    /// Bytes that its lists take at once, beside what they take now, where so many more levels make them grow.
+    pub(crate) fn growth(&self, more: usize) -> u64 {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let list = known.levels.capacity();
+        let list = if known.levels.len() + more > list { 2 * list * size_of::<Level>() } else { 0 };
+        table_growth(&known.codes, more) + list as u64
     }
 
     /// Whether there is none.

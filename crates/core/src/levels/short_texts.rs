@@ -83,6 +83,14 @@ impl ShortTexts {
         self.place(self.entries.len() - 1);
     }
 
+    /// Bytes that its lists take at once where so many more texts make them grow.
+    pub(super) fn growth(&self, more: usize) -> u64 {
+        let (texts, slots, list) = (self.entries.len() + more, self.slots.len(), self.entries.capacity());
+        let slots = if 2 * texts > slots { 2 * slots * size_of::<u32>() } else { 0 };
+        let list = if texts > list { 2 * list * size_of::<Entry>() } else { 0 };
+        (slots + list) as u64
+    }
+
     /// Gives an entry the next free slot.
     fn place(&mut self, position: usize) {
         let [low, high] = self.entries[position].words;

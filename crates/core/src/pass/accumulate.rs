@@ -53,6 +53,9 @@ pub trait Accumulator: Send + Sized {
     }
 }
 
+/// Whether there is memory for so many more bytes; in words, why not.
+pub type MemoryCheck<'a> = dyn Fn(u64) -> Result<(), String> + Sync + 'a;
+
 /// How a pass runs, apart from what it computes.
 pub struct PassControl<'a> {
     /// Threads to use, at least one.
@@ -61,27 +64,30 @@ pub struct PassControl<'a> {
     pub progress: Option<&'a (dyn Fn(u64) + Sync)>,
     /// Set from outside to end the pass early, with [`ErrorKind::Interrupted`].
     pub interrupt: Option<&'a AtomicBool>,
+    /// Asked before every batch, from any thread, whether there is memory to go on, and for so many bytes that will be taken at
+    /// once: in words, why not. Then the pass ends with [`ErrorKind::Memory`].
+    pub memory: Option<&'a MemoryCheck<'a>>,
 }
 
 impl Default for PassControl<'_> {
     fn default() -> Self {
-        Self { threads: 1, progress: None, interrupt: None }
+        Self { threads: 1, progress: None, interrupt: None, memory: None }
     }
 }
 
 impl PassControl<'_> {
-    /// Reports the rows of a batch as done.
+    /// Reports the rows of a batch as done, with which lists will grow by `growth` bytes at once.
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupted`] once the interrupt flag is set.
-    pub fn checkpoint(&self, rows: usize) -> Result<(), Error> {
+    /// [`ErrorKind::Interrupted`] once the interrupt flag is set; [`ErrorKind::Memory`] where there is no memory to go on.
+    pub fn checkpoint(&self, rows: usize, growth: u64) -> Result<(), Error> {
         if self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
         }
         if let Some(progress) = self.progress {
             progress(rows as u64);
         }
-        Ok(())
+        self.memory.map_or(Ok(()), |memory| memory(growth)).map_err(|why| Error::new(ErrorKind::Memory, why))
     }
 }
 
@@ -193,7 +199,8 @@ fn consume<A: Accumulator, T: Into<AssignedBatch>, E>(
     let mut cutter = BlockCutter::with_encoders(design, levels, known.unwrap_or_else(|| levels.encoders()));
     for batch in batches {
         let AssignedBatch { batch, ids } = batch.map_err(Failure::Outer)?.into();
-        control.checkpoint(batch.num_rows())?;
+        // Other threads bring levels, too.
+        control.checkpoint(batch.num_rows(), cutter.growth(batch.num_rows() * control.threads))?;
         if let Some(ids) = ids {
             accumulator.assign(&ids);
         }

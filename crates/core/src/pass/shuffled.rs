@@ -163,7 +163,7 @@ impl Prefetcher<'_> {
             let ended = batch.is_none();
             match batch {
                 Some(AssignedBatch { batch, .. }) => {
-                    self.control.checkpoint(batch.num_rows())?;
+                    self.control.checkpoint(batch.num_rows(), 0)?;
                     cutter.push(&batch, &mut sink)?;
                 }
                 None => cutter.flush(&mut sink)?,

@@ -107,6 +107,11 @@ impl<'d> BlockCutter<'d> {
         }
     }
 
+    /// Bytes that what it numbers levels with takes at once where so many rows make it grow.
+    pub(crate) fn growth(&self, rows: usize) -> u64 {
+        self.encoders.iter().map(|encoder| encoder.growth(rows)).sum()
+    }
+
     /// What became of the rows, and the encoders.
     pub(crate) fn into_parts(mut self) -> (Tally, Vec<Encoder>) {
         self.encoders.iter_mut().for_each(Encoder::release);

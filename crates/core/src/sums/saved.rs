@@ -43,7 +43,7 @@ pub enum SavedSums {
 }
 
 /// What a sum is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SumName {
     /// What is summed.
     pub kind: &'static str,

@@ -85,6 +85,11 @@ impl Statistics {
         self.log_weights.double(0, 0).0
     }
 
+    /// Records of the first table: where rows are split, the groups of which a row is used.
+    pub fn groups(&self) -> usize {
+        self.tables.first().map_or(0, GroupTable::len)
+    }
+
     /// The table over the given categories, in order.
     pub(crate) fn table(&self, key: &[usize]) -> Option<&GroupTable> {
         self.tables.iter().find(|t| t.key() == key && t.is_weighted())

@@ -1,6 +1,6 @@
 //! The sums of one model from those of another one that has them all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::design::Design;
@@ -75,8 +75,12 @@ impl Choice {
             if other_kind || weighted(from, candidate) != weighted(to, table) || !(same_key || from.exact) {
                 continue;
             }
-            let there = from.sum_names(candidate);
-            let place = |name: &SumName| position_of(*name, variables, &there);
+            let there: HashMap<SumName, usize> =
+                from.sum_names(candidate).into_iter().map(SumName::in_order).zip(0..).collect();
+            let place = |name: &SumName| {
+                let of = name.of.map(|variable| variable.map(|v| variables[v]));
+                there.get(&SumName { of, ..*name }.in_order()).copied()
+            };
             let Some(sums) = names.iter().map(place).collect::<Option<Vec<_>>>() else { continue };
             let shorter =
                 best.as_ref().is_none_or(|best| columns.len() < from.tables_of_sums()[best.from].len());
@@ -126,10 +130,12 @@ impl SavedRecord {
     }
 }
 
-/// The position of a sum, given by variables of a model, among those of a table of the other model.
-fn position_of(name: SumName, variables: &[usize], there: &[SumName]) -> Option<usize> {
-    let of = name.of.map(|variable| variable.map(|v| variables[v]));
-    there.iter().position(|other| other.kind == name.kind && (other.of == of || other.of == [of[1], of[0]]))
+impl SumName {
+    /// The same with the variables of a product in order: those of the other order are the same product.
+    fn in_order(self) -> Self {
+        let [a, b] = self.of;
+        if b.is_some() && b < a { Self { of: [b, a], ..self } } else { self }
+    }
 }
 
 /// The variable of `from` that is computed as one of `to`.

@@ -6,7 +6,9 @@ use streamreg_core::{
 use streamreg_solve::{Absorbed, Attempt, Equation, SolveInput, SolveOptions, fit as solve};
 
 use crate::error::{Error, Result};
+use crate::pass::Execution;
 use crate::plan::limits::{MAX_DOUBLE_DOUBLE, check_width};
+use crate::plan::memory::check_solving;
 
 /// The fits of all responses as far as cross-products carry.
 pub(super) struct Attempts {
@@ -34,16 +36,18 @@ impl LastLayout {
     }
 }
 
-/// `absorb` a large category, and go `beyond` float64 for any number of columns, or not; with so many threads.
+/// `absorb` a large category, and go `beyond` float64 for any number of columns, or not.
 pub(super) fn attempts(
     options: &SolveOptions,
-    (absorb, beyond, threads): (bool, bool, usize),
+    (absorb, beyond): (bool, bool),
+    execution: &Execution,
     design: &Design,
     group: &Group<'_>,
     spec: &ModelSpec,
 ) -> Result<Attempts> {
     let layout = if absorb { Layout::absorbing } else { Layout::new }(design, group.coding())?;
-    let attempts = attempts_for(options, &layout, (beyond, threads), group, spec)?;
+    check_solving(layout.len() + spec.responses.len(), execution.memory_limit)?;
+    let attempts = attempts_for(options, &layout, (beyond, execution.resolved_threads()?), group, spec)?;
     Ok(Attempts { layout, attempts })
 }
 

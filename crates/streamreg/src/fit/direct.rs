@@ -148,8 +148,8 @@ impl<R: Rows> Solving<'_, '_, R> {
         let absorb = asked.collinear != Collinear::MinNorm && !inferred.needs_columns(&state.spec);
         let options = asked.with_bread(inferred.needs_bread()).with_wanted_digits(plan.wanted_digits());
         let beyond = plan.regression.precision == Precision::Exact;
-        let threads = self.passes.execution.resolved_threads()?;
-        let tried = attempts(&options, (absorb, beyond, threads), &state.design, group, &state.spec);
+        let execution = self.passes.execution;
+        let tried = attempts(&options, (absorb, beyond), execution, &state.design, group, &state.spec);
         self.seconds += start.elapsed().as_secs_f64();
         tried
     }

@@ -13,11 +13,15 @@ use super::summed::Summed;
 use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
+use crate::render::number;
 use crate::report::{InputRecord, Timings, formula_of};
 use crate::request::regression::Regression;
 
 /// Groups that a thread solves at a time.
 const GROUPS_AT_ONCE: usize = 128;
+
+/// Bytes that it takes to put a group into its place.
+const GROUP_BYTES: u64 = 100;
 
 /// The fit of one group of rows.
 #[derive(Clone, Debug)]
@@ -92,6 +96,15 @@ pub(super) fn fit<R: Rows, T: Send>(
     let plan = Plan::of_groups(regression, rows, Some(source))?;
     let state = Summed::sum(&plan, &mut passes)?;
     let start = Instant::now();
+    let count = state.sums.groups() as u64;
+    regression.execution.check_memory(GROUP_BYTES * count).map_err(|error| {
+        let message = format!(
+            "{} before the {} groups are solved: a higher limit (--memory-limit, or `Execution::memory_limit`), or fewer groups",
+            error.message(),
+            number::count(count)
+        );
+        Error::memory(message)
+    })?;
     let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
     let next = AtomicUsize::new(0);
     let take = || {

@@ -186,7 +186,8 @@ impl Regression {
     pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
         let source = self.rows_of(source)?;
         let source = source.as_ref();
-        reports(self, &SourceRows(source), Some(source))
+        let fit = self.clone().execution(self.execution.within_fit(source, self)?);
+        reports(&fit, &SourceRows(source), Some(source))
     }
 
     /// Fits every group of rows that [`Regression::by`] splits off, in one pass, and hands the fits to `each`
@@ -217,7 +218,8 @@ impl Regression {
     ) -> Result<GroupSummary> {
         let source = self.rows_of(source)?;
         let source = source.as_ref();
-        groups::fit(self, &SourceRows(source), source, make, each)
+        let fit = self.clone().execution(self.execution.within_fit(source, self)?);
+        groups::fit(&fit, &SourceRows(source), source, make, each)
     }
 
     /// Fits to record batches in memory, which can be read as often as the fit needs them.

@@ -17,6 +17,7 @@ use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
 use crate::plan::limits::check_width;
+use crate::plan::memory::check_solving;
 use crate::report::{CvReport, Details, FitReport, Found, PenalizedReport, SolverReport};
 use crate::request::penalty::{CrossValidation, DEFAULT_GRID, Lambdas, Penalization};
 
@@ -36,7 +37,9 @@ pub(super) fn fit<R: Rows>(
     let group = groups.group(0)?;
     let coding = group.coding().clone();
     let layout = Layout::new(&state.design, &coding)?;
-    check_width(layout.len() + state.spec.responses.len())?;
+    let columns = layout.len() + state.spec.responses.len();
+    check_width(columns)?;
+    check_solving(columns, passes.execution.memory_limit)?;
     let sums = AllSums::new(&group, &layout, &folds);
     let base = equation_of(&state.spec, &layout, &group, false);
     let solver =

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 
 use arrow_array::{Array, RecordBatch};
-use serde::Serialize;
 use streamreg_core::cell_text;
 use streamreg_reader::{PartitionOrder, Source};
 
 use crate::error::Result;
 use crate::pass::{Execution, project};
+use crate::plan::memory::LevelEstimate;
 
 /// Partitions that are looked into, and rows of each.
 const PARTITIONS: usize = 16;
@@ -17,18 +17,6 @@ const ROWS: usize = 1 << 14;
 
 /// Which partitions are looked into where they can be entered anywhere.
 const SEED: u64 = 0x6c65_7665_6c73;
-
-/// Levels of some columns together, as some of the rows tell of all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct LevelEstimate {
-    /// The columns.
-    pub columns: Vec<String>,
-    /// How many levels they have, or combinations of levels, about; where most are rare, there may be more.
-    pub levels: u64,
-    /// Bytes of a level as text, on average.
-    pub text_bytes: u64,
-}
 
 /// Looks at some rows of `source`: of columns whose levels have many rows in different places a few do. Where the number of rows
 /// is not known, as of text, `rows` is.

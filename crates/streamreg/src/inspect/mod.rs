@@ -1,7 +1,6 @@
 //! What is in files, what a fit of them would need, and whether they are sound.
 
 mod levels;
-mod memory;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,15 +9,14 @@ use arrow_schema::{DataType, Schema};
 use serde::Serialize;
 use streamreg_core::{Design, Factor, ModelSpec, Precision, Unseen, in_order, is_text};
 use streamreg_reader::{Dataset, DatasetOptions, Source};
-use streamreg_solve::{Vcov, Warning};
+use streamreg_solve::Warning;
 
-pub use self::levels::LevelEstimate;
-use self::memory::{Reading, Work};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::pass::{Execution, Pass, SourceRows, data_set_warnings};
+use crate::pass::{Execution, Pass, data_set_warnings};
 use crate::plan::limits::MAX_DOUBLE_DOUBLE;
-use crate::plan::{Plan, Route};
+pub use crate::plan::memory::LevelEstimate;
+use crate::plan::memory::{self, FitMemory, Reading, Work};
 use crate::report::InputRecord;
 use crate::request::regression::Regression;
 use crate::request::selection::without_parts;
@@ -192,46 +190,11 @@ fn of_all(source: &dyn Source, names: &[String], threads: usize) -> u64 {
 /// What a fit takes, which is checked as it would be before it starts, and the levels that this rests on.
 fn of_fit(source: &dyn Source, fit: &Regression, execution: &Execution) -> Result<(u64, Vec<LevelEstimate>)> {
     let source = fit.rows_of(source)?;
-    let (source, rows) = (source.as_ref(), &SourceRows(source.as_ref()));
-    let by = !fit.spec(source.schema())?.0.by.is_empty();
-    let (plan, route) = if by {
-        (Plan::of_groups(fit, rows, Some(source))?, None)
-    } else {
-        let (plan, route) = Plan::new(fit, rows, Some(source))?;
-        (plan, Some(route))
-    };
-    let (spec, _) = plan.spec(&[])?;
-    let design = Design::new(&spec, source.schema())?.with_precision(plan.precision);
-    let sums = |states: usize, cluster_numbers: usize| Work::Sums {
-        states: states as u64,
-        cluster_numbers: cluster_numbers as u64,
-    };
-    let exactly = plan.exactly().filter(|_| matches!(route, Some(Route::Direct { .. })));
-    let mut absorbs = true;
-    let work = match route {
-        None => sums(1, 0),
-        Some(Route::Penalized { asked, .. }) => sums(1 + asked.cv.as_ref().map_or(0, |cv| cv.folds), 0),
-        Some(Route::Iterative { .. }) => Work::Steps,
-        Some(Route::Loss { .. }) => Work::Collected,
-        Some(Route::Direct { at_once: true, .. }) => Work::Factor,
-        Some(Route::Direct { inferred, folds, .. }) => {
-            absorbs = !inferred.needs_columns(&spec);
-            let width = design.variables();
-            let blocks = if inferred.vcov == Vcov::Cr3 { width * (width + 1) / 2 } else { 0 };
-            let states = 1 + folds.and(fit.cross_validation.as_ref()).map_or(0, |cv| cv.folds);
-            sums(states, if inferred.needs_bread() { width + blocks } else { 0 })
-        }
-    };
-    let reading = Reading::new(source, execution.resolved_threads()? as u64);
-    let own = design.category_columns().into_iter().map(|(name, _)| vec![name.to_owned()]);
-    let tables = design.table_sizes().into_iter().map(|size| size.key);
-    let keys: Vec<Vec<String>> = own.chain(tables).collect();
-    let mut found = levels::estimate(source, &keys, reading.rows, execution)?;
+    let source = source.as_ref();
+    let memory = FitMemory::of(source, fit, execution.resolved_threads()? as u64)?;
+    let mut found = levels::estimate(source, &memory.keys(), memory.rows(), execution)?;
     found.iter_mut().for_each(|known| known.forget_numbers(source.schema()));
-    let (categories, tables) = found.split_at(design.category_columns().len());
-    let of = |design: &Design| memory::of_fit(&reading, design, (&work, absorbs), (categories, tables));
-    let again = exactly.map_or(0, |exactly| of(&design.clone().with_precision(exactly.precision)));
-    let bytes = of(&design).max(again);
+    let bytes = memory.bytes(&found);
     let mut told: Vec<LevelEstimate> = Vec::new();
     for known in found.into_iter().filter(|known| !known.columns.is_empty()) {
         if !told.iter().any(|other| other.columns == known.columns) {
@@ -277,7 +240,7 @@ fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution)
             let mut rows = 0;
             for batch in batches {
                 let batch: arrow_array::RecordBatch = batch?;
-                control.checkpoint(batch.num_rows())?;
+                control.checkpoint(batch.num_rows(), 0)?;
                 rows += batch.num_rows() as u64;
             }
             Ok(rows)

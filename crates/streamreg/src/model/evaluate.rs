@@ -133,7 +133,9 @@ impl Model {
         let make = || PredictionErrors::new(&predictor);
         let rows = SourceRows(source.as_ref());
         let Predictor { design, levels, .. } = &predictor;
-        let scope = Scope { design, levels, ids: None, execution: &options.execution, pass: Pass::only() };
+        let reads = (columns, design.variables());
+        let execution = &options.execution.within_predictions(source.as_ref(), reads, 0)?;
+        let scope = Scope { design, levels, ids: None, execution, pass: Pass::only() };
         let (errors, ledger) = rows.accumulate(&scope, make)?;
         if errors.all.rows == 0 {
             let what = match (ledger.rows_read, source.filters()) {

@@ -257,18 +257,20 @@ impl<'m> Job<'m> {
             options.execution.request(&self.columns).dictionaries(self.predictor.design.dictionaries());
         let request = request.verbatim(self.keep.iter().cloned());
         let scan = source.scan(&request)?;
+        let reads = (self.columns.as_slice(), self.predictor.design.variables());
+        let execution = options.execution.within_predictions(source, reads, schema.fields().len())?;
         let mut writer = open()?;
         let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
         let mut summary = PredictSummary { warnings: data_set_warnings(source), ..PredictSummary::default() };
         let (mut leverage, mut coarse) = (0.0, Coarse::default());
         let total = source.inputs().iter().map(|input| input.rows).sum();
-        options.execution.control(Pass::only(), total, |control| {
+        execution.control(Pass::only(), total, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
                 let mut out = Vec::new();
                 let mut reader = self.predictor.reader();
                 for batch in batches {
                     let batch = batch?;
-                    control.checkpoint(batch.num_rows())?;
+                    control.checkpoint(batch.num_rows(), 0)?;
                     out.push(self.written(&mut reader, &batch, schema)?);
                 }
                 Ok((out, unseen_levels(&reader.into_ledger())))

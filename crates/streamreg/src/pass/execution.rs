@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use streamreg_core::{Design, PassControl};
 use streamreg_reader::ScanRequest;
 
-use crate::error::{Error, Result};
+use super::memory::MemoryWatch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::render::number;
 
 /// How far a pass has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +37,9 @@ pub struct Execution {
     pub threads: Option<usize>,
     /// Rows of a record batch; the reader's default where absent. Never changes a result.
     pub batch_rows: Option<usize>,
+    /// Bytes of memory that the process may take: with more threads than these allow fewer are used, and a pass ends with
+    /// [`ErrorKind::Memory`](crate::ErrorKind::Memory) once the process holds more. No limit where absent.
+    pub memory_limit: Option<u64>,
     /// Told how far the work has come.
     pub progress: Option<ProgressFn>,
     /// Set from outside to stop early.
@@ -88,6 +93,13 @@ impl Execution {
         self
     }
 
+    /// Sets a limit for the memory of the process, in bytes.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
     /// Sets a callback that reports progress.
     #[must_use]
     pub fn progress(mut self, progress: ProgressFn) -> Self {
@@ -129,14 +141,32 @@ impl Execution {
             }
         };
         let report = |rows: u64| tell(read.fetch_add(rows, Ordering::Relaxed) + rows, false);
+        let watch = self.memory_limit.map(MemoryWatch::new);
+        let within = |more: u64| watch.as_ref().map_or(Ok(()), |watch| watch.check(more));
         let control = PassControl {
             threads: self.resolved_threads()?,
             progress: Some(&report),
             interrupt: self.interrupt.as_deref(),
+            memory: Some(&within),
         };
         let outcome = work(&control);
-        tell(read.load(Ordering::Relaxed), true);
-        outcome
+        let rows = read.load(Ordering::Relaxed);
+        tell(rows, true);
+        outcome.map_err(|error| match error.kind() {
+            ErrorKind::Memory => {
+                Error::memory(format!("{} after {} rows", error.message(), number::count(rows)))
+            }
+            _ => error,
+        })
+    }
+
+    /// Checks that so many bytes more stay within the memory limit.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub(crate) fn check_memory(&self, more: u64) -> Result<()> {
+        let watch = self.memory_limit.map(MemoryWatch::new);
+        watch.map_or(Ok(()), |watch| watch.look(more)).map_err(Error::memory)
     }
 
     /// A scan request for the columns of a design.

@@ -1,11 +1,13 @@
 //! Where the rows of a pass come from, and the passes over them.
 
 mod execution;
+mod memory;
 mod passes;
 pub(crate) mod row_ids;
 mod source_rows;
 mod stream_rows;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -20,7 +22,8 @@ pub(crate) use self::passes::{Passes, data_set_warnings};
 use self::row_ids::RowIdPlan;
 pub(crate) use self::source_rows::{SourceRows, Stopped, Stops};
 pub(crate) use self::stream_rows::StreamRows;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::render::number;
 
 /// Rows that can be accumulated, once or more often.
 pub(crate) trait Rows {
@@ -67,6 +70,26 @@ impl Scope<'_> {
             Some(ids) => ids.extend(request, schema),
             None => Ok(request),
         }
+    }
+
+    /// An error of the pass; where there is no memory to go on it says what has grown.
+    fn explained(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Memory {
+            return error;
+        }
+        let names = self.design.category_columns();
+        let mut levels: Vec<(usize, &str)> =
+            self.levels.sets.iter().zip(names).map(|(set, (name, _))| (set.len(), name)).collect();
+        levels.sort_by_key(|&(count, _)| Reverse(count));
+        let told =
+            levels.iter().map(|(count, name)| format!("{} levels of {name:?}", number::count(*count as u64)));
+        let told = told.collect::<Vec<_>>().join(", ");
+        let so_far = if told.is_empty() { told } else { format!(", with {told} so far") };
+        let message = format!(
+            "{}{so_far}: a higher limit (--memory-limit, or `Execution::memory_limit`), or fewer columns or levels",
+            error.message()
+        );
+        Error::memory(message)
     }
 }
 

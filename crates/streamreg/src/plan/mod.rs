@@ -3,10 +3,11 @@
 //! A [`Plan`] knows with which precision sums are carried, and the [`Route`] that a fit takes. What does not go together is
 //! refused here, and so is what would have no effect ([`unused`]), and text that its owner hardly means as a category
 //! ([`doubtful`]); what only the data can tell (their levels, their rank) is left to the routes in `fit`. [`limits`] has what
-//! a fit may ask of memory.
+//! a fit may ask of memory, [`memory`] predicts what it takes.
 
 mod doubtful;
 pub(crate) mod limits;
+pub(crate) mod memory;
 mod unused;
 
 use std::borrow::Cow;
@@ -204,7 +205,8 @@ impl<'a> Plan<'a> {
 
     /// A design, bound to the columns of the data, and what it needs to know of the first rows.
     pub(crate) fn design<R: Rows>(&self, spec: &ModelSpec, passes: &Passes<'_, R>) -> Result<Design> {
-        let mut design = Design::new(spec, &self.schema)?.with_precision(self.precision);
+        let design = Design::new(spec, &self.schema)?.with_precision(self.precision);
+        let mut design = passes.execution.bounded(design);
         check_width(design.variables())?;
         passes.order_levels(&mut design)?;
         if design.needs_centre()

@@ -80,7 +80,7 @@ pub(super) fn counted(value: impl Into<u128>, what: &str) -> String {
 }
 
 /// Bytes in the unit that keeps three digits.
-pub(super) fn bytes(value: u64) -> String {
+pub fn bytes(value: u64) -> String {
     let (mut size, mut unit) = (value as f64, "B");
     for next in ["kB", "MB", "GB", "TB"] {
         if size < 999.5 {

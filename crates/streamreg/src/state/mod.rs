@@ -155,6 +155,8 @@ impl State {
         let rows = self.selection.of(source)?;
         self.check_columns(rows.schema(), rows.as_ref())?;
         part.inputs = manifest::of(&rows.inputs())?;
+        let execution = &execution.within_sums(rows.as_ref(), &part.design)?;
+        part.design = execution.bounded(part.design);
         if let Some((checkpoint, reading)) = checkpoint {
             checkpoint.sum(&mut part, rows.as_ref(), (execution, reading))?;
             return Ok(part);

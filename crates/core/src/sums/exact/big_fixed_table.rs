@@ -190,6 +190,20 @@ impl BigFixedTable {
         }
     }
 
+    /// Adds wide integers to columns of a record, which moves at most once.
+    pub(crate) fn add_all<'v>(
+        &mut self,
+        record: usize,
+        values: impl Iterator<Item = (usize, &'v BigFixed)> + Clone,
+    ) {
+        // A limb more has the sign.
+        let room = |(column, value): (usize, &BigFixed)| {
+            (column, value.exponent().div_euclid(64), value.magnitude().len() + 1)
+        };
+        self.reserve(values.clone().filter(|(_, value)| !value.magnitude().is_empty()).map(room));
+        values.for_each(|(column, value)| self.add_big_fixed(record, column, value));
+    }
+
     /// Adds `limbs 2^exponent`, the limbs in two's complement and the exponent a multiple of 64; `times` times more
     /// than once.
     pub(super) fn add_limbs(

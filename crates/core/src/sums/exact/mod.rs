@@ -120,10 +120,8 @@ impl ExactProducts {
         let of_sums = (0..m).map(|j| entry(m, j));
         let of_products = (0..m).flat_map(|i| (0..=i).map(move |j| entry(i, j)));
         self.rows += rows;
-        self.sums.add_big_fixed(0, entry(m, m), weight);
-        for (at, sum) in of_sums.chain(of_products).zip(sums) {
-            self.sums.add_big_fixed(0, at, sum);
-        }
+        let sums = of_sums.chain(of_products).zip(sums);
+        self.sums.add_all(0, std::iter::once((entry(m, m), weight)).chain(sums));
     }
 
     /// The sums of the variables, then the products, row after row of the lower triangle.

@@ -199,6 +199,28 @@ fn blocks_and_kernels_do_not_matter() {
     }
 }
 
+/// What a state file gets: parts that were summed on different processors, and merged, are the whole on any of them.
+#[test]
+fn sums_of_different_kernels_are_saved_and_merged_alike() {
+    let table = mixed(1_600);
+    let (first, second): (Vec<usize>, Vec<usize>) = (0..1_600).partition(|row| row % 2 == 0);
+    let [first, second] = [table.pick(&first), table.pick(&second)];
+    let saved = |state: &ExactProducts| state.saved().collect::<Vec<_>>();
+    let whole = saved(&table.summed(1_024, Kernel::Portable));
+    for a in kernels() {
+        let part = first.summed(1_024, a);
+        assert_eq!(saved(&part), saved(&first.summed(1_024, Kernel::Portable)), "{a:?}");
+        for b in kernels() {
+            let mut merged = part.clone();
+            merged.merge(second.summed(512, b)).unwrap();
+            assert_eq!(saved(&merged), whole, "{a:?} {b:?}");
+            let mut restored = ExactProducts::with_kernel(table.columns.len(), b);
+            restored.restore(merged.rows(), &merged.weight(), &whole);
+            assert_eq!(saved(&restored), whole, "{a:?} {b:?}");
+        }
+    }
+}
+
 #[test]
 fn order_and_merging_do_not_matter() {
     let table = mixed(2_000);

@@ -180,7 +180,7 @@ impl GroupTable {
     pub(crate) fn new(spec: &TableSpec, design: &Design, tables: usize) -> Self {
         let summed = Arc::new(Summed::new(spec, design));
         // Whole partitions wait in float64: there is always enough of them.
-        let room = if summed.exact { WAITING_BYTES / tables.max(1) } else { 0 };
+        let room = if summed.exact { design.table_room.min(WAITING_BYTES) / tables.max(1) } else { 0 };
         let shared = Arc::new(Shared::new(&summed, room));
         Self::of(summed, shared)
     }

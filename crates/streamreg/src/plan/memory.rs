@@ -3,13 +3,19 @@
 //! What is counted is what the system counts as resident at the peak. Parts that depend on columns, threads and pages are known;
 //! what a level costs was measured, and holds within half as much again.
 
+use serde::Serialize;
 use streamreg_core::iterative::CollectedRows;
 use streamreg_core::{Design, Precision, TABLE_ROWS_AT_ONCE, TableSize, WAITING_TABLE_BYTES, block_rows};
 use streamreg_reader::parquet::reads_column_wise;
-use streamreg_reader::{READ_AHEAD_BYTES, Source, Summary};
+use streamreg_reader::{READ_AHEAD_BYTES, Source, Summary, memory_taken};
+use streamreg_solve::Vcov;
 
-use super::levels::LevelEstimate;
-use crate::plan::limits::{MAX_COLLECTED_BYTES, MAX_DOUBLE_DOUBLE, state_bytes};
+use super::limits::{MAX_COLLECTED_BYTES, MAX_DOUBLE_DOUBLE, state_bytes};
+use super::{Plan, Route};
+use crate::error::{Error, Result};
+use crate::pass::{Execution, SourceRows};
+use crate::render::number;
+use crate::request::regression::Regression;
 
 /// The program itself, and what every run allocates.
 const PROCESS: u64 = 17 << 20;
@@ -29,12 +35,12 @@ const MAX_THREADS: u64 = 256;
 const COMPRESSED: u64 = 4;
 
 /// What reading costs, whatever is done with the rows.
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// Threads that find work.
-    pub(super) threads: u64,
-    pub(super) partitions: u64,
+    pub(crate) threads: u64,
+    pub(crate) partitions: u64,
     /// Rows in all, about.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// Bytes of the files.
     bytes: u64,
     summary: Summary,
@@ -42,7 +48,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn new(source: &dyn Source, threads: u64) -> Self {
+    pub(crate) fn new(source: &dyn Source, threads: u64) -> Self {
         let summary = source.summary();
         let columns: Vec<String> = source.schema().fields().iter().map(|f| f.name().clone()).collect();
         let inputs = source.inputs();
@@ -63,6 +69,11 @@ impl Reading {
         let partitions = rows.div_ceil(length.max(1)).max(inputs.len() as u64).max(1);
         let threads = threads.min(partitions).min(MAX_THREADS);
         Self { threads, partitions, rows, bytes, summary, columns }
+    }
+
+    /// The same with fewer threads.
+    fn with_threads(&self, threads: u64) -> Self {
+        Self { threads, summary: self.summary.clone(), columns: self.columns.clone(), ..*self }
     }
 
     /// Rows of a partition, about.
@@ -93,8 +104,199 @@ impl Reading {
     }
 }
 
+/// Levels of some columns together, as some of the rows tell of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LevelEstimate {
+    /// The columns.
+    pub columns: Vec<String>,
+    /// How many levels they have, or combinations of levels, about; where most are rare, there may be more.
+    pub levels: u64,
+    /// Bytes of a level as text, on average.
+    pub text_bytes: u64,
+}
+
+/// What a fit will be, as far as memory is concerned.
+pub(crate) struct FitMemory {
+    reading: Reading,
+    /// The design, and that of a second reading with exact sums.
+    designs: Vec<Design>,
+    work: Work,
+    absorbs: bool,
+}
+
+impl FitMemory {
+    /// A fit to `source`, which has computed columns and no filtered rows; it is checked as it would be before it starts.
+    pub(crate) fn of(source: &dyn Source, fit: &Regression, threads: u64) -> Result<Self> {
+        let rows = &SourceRows(source);
+        let by = !fit.spec(source.schema())?.0.by.is_empty();
+        let (plan, route) = if by {
+            (Plan::of_groups(fit, rows, Some(source))?, None)
+        } else {
+            let (plan, route) = Plan::new(fit, rows, Some(source))?;
+            (plan, Some(route))
+        };
+        let (spec, _) = plan.spec(&[])?;
+        let design = Design::new(&spec, source.schema())?.with_precision(plan.precision);
+        let sums = |states: usize, cluster_numbers: usize| Work::Sums {
+            states: states as u64,
+            cluster_numbers: cluster_numbers as u64,
+        };
+        let exactly = plan.exactly().filter(|_| matches!(route, Some(Route::Direct { .. })));
+        let mut absorbs = true;
+        let work = match route {
+            None => sums(1, 0),
+            Some(Route::Penalized { asked, .. }) => sums(1 + asked.cv.as_ref().map_or(0, |cv| cv.folds), 0),
+            Some(Route::Iterative { .. }) => Work::Steps,
+            Some(Route::Loss { .. }) => Work::Collected,
+            Some(Route::Direct { at_once: true, .. }) => Work::Factor,
+            Some(Route::Direct { inferred, folds, .. }) => {
+                absorbs = !inferred.needs_columns(&spec);
+                let width = design.variables();
+                let blocks = if inferred.vcov == Vcov::Cr3 { width * (width + 1) / 2 } else { 0 };
+                let states = 1 + folds.and(fit.cross_validation.as_ref()).map_or(0, |cv| cv.folds);
+                sums(states, if inferred.needs_bread() { width + blocks } else { 0 })
+            }
+        };
+        let exact = exactly.map(|exactly| design.clone().with_precision(exactly.precision));
+        let designs = [design].into_iter().chain(exact).collect();
+        Ok(Self { reading: Reading::new(source, threads), designs, work, absorbs })
+    }
+
+    /// The columns whose levels decide how much it is: of categories, one by one, then of tables.
+    pub(crate) fn keys(&self) -> Vec<Vec<String>> {
+        let design = &self.designs[0];
+        let own = design.category_columns().into_iter().map(|(name, _)| vec![name.to_owned()]);
+        own.chain(design.table_sizes().into_iter().map(|size| size.key)).collect()
+    }
+
+    /// Rows in all, about.
+    pub(crate) fn rows(&self) -> u64 {
+        self.reading.rows
+    }
+
+    /// Bytes that it takes; `levels` are those of [`FitMemory::keys`].
+    pub(crate) fn bytes(&self, levels: &[LevelEstimate]) -> u64 {
+        self.bytes_of(&self.reading, levels)
+    }
+
+    fn bytes_of(&self, reading: &Reading, levels: &[LevelEstimate]) -> u64 {
+        let of = |design: &Design| {
+            let levels = levels.split_at(design.category_columns().len());
+            of_fit(reading, design, (&self.work, self.absorbs), levels)
+        };
+        self.designs.iter().map(of).max().unwrap_or(0)
+    }
+
+    /// Bytes that it takes with so many threads, before there is any level.
+    pub(crate) fn least_bytes(&self, threads: u64) -> u64 {
+        let none = vec![LevelEstimate::default(); self.keys().len()];
+        self.bytes_of(&self.reading.with_threads(threads.min(self.reading.threads)), &none)
+    }
+}
+
+/// What part of the memory rows may take that wait for their sums by level.
+const TABLE_SHARE: u64 = 16;
+
+/// The threads, at most `threads`, with which `bytes` stay within a limit.
+///
+/// # Errors
+/// When they do not with one.
+pub(crate) fn threads_within(limit: u64, threads: usize, bytes: impl Fn(u64) -> u64) -> Result<usize> {
+    // What is predicted grows with the threads.
+    let within = (1..=threads).rev().find(|&threads| bytes(threads as u64) <= limit);
+    within.ok_or_else(|| {
+        let (least, limit) = (number::bytes(bytes(1)), number::bytes(limit));
+        Error::memory(format!(
+            "this takes about {least} with one thread, more than the memory limit of {limit}: a limit of {least} would do \
+             (--memory-limit, or `Execution::memory_limit`), or fewer columns"
+        ))
+    })
+}
+
+impl Execution {
+    /// The same within its memory limit, with fewer threads where these would take more: `bytes` tells what so many take.
+    ///
+    /// # Errors
+    /// When one thread would take more.
+    pub(crate) fn within(&self, bytes: impl Fn(u64) -> u64) -> Result<Self> {
+        let mut execution = self.clone();
+        if let Some(limit) = self.memory_limit {
+            execution.threads = Some(threads_within(limit, self.resolved_threads()?, bytes)?);
+        }
+        Ok(execution)
+    }
+
+    /// A design whose rows wait for their sums as far as its memory limit allows: they are added up all at once.
+    pub(crate) fn bounded(&self, design: Design) -> Design {
+        match self.memory_limit {
+            Some(limit) => design.with_table_room((limit / TABLE_SHARE) as usize),
+            None => design,
+        }
+    }
+
+    /// The same for a fit of `source`, which has computed columns and no filtered rows.
+    ///
+    /// # Errors
+    /// When it would take more with one thread.
+    pub(crate) fn within_fit(&self, source: &dyn Source, fit: &Regression) -> Result<Self> {
+        if self.memory_limit.is_none() {
+            return Ok(self.clone());
+        }
+        let memory = FitMemory::of(source, fit, self.resolved_threads()? as u64)?;
+        self.within(|threads| memory.least_bytes(threads))
+    }
+
+    /// The same for sums of a design.
+    ///
+    /// # Errors
+    /// As [`Execution::within_fit`].
+    pub(crate) fn within_sums(&self, source: &dyn Source, design: &Design) -> Result<Self> {
+        let reading = Reading::new(source, self.resolved_threads()? as u64);
+        let work = Work::Sums { states: 1, cluster_numbers: 0 };
+        let memory = FitMemory { reading, designs: vec![design.clone()], work, absorbs: true };
+        self.within(|threads| memory.least_bytes(threads))
+    }
+
+    /// The same for predictions from `columns`, of which `outputs` columns are written.
+    ///
+    /// # Errors
+    /// As [`Execution::within_fit`].
+    pub(crate) fn within_predictions(
+        &self,
+        source: &dyn Source,
+        (columns, variables): (&[String], usize),
+        outputs: usize,
+    ) -> Result<Self> {
+        let reading = Reading::new(source, self.resolved_threads()? as u64);
+        self.within(|threads| {
+            let reading = reading.with_threads(threads.min(reading.threads));
+            of_predictions(&reading, columns, variables, outputs as u64)
+        })
+    }
+}
+
+/// Checks that matrices of columns x columns fit into the memory limit, beside what the process holds.
+///
+/// # Errors
+/// When they do not.
+pub(crate) fn check_solving(columns: usize, limit: Option<u64>) -> Result<()> {
+    let Some(limit) = limit else { return Ok(()) };
+    let number = if columns <= MAX_DOUBLE_DOUBLE { 16 } else { 8 };
+    let held = memory_taken().map_or(0, |taken| taken.private);
+    let wanted = matrices(columns as u64, number);
+    if held.saturating_add(wanted) <= limit {
+        return Ok(());
+    }
+    let [wanted, held, limit] = [wanted, held, limit].map(number::bytes);
+    Err(Error::memory(format!(
+        "to solve for {columns} columns takes about {wanted} beside {held} that are held, more than the memory limit of {limit}: \
+         a higher limit (--memory-limit, or `Execution::memory_limit`), or fewer columns or levels"
+    )))
+}
+
 /// How the rows of a fit become numbers.
-pub(super) enum Work {
+pub(crate) enum Work {
     /// Sums, of so many states a thread; the number of those of clusters, a column, that are kept of a level.
     Sums { states: u64, cluster_numbers: u64 },
     /// The triangular factor of the rows.
@@ -106,7 +308,7 @@ pub(super) enum Work {
 }
 
 /// What a fit will take: `levels` are those of its categories, one by one, then those of its tables.
-pub(super) fn of_fit(
+pub(crate) fn of_fit(
     reading: &Reading,
     design: &Design,
     (work, absorbs): (&Work, bool),
@@ -153,7 +355,7 @@ pub(super) fn of_fit(
 }
 
 /// What predictions will take, of which `outputs` columns are written: those of partitions wait for their turn.
-pub(super) fn of_predictions(reading: &Reading, columns: &[String], variables: usize, outputs: u64) -> u64 {
+pub(crate) fn of_predictions(reading: &Reading, columns: &[String], variables: usize, outputs: u64) -> u64 {
     let reads = reading.threads * reading.thread(columns, variables);
     let waiting = (3 * reading.threads).min(reading.partitions) * reading.partition_rows();
     PROCESS + reads + 8 * outputs * waiting

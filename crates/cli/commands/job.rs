@@ -1,0 +1,170 @@
+//! `streamreg run`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use streamreg::{InspectOptions, Inspection, Model, State, bytes, count, same_file};
+
+use super::state::line;
+use crate::exit::Exit;
+use crate::job::{Job, Step};
+use crate::options::{Args, Command, FitArgs, JobArgs, UpdateArgs};
+use crate::streams::print;
+use crate::text::usage;
+
+pub(crate) fn run(args: &JobArgs) -> Result<Exit> {
+    args.run.execution()?;
+    let job = Job::load(&args.job, &args.run.given())?;
+    let _there = Folder::enter(&args.job)?;
+    let mut before: Vec<&Step> = Vec::new();
+    for step in &job.steps {
+        let Args { command } = step.parsed()?;
+        let there = step.creates.as_ref().filter(|file| file.exists());
+        if let Some(file) = there {
+            if args.dry_run {
+                print(&format!("{}: nothing to do, {} is there\n", step.title, file.display()))?;
+            }
+            continue;
+        }
+        if args.dry_run {
+            print(&format!("{}: {}\n", step.title, step.typed()))?;
+            match plan(command, &before) {
+                Ok(lines) => print(&lines)?,
+                Err(error) => return Ok(Exit::from_error(&error).of(&step.title)),
+            }
+        } else {
+            let exit = crate::execute(Args { command });
+            if !exit.is_success() {
+                return Ok(exit.of(&step.title));
+            }
+            exit.report();
+            if let Some(file) = step.creates.as_ref().filter(|file| !file.exists()) {
+                return Err(usage(format!("{}: it did not create {}", step.title, file.display())));
+            }
+        }
+        before.push(step);
+    }
+    Ok(Exit::code(0))
+}
+
+/// What a command would do, in lines.
+fn plan(command: Command, before: &[&Step]) -> Result<String> {
+    let written = |file: &Path| {
+        let maker = before.iter().rev().find(|step| step.writes().iter().any(|out| same_file(out, file)));
+        maker.map(|step| format!("  {} is written by {}\n", file.display(), step.title))
+    };
+    let first = |files: &[PathBuf]| files.iter().filter(|file| !file.exists()).find_map(|file| written(file));
+    Ok(match command {
+        Command::Fit(mut fit) => {
+            fit.take_formula()?;
+            match first(&fit.input.files) {
+                Some(line) => line,
+                None => of_fit(&fit)?,
+            }
+        }
+        Command::Update(update) => match written(&update.state) {
+            Some(line) => line,
+            None => return of_update(update),
+        },
+        Command::Solve(solve) => match written(&solve.state) {
+            Some(line) => line,
+            None => of_states(&[solve.state.clone()])?,
+        },
+        Command::Merge(merge) => match merge.states.iter().find_map(|state| written(state)) {
+            Some(line) => line,
+            None => of_states(&merge.states)?,
+        },
+        Command::Subtract(subtract) => {
+            let states = [subtract.state, subtract.part];
+            match states.iter().find_map(|state| written(state)) {
+                Some(line) => line,
+                None => of_states(&states)?,
+            }
+        }
+        Command::Predict(predict) => match written(&predict.model).or_else(|| first(&predict.input.files)) {
+            Some(line) => line,
+            None if predict.input.files.is_empty() => String::new(),
+            None => of_model(
+                &predict.model,
+                &predict.input.files,
+                (predict.input.dataset()?, predict.run.execution()?),
+            )?,
+        },
+        Command::Evaluate(evaluate) => {
+            match written(&evaluate.model).or_else(|| first(&evaluate.input.files)) {
+                Some(line) => line,
+                None => of_model(
+                    &evaluate.model,
+                    &evaluate.input.files,
+                    (evaluate.input.dataset()?, evaluate.run.execution()?),
+                )?,
+            }
+        }
+        _ => String::new(),
+    })
+}
+
+/// Files, rows, memory.
+fn facts(inspection: &Inspection) -> String {
+    let files = inspection.inputs.len();
+    let size: u64 = inspection.inputs.iter().map(|input| input.bytes).sum();
+    let rows = inspection.rows.map_or_else(|| "an unknown number of".to_owned(), count);
+    format!(
+        "  {} {}, {}, {rows} rows; memory of {} about {}\n",
+        count(files as u64),
+        if files == 1 { "file" } else { "files" },
+        bytes(size),
+        inspection.predicted_for,
+        bytes(inspection.predicted_memory)
+    )
+}
+
+fn of_fit(fit: &FitArgs) -> Result<String> {
+    let options = InspectOptions::new().dataset(fit.input.dataset()?).execution(fit.run.execution()?);
+    let options = options.fit(fit.regression()?.0);
+    Ok(facts(&streamreg::inspect(&fit.input.files, &options)?))
+}
+
+fn of_model(
+    model: &Path,
+    files: &[PathBuf],
+    (dataset, execution): (streamreg::DatasetOptions, streamreg::Execution),
+) -> Result<String> {
+    let options = InspectOptions::new().dataset(dataset).execution(execution).model(Model::load(model)?);
+    Ok(facts(&streamreg::inspect(files, &options)?))
+}
+
+fn of_states(states: &[PathBuf]) -> Result<String> {
+    let line = |path: &PathBuf| Ok(format!("  {}", line(path, &State::load(path)?)));
+    states.iter().map(line).collect()
+}
+
+/// The command has its own way to tell.
+fn of_update(mut update: UpdateArgs) -> Result<String> {
+    update.dry_run = true;
+    super::state::update(&update)?;
+    Ok(String::new())
+}
+
+/// The folder of a job file, in which its steps run.
+struct Folder {
+    before: PathBuf,
+}
+
+impl Folder {
+    fn enter(job: &Path) -> Result<Self> {
+        let before = std::env::current_dir().context("there is no current folder")?;
+        if let Some(folder) = job.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::env::set_current_dir(folder)
+                .with_context(|| format!("{}: cannot be entered", folder.display()))?;
+        }
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Where the folder before is gone there is none to go back to.
+        let _ = std::env::set_current_dir(&self.before);
+    }
+}
