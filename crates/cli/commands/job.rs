@@ -64,7 +64,7 @@ fn plan(command: Command, before: &[&Step]) -> Result<String> {
         }
         Command::Update(update) => match written(&update.state) {
             Some(line) => line,
-            None => return of_update(update),
+            None => of_update(update)?,
         },
         Command::Solve(solve) => match written(&solve.state) {
             Some(line) => line,
@@ -142,8 +142,7 @@ fn of_states(states: &[PathBuf]) -> Result<String> {
 /// The command has its own way to tell.
 fn of_update(mut update: UpdateArgs) -> Result<String> {
     update.dry_run = true;
-    super::state::update(&update)?;
-    Ok(String::new())
+    Ok(super::state::updated(&update)?.lines().map(|line| format!("  {line}\n")).collect())
 }
 
 /// The folder of a job file, in which its steps run.

@@ -52,6 +52,12 @@ fn plural(count: u64, what: &str) -> String {
 }
 
 pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
+    print(&updated(args)?)?;
+    Ok(Exit::code(0))
+}
+
+/// Updates a state, or looks at what is new; what to print of it.
+pub(super) fn updated(args: &UpdateArgs) -> Result<String> {
     if args.input.union_by_name {
         return Err(usage(
             "--union-by-name would have no effect: an update reads file by file, and each must have the columns of the model",
@@ -88,8 +94,7 @@ pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
             .map(|gone| format!("warning: {gone}: the state has this file, and it is gone"));
         tell(gone.take(10).collect(), None);
     }
-    print(&text)?;
-    Ok(Exit::code(0))
+    Ok(text)
 }
 
 pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {

@@ -66,7 +66,9 @@ impl Step {
             let flags = ["--output=", "--save-state=", "--save-model="];
             flags.iter().find_map(|flag| text.strip_prefix(flag)).map(PathBuf::from)
         };
-        texts.filter_map(out).collect()
+        let files = self.arguments.iter().skip_while(|argument| *argument != "--").skip(1);
+        let updated = files.take(usize::from(self.arguments[1] == "update")).map(PathBuf::from);
+        texts.filter_map(out).chain(updated).collect()
     }
 
     /// Its arguments, as the program takes them.
