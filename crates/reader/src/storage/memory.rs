@@ -21,7 +21,7 @@ pub fn memory_allowance() -> Option<u64> {
 pub struct MemoryTaken {
     /// What it holds for itself: neither of files nor shared.
     pub private: u64,
-    /// What its own limits (`ulimit -v`, `ulimit -d`) leave.
+    /// What its own limits (`ulimit -v`, `ulimit -d`) leave, of that of data the allowed part.
     pub left: u64,
 }
 
@@ -33,7 +33,8 @@ pub fn memory_taken() -> Option<MemoryTaken> {
         statm.split_whitespace().map_while(|pages| Some(pages.parse::<u64>().ok()? * page)).collect();
     let [size, resident, shared, _, _, data, ..] = bytes[..] else { return None };
     static OWN: LazyLock<OwnLimits> = LazyLock::new(own_limits);
-    let limits = [(OWN.size, size), (OWN.data, data)];
+    // Of addresses many are set aside and free; of data the part that is taken unasked.
+    let limits = [(OWN.size, size), (OWN.data.map(|limit| limit / 100 * PART), data)];
     let left = limits.into_iter().filter_map(|(limit, taken)| Some(limit?.saturating_sub(taken)));
     Some(MemoryTaken { private: resident.saturating_sub(shared), left: left.min().unwrap_or(u64::MAX) })
 }

@@ -13,9 +13,6 @@ const EVERY: Duration = Duration::from_millis(10);
 /// What is taken at once is looked at in any case if it is so many bytes.
 const MUCH: u64 = 1 << 20;
 
-/// What part of the limit is left free below a limit at which the system refuses memory.
-const SPARE: u64 = 10;
-
 /// Looks at the memory of the process while a pass runs.
 pub(crate) struct MemoryWatch {
     limit: u64,
@@ -45,7 +42,7 @@ impl MemoryWatch {
         if taken.private.saturating_add(more) > self.limit {
             return Err(format!("the memory limit of {} is reached", number::bytes(self.limit)));
         }
-        if taken.left < more.saturating_add(self.limit / SPARE) {
+        if taken.left <= more {
             return Err("the limit of the process (ulimit) is reached".to_owned());
         }
         Ok(())
