@@ -5,6 +5,7 @@
 mod commands;
 mod exit;
 mod learning_curve;
+mod log;
 mod options;
 mod progress;
 mod reference;
@@ -13,16 +14,17 @@ mod streams;
 mod text;
 mod usage;
 
+use std::backtrace::Backtrace;
 use std::ffi::OsString;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Once;
+use std::time::Instant;
 
 use clap::Parser;
 
 use crate::exit::{Exit, INTERNAL};
-use crate::options::{Args, Command};
+use crate::options::{Args, Command, Taken};
 
 /// Runs the program with the arguments of the process, its name first; signals end it.
 pub fn main() -> ExitCode {
@@ -38,12 +40,14 @@ pub fn main() -> ExitCode {
 pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> u8 {
     quiet_panics();
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-    let args = match Args::try_parse_from(&arguments) {
-        Ok(args) => args,
-        Err(error) => return usage::report(&error, arguments.get(1).map(OsString::as_os_str)),
+    log::begin(&arguments);
+    let parsed = match options::parse(&arguments) {
+        Ok(parsed) => parsed,
+        Err(mistake) => return usage::report(&mistake, arguments.get(1).map(OsString::as_os_str)),
     };
+    let options::Parsed { args, taken } = parsed;
     // A panic that nobody contained has printed its message; what remains is to say whose fault it is.
-    let outcome = catch_unwind(AssertUnwindSafe(|| execute(args)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| execute(args, &taken)));
     let exit = outcome.unwrap_or_else(|_| {
         let message = "internal error: this is a bug in streamreg; please report it with the line above";
         Exit::with_message(INTERNAL, message)
@@ -65,7 +69,17 @@ pub fn reference() -> String {
     reference::markdown()
 }
 
-fn execute(args: Args) -> Exit {
+fn execute(args: Args, taken: &[Taken]) -> Exit {
+    let start = Instant::now();
+    let command = &args.command;
+    let works = command.works();
+    if works {
+        let fields = [("version", env!("CARGO_PKG_VERSION").into()), ("command", command.name().into())];
+        log::event("start", &fields);
+    }
+    if works && !command.run().is_some_and(|run| run.quiet) {
+        log::tell(options::unknown(), None);
+    }
     let result = match args.command {
         Command::Fit(mut fit) => fit.take_formula().and_then(|()| commands::fit::run(&fit)),
         Command::Predict(predict) => commands::predict::run(&predict),
@@ -78,7 +92,11 @@ fn execute(args: Args) -> Exit {
         Command::Completions(shell) => commands::shell::completions(&shell),
         Command::Man(page) => commands::shell::man(&page),
     };
-    result.unwrap_or_else(|error| Exit::from_error(&error))
+    let exit = result.unwrap_or_else(|error| Exit::from_error(&error));
+    if works && exit.is_success() {
+        log::event("done", &[("exit_code", 0.into()), ("seconds", start.elapsed().as_secs_f64().into())]);
+    }
+    exit.blaming(|message| options::blame(message, taken))
 }
 
 /// Damaged files can make a decoder panic. The library turns that into an error with the file's name, so the panic's own words
@@ -92,17 +110,21 @@ fn quiet_panics() {
             if streamreg::is_containing() {
                 return;
             }
-            if backtrace {
+            if backtrace && !log::is_json() {
                 return default(panic);
             }
-            let place =
-                panic.location().map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
+            let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
             let payload = panic.payload();
             let text = payload.downcast_ref::<&str>().copied();
             let what =
                 text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-            // Nothing can be done about a closed stderr.
-            let _ = writeln!(std::io::stderr(), "streamreg: panic{place}: {}", streamreg::printable(what));
+            if log::is_json() {
+                let trace = backtrace.then(|| Backtrace::force_capture().to_string());
+                let fields = [("message", what.into()), ("place", place.into()), ("backtrace", trace.into())];
+                return log::event("panic", &fields);
+            }
+            let place = place.map_or(String::new(), |place| format!(" at {place}"));
+            log::write(&format!("streamreg: panic{place}: {}\n", streamreg::printable(what)));
         }));
     });
 }

@@ -1,18 +1,18 @@
 //! Mistakes on the command line, as clap finds them, in the words of all other errors.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::exit::{Exit, USAGE};
-use crate::options::Args;
+use crate::log;
+use crate::options::{Mistake, blame, program};
 use crate::streams::print;
 
 /// Prints what is wrong, or the help that was asked for, and gives the exit code.
-pub(crate) fn report(error: &clap::Error, command: Option<&OsStr>) -> u8 {
+pub(crate) fn report(mistake: &Mistake, command: Option<&OsStr>) -> u8 {
+    let error = &mistake.error;
     let text = printable_lines(&error.render().to_string());
     if !error.use_stderr() {
         return match print(&text) {
@@ -20,11 +20,25 @@ pub(crate) fn report(error: &clap::Error, command: Option<&OsStr>) -> u8 {
             Err(error) => Exit::from_error(&error).report(),
         };
     }
+    if log::is_json() {
+        let first = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        let message = first.split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = match blame(&message, &mistake.taken) {
+            Some(blamed) => format!("{message}; {blamed}"),
+            None => message,
+        };
+        return Exit::with_message(USAGE, message).report();
+    }
     let own = match text.strip_prefix("error: ") {
-        Some(rest) => format!("streamreg: {}", with_tip(&with_options(rest, error, command), error)),
+        Some(rest) => {
+            let rest = with_tip(&with_options(rest, error, command), error);
+            let blamed = blame(&rest, &mistake.taken);
+            let rest = blamed.map(|tip| with_line(&rest, &tip)).unwrap_or(rest);
+            format!("streamreg: {rest}")
+        }
         None => text,
     };
-    let _ = std::io::stderr().write_all(own.as_bytes());
+    log::write(&own);
     USAGE
 }
 
@@ -42,7 +56,7 @@ fn with_options(text: &str, error: &clap::Error, command: Option<&OsStr>) -> Str
     }
     let lines = text.lines().filter(|line| !line.contains("as a value, use '--"));
     let text = lines.collect::<Vec<_>>().join("\n").replacen("\n\n\n", "\n\n", 1) + "\n";
-    let program = Args::command();
+    let program = program();
     let command = command.and_then(|name| program.find_subcommand(name)).unwrap_or(&program);
     let written = name.trim_start_matches('-');
     let near = command.get_arguments().filter_map(|arg| arg.get_long());
@@ -53,7 +67,7 @@ fn with_options(text: &str, error: &clap::Error, command: Option<&OsStr>) -> Str
     if !tip.starts_with("did you mean") && written != "robust" {
         return text;
     }
-    text.replacen("\n\n", &format!("\n\n  tip: {tip}\n\n"), 1)
+    with_line(&text, &tip)
 }
 
 /// The message with what may have been meant by an unknown command, where clap has no idea.
@@ -64,12 +78,17 @@ fn with_tip(text: &str, error: &clap::Error) -> String {
     if error.kind() != ErrorKind::InvalidSubcommand || error.get(ContextKind::SuggestedSubcommand).is_some() {
         return text.to_owned();
     }
-    let program = Args::command();
+    let program = program();
     let known = program.get_subcommands().map(clap::Command::get_name);
     let tip = if name.contains(['.', '~']) || Path::new(name).exists() {
         "to fit a file: streamreg fit FILE 'y ~ x1 + x2'".to_owned()
     } else {
         streamreg::suggestion(name, known, "commands")
     };
+    with_line(&text, &tip)
+}
+
+/// The message with a tip behind its first sentence.
+fn with_line(text: &str, tip: &str) -> String {
     text.replacen("\n\n", &format!("\n\n  tip: {tip}\n\n"), 1)
 }

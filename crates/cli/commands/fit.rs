@@ -11,7 +11,8 @@ use streamreg::{
 };
 
 use super::outputs;
-use crate::exit::{CONDITION, Exit, NOT_CONVERGED, told};
+use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
+use crate::log::tell;
 use crate::options::FitArgs;
 use crate::streams::{print, stdout};
 
@@ -107,19 +108,6 @@ fn save_state(args: &FitArgs, summed: &Summed) -> Result<()> {
         state.save(path)?;
     }
     Ok(summed.checkpoint.as_ref().map_or(Ok(()), Checkpoint::finish)?)
-}
-
-/// Lines on stderr, each once, without that of the verdict, which comes last; a closed stderr is no reason to fail.
-pub(super) fn tell(notices: Vec<String>, verdict: Option<&str>) {
-    let mut told_already: Vec<String> = Vec::new();
-    for notice in notices {
-        let repeats = verdict.is_some_and(|verdict| notice.ends_with(verdict));
-        // Several targets share their rows and most of their columns.
-        if !repeats && !told_already.contains(&notice) {
-            let _ = writeln!(std::io::stderr(), "{}", told(&notice.replacen("Warning: ", "warning: ", 1)));
-            told_already.push(notice);
-        }
-    }
 }
 
 /// The files, or what a query makes of them.

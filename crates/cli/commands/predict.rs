@@ -1,11 +1,12 @@
 //! `streamreg predict`
 
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 
 use anyhow::Result;
 use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows, table_of_rows};
 
-use crate::exit::{Exit, told};
+use crate::exit::Exit;
+use crate::log::warn;
 use crate::options::PredictArgs;
 use crate::streams::{print, stdout};
 use crate::text::{names, stdout_width, usage};
@@ -60,8 +61,7 @@ fn at(
 fn tell(args: &PredictArgs, summary: &PredictSummary) {
     let warnings = summary.warnings.iter().map(|warning| format!("Warning: {}", warning.message));
     for notice in warnings.chain(notice(summary, args.unseen)).filter(|_| !args.run.quiet) {
-        // A closed stderr is no reason to fail.
-        let _ = writeln!(std::io::stderr(), "{}", told(&notice));
+        warn(&notice);
     }
 }
 

@@ -9,8 +9,9 @@ use streamreg::{
     write_atomically, write_groups, write_groups_file,
 };
 
-use super::fit::{tell, verdict};
+use super::fit::verdict;
 use crate::exit::Exit;
+use crate::log::tell;
 use crate::options::{MergeArgs, SolveArgs, SubtractArgs, UpdateArgs};
 use crate::streams::{print, stdout};
 use crate::text::usage;

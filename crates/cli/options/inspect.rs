@@ -74,6 +74,12 @@ pub(crate) struct InspectArgs {
 }
 
 impl InspectArgs {
+    /// Whether a fit is asked about.
+    pub(super) fn asks(&self) -> bool {
+        let formula = |path: &PathBuf| super::is_formula(path);
+        self.model.as_ref().is_some_and(ModelArgs::is_asked) || self.input.files.iter().any(formula)
+    }
+
     /// What is inspected, and the fit that is asked about, with its formula taken from among the files.
     pub(crate) fn into_parts(self) -> Result<(InspectedArgs, FitArgs)> {
         let Self {

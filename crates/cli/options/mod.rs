@@ -1,6 +1,7 @@
 //! The command line as it is typed, and what it means to the library. One file a group of flags.
 
 mod choice;
+mod environment;
 mod inference;
 mod input;
 mod inspect;
@@ -21,6 +22,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use streamreg::{Format, Formula, Regression, Solver};
 
+pub(crate) use self::environment::{Mistake, Parsed, Taken, blame, parse, program, unknown};
 use self::inference::InferenceArgs;
 use self::input::InputArgs;
 pub(crate) use self::inspect::InspectArgs;
@@ -170,6 +172,42 @@ pub(crate) enum Command {
         long_about = "Print the manual page of the program, or of a command. To read it: streamreg man fit | man -l -"
     )]
     Man(ManArgs),
+}
+
+impl Command {
+    /// How the work is done, where there is any.
+    pub(crate) fn run(&self) -> Option<&RunArgs> {
+        match self {
+            Self::Fit(args) => Some(&args.run),
+            Self::Predict(args) => Some(&args.run),
+            Self::Evaluate(args) => Some(&args.run),
+            Self::Update(args) => Some(&args.run),
+            Self::Solve(args) => Some(&args.run),
+            Self::Inspect(args) => Some(&args.run),
+            Self::Merge(_) | Self::Subtract(_) | Self::Completions(_) | Self::Man(_) => None,
+        }
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fit(_) => "fit",
+            Self::Predict(_) => "predict",
+            Self::Evaluate(_) => "evaluate",
+            Self::Merge(_) => "merge",
+            Self::Subtract(_) => "subtract",
+            Self::Update(_) => "update",
+            Self::Solve(_) => "solve",
+            Self::Inspect(_) => "inspect",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+
+    /// Whether it works with files, so that there is something to tell of it.
+    pub(crate) fn works(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_))
+    }
 }
 
 #[derive(Debug, ClapArgs)]

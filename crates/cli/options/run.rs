@@ -11,6 +11,32 @@ use streamreg::{Checkpoint, Execution, ProgressFn};
 use crate::progress::{bar, json_lines};
 use crate::text::usage;
 
+/// What goes to stderr.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct LogArgs {
+    /// What goes to stderr: text or json
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "FORM",
+        hide_short_help = true,
+        long_help = "What goes to stderr, errors included: text, or one JSON object a line (json), whose events docs/jobs.md lists \
+        [default: text]"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
 /// How the work is done; nothing here changes a result.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Run")]
@@ -41,6 +67,9 @@ pub(crate) struct RunArgs {
         long_help = "Neither progress nor notices, such as that of rows without a prediction"
     )]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -107,7 +136,9 @@ impl RunArgs {
             _ if self.quiet => None,
             ProgressStyle::None => None,
             ProgressStyle::Json => Some(json_lines()),
-            ProgressStyle::Auto => std::io::stderr().is_terminal().then(bar),
+            ProgressStyle::Auto => {
+                (std::io::stderr().is_terminal() && self.log.log_format == LogFormat::Text).then(bar)
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::inference::InferenceArgs;
 use super::input::InputArgs;
 use super::output::OutputArgs;
 use super::penalty::PenaltyArgs;
-use super::run::{CheckpointArgs, RunArgs};
+use super::run::{CheckpointArgs, LogArgs, RunArgs};
 use super::solving::SolvingArgs;
 use crate::text::names;
 
@@ -23,6 +23,9 @@ pub(crate) struct MergeArgs {
     /// State of all files
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -38,6 +41,9 @@ pub(crate) struct SubtractArgs {
     /// State of the other files
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Debug, ClapArgs)]

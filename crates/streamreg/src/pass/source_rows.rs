@@ -219,7 +219,7 @@ impl SourceRows<'_> {
         for (index, input) in inputs.iter().enumerate() {
             let here = index + 1 == inputs.len() || input.rows.is_some_and(|rows| row < rows);
             if here {
-                return Error::from(error.at_row(row)).located(&input.path.to_string_lossy());
+                return Error::from(error.at_row(row)).in_file(&input.path);
             }
             let Some(rows) = input.rows else { break };
             row -= rows;
