@@ -17,6 +17,8 @@ pub(crate) const DATA: u8 = 3;
 pub(crate) const CONDITION: u8 = 4;
 /// An iteration did not converge.
 pub(crate) const NOT_CONVERGED: u8 = 5;
+/// A condition of the user's is not met.
+pub(crate) const ASSERTION: u8 = 7;
 /// A bug.
 pub(crate) const INTERNAL: u8 = 70;
 /// Another process is at work on the same file: try again later.
@@ -32,7 +34,7 @@ pub(crate) fn kind(code: u8) -> &'static str {
         CONDITION => "condition",
         NOT_CONVERGED => "not_converged",
         6 => "memory",
-        7 => "assertion",
+        ASSERTION => "assertion",
         INTERNAL => "internal",
         LOCKED => "locked",
         128.. => "signal",
@@ -82,6 +84,11 @@ impl Exit {
     /// The line for stderr.
     pub(crate) fn message(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.code
     }
 
     /// Whether the code is 0.

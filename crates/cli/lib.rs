@@ -3,9 +3,11 @@
 //! A library, so that other front ends can have the same commands: [`run`] takes arguments and gives an exit code.
 
 mod commands;
+mod conditions;
 mod exit;
 mod learning_curve;
 mod log;
+mod metrics;
 mod options;
 mod progress;
 mod reference;
@@ -52,7 +54,7 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
         let message = "internal error: this is a bug in streamreg; please report it with the line above";
         Exit::with_message(INTERNAL, message)
     });
-    exit.report()
+    metrics::finish(exit).report()
 }
 
 /// Whether a command line is valid, as far as that can be told without files; the message says why it is not. The first of
@@ -80,7 +82,28 @@ fn execute(args: Args, taken: &[Taken]) -> Exit {
     if works && !command.run().is_some_and(|run| run.quiet) {
         log::tell(options::unknown(), None);
     }
-    let result = match args.command {
+    let result = watched(&args.command).and_then(|()| dispatch(args.command));
+    let exit = result.unwrap_or_else(|error| Exit::from_error(&error));
+    if works && exit.is_success() {
+        log::event("done", &[("exit_code", 0.into()), ("seconds", start.elapsed().as_secs_f64().into())]);
+    }
+    exit.blaming(|message| options::blame(message, taken))
+}
+
+/// Begins to record metrics, where that is asked for.
+fn watched(command: &Command) -> anyhow::Result<()> {
+    let Some((options, path)) = command.metrics().and_then(|own| Some((own, own.file.as_ref()?))) else {
+        return Ok(());
+    };
+    if let Some(output) = command.outputs().into_iter().find(|output| streamreg::same_file(output, path)) {
+        let message = format!("--metrics-file and another option name the same file, {}", output.display());
+        return Err(text::usage(message));
+    }
+    metrics::begin(path, options.every()?, command.name())
+}
+
+fn dispatch(command: Command) -> anyhow::Result<Exit> {
+    match command {
         Command::Fit(mut fit) => fit.take_formula().and_then(|()| commands::fit::run(&fit)),
         Command::Predict(predict) => commands::predict::run(&predict),
         Command::Evaluate(evaluate) => commands::evaluate::run(&evaluate),
@@ -91,12 +114,8 @@ fn execute(args: Args, taken: &[Taken]) -> Exit {
         Command::Inspect(inspect) => commands::inspect::run(*inspect),
         Command::Completions(shell) => commands::shell::completions(&shell),
         Command::Man(page) => commands::shell::man(&page),
-    };
-    let exit = result.unwrap_or_else(|error| Exit::from_error(&error));
-    if works && exit.is_success() {
-        log::event("done", &[("exit_code", 0.into()), ("seconds", start.elapsed().as_secs_f64().into())]);
+        Command::Compare(compare) => commands::compare::run(&compare),
     }
-    exit.blaming(|message| options::blame(message, taken))
 }
 
 /// Damaged files can make a decoder panic. The library turns that into an error with the file's name, so the panic's own words

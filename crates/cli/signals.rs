@@ -13,9 +13,13 @@ use anyhow::Result;
 
 use crate::exit::{INTERRUPTED, kind};
 use crate::log;
+use crate::metrics;
 
 /// How long a stderr that takes nothing may delay the end.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long metrics may delay the end.
+const METRICS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a signal sets where something is to be saved first, and what tells that it is saved.
 type Saving = (Arc<AtomicBool>, mpsc::Receiver<()>);
@@ -66,6 +70,15 @@ fn wait_until_saved(mut again: impl FnMut() -> bool) -> bool {
 
 /// Removes what is half-written and says why the program ends.
 fn abandon(why: &str, code: i32) {
+    let (written, wait) = mpsc::channel();
+    let metrics = move || {
+        metrics::ended_by_signal(u8::try_from(code).unwrap_or(INTERRUPTED));
+        let _ = written.send(());
+    };
+    // Somebody may be at work on the same file, and a disk may be slow.
+    if std::thread::Builder::new().spawn(metrics).is_ok() {
+        let _ = wait.recv_timeout(METRICS_WITHIN);
+    }
     streamreg::abandon_outputs();
     // A bar may stand in the last line of a terminal.
     let clear = if std::io::stderr().is_terminal() { "\r\u{1b}[K" } else { "" };

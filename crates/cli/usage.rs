@@ -20,26 +20,30 @@ pub(crate) fn report(mistake: &Mistake, command: Option<&OsStr>) -> u8 {
             Err(error) => Exit::from_error(&error).report(),
         };
     }
-    if log::is_json() {
-        let first = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        let message = first.split_whitespace().collect::<Vec<_>>().join(" ");
-        let message = match blame(&message, &mistake.taken) {
-            Some(blamed) => format!("{message}; {blamed}"),
-            None => message,
-        };
-        return Exit::with_message(USAGE, message).report();
-    }
     let own = match text.strip_prefix("error: ") {
         Some(rest) => {
             let rest = with_tip(&with_options(rest, error, command), error);
             let blamed = blame(&rest, &mistake.taken);
             let rest = blamed.map(|tip| with_line(&rest, &tip)).unwrap_or(rest);
+            if log::is_json() {
+                return Exit::with_message(USAGE, in_a_line(&rest)).report();
+            }
             format!("streamreg: {rest}")
         }
+        None if log::is_json() => return Exit::with_message(USAGE, "there is no command").report(),
         None => text,
     };
     log::write(&own);
     USAGE
+}
+
+/// What is wrong and the tips, without the usage.
+fn in_a_line(text: &str) -> String {
+    let line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = text.split("\n\n");
+    let first = line(parts.next().unwrap_or_default());
+    let tips = parts.filter_map(|part| part.trim_start().strip_prefix("tip: ").map(line));
+    std::iter::once(first).chain(tips).collect::<Vec<_>>().join("; ")
 }
 
 /// The text, in which an argument may be repeated, safe for a terminal.

@@ -7,6 +7,7 @@ use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file,
 
 use crate::exit::Exit;
 use crate::log::warn;
+use crate::metrics;
 use crate::options::PredictArgs;
 use crate::streams::{print, stdout};
 use crate::text::{names, stdout_width, usage};
@@ -31,6 +32,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(stdout()?), &options)?,
     };
+    metrics::predictions(&summary);
     tell(args, &summary);
     Ok(Exit::code(0))
 }

@@ -10,6 +10,7 @@ use super::inference::InferenceArgs;
 use super::input::InputArgs;
 use super::iterative::IterativeArgs;
 use super::model::ModelArgs;
+use super::observe::{ConditionArgs, MetricsArgs};
 use super::output::{OutputArgs, PlainFormat};
 use super::penalty::PenaltyArgs;
 use super::rows::RowArgs;
@@ -114,6 +115,8 @@ impl InspectArgs {
             iterative: iterative.unwrap_or(default.iterative),
             output: OutputArgs::default(),
             checkpoint: CheckpointArgs::default(),
+            metrics: MetricsArgs::default(),
+            conditions: ConditionArgs::default(),
             run,
         };
         fit.take_formula()?;

@@ -1,12 +1,14 @@
 //! The command line as it is typed, and what it means to the library. One file a group of flags.
 
 mod choice;
+mod compare;
 mod environment;
 mod inference;
 mod input;
 mod inspect;
 mod iterative;
 mod model;
+mod observe;
 mod output;
 mod penalty;
 mod predict;
@@ -22,6 +24,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use streamreg::{Format, Formula, Regression, Solver};
 
+pub(crate) use self::compare::{CompareArgs, ComparisonFormat};
 pub(crate) use self::environment::{Mistake, Parsed, Taken, blame, parse, program, unknown};
 use self::inference::InferenceArgs;
 use self::input::InputArgs;
@@ -29,6 +32,7 @@ pub(crate) use self::inspect::InspectArgs;
 use self::iterative::IterativeArgs;
 pub(crate) use self::iterative::{Curve, points};
 use self::model::ModelArgs;
+use self::observe::{ConditionArgs, MetricsArgs};
 use self::output::OutputArgs;
 pub(crate) use self::output::PlainFormat;
 use self::penalty::PenaltyArgs;
@@ -49,6 +53,7 @@ Exit codes:
   4    dependent columns or few reliable digits under --strict; dependent columns under
        --collinear error; fewer than 2 digits of the coefficients left in any case
   5    an iteration did not converge, or its steps diverge
+  7    a condition of --fail-if, --assert or --max-shift is not met
   70   internal error: a bug, please report it
   75   another process is at work on the state, under --no-wait: try again later
   130  interrupted (Ctrl-C, SIGINT)
@@ -154,6 +159,13 @@ pub(crate) enum Command {
         target, or with a penalty."
     )]
     Solve(Box<SolveArgs>),
+    /// Compare two models: coefficients side by side, and a Chow test
+    #[command(
+        long_about = "Compare two models, or states, or one of each: coefficients side by side, with the difference and its standard \
+        error as of independent data. Of two states of one model over different files a Chow test tells whether one set of coefficients \
+        serves both."
+    )]
+    Compare(CompareArgs),
     /// Show the columns, rows and predicted memory of files, or verify all of their bytes
     #[command(
         override_usage = "streamreg inspect [OPTIONS] <FILE>... ['y ~ x1 + x2']",
@@ -184,7 +196,9 @@ impl Command {
             Self::Update(args) => Some(&args.run),
             Self::Solve(args) => Some(&args.run),
             Self::Inspect(args) => Some(&args.run),
-            Self::Merge(_) | Self::Subtract(_) | Self::Completions(_) | Self::Man(_) => None,
+            Self::Compare(_) | Self::Merge(_) | Self::Subtract(_) | Self::Completions(_) | Self::Man(_) => {
+                None
+            }
         }
     }
 
@@ -199,8 +213,42 @@ impl Command {
             Self::Update(_) => "update",
             Self::Solve(_) => "solve",
             Self::Inspect(_) => "inspect",
+            Self::Compare(_) => "compare",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
+        }
+    }
+
+    /// Where metrics go.
+    pub(crate) fn metrics(&self) -> Option<&MetricsArgs> {
+        match self {
+            Self::Fit(args) => Some(&args.metrics),
+            Self::Predict(args) => Some(&args.metrics),
+            Self::Evaluate(args) => Some(&args.metrics),
+            Self::Update(args) => Some(&args.metrics),
+            Self::Solve(args) => Some(&args.metrics),
+            _ => None,
+        }
+    }
+
+    /// The files that it writes, without metrics and checkpoints.
+    pub(crate) fn outputs(&self) -> Vec<&Path> {
+        match self {
+            Self::Fit(args) => existing(&[
+                &args.output.output,
+                &args.output.save_model,
+                &args.output.save_state,
+                &args.inference.vcov_out,
+                &args.penalty.folds_out,
+                &args.iterative.trace,
+                &args.iterative.plot,
+            ]),
+            Self::Solve(args) => {
+                existing(&[&args.output.output, &args.output.save_model, &args.inference.vcov_out])
+            }
+            Self::Predict(args) => existing(&[&args.output]),
+            Self::Update(args) => vec![&args.state],
+            _ => Vec::new(),
         }
     }
 
@@ -208,6 +256,11 @@ impl Command {
     pub(crate) fn works(&self) -> bool {
         !matches!(self, Self::Completions(_) | Self::Man(_))
     }
+}
+
+/// The paths that are there.
+fn existing<'a>(paths: &[&'a Option<PathBuf>]) -> Vec<&'a Path> {
+    paths.iter().filter_map(|path| path.as_deref()).collect()
 }
 
 #[derive(Debug, ClapArgs)]
@@ -219,7 +272,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ManArgs {
     /// A command [default: the whole program]
-    #[arg(value_parser = ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "inspect", "completions", "man"], hide_possible_values = true)]
+    #[arg(value_parser = ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "compare", "inspect", "completions", "man"], hide_possible_values = true)]
     pub(crate) command: Option<String>,
 }
 
@@ -281,6 +334,12 @@ pub(crate) struct FitArgs {
 
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
 }
 
 impl FitArgs {

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{Checkpoint, Execution, ProgressFn};
 
+use crate::metrics;
 use crate::progress::{bar, json_lines};
 use crate::text::usage;
 
@@ -126,7 +127,7 @@ impl RunArgs {
         }
         let mut execution = Execution::default();
         execution.threads = self.threads;
-        execution.progress = self.reporter();
+        execution.progress = metrics::counted(self.reporter());
         Ok(execution)
     }
 

@@ -8,6 +8,7 @@ use streamreg::{Regression, State, UpdateOptions};
 
 use super::inference::InferenceArgs;
 use super::input::InputArgs;
+use super::observe::{ConditionArgs, MetricsArgs};
 use super::output::OutputArgs;
 use super::penalty::PenaltyArgs;
 use super::run::{CheckpointArgs, LogArgs, RunArgs};
@@ -106,6 +107,12 @@ pub(crate) struct UpdateArgs {
 
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
 }
 
 impl UpdateArgs {
@@ -177,6 +184,12 @@ pub(crate) struct SolveArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
 }
 
 impl SolveArgs {

@@ -295,7 +295,7 @@ impl Model {
     }
 
     /// Why there is no covariance.
-    fn why_no_covariance(&self) -> &str {
+    pub(crate) fn why_no_covariance(&self) -> &str {
         self.0.no_covariance.as_deref().unwrap_or(
             "the fit had a penalty or another loss than squares, came from an iterative solver, left no residual degrees of freedom, \
              or has a category with too many levels for it",

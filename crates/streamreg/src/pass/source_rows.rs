@@ -184,12 +184,13 @@ impl SourceRows<'_> {
         let scan = self.0.scan(request)?;
         // What passes a filter is not known beforehand.
         let total = self.0.inputs().iter().map(|input| input.rows.filter(|_| !self.0.filters())).sum();
-        let (state, mut ledger) = scope.execution.control(scope.pass, total, |control| {
-            work(control, scan.as_ref()).map_err(|failure| match failure {
-                Failure::Core(error) => self.locate(error),
-                Failure::Other(error) => error,
-            })
-        })?;
+        let (state, mut ledger) =
+            scope.execution.control(scope.pass, total, &|| self.0.counts().bytes, |control| {
+                work(control, scan.as_ref()).map_err(|failure| match failure {
+                    Failure::Core(error) => self.locate(error),
+                    Failure::Other(error) => error,
+                })
+            })?;
         self.0.verify_unchanged()?;
         let after = self.0.counts();
         ledger.rows_filtered =

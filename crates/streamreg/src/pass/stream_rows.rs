@@ -77,7 +77,7 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
                 (index, batches.into_iter().map(assign))
             }))
         };
-        execution.control(pass, None, |control| accumulate(design, levels, control, make, next))
+        execution.control(pass, None, &|| 0, |control| accumulate(design, levels, control, make, next))
     }
 
     fn shuffled(
