@@ -92,7 +92,8 @@ fn execute(args: Args, taken: &[Taken]) -> Exit {
 
 /// Begins to record metrics, where that is asked for.
 fn watched(command: &Command) -> anyhow::Result<()> {
-    let Some((options, path)) = command.metrics().and_then(|own| Some((own, own.file.as_ref()?))) else {
+    let Some((options, path)) = command.metrics().and_then(|own| Some((own, own.metrics_file.as_ref()?)))
+    else {
         return Ok(());
     };
     if let Some(output) = command.outputs().into_iter().find(|output| streamreg::same_file(output, path)) {

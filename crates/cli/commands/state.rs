@@ -96,7 +96,7 @@ pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
         tell(gone.take(10).collect(), None);
     }
     print(&text)?;
-    if args.dry_run || (conditions.is_empty() && args.metrics.file.is_none()) {
+    if args.dry_run || (conditions.is_empty() && args.metrics.metrics_file.is_none()) {
         return Ok(Exit::code(0));
     }
     judge_state(&args.state, &conditions)

@@ -15,29 +15,29 @@ use crate::text::usage;
 pub(crate) struct MetricsArgs {
     /// Write metrics of the run for Prometheus
     #[arg(
-        long = "metrics-file",
+        long,
         value_name = "FILE",
         hide_short_help = true,
         long_help = "Write metrics of the run in Prometheus' text format, as its node exporter collects them: while it runs and at its \
         end, also when it fails. docs/jobs.md lists them"
     )]
-    pub(crate) file: Option<PathBuf>,
+    pub(crate) metrics_file: Option<PathBuf>,
 
     /// Seconds between two writes of the metrics [default: 30]
     #[arg(
-        long = "metrics-every",
+        long,
         value_name = "SECONDS",
-        requires = "file",
+        requires = "metrics_file",
         hide_short_help = true,
         long_help = "Seconds between two writes of --metrics-file; fractions are possible [default: 30]"
     )]
-    every: Option<f64>,
+    metrics_every: Option<f64>,
 }
 
 impl MetricsArgs {
     /// The time between two writes.
     pub(crate) fn every(&self) -> Result<Duration> {
-        let seconds = self.every.unwrap_or(30.0);
+        let seconds = self.metrics_every.unwrap_or(30.0);
         let wrong = || usage(format!("--metrics-every takes seconds, more than 0.01, not {seconds}"));
         let every = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
         if every < Duration::from_millis(10) { Err(wrong()) } else { Ok(every) }
