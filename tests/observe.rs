@@ -499,7 +499,16 @@ fn what_cannot_be_compared_is_said() {
     assert_eq!((&*terms[3][0], &*terms[3][1], &*terms[3][2]), ("I(x^2)", "new", ""));
     let outcome = dir.streamreg("compare a.json q.json --max-shift 1e9").run().code(0);
     outcome.check(outcome.stderr.contains("does not count \"I(x^2)\""), "the term that is not counted");
-    dir.streamreg("fit a.csv -t x,y -f x -o r.txt --save-state two.sreg").run();
+    let same = dir.streamreg("compare a.json a.json").success();
+    same.check(
+        same.stdout.contains("both models have the rows of ") && same.stdout.contains("a.csv: "),
+        "the file in both",
+    );
+    dir.write("g.csv", "g,x,y,z\na,1,1,2\na,2,3,1\na,3,4,4\nb,1,2,2\nb,3,3,5\nb,4,5,4\n");
+    dir.streamreg("fit g.csv 'y ~ x' --by g -q -o r.txt --save-state groups.sreg").success();
+    dir.streamreg("compare a.json groups.sreg").fails(2, &["groups.sreg", "many groups"]);
+    dir.streamreg("fit g.csv -t y,z -f x -q -o r.txt --save-state two.sreg").success();
+    dir.streamreg("compare two.sreg a.json").fails(2, &["two.sreg", "several targets"]);
     dir.streamreg("compare a.json none.json").fails(3, &["none.json"]);
     dir.streamreg("compare a.json a.csv").fails(3, &["a.csv", "not a model file"]);
     dir.streamreg("compare a.json a.json --max-shift 0").fails(2, &["--max-shift"]);

@@ -48,13 +48,18 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
         Err(mistake) => return usage::report(&mistake, arguments.get(1).map(OsString::as_os_str)),
     };
     let options::Parsed { args, taken } = parsed;
+    let (start, works) = (Instant::now(), args.command.works());
     // A panic that nobody contained has printed its message; what remains is to say whose fault it is.
     let outcome = catch_unwind(AssertUnwindSafe(|| execute(args, &taken)));
     let exit = outcome.unwrap_or_else(|_| {
         let message = "internal error: this is a bug in streamreg; please report it with the line above";
         Exit::with_message(INTERNAL, message)
     });
-    metrics::finish(exit).report()
+    let exit = metrics::finish(exit);
+    if works && exit.is_success() {
+        log::event("done", &[("exit_code", 0.into()), ("seconds", start.elapsed().as_secs_f64().into())]);
+    }
+    exit.report()
 }
 
 /// Whether a command line is valid, as far as that can be told without files; the message says why it is not. The first of
@@ -72,7 +77,6 @@ pub fn reference() -> String {
 }
 
 fn execute(args: Args, taken: &[Taken]) -> Exit {
-    let start = Instant::now();
     let command = &args.command;
     let works = command.works();
     if works {
@@ -84,9 +88,6 @@ fn execute(args: Args, taken: &[Taken]) -> Exit {
     }
     let result = watched(&args.command).and_then(|()| dispatch(args.command));
     let exit = result.unwrap_or_else(|error| Exit::from_error(&error));
-    if works && exit.is_success() {
-        log::event("done", &[("exit_code", 0.into()), ("seconds", start.elapsed().as_secs_f64().into())]);
-    }
     exit.blaming(|message| options::blame(message, taken))
 }
 

@@ -28,7 +28,7 @@ use streamreg_solve::{Glance, TermEstimate};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::report::FitReport;
+use crate::report::{FitReport, InputRecord};
 use crate::request::regression::Regression;
 use crate::state::State;
 
@@ -121,6 +121,12 @@ pub fn compare_files(old: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Com
             old.fit.response, new.fit.response
         ));
     }
+    if let Some(file) = old.inputs.iter().find(|input| new.inputs.contains(input)) {
+        notes.push(format!(
+            "both models have the rows of {}: the standard errors are for independent rows",
+            file.path
+        ));
+    }
     let terms = shifts(&old.coefficients, &new.coefficients);
     let (chow, why) = match (&old.state, &new.state) {
         (Some(a), Some(b)) => match chow(a, b, [&old.glance, &new.glance]) {
@@ -154,6 +160,8 @@ struct Side {
     coefficients: Vec<TermEstimate>,
     glance: Glance,
     state: Option<Arc<State>>,
+    /// The files of a model; a state knows its own.
+    inputs: Vec<InputRecord>,
     /// Why there are no standard errors, of a model that has none.
     why: Option<String>,
 }
@@ -165,13 +173,14 @@ impl Side {
             let report = report(&state).map_err(|e| e.in_file(path))?;
             let fit = in_short(path, "state", report.response, &report.glance);
             let (coefficients, glance) = (report.coefficients, report.glance);
-            return Ok(Self { fit, coefficients, glance, state: Some(state), why: None });
+            return Ok(Self { fit, coefficients, glance, state: Some(state), inputs: Vec::new(), why: None });
         }
         let model = Model::load(path)?;
         let fit = in_short(path, "model", model.response(), model.glance());
         let why = model.why_no_covariance().to_owned();
         let (coefficients, glance) = (model.coefficients().to_vec(), model.glance().clone());
-        Ok(Self { fit, coefficients, glance, state: None, why: Some(why) })
+        let inputs = model.inputs().to_vec();
+        Ok(Self { fit, coefficients, glance, state: None, inputs, why: Some(why) })
     }
 
     /// That no coefficient has a standard error, and why.

@@ -331,6 +331,11 @@ impl Model {
         &self.0.coefficients
     }
 
+    /// The files of the fit.
+    pub(crate) fn inputs(&self) -> &[InputRecord] {
+        &self.0.inputs
+    }
+
     /// The penalty of the fit, if it had one.
     pub fn penalty(&self) -> Option<&PenaltyRecord> {
         self.0.penalty.as_ref()
