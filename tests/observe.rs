@@ -135,7 +135,7 @@ fn logs_are_json_from_the_first_word_to_the_last() {
 #[test]
 fn failures_are_json_with_their_place() {
     let dir = dir();
-    dir.write("odd.csv", dir.read("d.csv").repeat(1) + "oops,1,1\n");
+    dir.write("odd.csv", dir.read("d.csv") + "oops,1,1\n");
     let last = |line: &str, code: i32| {
         let outcome = dir.streamreg(line).run().code(code);
         let all = events(&outcome);

@@ -49,17 +49,20 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
     };
     let options::Parsed { args, taken } = parsed;
     let (start, works) = (Instant::now(), args.command.works());
-    // A panic that nobody contained has printed its message; what remains is to say whose fault it is.
-    let outcome = catch_unwind(AssertUnwindSafe(|| execute(args, &taken)));
-    let exit = outcome.unwrap_or_else(|_| {
-        let message = "internal error: this is a bug in streamreg; please report it with the line above";
-        Exit::with_message(INTERNAL, message)
-    });
+    let exit = guarded(|| execute(args, &taken));
     let exit = metrics::finish(exit);
     if works && exit.is_success() {
         log::event("done", &[("exit_code", 0.into()), ("seconds", start.elapsed().as_secs_f64().into())]);
     }
     exit.report()
+}
+
+/// The end of some work. A panic that nobody contained has printed its message; what remains is to say whose fault it is.
+fn guarded(work: impl FnOnce() -> Exit) -> Exit {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let message = "internal error: this is a bug in streamreg; please report it with the line above";
+        Exit::with_message(INTERNAL, message)
+    })
 }
 
 /// Whether a command line is valid, as far as that can be told without files; the message says why it is not. The first of
@@ -158,4 +161,41 @@ mod pages {
 
     #[doc = include_str!("../../docs/guide/library.md")]
     struct Library;
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+    use std::process::Command;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Set for the process that panics.
+    const CHILD: &str = "PANICS";
+
+    /// Panics as a bug would, in a process of its own, which is this test once more.
+    #[test]
+    fn panics_are_events() {
+        if std::env::var_os(CHILD).is_some() {
+            log::begin(&["streamreg", "--log-format", "json"].map(OsString::from));
+            quiet_panics();
+            let code = guarded(|| panic!("a \"bug\"")).report();
+            std::process::exit(code.into());
+        }
+        let this = std::env::current_exe().unwrap();
+        let test = ["tests::panics_are_events", "--exact", "--nocapture", "--test-threads=1"];
+        let output =
+            Command::new(this).args(test).env(CHILD, "1").env_remove("RUST_BACKTRACE").output().unwrap();
+        assert_eq!(output.status.code(), Some(70));
+        let text = String::from_utf8(output.stderr).unwrap();
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [panic, error] = events.as_slice() else { panic!("{text}") };
+        assert_eq!((&panic["event"], &panic["message"]), (&"panic".into(), &"a \"bug\"".into()));
+        assert!(panic["place"].as_str().unwrap().contains("lib.rs:"), "{panic}");
+        assert_eq!((&error["event"], &error["kind"]), (&"error".into(), &"internal".into()));
+        assert_eq!(error["exit_code"], 70);
+    }
 }

@@ -89,7 +89,7 @@ fn with_tip(text: &str, error: &clap::Error) -> String {
     } else {
         streamreg::suggestion(name, known, "commands")
     };
-    with_line(&text, &tip)
+    with_line(text, &tip)
 }
 
 /// The message with a tip behind its first sentence.
