@@ -16,9 +16,9 @@
 //! asks for the same text. `STREAMREG_BLESS=1` writes down what comes out now, and `STREAMREG_BIN` names another program.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::util::words;
+use crate::util::{self, words};
 
 /// Numbers that differ by this share are the same.
 const TOLERANCE: f64 = 1e-9;
@@ -138,7 +138,7 @@ fn outcome(command: &[&str], folder: &Path) -> Vec<String> {
     match command {
         ["streamreg", arguments @ ..] => {
             let program = std::env::var_os("STREAMREG_BIN").unwrap_or(env!("CARGO_BIN_EXE_streamreg").into());
-            let mut run = Command::new(std::path::absolute(program).unwrap());
+            let mut run = util::program(std::path::absolute(program).unwrap());
             // The width of helps, and what a crash prints, are nobody's choice here.
             run.env_remove("COLUMNS").env_remove("LINES").env_remove("RUST_BACKTRACE");
             let output = run.args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap();

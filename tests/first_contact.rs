@@ -333,7 +333,7 @@ fn streams_are_gone_on_with_and_files_are_replaced() {
     assert!(streamreg::Model::load(&path).is_ok());
     let log = dir.write("log.txt", "header\n");
     let out = std::fs::File::options().append(true).open(&log).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_streamreg"));
+    let mut command = crate::util::program(env!("CARGO_BIN_EXE_streamreg"));
     command
         .args(["fit", "d.csv", "-t", "y", "-o", "/dev/stdout"])
         .current_dir(log.parent().unwrap())

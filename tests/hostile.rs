@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ fn peak_kb(pid: u32) -> Option<u64> {
 /// Runs the program on a file, and ends it when it takes too long or too much memory.
 fn run(args: &[&str], path: &Path, scratch: &Path) -> End {
     let (out, err) = (scratch.join("stdout"), scratch.join("stderr"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_streamreg"));
+    let mut command = crate::util::program(env!("CARGO_BIN_EXE_streamreg"));
     command.args(args).arg("--threads=2").arg(path).stdin(Stdio::null());
     command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
     let mut child = command.spawn().unwrap();

@@ -66,6 +66,7 @@ mod memory;
 mod mutants;
 mod nist;
 mod numbers;
+mod observe;
 #[cfg(unix)]
 mod outputs;
 mod penalized;

@@ -32,7 +32,7 @@ const PRINTING: [&str; 8] = [
 
 /// A command of the shell in which `$0` is the program and `$@` are its arguments.
 fn shell(dir: &Dir, script: &str, line: &str) -> std::process::Output {
-    let mut command = Command::new("sh");
+    let mut command = crate::util::program("sh");
     command.current_dir(dir.path("")).args(["-c", script, env!("CARGO_BIN_EXE_streamreg")]);
     command.args(line.split(' ')).output().unwrap()
 }
@@ -87,7 +87,7 @@ fn a_full_disk_is_an_error() {
 #[cfg(target_os = "linux")]
 fn limited(dir: &Dir, limit: &str, arguments: &[&str]) -> Option<std::process::Output> {
     let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-    let mut command = Command::new(if root { "setpriv" } else { "prlimit" });
+    let mut command = crate::util::program(if root { "setpriv" } else { "prlimit" });
     if root {
         command.args(["--reuid=65534", "--clear-groups", "prlimit"]);
     }

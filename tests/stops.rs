@@ -193,7 +193,7 @@ fn nobody_reads_stderr_or_stdout() {
 fn a_signal_that_is_ignored_stays_so() {
     let dir = dir();
     let line = format!("trap '' HUP INT; exec {} \"$@\"", env!("CARGO_BIN_EXE_streamreg"));
-    let mut command = std::process::Command::new("sh");
+    let mut command = crate::util::program("sh");
     command.current_dir(dir.path("")).args(["-c", &line, "sh"]);
     command.args(["fit", "long.parquet", "-t", "y", "--vcov", "hc3", "-o", "r.csv"]);
     let mut child = command.spawn().unwrap();

@@ -70,7 +70,7 @@ impl Dir {
 
     /// The program, run in this folder. Arguments are split as [`words`] does; add others with [`Cmd::arg`].
     pub(crate) fn streamreg(&self, line: &str) -> Cmd<'_> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_streamreg"));
+        let mut command = program(env!("CARGO_BIN_EXE_streamreg"));
         command.current_dir(self.0.path()).args(words(line)).stdin(Stdio::null());
         Cmd { dir: self, command }
     }
@@ -79,6 +79,17 @@ impl Dir {
     pub(crate) fn fit(&self, line: &str) -> Value {
         self.streamreg(&format!("fit {line} --format json")).success().json()
     }
+}
+
+/// A program without the variables of our own that whoever runs the tests has set.
+pub(crate) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STREAMREG_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 fn collect(base: &Path, folder: &Path, names: &mut Vec<String>) {

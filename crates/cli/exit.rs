@@ -1,10 +1,11 @@
 //! Exit codes.
 
-use std::io::Write;
+use std::path::Path;
 
+use serde_json::Value;
 use streamreg::ErrorKind;
 
-use crate::text::stderr_width;
+use crate::log;
 
 /// The result could not be written, or the system refused something.
 pub(crate) const FAILED: u8 = 1;
@@ -18,6 +19,8 @@ pub(crate) const CONDITION: u8 = 4;
 pub(crate) const NOT_CONVERGED: u8 = 5;
 /// The memory that may be taken is not enough.
 pub(crate) const MEMORY: u8 = 6;
+/// A condition of the user's is not met.
+pub(crate) const ASSERTION: u8 = 7;
 /// A bug.
 pub(crate) const INTERNAL: u8 = 70;
 /// Another process is at work on the same file: try again later.
@@ -25,10 +28,30 @@ pub(crate) const LOCKED: u8 = 75;
 /// Ended by the user, as shells count SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// A message as it stands on stderr: behind the name of the program, in lines that fit a terminal.
-pub(crate) fn told(message: &str) -> String {
-    let line = format!("streamreg: {}", streamreg::printable(message));
-    streamreg::wrapped(&line, stderr_width())
+/// What programs call a failure with an exit code.
+pub(crate) fn kind(code: u8) -> &'static str {
+    match code {
+        USAGE => "usage",
+        DATA => "data",
+        CONDITION => "condition",
+        NOT_CONVERGED => "not_converged",
+        6 => "memory",
+        ASSERTION => "assertion",
+        INTERNAL => "internal",
+        LOCKED => "locked",
+        128.. => "signal",
+        _ => "output",
+    }
+}
+
+/// What is to blame, where that is known.
+#[derive(Default)]
+struct Blamed {
+    file: Option<String>,
+    place: Option<String>,
+    column: Option<String>,
+    /// Whether the system refused something that has nothing to do with an output.
+    system: bool,
 }
 
 /// How the process ends.
@@ -37,17 +60,27 @@ pub(crate) struct Exit {
     message: Option<String>,
     /// Lines that show the place; safe for a terminal.
     excerpt: Option<String>,
+    blamed: Blamed,
 }
 
 impl Exit {
     /// Done, with a code.
     pub(crate) fn code(code: u8) -> Self {
-        Self { code, message: None, excerpt: None }
+        Self { code, message: None, excerpt: None, blamed: Blamed::default() }
     }
 
     /// Failed, with a line for stderr.
     pub(crate) fn with_message(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: Some(message.into()), excerpt: None }
+        Self { message: Some(message.into()), ..Self::code(code) }
+    }
+
+    /// The same end; where it is that of a mistake on the command line, its message says what else is to blame.
+    pub(crate) fn blaming(self, blame: impl FnOnce(&str) -> Option<String>) -> Self {
+        let message = self.message.map(|message| match blame(&message).filter(|_| self.code == USAGE) {
+            Some(blamed) => format!("{message}; {blamed}"),
+            None => message,
+        });
+        Self { message, ..self }
     }
 
     /// The same of a step of a job, which the message names.
@@ -59,6 +92,11 @@ impl Exit {
     /// The line for stderr.
     pub(crate) fn message(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+
+    /// The exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.code
     }
 
     /// Whether the code is 0.
@@ -89,18 +127,43 @@ impl Exit {
             ErrorKind::Interrupted => INTERRUPTED,
             _ => FAILED,
         };
-        Self { excerpt: own.excerpt().map(str::to_owned), ..Self::with_message(code, own.message()) }
+        let blamed = Blamed {
+            file: own.path().map(|path: &Path| path.display().to_string()),
+            place: own.place(),
+            column: own.column().map(str::to_owned),
+            system: own.kind() == ErrorKind::System,
+        };
+        Self { excerpt: own.excerpt().map(str::to_owned), blamed, ..Self::with_message(code, own.message()) }
     }
 
     /// Prints the message, if there is one, and gives the code.
     pub(crate) fn report(self) -> u8 {
+        if log::is_json() {
+            if self.message.is_some() {
+                log::event("error", &self.fields());
+            }
+            return self.code;
+        }
         if let Some(message) = self.message {
-            // Nothing can be done about a closed stderr.
-            let _ = writeln!(std::io::stderr(), "{}", told(&message));
+            log::write(&(log::told(&message) + "\n"));
         }
         if let Some(excerpt) = self.excerpt {
-            let _ = writeln!(std::io::stderr(), "{excerpt}");
+            log::write(&(excerpt + "\n"));
         }
         self.code
+    }
+
+    /// What programs want to know of a failure.
+    fn fields(&self) -> [(&'static str, Value); 7] {
+        let kind = if self.blamed.system { "system" } else { kind(self.code) };
+        [
+            ("kind", kind.into()),
+            ("exit_code", self.code.into()),
+            ("message", self.message.clone().into()),
+            ("file", self.blamed.file.clone().into()),
+            ("place", self.blamed.place.clone().into()),
+            ("column", self.blamed.column.clone().into()),
+            ("excerpt", self.excerpt.clone().into()),
+        ]
     }
 }

@@ -1,6 +1,5 @@
 //! Progress on stderr.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle as BarStyle};
 use streamreg::{Progress, ProgressFn};
 
+use crate::log;
 use crate::text::stderr_width;
 
 /// Nothing is drawn of work that is done within this time.
@@ -103,15 +103,23 @@ pub(crate) fn json_lines() -> ProgressFn {
         let due = now >= before + 1000
             && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due || done {
-            let total = progress.total.map_or("null".to_owned(), |t| t.to_string());
             let seconds = now as f64 / 1e3;
-            let Progress { pass, rows, .. } = progress;
-            let loss = progress.loss.map_or(String::new(), |loss| format!(r#","loss":{loss}"#));
-            // A closed stderr is no reason to stop.
-            let _ = writeln!(
-                std::io::stderr(),
-                r#"{{"pass":{pass},"rows":{rows},"total":{total},"seconds":{seconds}{loss}}}"#
-            );
+            let Progress { pass, rows, total, loss, .. } = progress;
+            if log::is_json() {
+                let fields = [
+                    ("pass", pass.into()),
+                    ("rows", rows.into()),
+                    ("total", total.into()),
+                    ("seconds", seconds.into()),
+                    ("loss", loss.into()),
+                ];
+                return log::event("progress", &fields);
+            }
+            let total = total.map_or("null".to_owned(), |t| t.to_string());
+            let loss = loss.map_or(String::new(), |loss| format!(r#","loss":{loss}"#));
+            log::write(&format!(
+                "{{\"pass\":{pass},\"rows\":{rows},\"total\":{total},\"seconds\":{seconds}{loss}}}\n"
+            ));
         }
     })
 }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 
-use crate::options::Args;
+use crate::options;
 
 /// All commands with their options, under the headings of `--help`.
 pub(crate) fn markdown() -> String {
-    let mut program = Args::command();
+    let mut program = options::program();
     program.build();
     let mut out = String::from(
         "# Commands and options\n\nMade from the program's own help. `streamreg COMMAND -h` shows the common options of a command, `--help` all.\n",

@@ -11,10 +11,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::exit::told;
+use crate::exit::{INTERRUPTED, kind};
+use crate::log;
+use crate::metrics;
 
 /// How long a stderr that takes nothing may delay the end.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long metrics may delay the end.
+const METRICS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a signal sets where something is to be saved first, and what tells that it is saved.
 type Saving = (Arc<AtomicBool>, mpsc::Receiver<()>);
@@ -64,11 +69,26 @@ fn wait_until_saved(mut again: impl FnMut() -> bool) -> bool {
 }
 
 /// Removes what is half-written and says why the program ends.
-fn abandon(why: &str) {
+fn abandon(why: &str, code: i32) {
+    let (written, wait) = mpsc::channel();
+    let metrics = move || {
+        metrics::ended_by_signal(u8::try_from(code).unwrap_or(INTERRUPTED));
+        let _ = written.send(());
+    };
+    // Somebody may be at work on the same file, and a disk may be slow.
+    if std::thread::Builder::new().spawn(metrics).is_ok() {
+        let _ = wait.recv_timeout(METRICS_WITHIN);
+    }
     streamreg::abandon_outputs();
     // A bar may stand in the last line of a terminal.
     let clear = if std::io::stderr().is_terminal() { "\r\u{1b}[K" } else { "" };
-    let line = format!("{clear}{}\n", told(why));
+    let line = if log::is_json() {
+        let fields =
+            [("kind", kind(INTERRUPTED).into()), ("exit_code", code.into()), ("message", why.into())];
+        log::line("error", &fields) + "\n"
+    } else {
+        format!("{clear}{}\n", log::told(why))
+    };
     let (done, wait) = mpsc::channel();
     let write = move || {
         let _ = std::io::stderr().write_all(line.as_bytes());
@@ -105,11 +125,8 @@ pub(crate) fn watch() -> Result<()> {
             let name = signal_name(signal).unwrap_or("a signal");
             let saved = wait_until_saved(|| signals.pending().next().is_some());
             let why = if signal == SIGINT { "interrupted".to_owned() } else { format!("ended by {name}") };
-            abandon(&if saved {
-                format!("{why}; the same command goes on from the checkpoint")
-            } else {
-                why
-            });
+            let more = if saved { "; the same command goes on from the checkpoint" } else { "" };
+            abandon(&format!("{why}{more}"), 128 + signal);
             // Neither handlers nor buffers: another thread may hold them, and wait for the reader of a pipe.
             exit(128 + signal);
         }
@@ -139,8 +156,8 @@ pub(crate) fn watch() -> Result<()> {
     let end = || {
         let saved = wait_until_saved(|| false);
         let more = if saved { "; the same command goes on from the checkpoint" } else { "" };
-        abandon(&format!("interrupted{more}"));
-        std::process::exit(crate::exit::INTERRUPTED.into());
+        abandon(&format!("interrupted{more}"), INTERRUPTED.into());
+        std::process::exit(INTERRUPTED.into());
     };
     ctrlc::set_handler(end).context("cannot catch Ctrl-C")
 }

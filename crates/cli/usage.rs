@@ -1,18 +1,18 @@
 //! Mistakes on the command line, as clap finds them, in the words of all other errors.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::exit::{Exit, USAGE};
-use crate::options::Args;
+use crate::log;
+use crate::options::{Mistake, blame, program};
 use crate::streams::print;
 
 /// Prints what is wrong, or the help that was asked for, and gives the exit code.
-pub(crate) fn report(error: &clap::Error, command: Option<&OsStr>) -> u8 {
+pub(crate) fn report(mistake: &Mistake, command: Option<&OsStr>) -> u8 {
+    let error = &mistake.error;
     let text = printable_lines(&error.render().to_string());
     if !error.use_stderr() {
         return match print(&text) {
@@ -21,11 +21,29 @@ pub(crate) fn report(error: &clap::Error, command: Option<&OsStr>) -> u8 {
         };
     }
     let own = match text.strip_prefix("error: ") {
-        Some(rest) => format!("streamreg: {}", with_tip(&with_options(rest, error, command), error)),
+        Some(rest) => {
+            let rest = with_tip(&with_options(rest, error, command), error);
+            let blamed = blame(&rest, &mistake.taken);
+            let rest = blamed.map(|tip| with_line(&rest, &tip)).unwrap_or(rest);
+            if log::is_json() {
+                return Exit::with_message(USAGE, in_a_line(&rest)).report();
+            }
+            format!("streamreg: {rest}")
+        }
+        None if log::is_json() => return Exit::with_message(USAGE, "there is no command").report(),
         None => text,
     };
-    let _ = std::io::stderr().write_all(own.as_bytes());
+    log::write(&own);
     USAGE
+}
+
+/// What is wrong and the tips, without the usage.
+fn in_a_line(text: &str) -> String {
+    let line = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = text.split("\n\n");
+    let first = line(parts.next().unwrap_or_default());
+    let tips = parts.filter_map(|part| part.trim_start().strip_prefix("tip: ").map(line));
+    std::iter::once(first).chain(tips).collect::<Vec<_>>().join("; ")
 }
 
 /// The text, in which an argument may be repeated, safe for a terminal.
@@ -42,7 +60,7 @@ fn with_options(text: &str, error: &clap::Error, command: Option<&OsStr>) -> Str
     }
     let lines = text.lines().filter(|line| !line.contains("as a value, use '--"));
     let text = lines.collect::<Vec<_>>().join("\n").replacen("\n\n\n", "\n\n", 1) + "\n";
-    let program = Args::command();
+    let program = program();
     let command = command.and_then(|name| program.find_subcommand(name)).unwrap_or(&program);
     let written = name.trim_start_matches('-');
     let near = command.get_arguments().filter_map(|arg| arg.get_long());
@@ -53,7 +71,7 @@ fn with_options(text: &str, error: &clap::Error, command: Option<&OsStr>) -> Str
     if !tip.starts_with("did you mean") && written != "robust" {
         return text;
     }
-    text.replacen("\n\n", &format!("\n\n  tip: {tip}\n\n"), 1)
+    with_line(&text, &tip)
 }
 
 /// The message with what may have been meant by an unknown command, where clap has no idea.
@@ -64,12 +82,17 @@ fn with_tip(text: &str, error: &clap::Error) -> String {
     if error.kind() != ErrorKind::InvalidSubcommand || error.get(ContextKind::SuggestedSubcommand).is_some() {
         return text.to_owned();
     }
-    let program = Args::command();
+    let program = program();
     let known = program.get_subcommands().map(clap::Command::get_name);
     let tip = if name.contains(['.', '~']) || Path::new(name).exists() {
         "to fit a file: streamreg fit FILE 'y ~ x1 + x2'".to_owned()
     } else {
         streamreg::suggestion(name, known, "commands")
     };
+    with_line(text, &tip)
+}
+
+/// The message with a tip behind its first sentence.
+fn with_line(text: &str, tip: &str) -> String {
     text.replacen("\n\n", &format!("\n\n  tip: {tip}\n\n"), 1)
 }

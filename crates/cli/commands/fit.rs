@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use streamreg::{
-    Checkpoint, ErrorKind, FitReport, Format, Regression, RenderOptions, Source, State,
+    Checkpoint, ErrorKind, FitReport, Format, GroupSummary, Regression, RenderOptions, Source, State,
     refuse_input_as_output, render, write_groups, write_groups_file,
 };
 
 use super::outputs;
-use crate::exit::{CONDITION, Exit, NOT_CONVERGED, told};
+use crate::conditions::{Subject, judged, of_fits, of_rows};
+use crate::exit::{CONDITION, Exit, NOT_CONVERGED};
+use crate::log::tell;
+use crate::metrics;
 use crate::options::FitArgs;
 use crate::streams::{print, stdout};
 
@@ -25,6 +28,8 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     let (regression, curve) = args.regression()?;
     let outputs = outputs::named(args)?;
     let options = args.output.render()?;
+    let conditions =
+        args.conditions.of(if args.rows.by.is_empty() { Subject::Fit } else { Subject::Groups })?;
     if args.output.output.is_none() {
         // Better known before everything is read.
         stdout()?;
@@ -36,9 +41,9 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     if !args.rows.by.is_empty() {
         outputs::refuse_models(args, "takes one fit, and --by makes many")?;
         let (regression, summed) = summed(args, regression, source.as_ref())?;
-        let exit = run_groups(args, &regression, source.as_ref(), &options)?;
+        let (exit, summary) = run_groups(args, &regression, source.as_ref(), &options)?;
         save_state(args, &summed)?;
-        return Ok(exit);
+        return Ok(judged(exit, &of_rows(&conditions, &summary.ledger)));
     }
     let (spec, _) = regression.spec(regression.schema(source.as_ref())?.as_ref())?;
     if spec.responses.len() > 1 {
@@ -57,6 +62,7 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
             return Err(error.into());
         }
     };
+    metrics::fits(&fitted);
     let text = render(&fitted, &options)?;
     // One output that cannot be written takes none of the others along; who reads the pipe may be gone.
     let written = outputs::write(args, (&regression, source.as_ref()), &curve, &fitted, &text);
@@ -71,7 +77,7 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     written?;
     save_state(args, &summed)?;
     printed?;
-    Ok(verdict)
+    Ok(judged(verdict, &of_fits(&conditions, &fitted)))
 }
 
 /// What a fit starts from with --save-state or --checkpoint.
@@ -107,19 +113,6 @@ fn save_state(args: &FitArgs, summed: &Summed) -> Result<()> {
         state.save(path)?;
     }
     Ok(summed.checkpoint.as_ref().map_or(Ok(()), Checkpoint::finish)?)
-}
-
-/// Lines on stderr, each once, without that of the verdict, which comes last; a closed stderr is no reason to fail.
-pub(super) fn tell(notices: Vec<String>, verdict: Option<&str>) {
-    let mut told_already: Vec<String> = Vec::new();
-    for notice in notices {
-        let repeats = verdict.is_some_and(|verdict| notice.ends_with(verdict));
-        // Several targets share their rows and most of their columns.
-        if !repeats && !told_already.contains(&notice) {
-            let _ = writeln!(std::io::stderr(), "{}", told(&notice.replacen("Warning: ", "warning: ", 1)));
-            told_already.push(notice);
-        }
-    }
 }
 
 /// The files, or what a query makes of them.
@@ -167,7 +160,7 @@ fn run_groups(
     regression: &Regression,
     source: &dyn Source,
     options: &RenderOptions,
-) -> Result<Exit> {
+) -> Result<(Exit, GroupSummary)> {
     let summary = match &args.output.output {
         Some(path) => write_groups_file(regression, source, options, path)?,
         None => {
@@ -177,13 +170,14 @@ fn run_groups(
             summary
         }
     };
+    metrics::groups(&summary);
     if !args.run.quiet && matches!(options.format, Format::Tidy | Format::Glance) {
         tell(summary.notices(), None);
     }
     if args.solving.strict && summary.not_ok > 0 {
         let fits = if summary.not_ok == 1 { "fit has" } else { "fits have" };
         let message = format!("{} {fits} a status other than ok (--strict)", summary.not_ok);
-        return Ok(Exit::with_message(CONDITION, message));
+        return Ok((Exit::with_message(CONDITION, message), summary));
     }
-    Ok(Exit::code(0))
+    Ok((Exit::code(0), summary))
 }

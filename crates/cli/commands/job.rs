@@ -8,7 +8,8 @@ use streamreg::{InspectOptions, Inspection, Model, State, bytes, count, same_fil
 use super::state::line;
 use crate::exit::Exit;
 use crate::job::{Job, Step};
-use crate::options::{Args, Command, FitArgs, JobArgs, UpdateArgs};
+use crate::log;
+use crate::options::{Command, FitArgs, JobArgs, UpdateArgs};
 use crate::streams::print;
 use crate::text::usage;
 
@@ -18,7 +19,7 @@ pub(crate) fn run(args: &JobArgs) -> Result<Exit> {
     let _there = Folder::enter(&args.job)?;
     let mut before: Vec<&Step> = Vec::new();
     for step in &job.steps {
-        let Args { command } = step.parsed()?;
+        let parsed = step.parsed()?;
         let there = step.creates.as_ref().filter(|file| file.exists());
         if let Some(file) = there {
             if args.dry_run {
@@ -28,12 +29,13 @@ pub(crate) fn run(args: &JobArgs) -> Result<Exit> {
         }
         if args.dry_run {
             print(&format!("{}: {}\n", step.title, step.typed()))?;
-            match plan(command, &before) {
+            match plan(parsed.args.command, &before) {
                 Ok(lines) => print(&lines)?,
                 Err(error) => return Ok(Exit::from_error(&error).of(&step.title)),
             }
         } else {
-            let exit = crate::execute(Args { command });
+            log::begin(&step.arguments);
+            let exit = crate::complete(parsed);
             if !exit.is_success() {
                 return Ok(exit.of(&step.title));
             }

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod compare;
 pub(crate) mod evaluate;
 pub(crate) mod fit;
 pub(crate) mod inspect;

@@ -1,11 +1,13 @@
 //! `streamreg predict`
 
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 
 use anyhow::Result;
 use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows, table_of_rows};
 
-use crate::exit::{Exit, told};
+use crate::exit::Exit;
+use crate::log::warn;
+use crate::metrics;
 use crate::options::PredictArgs;
 use crate::streams::{print, stdout};
 use crate::text::{names, stdout_width, usage};
@@ -30,6 +32,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
         None => model.predict_stream(&args.input.files, BufWriter::new(stdout()?), &options)?,
     };
+    metrics::predictions(&summary);
     tell(args, &summary);
     Ok(Exit::code(0))
 }
@@ -60,8 +63,7 @@ fn at(
 fn tell(args: &PredictArgs, summary: &PredictSummary) {
     let warnings = summary.warnings.iter().map(|warning| format!("Warning: {}", warning.message));
     for notice in warnings.chain(notice(summary, args.unseen)).filter(|_| !args.run.quiet) {
-        // A closed stderr is no reason to fail.
-        let _ = writeln!(std::io::stderr(), "{}", told(&notice));
+        warn(&notice);
     }
 }
 

@@ -1,16 +1,15 @@
 //! `streamreg completions` and `streamreg man`: what shells and `man` read about the program.
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
 
 use crate::exit::Exit;
-use crate::options::{Args, CompletionsArgs, ManArgs};
+use crate::options::{CompletionsArgs, ManArgs, program};
 use crate::streams::print;
 use crate::text::usage;
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Args::command(), "streamreg", &mut script);
+    clap_complete::generate(args.shell, &mut program(), "streamreg", &mut script);
     print(&String::from_utf8(script).context("the completions are no text")?)?;
     Ok(Exit::code(0))
 }
@@ -28,7 +27,7 @@ fn verbatim(text: &str) -> String {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<Exit> {
-    let mut program = Args::command();
+    let mut program = program();
     program.build();
     let page = match &args.command {
         None => program,

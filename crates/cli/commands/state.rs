@@ -9,8 +9,11 @@ use streamreg::{
     write_atomically, write_groups, write_groups_file,
 };
 
-use super::fit::{tell, verdict};
+use super::fit::verdict;
+use crate::conditions::{Condition, Subject, judged, of_fits, of_rows};
 use crate::exit::Exit;
+use crate::log::tell;
+use crate::metrics;
 use crate::options::{MergeArgs, SolveArgs, SubtractArgs, UpdateArgs};
 use crate::streams::{print, stdout};
 use crate::text::usage;
@@ -52,8 +55,15 @@ fn plural(count: u64, what: &str) -> String {
 }
 
 pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
+    let conditions = args.conditions.of(Subject::Fit)?;
+    if args.dry_run && !conditions.is_empty() {
+        return Err(usage("--fail-if and --assert would have no effect: --dry-run reads nothing"));
+    }
     print(&updated(args)?)?;
-    Ok(Exit::code(0))
+    if args.dry_run || (conditions.is_empty() && args.metrics.metrics_file.is_none()) {
+        return Ok(Exit::code(0));
+    }
+    judge_state(&args.state, &conditions)
 }
 
 /// Updates a state, or looks at what is new; what to print of it.
@@ -97,6 +107,35 @@ pub(super) fn updated(args: &UpdateArgs) -> Result<String> {
     Ok(text)
 }
 
+/// What an updated state breaks. The state is saved by then, so that no row counts twice or is lost. It is solved where a condition
+/// is of a fit; metrics have what there is.
+fn judge_state(path: &Path, conditions: &[Condition]) -> Result<Exit> {
+    let state = State::load(path)?;
+    let ledger = state.ledger().clone();
+    let of_fit = conditions.iter().any(Condition::is_of_fit);
+    if !state.spec().by.is_empty() {
+        if of_fit {
+            return Err(usage(
+                "a condition of a fit takes one fit, and the state has many groups: ask for dropped or rows",
+            ));
+        }
+        metrics::rows(&ledger);
+        return Ok(judged(Exit::code(0), &of_rows(conditions, &ledger)));
+    }
+    let regression = Regression::of_state(state);
+    match regression.no_rows().and_then(|none| regression.fit_targets(&none)) {
+        Ok(fitted) => {
+            metrics::fits(&fitted);
+            Ok(judged(Exit::code(0), &of_fits(conditions, &fitted)))
+        }
+        Err(error) if of_fit => Err(error.into()),
+        Err(_) => {
+            metrics::rows(&ledger);
+            Ok(judged(Exit::code(0), &of_rows(conditions, &ledger)))
+        }
+    }
+}
+
 pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
     let options = args.output.render()?;
     for (flag, given) in [("--save-state", &args.output.save_state), ("--like", &args.output.like)] {
@@ -123,10 +162,12 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
     let regression = args.regression(State::load(&args.state)?)?;
     let (regression, source) = rows(args, regression)?;
     let (spec, _) = regression.spec(regression.schema(source.as_ref())?.as_ref())?;
+    let conditions = args.conditions.of(if spec.by.is_empty() { Subject::Fit } else { Subject::Groups })?;
     if !spec.by.is_empty() {
-        return solve_groups(args, &regression, source.as_ref());
+        return solve_groups(args, &regression, source.as_ref(), &conditions);
     }
     let fitted = regression.fit_targets(source.as_ref())?;
+    metrics::fits(&fitted);
     let text = render(&fitted, &options)?;
     if let Some(path) = &args.output.output {
         write_atomically(path, |file| file.write_all(text.as_bytes()))?;
@@ -148,7 +189,7 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
         tell(fitted.iter().flat_map(streamreg::FitReport::notices).collect(), verdict.message());
     }
     printed?;
-    Ok(verdict)
+    Ok(judged(verdict, &of_fits(&conditions, &fitted)))
 }
 
 /// The rows of the state, where they are given; else none.
@@ -162,7 +203,12 @@ fn rows(args: &SolveArgs, regression: Regression) -> Result<(Regression, Box<dyn
     Ok((regression.with_rows_of_state(), source))
 }
 
-fn solve_groups(args: &SolveArgs, regression: &Regression, source: &dyn Source) -> Result<Exit> {
+fn solve_groups(
+    args: &SolveArgs,
+    regression: &Regression,
+    source: &dyn Source,
+    conditions: &[Condition],
+) -> Result<Exit> {
     let options = args.output.render()?;
     if args.output.save_model.is_some() || args.inference.vcov_out.is_some() {
         return Err(usage("--save-model and --vcov-out take one fit, and the state has many groups"));
@@ -176,8 +222,9 @@ fn solve_groups(args: &SolveArgs, regression: &Regression, source: &dyn Source) 
             summary
         }
     };
+    metrics::groups(&summary);
     if !args.run.quiet && matches!(options.format, Format::Tidy | Format::Glance) {
         tell(summary.notices(), None);
     }
-    Ok(Exit::code(0))
+    Ok(judged(Exit::code(0), &of_rows(conditions, &summary.ledger)))
 }

@@ -12,16 +12,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::{Command, CommandFactory, Parser};
+use clap::{Command, CommandFactory};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use self::options::{Options, Place};
-use crate::options::Args;
+use crate::options::{Args, Mistake, Parsed, blame, parse};
 use crate::text::usage;
 
 /// Commands that a step may be.
-const COMMANDS: [&str; 8] = ["fit", "merge", "subtract", "update", "solve", "predict", "evaluate", "inspect"];
+const COMMANDS: [&str; 9] =
+    ["fit", "merge", "subtract", "update", "solve", "predict", "evaluate", "compare", "inspect"];
 
 /// Keys of a step that are no options.
 const COMMAND: &str = "command";
@@ -75,11 +76,13 @@ impl Step {
     ///
     /// # Errors
     /// When they are not valid.
-    pub(crate) fn parsed(&self) -> Result<Args> {
-        Args::try_parse_from(&self.arguments).map_err(|error| {
+    pub(crate) fn parsed(&self) -> Result<Parsed> {
+        parse(&self.arguments).map_err(|Mistake { error, taken }| {
             let text = error.to_string();
             let first = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-            usage(format!("{}: {}", self.title, first.split_whitespace().collect::<Vec<_>>().join(" ")))
+            let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
+            let blamed = blame(&first, &taken).map_or(String::new(), |blamed| format!("; {blamed}"));
+            usage(format!("{}: {first}{blamed}", self.title))
         })
     }
 }

@@ -4,6 +4,7 @@ use clap::{Arg, ArgAction, Command};
 use toml::de::DeValue;
 
 use super::Given;
+use crate::options::stands_above;
 
 /// Where a key stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +95,7 @@ impl<'c> Options<'c> {
     pub(super) fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), String> {
         let Some(arg) = self.find(key) else { return Ok(()) };
         let arguments = arguments(key, arg, value)?;
-        let variable = format!("STREAMREG_{}", key.to_ascii_uppercase().replace('-', "_"));
-        if self.given.iter().any(|(name, _)| *name == key) || std::env::var_os(variable).is_some() {
+        if self.given.iter().any(|(name, _)| *name == key) || stands_above(arg) {
             // What is typed, and what the environment says, stands above the file.
             return Ok(());
         }

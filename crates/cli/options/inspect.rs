@@ -10,6 +10,7 @@ use super::inference::InferenceArgs;
 use super::input::InputArgs;
 use super::iterative::IterativeArgs;
 use super::model::ModelArgs;
+use super::observe::{ConditionArgs, MetricsArgs};
 use super::output::{OutputArgs, PlainFormat};
 use super::penalty::PenaltyArgs;
 use super::rows::RowArgs;
@@ -74,6 +75,12 @@ pub(crate) struct InspectArgs {
 }
 
 impl InspectArgs {
+    /// Whether a fit is asked about.
+    pub(super) fn asks(&self) -> bool {
+        let formula = |path: &PathBuf| super::is_formula(path);
+        self.model.as_ref().is_some_and(ModelArgs::is_asked) || self.input.files.iter().any(formula)
+    }
+
     /// What is inspected, and the fit that is asked about, with its formula taken from among the files.
     pub(crate) fn into_parts(self) -> Result<(InspectedArgs, FitArgs)> {
         let Self {
@@ -108,6 +115,8 @@ impl InspectArgs {
             iterative: iterative.unwrap_or(default.iterative),
             output: OutputArgs::default(),
             checkpoint: CheckpointArgs::default(),
+            metrics: MetricsArgs::default(),
+            conditions: ConditionArgs::default(),
             run,
         };
         fit.take_formula()?;

@@ -1,12 +1,15 @@
 //! The command line as it is typed, and what it means to the library. One file a group of flags.
 
 mod choice;
+mod compare;
+mod environment;
 mod inference;
 mod input;
 mod inspect;
 mod iterative;
 mod job;
 mod model;
+mod observe;
 mod output;
 mod penalty;
 mod predict;
@@ -22,6 +25,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use streamreg::{Format, Formula, Regression, Solver};
 
+pub(crate) use self::compare::{CompareArgs, ComparisonFormat};
+pub(crate) use self::environment::{Mistake, Parsed, Taken, blame, parse, program, stands_above, unknown};
 use self::inference::InferenceArgs;
 use self::input::InputArgs;
 pub(crate) use self::inspect::InspectArgs;
@@ -29,6 +34,7 @@ use self::iterative::IterativeArgs;
 pub(crate) use self::iterative::{Curve, points};
 pub(crate) use self::job::JobArgs;
 use self::model::ModelArgs;
+use self::observe::{ConditionArgs, MetricsArgs};
 use self::output::OutputArgs;
 pub(crate) use self::output::PlainFormat;
 use self::penalty::PenaltyArgs;
@@ -50,6 +56,7 @@ Exit codes:
        --collinear error; fewer than 2 digits of the coefficients left in any case
   5    an iteration did not converge, or its steps diverge
   6    the memory limit (--memory-limit) is too small, or was reached
+  7    a condition of --fail-if, --assert or --max-shift is not met
   70   internal error: a bug, please report it
   75   another process is at work on the state, under --no-wait: try again later
   130  interrupted (Ctrl-C, SIGINT)
@@ -161,6 +168,13 @@ pub(crate) enum Command {
         sections named after the headings of the command's help. Paths are relative to the folder of the job file."
     )]
     Run(JobArgs),
+    /// Compare two models: coefficients side by side, and a Chow test
+    #[command(
+        long_about = "Compare two models, or states, or one of each: coefficients side by side, with the difference and its standard \
+        error as of independent data. Of two states of one model over different files a Chow test tells whether one set of coefficients \
+        serves both."
+    )]
+    Compare(CompareArgs),
     /// Show the columns, rows and predicted memory of files, or verify all of their bytes
     #[command(
         override_usage = "streamreg inspect [OPTIONS] <FILE>... ['y ~ x1 + x2']",
@@ -181,6 +195,85 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// How the work is done, where there is any.
+    pub(crate) fn run(&self) -> Option<&RunArgs> {
+        match self {
+            Self::Fit(args) => Some(&args.run),
+            Self::Predict(args) => Some(&args.run),
+            Self::Evaluate(args) => Some(&args.run),
+            Self::Update(args) => Some(&args.run),
+            Self::Solve(args) => Some(&args.run),
+            Self::Inspect(args) => Some(&args.run),
+            Self::Run(args) => Some(&args.run),
+            Self::Compare(_) | Self::Merge(_) | Self::Subtract(_) | Self::Completions(_) | Self::Man(_) => {
+                None
+            }
+        }
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fit(_) => "fit",
+            Self::Predict(_) => "predict",
+            Self::Evaluate(_) => "evaluate",
+            Self::Merge(_) => "merge",
+            Self::Subtract(_) => "subtract",
+            Self::Update(_) => "update",
+            Self::Solve(_) => "solve",
+            Self::Inspect(_) => "inspect",
+            Self::Run(_) => "run",
+            Self::Compare(_) => "compare",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+
+    /// Where metrics go.
+    pub(crate) fn metrics(&self) -> Option<&MetricsArgs> {
+        match self {
+            Self::Fit(args) => Some(&args.metrics),
+            Self::Predict(args) => Some(&args.metrics),
+            Self::Evaluate(args) => Some(&args.metrics),
+            Self::Update(args) => Some(&args.metrics),
+            Self::Solve(args) => Some(&args.metrics),
+            _ => None,
+        }
+    }
+
+    /// The files that it writes, without metrics and checkpoints.
+    pub(crate) fn outputs(&self) -> Vec<&Path> {
+        match self {
+            Self::Fit(args) => existing(&[
+                &args.output.output,
+                &args.output.save_model,
+                &args.output.save_state,
+                &args.inference.vcov_out,
+                &args.penalty.folds_out,
+                &args.iterative.trace,
+                &args.iterative.plot,
+            ]),
+            Self::Solve(args) => {
+                existing(&[&args.output.output, &args.output.save_model, &args.inference.vcov_out])
+            }
+            Self::Predict(args) => existing(&[&args.output]),
+            Self::Update(args) => vec![&args.state],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it works with files, so that there is something to tell of it.
+    pub(crate) fn works(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_))
+    }
+}
+
+/// The paths that are there.
+fn existing<'a>(paths: &[&'a Option<PathBuf>]) -> Vec<&'a Path> {
+    paths.iter().filter_map(|path| path.as_deref()).collect()
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CompletionsArgs {
     /// The shell
@@ -190,7 +283,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ManArgs {
     /// A command [default: the whole program]
-    #[arg(value_parser = ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "run", "inspect", "completions", "man"], hide_possible_values = true)]
+    #[arg(value_parser = ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "compare", "run", "inspect", "completions", "man"], hide_possible_values = true)]
     pub(crate) command: Option<String>,
 }
 
@@ -252,6 +345,12 @@ pub(crate) struct FitArgs {
 
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
 }
 
 impl FitArgs {

@@ -8,6 +8,7 @@ use streamreg::{Choice, Interval, RowStatistic, Unseen};
 
 use super::choice::choice;
 use super::input::InputArgs;
+use super::observe::{ConditionArgs, MetricsArgs};
 use super::output::PlainFormat;
 use super::run::RunArgs;
 use crate::text::{assignments, names, usage};
@@ -92,6 +93,9 @@ pub(crate) struct PredictArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 impl PredictArgs {
@@ -167,4 +171,10 @@ pub(crate) struct EvaluateArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
 }

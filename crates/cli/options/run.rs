@@ -8,8 +8,35 @@ use anyhow::Result;
 use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{Checkpoint, Execution, ProgressFn, memory_allowance};
 
+use crate::metrics;
 use crate::progress::{bar, json_lines};
 use crate::text::{size, usage};
+
+/// What goes to stderr.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct LogArgs {
+    /// What goes to stderr: text or json
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true,
+        value_name = "FORM",
+        hide_short_help = true,
+        long_help = "What goes to stderr, errors included: text, or one JSON object a line (json), whose events docs/jobs.md lists \
+        [default: text]"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
 
 /// How the work is done; nothing here changes a result.
 #[derive(Debug, ClapArgs)]
@@ -53,6 +80,9 @@ pub(crate) struct RunArgs {
         long_help = "Neither progress nor notices, such as that of rows without a prediction"
     )]
     pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -113,6 +143,7 @@ impl RunArgs {
             ("threads", self.threads.map(|threads| threads.to_string())),
             ("memory-limit", self.memory_limit.map(|bytes| format!("{bytes}B"))),
             ("progress", progress.map(str::to_owned)),
+            ("log-format", (self.log.log_format == LogFormat::Json).then(|| "json".to_owned())),
         ];
         let quiet = self.quiet.then_some(("quiet", None));
         values.into_iter().filter(|(_, value)| value.is_some()).chain(quiet).collect()
@@ -126,7 +157,7 @@ impl RunArgs {
         let mut execution = Execution::default();
         execution.threads = self.threads;
         execution.memory_limit = self.memory_limit.or_else(memory_allowance);
-        execution.progress = self.reporter();
+        execution.progress = metrics::counted(self.reporter());
         Ok(execution)
     }
 
@@ -136,7 +167,9 @@ impl RunArgs {
             _ if self.quiet => None,
             ProgressStyle::None => None,
             ProgressStyle::Json => Some(json_lines()),
-            ProgressStyle::Auto => std::io::stderr().is_terminal().then(bar),
+            ProgressStyle::Auto => {
+                (std::io::stderr().is_terminal() && self.log.log_format == LogFormat::Text).then(bar)
+            }
         }
     }
 }

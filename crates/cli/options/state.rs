@@ -8,9 +8,10 @@ use streamreg::{Regression, State, UpdateOptions};
 
 use super::inference::InferenceArgs;
 use super::input::InputArgs;
+use super::observe::{ConditionArgs, MetricsArgs};
 use super::output::OutputArgs;
 use super::penalty::PenaltyArgs;
-use super::run::{CheckpointArgs, RunArgs};
+use super::run::{CheckpointArgs, LogArgs, RunArgs};
 use super::solving::SolvingArgs;
 use crate::text::names;
 
@@ -23,6 +24,9 @@ pub(crate) struct MergeArgs {
     /// State of all files
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -38,6 +42,9 @@ pub(crate) struct SubtractArgs {
     /// State of the other files
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -100,6 +107,12 @@ pub(crate) struct UpdateArgs {
 
     #[command(flatten)]
     pub(crate) checkpoint: CheckpointArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
 }
 
 impl UpdateArgs {
@@ -171,6 +184,12 @@ pub(crate) struct SolveArgs {
 
     #[command(flatten)]
     pub(crate) run: RunArgs,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
+
+    #[command(flatten)]
+    pub(crate) conditions: ConditionArgs,
 }
 
 impl SolveArgs {

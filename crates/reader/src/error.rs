@@ -47,6 +47,16 @@ pub enum Place {
     Row(u64),
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(n) => write!(f, "line {n}"),
+            Self::RowGroup(n) => write!(f, "row group {n}"),
+            Self::Row(n) => write!(f, "row {n}"),
+        }
+    }
+}
+
 /// An error of this crate. Its `Display` is one line that a user can act on.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -160,11 +170,8 @@ impl fmt::Display for Error {
         if let Some(path) = &e.path {
             write!(f, "{}: ", path.display())?;
         }
-        match e.place {
-            Some(Place::Line(n)) => write!(f, "line {n}: ")?,
-            Some(Place::RowGroup(n)) => write!(f, "row group {n}: ")?,
-            Some(Place::Row(n)) => write!(f, "row {n}: ")?,
-            None => {}
+        if let Some(place) = e.place {
+            write!(f, "{place}: ")?;
         }
         if let Some(column) = &e.column {
             write!(f, "column {column:?}: ")?;

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_schema::ArrowError;
 use streamreg_core::FormulaError;
@@ -43,12 +43,14 @@ pub struct Error {
     /// Lines that show the place.
     excerpt: Option<String>,
     broken_pipe: bool,
+    /// The file to blame, where the cause does not name it.
+    file: Option<PathBuf>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), excerpt: None, broken_pipe: false, source: None }
+        Self { kind, message: message.into(), excerpt: None, broken_pipe: false, file: None, source: None }
     }
 
     /// An error of a program that found a request invalid before the library saw it.
@@ -82,13 +84,16 @@ impl Error {
         let message = format!("{}: cannot write: {source}", path.display());
         let io = (&source as &dyn std::any::Any).downcast_ref::<std::io::Error>();
         let broken_pipe = io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-        Self { kind: ErrorKind::Output, message, excerpt: None, broken_pipe, source: Some(Box::new(source)) }
+        let file = Some(path.to_path_buf());
+        let source: Option<Box<dyn StdError + Send + Sync>> = Some(Box::new(source));
+        Self { kind: ErrorKind::Output, message, excerpt: None, broken_pipe, file, source }
     }
 
     /// The same error, of a file.
     #[must_use]
     pub fn in_file(self, path: &Path) -> Self {
-        self.located(&path.display().to_string())
+        let located = self.located(&path.display().to_string());
+        Self { file: Some(path.to_path_buf()), ..located }
     }
 
     /// Puts where it happened in front of the message.
@@ -103,6 +108,7 @@ impl Error {
             message: source.to_string(),
             excerpt: None,
             broken_pipe: false,
+            file: None,
             source: Some(Box::new(source)),
         }
     }
@@ -115,6 +121,32 @@ impl Error {
     /// Lines that show where, such as a formula with a mark below; control characters are escaped.
     pub fn excerpt(&self) -> Option<&str> {
         self.excerpt.as_deref()
+    }
+
+    fn of_reader(&self) -> Option<&streamreg_reader::Error> {
+        self.source.as_ref()?.downcast_ref()
+    }
+
+    fn of_core(&self) -> Option<&streamreg_core::Error> {
+        self.source.as_ref()?.downcast_ref()
+    }
+
+    /// The file to blame, where that is known.
+    pub fn path(&self) -> Option<&Path> {
+        self.of_reader().and_then(streamreg_reader::Error::path).or(self.file.as_deref())
+    }
+
+    /// The place in the file, in words: `line 3`, `row 3`, both counted from 1, or `row group 3`, counted from 0.
+    pub fn place(&self) -> Option<String> {
+        let of_reader = || Some(self.of_reader()?.place()?.to_string());
+        let of_core = || Some(format!("row {}", self.of_core()?.row()? + 1));
+        of_reader().or_else(of_core)
+    }
+
+    /// The column to blame, where that is known.
+    pub fn column(&self) -> Option<&str> {
+        let of_core = || self.of_core().and_then(streamreg_core::Error::column);
+        self.of_reader().and_then(streamreg_reader::Error::column).or_else(of_core)
     }
 
     /// Whether the reader of the output went away, which is no failure for a filter in a pipeline.

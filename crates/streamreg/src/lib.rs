@@ -44,6 +44,7 @@
 //! | gradient descent: very wide designs, other losses | [`Descent`]; by hand, [`iterative::Sgd`] |
 //! | read the result, or write it in another form | [`FitReport`], [`render()`] |
 //! | save the sums of a fit; merge, subtract and solve them | [`State`], [`Regression::sum_source`] |
+//! | compare two models, or two states | [`compare_files`] |
 //! | predict, evaluate | [`Model::predict`], [`Model::predict_paths`], [`Model::evaluate_paths`] |
 //! | look at files before a fit | [`inspect()`] |
 //! | threads, progress, interruption | [`Execution`] |
@@ -55,6 +56,7 @@
 //! [`EXACT_VARIABLES`] columns, or if [`Precision::Exact`] is asked for: then the same rows give the same bits in any order and
 //! in any files.
 
+mod compare;
 mod error;
 mod fit;
 mod inspect;
@@ -68,6 +70,7 @@ mod request;
 mod setters;
 mod state;
 
+pub use compare::{COMPARISON_SCHEMA_VERSION, ChowTest, ComparedFit, Comparison, TermShift, compare_files};
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};

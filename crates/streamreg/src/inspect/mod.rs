@@ -235,7 +235,7 @@ fn verify_all(source: &dyn Source, declared: Option<u64>, execution: &Execution)
     let scan = source.scan(&execution.request(&names))?;
     let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Error::from));
     let mut rows = 0;
-    execution.control(Pass::only(), declared, |control| {
+    execution.control(Pass::only(), declared, &|| source.counts().bytes, |control| {
         let count = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<_>> + Send>| {
             let mut rows = 0;
             for batch in batches {

@@ -295,7 +295,7 @@ impl Model {
     }
 
     /// Why there is no covariance.
-    fn why_no_covariance(&self) -> &str {
+    pub(crate) fn why_no_covariance(&self) -> &str {
         self.0.no_covariance.as_deref().unwrap_or(
             "the fit had a penalty or another loss than squares, came from an iterative solver, left no residual degrees of freedom, \
              or has a category with too many levels for it",
@@ -329,6 +329,11 @@ impl Model {
     /// The coefficient table.
     pub fn coefficients(&self) -> &[TermEstimate] {
         &self.0.coefficients
+    }
+
+    /// The files of the fit.
+    pub(crate) fn inputs(&self) -> &[InputRecord] {
+        &self.0.inputs
     }
 
     /// The penalty of the fit, if it had one.

@@ -264,7 +264,7 @@ impl<'m> Job<'m> {
         let mut summary = PredictSummary { warnings: data_set_warnings(source), ..PredictSummary::default() };
         let (mut leverage, mut coarse) = (0.0, Coarse::default());
         let total = source.inputs().iter().map(|input| input.rows).sum();
-        execution.control(Pass::only(), total, |control| {
+        execution.control(Pass::only(), total, &|| source.counts().bytes, |control| {
             let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
                 let mut out = Vec::new();
                 let mut reader = self.predictor.reader();

@@ -16,6 +16,8 @@ use crate::render::number;
 pub struct Progress {
     /// Rows read since the beginning of this pass.
     pub rows: u64,
+    /// Bytes read of files since then, as of the last million rows or so.
+    pub bytes: u64,
     /// Rows in all, where that is known.
     pub total: Option<u64>,
     /// 1 for the first pass over the data, 2 for the second.
@@ -126,18 +128,27 @@ impl Execution {
         }
     }
 
-    /// Runs `work` with the pass control that these settings stand for.
+    /// Runs `work` with the pass control that these settings stand for; `bytes` counts what is read of files, before the pass
+    /// and in it.
     pub(crate) fn control<T>(
         &self,
         pass: Pass<'_>,
         total: Option<u64>,
+        bytes: &(dyn Fn() -> u64 + Sync),
         work: impl FnOnce(&PassControl<'_>) -> Result<T>,
     ) -> Result<T> {
-        let read = AtomicU64::new(0);
+        let (read, known, before) = (AtomicU64::new(0), AtomicU64::new(0), bytes());
+        let last = AtomicU64::new(0);
         let tell = |rows: u64, done: bool| {
             if let Some(progress) = &self.progress {
                 let loss = pass.loss.and_then(LastLoss::get);
-                progress(Progress { rows, total, pass: pass.number, loss, done });
+                // A data set adds the bytes of its files up, which is too much work for every batch.
+                let million = (rows >> 20) + 1;
+                if done || known.fetch_max(million, Ordering::Relaxed) < million {
+                    last.store(bytes().saturating_sub(before), Ordering::Relaxed);
+                }
+                let bytes = last.load(Ordering::Relaxed);
+                progress(Progress { rows, bytes, total, pass: pass.number, loss, done });
             }
         };
         let report = |rows: u64| tell(read.fetch_add(rows, Ordering::Relaxed) + rows, false);

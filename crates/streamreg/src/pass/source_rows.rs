@@ -184,7 +184,8 @@ impl SourceRows<'_> {
         let scan = self.0.scan(request)?;
         // What passes a filter is not known beforehand.
         let total = self.0.inputs().iter().map(|input| input.rows.filter(|_| !self.0.filters())).sum();
-        let done = scope.execution.control(scope.pass, total, |control| {
+        let bytes = || self.0.counts().bytes;
+        let done = scope.execution.control(scope.pass, total, &bytes, |control| {
             work(control, scan.as_ref()).map_err(|failure| match failure {
                 Failure::Core(error) => self.locate(error),
                 Failure::Other(error) => error,
@@ -220,7 +221,7 @@ impl SourceRows<'_> {
         for (index, input) in inputs.iter().enumerate() {
             let here = index + 1 == inputs.len() || input.rows.is_some_and(|rows| row < rows);
             if here {
-                return Error::from(error.at_row(row)).located(&input.path.to_string_lossy());
+                return Error::from(error.at_row(row)).in_file(&input.path);
             }
             let Some(rows) = input.rows else { break };
             row -= rows;

@@ -77,7 +77,8 @@ impl<I: Iterator<Item = Result<RecordBatch>> + Send> Rows for StreamRows<I> {
                 (index, batches.into_iter().map(assign))
             }))
         };
-        let done = execution.control(pass, None, |control| accumulate(design, levels, control, make, next));
+        let done =
+            execution.control(pass, None, &|| 0, |control| accumulate(design, levels, control, make, next));
         done.map_err(|error| scope.explained(error))
     }
 

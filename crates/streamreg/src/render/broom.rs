@@ -111,6 +111,6 @@ fn table(reports: &[FitReport], columns: &str, rows: impl Fn(&FitReport) -> Vec<
 }
 
 /// The shortest decimal that reads back as the same float64.
-fn exact(value: Option<f64>) -> String {
+pub(super) fn exact(value: Option<f64>) -> String {
     value.map_or(String::new(), |v| format!("{v:?}"))
 }

@@ -5,6 +5,7 @@
 
 mod broom;
 pub(crate) mod columns;
+mod comparison;
 mod exact;
 pub(crate) mod format;
 pub(crate) mod groups;
@@ -23,6 +24,7 @@ use std::fmt;
 use serde::Serialize;
 
 use self::format::{Format, RenderOptions};
+use crate::compare::Comparison;
 use crate::error::{Error, Result};
 use crate::fit::GroupSummary;
 use crate::inspect::Inspection;
@@ -101,6 +103,13 @@ impl fmt::Display for FitReport {
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&plain::evaluation(self, f.width()))
+    }
+}
+
+/// The tables that `streamreg compare` prints; a width (`{:60}`) is that of the terminal.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&comparison::table(self, f.width()))
     }
 }
 

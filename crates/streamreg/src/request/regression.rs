@@ -127,7 +127,7 @@ impl Regression {
         Self::of_nothing().targets(responses)
     }
 
-    pub(super) fn of_nothing() -> Self {
+    pub(crate) fn of_nothing() -> Self {
         Self {
             responses: Vec::new(),
             formula: None,
