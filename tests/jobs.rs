@@ -200,3 +200,36 @@ fn lists_are_those_of_the_options() {
     assert_eq!(fit("['a, b', 'c']"), wanted);
     assert_eq!(fit("'\"a, b\",c'"), wanted);
 }
+
+/// What is typed stands above the environment, and that above the file; steps log and count as their commands do.
+#[test]
+fn what_is_typed_stands_above_the_environment_and_the_file() {
+    let dir = Dir::new();
+    dir.write("d.csv", "y,x\n1,2\n2,4\n3,5\n4,9\n");
+    let job = "[run]\nthreads = 3\n[[step]]\ncommand = 'fit'\nfiles = 'd.csv'\n[step.model]\ntarget = 'y'\n[step.output]\nformat = 'json'\n";
+    dir.write("job.toml", job);
+    let threads = |line: &str, variable: Option<&str>| {
+        let mut command = dir.streamreg(line);
+        variable.into_iter().for_each(|value| _ = command.command.env("STREAMREG_THREADS", value));
+        command.success().json()["timings"]["threads"].as_u64().unwrap()
+    };
+    assert_eq!(threads("run job.toml", None), 3);
+    assert_eq!(threads("run job.toml", Some("4")), 4);
+    assert_eq!(threads("run job.toml", Some("")), 3);
+    assert_eq!(threads("run job.toml --threads 5", Some("4")), 5);
+    dir.write("job.toml", job.replace("threads = 3", "log-format = 'json'\nthreads = 3"));
+    let logged = dir.streamreg("run job.toml").run().code(0);
+    let events: Vec<serde_json::Value> =
+        logged.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<(&str, &str)> = events
+        .iter()
+        .map(|event| (event["event"].as_str().unwrap(), event["command"].as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(told, [("start", "fit"), ("done", ""), ("done", "")]);
+    let failed = dir.streamreg("run job.toml --log-format json");
+    dir.write("d.csv", "z,x\n1,2\n");
+    let failed = failed.run().code(3);
+    let last: serde_json::Value = serde_json::from_str(failed.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["kind"]), (&"error".into(), &"data".into()));
+    assert!(last["message"].as_str().unwrap().starts_with("step 1 (fit): "), "{last}");
+}
