@@ -2,6 +2,7 @@
 
 mod place;
 mod table;
+mod unfinished;
 mod whole;
 
 use std::fs::File;
@@ -11,10 +12,12 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use streamreg_reader::Source;
 
-use self::place::{Place, folder};
+use self::place::Place;
+pub(crate) use self::place::folder;
 pub(crate) use self::table::{TableWriter, csv_field};
+pub use self::unfinished::abandon_outputs;
+pub(crate) use self::unfinished::sweep;
 use self::whole::AtomicFile;
-pub use self::whole::abandon_outputs;
 use crate::error::{Error, Result};
 
 /// Writes `path` through a temporary file beside it, which is synced and then renamed.

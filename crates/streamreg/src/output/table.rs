@@ -11,7 +11,8 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use streamreg_core::cell_text;
 
-use super::whole::{AtomicFile, Unfinished};
+use super::unfinished::Unfinished;
+use super::whole::AtomicFile;
 use crate::error::{Error, Result};
 
 /// Where record batches are written to.

@@ -11,6 +11,7 @@ use super::checkpoint::Checkpoint;
 use super::manifest::{self, StateInput, location};
 use super::parts::Parts;
 use crate::error::{Error, Result};
+use crate::output::{folder, sweep};
 use crate::pass::Execution;
 
 /// How a state is brought up to date.
@@ -125,6 +126,11 @@ pub fn update_state<P: AsRef<Path>>(
     if options.dry_run {
         (summary.files, summary.rows_used) = (state.inputs.len(), state.ledger.rows_used);
         return Ok(summary);
+    }
+    // Where nothing is new no output is begun, which would do so.
+    sweep(folder(path));
+    if let Some((checkpoint, _)) = &options.checkpoint {
+        checkpoint.begin()?;
     }
     let mut gone = Vec::new();
     let mut saved = Instant::now();
