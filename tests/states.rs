@@ -3,11 +3,11 @@
 //! `STREAMREG_KILLS=100` kills every command at as many moments.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use streamreg::State;
 
-use crate::util::{Dir, Random, batch, golden, table, write_parquet};
+use crate::util::{Dir, Random, batch, golden, kills, table, write_parquet};
 
 /// Models of the flights, with what else they are asked with.
 const MODELS: [&str; 6] = [
@@ -364,25 +364,9 @@ fn no_damaged_state_is_another_one() {
 /// Kills a command at random moments and runs it again until it is done; the outputs must be those of a run that nobody disturbed,
 /// and nothing else may remain.
 fn killed(dir: &Dir, line: &str, prepare: &dyn Fn(), outputs: &[&str]) {
-    let rounds = std::env::var("STREAMREG_KILLS").map_or(4, |count| count.parse().unwrap());
+    let rounds = kills(4);
     let line = format!("{line} --checkpoint ck --checkpoint-every 0");
-    let run = |limit: Option<Duration>| {
-        let mut child =
-            dir.streamreg(&line).command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let start = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "{line}: {status}");
-                return (true, start.elapsed());
-            }
-            if limit.is_some_and(|limit| start.elapsed() > limit) {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                return (false, start.elapsed());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    };
+    let run = |limit: Option<Duration>| dir.streamreg(&line).run_or_kill(limit);
     prepare();
     let (_, full) = run(None);
     let expected: Vec<Vec<u8>> = outputs.iter().map(|name| bytes(dir, name)).collect();

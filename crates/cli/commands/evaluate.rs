@@ -15,7 +15,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
         .by(names("--by", &args.by)?)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
-    options.filter.clone_from(&args.filter);
+    options.with = args.selection.with()?;
+    options.filter.clone_from(&args.selection.filter);
     stdout()?;
     let evaluation = model.evaluate_paths(&args.input.files, &options)?;
     let text = match args.format {

@@ -3,7 +3,9 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows, table_of_rows};
+use streamreg::{
+    FolderSummary, Model, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows, table_of_rows,
+};
 
 use crate::exit::{Exit, told};
 use crate::options::PredictArgs;
@@ -21,10 +23,18 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         .unseen(args.unseen)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
+    options.with = args.selection.with()?;
+    options.filter.clone_from(&args.selection.filter);
     options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(model.conf_level())));
     let points = args.points()?;
     if !points.is_empty() {
         return at(args, &model, &points, &options);
+    }
+    if let Some(folder) = &args.output_dir {
+        let summary = model.predict_folder(&args.input.files, folder, args.folder(), &options)?;
+        tell(args, &summary.predictions);
+        tell_skipped(args, &summary);
+        return Ok(Exit::code(0));
     }
     let summary = match &args.output {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
@@ -61,6 +71,19 @@ fn tell(args: &PredictArgs, summary: &PredictSummary) {
     let warnings = summary.warnings.iter().map(|warning| format!("Warning: {}", warning.message));
     for notice in warnings.chain(notice(summary, args.unseen)).filter(|_| !args.run.quiet) {
         // A closed stderr is no reason to fail.
+        let _ = writeln!(std::io::stderr(), "{}", told(&notice));
+    }
+}
+
+/// Says on stderr how many outputs were there already.
+fn tell_skipped(args: &PredictArgs, summary: &FolderSummary) {
+    let (skipped, all) = (summary.skipped as u64, (summary.skipped + summary.written) as u64);
+    if skipped > 0 && !args.run.quiet {
+        let notice = format!(
+            "{} of {} outputs are up to date (--force writes them again)",
+            count(skipped),
+            count(all)
+        );
         let _ = writeln!(std::io::stderr(), "{}", told(&notice));
     }
 }

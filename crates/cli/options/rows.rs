@@ -7,10 +7,10 @@ use streamreg::{Regression, WeightType};
 use super::choice::choice;
 use crate::text::{names, pair};
 
-/// Which rows, and what they weigh.
+/// Which rows, and what is computed of them.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Rows")]
-pub(crate) struct RowArgs {
+pub(crate) struct SelectionArgs {
     /// Only rows for which an SQL condition is true
     #[arg(
         long = "where",
@@ -18,7 +18,7 @@ pub(crate) struct RowArgs {
         allow_hyphen_values = true,
         long_help = "Use only the rows for which an SQL expression is true, such as \"year >= 2000 and carrier <> 'UA'\""
     )]
-    filter: Option<String>,
+    pub(crate) filter: Option<String>,
 
     /// Add a column computed by an SQL expression
     #[arg(
@@ -28,6 +28,22 @@ pub(crate) struct RowArgs {
         repeated"
     )]
     with: Vec<String>,
+}
+
+impl SelectionArgs {
+    /// The computed columns: name and expression.
+    pub(crate) fn with(&self) -> Result<Vec<(String, String)>> {
+        let owned = |(name, sql): (&str, &str)| (name.to_owned(), sql.to_owned());
+        self.with.iter().map(|text| pair("--with", "NAME=SQL", text).map(owned)).collect()
+    }
+}
+
+/// Which rows, and what they weigh.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Rows")]
+pub(crate) struct RowArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// Column of weights; needs --weight-type
     #[arg(long, value_name = "COLUMN", requires = "weight_type")]
@@ -62,11 +78,10 @@ pub(crate) struct RowArgs {
 impl RowArgs {
     pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
         let mut regression = regression.by(names("--by", &self.by)?);
-        for text in &self.with {
-            let (column, expression) = pair("--with", "NAME=SQL", text)?;
+        for (column, expression) in self.selection.with()? {
             regression = regression.with(column, expression);
         }
-        if let Some(filter) = &self.filter {
+        if let Some(filter) = &self.selection.filter {
             regression = regression.filter(filter);
         }
         if let Some((column, kind)) = self.weights.as_ref().zip(self.weight_type) {

@@ -73,9 +73,11 @@ pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
 pub use model::augment::RowStatistic;
 pub use model::evaluate::{ErrorMeasures, EvaluateOptions, Evaluation, GroupErrors};
+pub use model::folder::{FolderOptions, FolderSummary};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::predictor::Prediction;
 pub use model::{Coarse, Interval, MODEL_SCHEMA_VERSION, Model};
+pub use output::RowsForm;
 #[doc(hidden)]
 pub use output::{abandon_outputs, refuse_input_as_output, same_file, save_rows, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predictor::Predictor;
 use crate::pass::{Execution, Pass, Rows, Scope, SourceRows, data_set_warnings};
-use crate::request::selection::open;
+use crate::request::selection::{Selection, open};
 use crate::setters::setters;
 
 /// How a model is evaluated.
@@ -21,6 +21,8 @@ use crate::setters::setters;
 pub struct EvaluateOptions {
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
+    /// Columns computed by SQL expressions, beside those that the model computes: name and expression.
+    pub with: Vec<(String, String)>,
     /// Uses only the rows for which an SQL expression is true.
     pub filter: Option<String>,
     /// Columns whose values split the rows into groups with measures of their own.
@@ -35,6 +37,13 @@ impl EvaluateOptions {
     /// All rows; an unknown level is an error.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds a column computed by an SQL expression, which the model, later ones and the filter may name.
+    #[must_use]
+    pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.with.push((column.into(), expression.into()));
+        self
     }
 
     /// Uses only the rows for which an SQL expression is true.
@@ -123,7 +132,8 @@ impl Model {
         let files = open(paths, &options.dataset)?;
         let needed = self.evaluator(options.unseen, &[], None)?.design.columns().to_vec();
         let columns = needed.into_iter().chain(options.by.iter().cloned());
-        let source = self.selection(options.filter.clone(), columns)?.of(&files)?;
+        let own = Selection { with: options.with.clone(), filter: options.filter.clone() };
+        let source = self.selection(own, &[], columns)?.of(&files)?;
         for column in &options.by {
             position(source.schema(), column)?;
         }

@@ -36,6 +36,10 @@ pub struct PredictOptions {
     pub interval: Option<(Interval, f64)>,
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
+    /// Columns computed by SQL expressions, beside those that the model computes: name and expression.
+    pub with: Vec<(String, String)>,
+    /// Predicts only for the rows for which an SQL expression is true.
+    pub filter: Option<String>,
     /// How files are read.
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
@@ -69,6 +73,20 @@ impl PredictOptions {
         self
     }
 
+    /// Adds a column computed by an SQL expression, which the model, later ones, the filter and [`PredictOptions::keep`] may name.
+    #[must_use]
+    pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.with.push((column.into(), expression.into()));
+        self
+    }
+
+    /// Predicts only for the rows for which an SQL expression is true.
+    #[must_use]
+    pub fn filter(mut self, expression: impl Into<String>) -> Self {
+        self.filter = Some(expression.into());
+        self
+    }
+
     setters! {
         /// Sets what happens to rows with a level that the model does not know.
         unseen: Unseen,
@@ -96,6 +114,18 @@ pub struct PredictSummary {
     pub warnings: Vec<Warning>,
 }
 
+impl PredictSummary {
+    /// Takes in what was done for another file.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.nulls += other.nulls;
+        self.inestimable += other.inestimable;
+        self.unseen += other.unseen;
+        let new = other.warnings.into_iter().filter(|new| !self.warnings.contains(new));
+        self.warnings.extend(new.collect::<Vec<_>>());
+    }
+}
+
 impl Model {
     /// Predicts for files and writes a Parquet or CSV file, by the ending of `output`, through a temporary
     /// file that is renamed at the end.
@@ -112,7 +142,7 @@ impl Model {
         let files = open(paths, &options.dataset)?;
         refuse_input_as_output(&files, output)?;
         let job = Job::new(self, &files, options)?;
-        let source = job.with_computed(&files, &[])?;
+        let source = job.with_computed(&files, &[], options)?;
         let schema = job.schema(source.as_ref(), options)?;
         job.run(source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
     }
@@ -129,7 +159,7 @@ impl Model {
     ) -> Result<PredictSummary> {
         let files = open(paths, &options.dataset)?;
         let job = Job::new(self, &files, options)?;
-        let source = job.with_computed(&files, &[])?;
+        let source = job.with_computed(&files, &[], options)?;
         let schema = job.schema(source.as_ref(), options)?;
         job.run(source.as_ref(), &schema, options, || TableWriter::stream(Box::new(output), &schema))
     }
@@ -195,16 +225,17 @@ impl<'m> Job<'m> {
         Ok(Self { model, predictor, augment, width, named, columns, keep })
     }
 
-    /// The files with the computed columns that the model needs or that are kept, but for those that are `given`.
+    /// The rows of the files that pass the filter, with the computed columns that the model needs or that are kept, but for those
+    /// that are `given`.
     pub(crate) fn with_computed<'s>(
         &self,
         files: &'s dyn Source,
         given: &[String],
+        options: &PredictOptions,
     ) -> Result<Box<dyn Source + 's>> {
-        let mut with = self.model.with().to_vec();
-        with.retain(|(name, _)| !given.contains(name));
+        let own = Selection { with: options.with.clone(), filter: options.filter.clone() };
         let columns = self.columns.iter().chain(&self.keep).cloned();
-        Selection { with, filter: None }.for_columns(columns)?.of(files)
+        self.model.selection(own, given, columns)?.of(files)
     }
 
     /// Kept columns, statistics, interval.

@@ -8,8 +8,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use streamreg_core::cell_text;
+use streamreg_core::{cell_text, choices};
 
 use super::unfinished::Unfinished;
 use super::whole::AtomicFile;
@@ -27,6 +28,19 @@ pub(crate) enum TableWriter<'w> {
         path: PathBuf,
     },
 }
+
+/// The forms of files of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowsForm {
+    /// Parquet, which keeps types.
+    #[default]
+    Parquet,
+    /// CSV with a header line.
+    Csv,
+}
+
+choices!(RowsForm { Parquet => "parquet", Csv => "csv" });
 
 /// The name of a stream in messages.
 const STREAM: &str = "standard output";
@@ -71,6 +85,13 @@ impl<'w> TableWriter<'w> {
                 Ok(())
             }
             Self::Parquet { target, path, .. } => target.write(batch).map_err(|e| Error::output(path, e)),
+        }
+    }
+
+    /// Writes a text beside the rows, under a key. Only Parquet files have room for it.
+    pub(crate) fn note(&mut self, key: &str, text: &str) {
+        if let Self::Parquet { target, .. } = self {
+            target.append_key_value_metadata(KeyValue::new(key.to_owned(), text.to_owned()));
         }
     }
 
