@@ -74,6 +74,8 @@ pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Veri
 pub use model::augment::RowStatistic;
 pub use model::evaluate::{ErrorMeasures, EvaluateOptions, Evaluation, GroupErrors};
 pub use model::folder::{FolderOptions, FolderSummary};
+pub use model::many::Models;
+pub use model::many_file::{MODELS_SCHEMA_VERSION, save_models};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::predictor::Prediction;
 pub use model::{Coarse, Interval, MODEL_SCHEMA_VERSION, Model};

@@ -104,6 +104,9 @@ pub struct GroupErrors {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Evaluation {
+    /// What was predicted, where it is one of several targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
     /// The measures of all rows.
     #[serde(flatten)]
     pub measures: ErrorMeasures,
@@ -164,10 +167,10 @@ impl Model {
             warnings.push(Warning::new("inestimable", message));
         }
         let (measures, groups) = (errors.all.measures(), errors.sorted());
-        Ok(Evaluation { measures, by: options.by.clone(), groups, warnings, ledger })
+        Ok(Evaluation { response: None, measures, by: options.by.clone(), groups, warnings, ledger })
     }
 
-    fn evaluation_warnings(&self) -> Vec<Warning> {
+    pub(super) fn evaluation_warnings(&self) -> Vec<Warning> {
         let message = |column: &str| {
             let what =
                 format!("the model was fitted with the weights {column:?}; here every row weighs the same");
@@ -189,8 +192,8 @@ struct PredictionErrors<'m> {
 
 /// Sums of the prediction errors of some rows.
 #[derive(Clone, Copy, Default)]
-struct Errors {
-    rows: u64,
+pub(super) struct Errors {
+    pub(super) rows: u64,
     sum: f64,
     absolute: f64,
     squares: f64,
@@ -201,7 +204,7 @@ struct Errors {
 
 impl Errors {
     /// Takes in the given rows, in their order.
-    fn add(&mut self, rows: &[usize], responses: &[f64], predictions: &[f64]) {
+    pub(super) fn add(&mut self, rows: &[usize], responses: &[f64], predictions: &[f64]) {
         let Some(&first) = rows.first() else { return };
         let origin = responses[first];
         let mean = origin + rows.iter().map(|&row| responses[row] - origin).sum::<f64>() / rows.len() as f64;
@@ -235,7 +238,7 @@ impl Errors {
         self.add_response(other.rows, other.mean, other.spread);
     }
 
-    fn measures(&self) -> ErrorMeasures {
+    pub(super) fn measures(&self) -> ErrorMeasures {
         let n = self.rows as f64;
         let mse = self.squares / n;
         ErrorMeasures {

@@ -3,14 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 use streamreg_reader::parquet::ParquetFile;
 use streamreg_reader::{InputFile, Listing, data_stem};
 use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::model::predict::{Job, PredictOptions, PredictSummary};
+use crate::model::many::Models;
+use crate::model::predict::{PredictOptions, PredictSummary};
 use crate::output::{RowsForm, TableWriter, real_path, write_atomically};
 use crate::state::StateInput;
 
@@ -68,14 +69,14 @@ struct Beside {
 /// The key of an [`Origin`] in the metadata of a Parquet file.
 const KEY: &str = "streamreg.predictions";
 
-impl Model {
+impl Models {
     /// Predicts for files one by one and writes a file for each below `folder`, at its path below what was named, with the
     /// folders of Hive keys. Outputs that are up to date are passed over: an output says which model, request and input it was made
     /// from. Ends at the first error; what is complete stays, and the next call goes on there.
     ///
     /// # Errors
     /// When two files would have the same output, an output would be an input, now or the next time, and as
-    /// [`Model::predict_paths`].
+    /// [`Models::predict_paths`].
     pub fn predict_folder<P: AsRef<Path>>(
         &self,
         paths: &[P],
@@ -89,9 +90,9 @@ impl Model {
         }
         let listing = Listing::of(paths, &options.dataset)?;
         let outputs = outputs(&listing, folder.as_ref(), how.form)?;
-        let digest = |text: &[u8]| format!("{:032x}", XxHash3_128::oneshot(text));
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        let (model, request) = (digest(&self.to_json()?), digest(request(&listing, options).as_bytes()));
+        let request = XxHash3_128::oneshot(request(&listing, options).as_bytes());
+        let [model, request] = [self.digest()?, request].map(|digest| format!("{digest:032x}"));
         let mut summary = FolderSummary::default();
         for (at, output) in outputs.iter().enumerate() {
             let path = &listing.files()[at];
@@ -119,27 +120,25 @@ impl Model {
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
         let file = listing.open(&[at])?;
-        let job = Job::new(self, &file, options)?;
-        let source = job.with_computed(&file, &[], options)?;
-        let schema = job.schema(source.as_ref(), options)?;
         let folder = output.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
         let text = json(origin)?;
-        let open = || {
-            let mut writer = TableWriter::file(output, &schema)?;
+        let open = |schema: &SchemaRef| {
+            // Only now it is known that the request is valid.
+            std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+            let mut writer = TableWriter::file(output, schema)?;
             writer.note(KEY, &text);
             Ok(writer)
         };
         let beside = beside(output);
         if form == RowsForm::Parquet {
-            return job.run(source.as_ref(), &schema, options, open);
+            return self.predict_to(&file, options, open);
         }
         // What it says must never be of an older output.
         match std::fs::remove_file(&beside) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::output(&beside, e)),
             _ => {}
         }
-        let summary = job.run(source.as_ref(), &schema, options, open)?;
+        let summary = self.predict_to(&file, options, open)?;
         let text = json(&Beside { origin: origin.clone(), output: Content::of(output)? })?;
         write_atomically(&beside, |file| std::io::Write::write_all(file, text.as_bytes()))?;
         Ok(summary)

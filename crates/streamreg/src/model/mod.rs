@@ -4,11 +4,15 @@ pub(crate) mod augment;
 pub(crate) mod columns;
 pub(crate) mod estimable;
 pub(crate) mod evaluate;
+pub(crate) mod evaluate_many;
 pub(crate) mod folder;
 pub(crate) mod interval;
+pub(crate) mod many;
+pub(crate) mod many_file;
 pub(crate) mod points;
 pub(crate) mod predict;
 pub(crate) mod predictor;
+pub(crate) mod shared;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -177,6 +181,7 @@ impl Model {
         #[derive(Deserialize)]
         struct Version {
             streamreg_model: Option<u32>,
+            streamreg_models: Option<u32>,
         }
         let not_a_model =
             |e| invalid(format!("not a model file (`streamreg fit --save-model` writes one): {e}"));
@@ -187,6 +192,11 @@ impl Model {
                 return Err(invalid(format!(
                     "a model file of version {other}; this program reads {MODEL_SCHEMA_VERSION}"
                 )));
+            }
+            None if version.streamreg_models.is_some() => {
+                let what = "the file has the models of many groups or targets, and one model is wanted here: `streamreg predict` and \
+                            `evaluate` take it";
+                return Err(invalid(what.into()));
             }
             None => return Err(invalid("not a model file (`streamreg fit --save-model` writes one)".into())),
         }

@@ -22,6 +22,8 @@ pub(crate) enum TableWriter<'w> {
     CsvStream(Box<dyn Write + Send + 'w>),
     /// In memory.
     Rows(&'w mut Vec<RecordBatch>),
+    /// Taken in batch by batch.
+    Each(Box<dyn FnMut(&RecordBatch) -> Result<()> + Send + 'w>),
     Parquet {
         target: Box<ArrowWriter<BufWriter<File>>>,
         unfinished: Option<Unfinished>,
@@ -84,6 +86,7 @@ impl<'w> TableWriter<'w> {
                 rows.push(batch.clone());
                 Ok(())
             }
+            Self::Each(take) => take(batch),
             Self::Parquet { target, path, .. } => target.write(batch).map_err(|e| Error::output(path, e)),
         }
     }
@@ -99,7 +102,7 @@ impl<'w> TableWriter<'w> {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::CsvFile(file) => file.commit(),
-            Self::Rows(_) => Ok(()),
+            Self::Rows(_) | Self::Each(_) => Ok(()),
             Self::CsvStream(mut stream) => stream.flush().map_err(|e| Error::output(Path::new(STREAM), e)),
             Self::Parquet { target, unfinished, path } => {
                 let writer = target.into_inner().map_err(|e| Error::output(&path, e))?;
