@@ -45,6 +45,7 @@
 //! | read the result, or write it in another form | [`FitReport`], [`render()`] |
 //! | save the sums of a fit; merge, subtract and solve them | [`State`], [`Regression::sum_source`] |
 //! | predict, evaluate | [`Model::predict`], [`Model::predict_paths`], [`Model::evaluate_paths`] |
+//! | the models of many groups or targets in one file; an output for each of many files | [`Models`], [`save_models`] |
 //! | look at files before a fit | [`inspect()`] |
 //! | threads, progress, interruption | [`Execution`] |
 //!

@@ -12,7 +12,7 @@ use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions, Warning};
 use super::attempt::{LastLayout, attempts_for};
 use super::summed::Summed;
 use crate::error::{Error, Result};
-use crate::model::columns::model_columns;
+use crate::model::columns::{ModelColumn, model_columns};
 use crate::model::shared::Shared;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
@@ -137,15 +137,8 @@ pub(super) fn fit<R: Rows, T: Send>(
     })?;
     let timings = passes.timings(start.elapsed().as_secs_f64())?;
     let inputs = regression.input_records(passes.inputs());
-    let ledger = state.ledger.for_report();
-    let shared = Shared {
-        spec: state.spec.clone(),
-        columns: model_columns(&state.design, &passes.schema()),
-        selection: regression.selection.clone(),
-        conf_level: options.conf_level,
-        ledger: ledger.clone(),
-        inputs: inputs.clone(),
-    };
+    let columns = model_columns(&state.design, &passes.schema());
+    let shared = shared(regression, &state, columns, inputs.clone());
     Ok(GroupSummary {
         reading: passes.reading(),
         by: state.spec.by.clone(),
@@ -158,9 +151,26 @@ pub(super) fn fit<R: Rows, T: Send>(
         inputs,
         timings,
         conf_level: options.conf_level,
-        ledger,
+        ledger: state.ledger.clone().for_report(),
         shared,
     })
+}
+
+/// What the models of all groups have in common.
+fn shared(
+    regression: &Regression,
+    state: &Summed,
+    columns: Vec<ModelColumn>,
+    inputs: Vec<InputRecord>,
+) -> Shared {
+    Shared {
+        spec: state.spec.clone(),
+        columns,
+        selection: regression.selection.clone(),
+        conf_level: regression.level(),
+        ledger: state.ledger.clone().for_report(),
+        inputs,
+    }
 }
 
 /// One fit a response.

@@ -62,6 +62,8 @@ struct Many {
     /// Any of the models, to stand for all.
     any: Model,
     digest: u128,
+    /// The name of the file in messages.
+    file: String,
 }
 
 impl From<Model> for Models {
@@ -98,7 +100,7 @@ impl Models {
         let ManyModels { models, common } =
             serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
         drop(text);
-        let many = Many::new(models, common, digest).map_err(|e| damaged(e.message().to_owned()))?;
+        let many = Many::new(models, common, (digest, path)).map_err(|e| damaged(e.message().to_owned()))?;
         Ok(Self(Kind::Many(Box::new(many))))
     }
 
@@ -197,23 +199,24 @@ impl Models {
 const ROWS_AT_ONCE: usize = 1 << 16;
 
 impl Many {
-    fn new(models: Vec<Entry>, shared: Shared, digest: u128) -> Result<Self> {
+    fn new(models: Vec<Entry>, shared: Shared, (digest, path): (u128, &Path)) -> Result<Self> {
         let (by, targets) = (shared.spec.by.clone(), shared.spec.response_names());
         let mut groups: HashMap<Vec<Level>, Vec<Option<Box<Own>>>> = HashMap::new();
+        let mut first = None;
         for Entry { key, response, model, .. } in models {
             let target = targets.iter().position(|target| *target == response);
             let target = target.filter(|_| key.len() == by.len());
             let target = target
                 .ok_or_else(|| Error::data(format!("a model of {response:?} that nobody asked for")))?;
+            if first.is_none() {
+                first = model.clone().map(|own| (target, own));
+            }
             let own = groups.entry(key).or_insert_with(|| targets.iter().map(|_| None).collect());
             own[target] = model;
         }
-        let (target, own) = groups
-            .values()
-            .find_map(|own| own.iter().enumerate().find_map(|(t, own)| Some((t, own.clone()?))))
-            .ok_or_else(|| Error::data("there is no model: all fits failed"))?;
+        let (target, own) = first.ok_or_else(|| Error::data("there is no model: all fits failed"))?;
         let any = own.with(&shared, target)?;
-        Ok(Self { shared, by, targets, groups, any, digest })
+        Ok(Self { shared, by, targets, groups, any, digest, file: path.display().to_string() })
     }
 
     fn predict_to<'w>(
@@ -275,7 +278,12 @@ impl<'m> ManyJob<'m> {
         };
         let job = Job::new(&many.any, files, &statistics)?;
         let mut columns: Vec<String> = design.columns().to_vec();
-        let observed = observed_columns(&many.any, &options.columns)?;
+        let mut observed = Vec::new();
+        for response in &many.shared.spec.responses {
+            let mut of_target = many.any.clone();
+            of_target.0.spec.responses = vec![response.clone()];
+            observed.extend(observed_columns(&of_target, &options.columns)?);
+        }
         for name in observed.into_iter().chain(many.by.iter().cloned()) {
             if !columns.contains(&name) {
                 columns.push(name);
@@ -355,8 +363,10 @@ impl<'m> ManyJob<'m> {
             for target in 0..self.many.targets.len() {
                 let Some(own) = own.and_then(|own| own[target].as_ref()) else { continue };
                 let part = take_record_batch(batch, &UInt32Array::from(rows.clone())).map_err(Error::from)?;
+                let model = own.clone().with(&self.many.shared, target);
                 let model =
-                    own.clone().with(&self.many.shared, target).map_err(|e| self.in_group(e, &key))?;
+                    model.map_err(|e| e.located(&format!("{}: a damaged model file", self.many.file)));
+                let model = model.map_err(|e| self.in_group(e, &key))?;
                 let done = self.group(source, &model, &part).map_err(|failure| match failure {
                     Failure::Core(error) => match error.row().and_then(|row| rows.get(row as usize)) {
                         Some(&row) => Failure::Core(error.at_row(before + u64::from(row))),

@@ -64,8 +64,11 @@ impl Entry {
                     0 => "the fit left no residual degrees of freedom",
                     _ => "the fit has a category with too many levels for it",
                 };
+                // The columns that split the rows are the first categories of the pass, and none of the model.
+                let mut coding = Coding::clone(coding);
+                coding.levels.drain(..fit.levels.len().min(coding.levels.len()));
                 let model = Own {
-                    coding: Coding::clone(coding),
+                    coding,
                     coefficients: own.coefficients.clone(),
                     wide: None,
                     covariance: own.covariance.clone(),
@@ -122,7 +125,7 @@ impl Own {
             ledger: shared.ledger.clone(),
             inputs: shared.inputs.clone(),
         };
-        contents.check().map_err(|what| Error::data(format!("a damaged model file: {what}")))?;
+        contents.check().map_err(Error::data)?;
         Ok(Model(contents))
     }
 }
