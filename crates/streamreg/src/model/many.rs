@@ -297,7 +297,15 @@ impl<'m> ManyJob<'m> {
         if let Some((kind, _)) = options.interval {
             names.extend(kind.columns());
         }
-        Ok(Self { many, options, columns, keep: kept(&options.keep, files.schema()), dictionaries, variables: design.variables(), names })
+        Ok(Self {
+            many,
+            options,
+            columns,
+            keep: kept(&options.keep, files.schema()),
+            dictionaries,
+            variables: design.variables(),
+            names,
+        })
     }
 
     /// Kept columns, then those of every target.
