@@ -180,6 +180,26 @@ fn the_errors_of_all_groups_are_those_of_each() {
 }
 
 #[test]
+fn a_job_makes_and_applies_them() {
+    let dir = shops();
+    dir.write(
+        "job.toml",
+        "[[step]]\ncommand = 'fit'\nfiles = 'd.csv'\nformula = 'y ~ x'\nrows.by = 'shop'\noutput.save-model = 'm.json'\n\
+         output.output = 'r.txt'\n[[step]]\ncommand = 'predict'\nmodel = 'm.json'\nfiles = 'd.csv'\noutput.output-dir = 'out'\n\
+         run.quiet = true\n[[step]]\ncommand = 'evaluate'\nmodel = 'm.json'\nfiles = 'd.csv'\n",
+    );
+    let planned = dir.streamreg("run job.toml --dry-run").run().code(0).stdout;
+    assert!(planned.contains("m.json is written by step 1 (fit)"), "{planned}");
+    let done = dir.streamreg("run job.toml").run().code(0);
+    assert!(done.stdout.contains("R-squared") && dir.path("out/d.parquet").exists(), "{}", done.stdout);
+    let planned = dir.streamreg("run job.toml --dry-run").run().code(0).stdout;
+    assert!(planned.contains("m.json"), "{planned}");
+    dir.write("again.toml", "[[step]]\ncommand = 'evaluate'\nmodel = 'm.json'\nfiles = 'd.csv'\n");
+    let planned = dir.streamreg("run again.toml --dry-run").run().code(0).stdout;
+    assert!(planned.contains("m.json: models of y by shop"), "{planned}");
+}
+
+#[test]
 fn what_many_models_cannot_do_is_refused() {
     let dir = shops();
     dir.streamreg("fit d.csv 'y ~ x' --by shop --save-model m.json -o r.txt").success();

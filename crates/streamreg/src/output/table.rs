@@ -16,6 +16,9 @@ use super::unfinished::Unfinished;
 use super::whole::AtomicFile;
 use crate::error::{Error, Result};
 
+/// What takes in record batches one by one.
+type Taker<'w> = Box<dyn FnMut(&RecordBatch) -> Result<()> + Send + 'w>;
+
 /// Where record batches are written to.
 pub(crate) enum TableWriter<'w> {
     CsvFile(AtomicFile),
@@ -23,7 +26,7 @@ pub(crate) enum TableWriter<'w> {
     /// In memory.
     Rows(&'w mut Vec<RecordBatch>),
     /// Taken in batch by batch.
-    Each(Box<dyn FnMut(&RecordBatch) -> Result<()> + Send + 'w>),
+    Each(Taker<'w>),
     Parquet {
         target: Box<ArrowWriter<BufWriter<File>>>,
         unfinished: Option<Unfinished>,
