@@ -284,21 +284,60 @@ fn nobody_reads_the_result() {
     }
 }
 
+/// A long prediction whose output is begun: a temporary file is there.
+#[cfg(unix)]
+fn begun(dir: &Dir, output: &str) -> std::process::Child {
+    let mut child = dir.streamreg(&format!("predict m.json big.parquet -o {output} --threads 1")).command;
+    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let before = temporaries(dir);
+    while temporaries(dir) <= before {
+        assert!(child.try_wait().unwrap().is_none(), "ended before it was interrupted");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    let line = format!("kill -{name} {}", child.id());
+    assert!(std::process::Command::new("sh").arg("-c").arg(line).status().unwrap().success());
+}
+
+#[cfg(unix)]
+fn temporaries(dir: &Dir) -> usize {
+    dir.files().iter().filter(|name| name.starts_with(".streamreg-")).count()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_process_left_is_removed() {
+    let dir = dir();
+    write_parquet(&dir.path("big.parquet"), &batch(&table(3_000_000, 2, 1)), WriterProperties::default());
+    dir.write(".streamreg-notes.txt", "not ours");
+    let mut living = begun(&dir, "living.csv");
+    signal(&living, "STOP");
+    let mut killed = begun(&dir, "killed.csv");
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(temporaries(&dir), 3);
+    dir.streamreg("predict m.json d.csv -o other.csv").success();
+    // That of the process that is at work stays, and so does what has another name.
+    assert_eq!(temporaries(&dir), 2, "{:?}", dir.files());
+    signal(&living, "CONT");
+    assert!(living.wait().unwrap().success());
+    assert_eq!(dir.read("living.csv").lines().count(), 3_000_001);
+    assert_eq!(dir.read(".streamreg-notes.txt"), "not ours");
+    assert_eq!(temporaries(&dir), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_leaves_nothing_behind() {
     let dir = dir();
     write_parquet(&dir.path("big.parquet"), &batch(&table(3_000_000, 2, 1)), WriterProperties::default());
     let before = dir.files();
-    let mut child = dir.streamreg("predict m.json big.parquet -o out.csv --threads 1").command;
-    let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The temporary file is the sign that the work has begun.
-    while !dir.files().iter().any(|f| f.starts_with(".streamreg-")) {
-        assert!(child.try_wait().unwrap().is_none(), "ended before it was interrupted");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let kill = std::process::Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
-    assert!(kill.unwrap().success());
+    let child = begun(&dir, "out.csv");
+    signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(output.stdout.is_empty());

@@ -184,7 +184,6 @@ fn options_without_effect_are_refused() {
         (iterative, "--vcov hc1", "no standard errors"),
         (iterative, "--vcov-out v.csv", "no standard errors"),
         (groups, "--vcov-out v.csv", "--by makes many"),
-        (groups, "--save-model n.json", "--by makes many"),
         // Penalties.
         (direct, "--cv 5 --cv-rule 1se", "need a penalty"),
         (direct, "--cv 5 --format tidy", "does not show the error of rows held out"),
@@ -343,9 +342,8 @@ fn streams_are_gone_on_with_and_files_are_replaced() {
 }
 
 #[test]
-fn several_targets_are_refused_a_model_before_the_fit() {
+fn several_targets_are_refused_a_covariance_before_the_fit() {
     let dir = dir();
-    dir.streamreg("fit d.csv -t y,x1 -f x2 --save-model m.json").fails(2, &["takes one target"]);
     dir.streamreg("fit d.csv -t y,x1 -f x2 --vcov-out v.csv").fails(2, &["takes one target"]);
 }
 
@@ -365,7 +363,7 @@ fn groups_are_never_written_over_their_input() {
     let regression = Regression::formula("y ~ x1").by(["store"]);
     let source = regression.open(&[dir.path("d.csv")]).unwrap();
     let tidy = RenderOptions::new(Format::Tidy);
-    let message = streamreg::write_groups_file(&regression, source.as_ref(), &tidy, dir.path("d.csv"));
+    let message = streamreg::write_groups_file(&regression, source.as_ref(), &tidy, dir.path("d.csv"), None);
     assert!(message.unwrap_err().to_string().contains("one of the inputs"));
     assert_eq!(dir.read("d.csv"), before);
 }

@@ -21,6 +21,8 @@
 //! | `types` | every column type, encoding, codec and page version |
 //! | `first_contact` | formulas among the files, misspelt names, options without effect, narrow screens, batches in memory |
 //! | `fit`, `predict`, `inspect` | the commands: formats, flags, outputs |
+//! | `folders` | predictions for many files, one by one: names, skips, kills |
+//! | `many_models` | models of many groups and several targets in one file |
 //! | `datasets` | folders, patterns, Hive keys, files that agree and that do not |
 //! | `extremes` | the ends of float64's range, means that dwarf the spread |
 //! | `failures` | exit codes, messages, nothing half-written, pipes and interrupts |
@@ -53,6 +55,7 @@ mod filters;
 mod first_contact;
 mod fit;
 mod flights;
+mod folders;
 mod formulas;
 #[cfg(unix)]
 mod guide;
@@ -62,6 +65,7 @@ mod iterative;
 mod jobs;
 mod losses;
 #[cfg(target_os = "linux")]
+mod many_models;
 mod memory;
 mod mutants;
 mod nist;

@@ -393,3 +393,40 @@ fn rows_without_a_prediction_and_unknown_levels_are_told_of() {
     assert_eq!(notice("new.csv --unseen null -o out.csv --quiet"), "");
     assert_eq!(notice("d.csv"), "");
 }
+
+#[test]
+fn rows_and_columns_of_ones_own() {
+    let dir = Dir::new();
+    dir.write("train.csv", "km,h,y\n10,2,11\n30,3,21\n60,4,31\n20,1,41\n99,3,67\n");
+    dir.streamreg("fit train.csv 'y ~ speed' --with 'speed = km / h' --save-model m.json -q").run().code(0);
+    // y = 1 + 2 speed: nearly, and the same in every way to ask.
+    let rows = |line: &str| dir.streamreg(line).success().csv();
+    let all = rows("predict m.json train.csv --keep km");
+    let some = rows("predict m.json train.csv --keep km --where 'km > 20 and speed < 20'");
+    assert_eq!(some[1..], [all[2].clone(), all[3].clone()]);
+    // Miles, and a column that is copied.
+    dir.write("miles.csv", "miles,h\n10,2\n30,3\n");
+    dir.write("km.csv", "km,h\n16.09344,2\n48.28032,3\n");
+    let with = "--with 'km = miles * 1.609344' --with 'twice = 2 * h'";
+    let miles = rows(&format!("predict m.json miles.csv {with} --keep twice --where 'twice > 4'"));
+    let km = rows("predict m.json km.csv");
+    assert_eq!((miles.len(), miles[1][0].as_str()), (2, "6.0"));
+    close("prediction", miles[1][1].parse().unwrap(), km[2][0].parse().unwrap(), 1e-14);
+    dir.write("test.csv", "miles,h,y\n10,2,11\n30,3,21\n");
+    dir.write("test_km.csv", "km,h,y\n16.09344,2,11\n48.28032,3,21\n");
+    let measured =
+        |line: &str| dir.streamreg(&format!("evaluate m.json {line} --format json")).success().json();
+    let miles = measured("test.csv --with 'km = miles * 1.609344'");
+    close("rmse", number(&miles, "rmse"), number(&measured("test_km.csv"), "rmse"), 1e-13);
+    let slow = measured("test_km.csv --with 'slow = speed < 9' --where slow");
+    assert_eq!((slow["rows"].as_u64(), slow["ledger"]["rows_filtered"].as_u64()), (Some(1), Some(1)));
+    for (line, words) in [
+        ("--with 'speed = 3'", ["\"speed\"", "the model computes itself"]),
+        ("--with 'z = km + 1'", ["\"z\"", "no effect"]),
+        ("--with z", ["--with", "NAME=SQL"]),
+    ] {
+        dir.streamreg(&format!("predict m.json train.csv {line}")).fails(2, &words);
+        dir.streamreg(&format!("evaluate m.json train.csv {line}")).fails(2, &words);
+    }
+    dir.streamreg("predict m.json train.csv --where 'nope > 1'").fails(3, &["nope"]);
+}

@@ -218,7 +218,7 @@ fn groups_have_the_same_bits_for_any_threads_and_formats_agree() {
     assert_eq!(json["by"], serde_json::json!(["g", "h"]));
     dir.streamreg("fit d.csv --by g --target y --features x --format tidy --output out.csv").success();
     assert!(dir.read("out.csv").starts_with("g,term,"));
-    let refused = dir.streamreg("fit d.csv --by g --target y --features x --save-model m.json").run().code(2);
+    let refused = dir.streamreg("fit d.csv --by g --target y --features x --vcov-out v.csv").run().code(2);
     assert!(refused.stderr.contains("--by makes many"), "{}", refused.stderr);
 }
 

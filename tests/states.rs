@@ -3,11 +3,11 @@
 //! `STREAMREG_KILLS=100` kills every command at as many moments.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use streamreg::State;
 
-use crate::util::{Dir, Random, batch, golden, table, write_parquet};
+use crate::util::{Dir, Random, batch, golden, kills, table, write_parquet};
 
 /// Models of the flights, with what else they are asked with.
 const MODELS: [&str; 6] = [
@@ -361,27 +361,12 @@ fn no_damaged_state_is_another_one() {
     assert!(read < whole.len(), "most damage is seen: {read}");
 }
 
-/// Kills a command at random moments and runs it again until it is done; the outputs must be those of a run that nobody disturbed.
+/// Kills a command at random moments and runs it again until it is done; the outputs must be those of a run that nobody disturbed,
+/// and nothing else may remain.
 fn killed(dir: &Dir, line: &str, prepare: &dyn Fn(), outputs: &[&str]) {
-    let rounds = std::env::var("STREAMREG_KILLS").map_or(4, |count| count.parse().unwrap());
+    let rounds = kills(4);
     let line = format!("{line} --checkpoint ck --checkpoint-every 0");
-    let run = |limit: Option<Duration>| {
-        let mut child =
-            dir.streamreg(&line).command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let start = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "{line}: {status}");
-                return (true, start.elapsed());
-            }
-            if limit.is_some_and(|limit| start.elapsed() > limit) {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                return (false, start.elapsed());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    };
+    let run = |limit: Option<Duration>| dir.streamreg(&line).run_or_kill(limit);
     prepare();
     let (_, full) = run(None);
     let expected: Vec<Vec<u8>> = outputs.iter().map(|name| bytes(dir, name)).collect();
@@ -398,6 +383,8 @@ fn killed(dir: &Dir, line: &str, prepare: &dyn Fn(), outputs: &[&str]) {
         for (name, expected) in outputs.iter().zip(&expected) {
             assert_eq!(bytes(dir, name), *expected, "{line}: {name}, round {round}");
         }
+        let half = |name: &String| name.contains(".streamreg-") || name.starts_with("ck");
+        assert!(!dir.files().iter().any(half), "{line}: round {round}: {:?}", dir.files());
     }
     // Of few kills none may come at the right time.
     assert!(resumed > 0 || rounds < 20, "{line}: no run went on from a checkpoint");
@@ -455,6 +442,31 @@ fn a_checkpoint_is_for_its_command_alone() {
     fails(&format!("{} {model}", PARTS[0]), "of other files: without");
     fails(&format!("{all} {model} --null x"), "reads files in another way");
     dir.streamreg("solve ck/checkpoint.sreg").fails(3, &["a checkpoint of a pass that has not ended"]);
+    let whole = bytes(&dir, "ck/checkpoint.sreg");
+    std::fs::write(dir.path("ck/checkpoint.sreg"), &whole[..whole.len() / 2]).unwrap();
+    fails(&format!("{all} {model}"), "remove the checkpoint");
+    std::fs::write(dir.path("ck/checkpoint.sreg"), whole).unwrap();
     done(&dir, &format!("fit {all} {model} --checkpoint ck"));
-    assert!(!dir.path("ck").join("checkpoint.sreg").exists());
+    assert!(!dir.path("ck").exists());
+}
+
+#[test]
+fn a_checkpoint_is_of_one_process() {
+    let dir = Dir::new();
+    dir.write("a.csv", "x,y\n1,2\n2,3\n3,5\n");
+    done(&dir, "fit a.csv -t y -q -o r.txt --save-state s.sreg");
+    dir.write("b.csv", "x,y\n4,7\n");
+    dir.write("ck/.streamreg-a1B2c3.tmp", "half of a checkpoint");
+    let lock = std::fs::File::create(dir.path("ck/.lock")).unwrap();
+    lock.lock().unwrap();
+    for line in ["fit a.csv -t y", "update s.sreg a.csv b.csv"] {
+        dir.streamreg(&format!("{line} --checkpoint ck")).fails(75, &["ck: another process", "name another"]);
+    }
+    assert!(dir.path("ck/.streamreg-a1B2c3.tmp").exists());
+    lock.unlock().unwrap();
+    // A folder that the user has something in stays, with that.
+    dir.write("ck/notes.txt", "mine");
+    done(&dir, "update s.sreg a.csv b.csv --checkpoint ck");
+    let left: Vec<String> = dir.files().into_iter().filter(|name| name.starts_with("ck")).collect();
+    assert_eq!(left, ["ck/notes.txt"]);
 }

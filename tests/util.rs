@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
@@ -156,6 +157,31 @@ impl Cmd<'_> {
 
 fn abridged(text: &str) -> &str {
     text.char_indices().nth(20_000).map_or(text, |(end, _)| &text[..end])
+}
+
+/// How many times a command is killed: few, unless `STREAMREG_KILLS` says more.
+pub(crate) fn kills(few: usize) -> usize {
+    std::env::var("STREAMREG_KILLS").map_or(few, |count| count.parse().unwrap())
+}
+
+impl Cmd<'_> {
+    /// Runs, or kills it after a while. Whether it came to its end, and after what time.
+    pub(crate) fn run_or_kill(mut self, limit: Option<Duration>) -> (bool, Duration) {
+        let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "{:?}: {status}", self.command);
+                return (true, start.elapsed());
+            }
+            if limit.is_some_and(|limit| start.elapsed() > limit) {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return (false, start.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// Words between blanks; quotes of both kinds keep blanks, and the other kind, within a word.

@@ -1,7 +1,7 @@
 //! `streamreg evaluate`
 
 use anyhow::Result;
-use streamreg::{EvaluateOptions, Model};
+use streamreg::{EvaluateOptions, Model, Models};
 
 use crate::conditions::{Subject, judged, of_evaluation};
 use crate::exit::Exit;
@@ -11,21 +11,25 @@ use crate::streams::{print, stdout};
 use crate::text::{fitted, names};
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
-    let model = Model::load(&args.model)?;
+    let models = Models::load(&args.model)?;
     let mut options = EvaluateOptions::new()
         .unseen(args.unseen)
         .by(names("--by", &args.by)?)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
-    options.filter.clone_from(&args.filter);
+    options.with = args.selection.with()?;
+    options.filter.clone_from(&args.selection.filter);
     let conditions = args.conditions.of(Subject::Evaluation)?;
     stdout()?;
-    let evaluation = model.evaluate_paths(&args.input.files, &options)?;
-    metrics::evaluation(&evaluation, &model.response());
-    let text = match args.format {
-        PlainFormat::Json => streamreg::json(&evaluation)?,
-        PlainFormat::Table => fitted(&evaluation),
+    let evaluations = models.evaluate_paths(&args.input.files, &options)?;
+    let only = models.only().map(Model::response);
+    metrics::evaluations(&evaluations, only.as_deref());
+    let text = match (args.format, evaluations.as_slice()) {
+        (PlainFormat::Json, [only]) => streamreg::json(only)?,
+        (PlainFormat::Json, all) => streamreg::json(&all)?,
+        (PlainFormat::Table, all) => all.iter().map(fitted).collect::<Vec<_>>().join("\n"),
     };
     print(&text)?;
-    Ok(judged(Exit::code(0), &of_evaluation(&conditions, &evaluation)))
+    let broken = evaluations.iter().flat_map(|evaluation| of_evaluation(&conditions, evaluation));
+    Ok(judged(Exit::code(0), &broken.collect::<Vec<_>>()))
 }

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
         refuse_input_as_output(source.as_ref(), output)?;
     }
     if !args.rows.by.is_empty() {
-        outputs::refuse_models(args, "takes one fit, and --by makes many")?;
+        outputs::refuse_covariance(args, "takes one fit, and --by makes many")?;
         let (regression, summed) = summed(args, regression, source.as_ref())?;
         let (exit, summary) = run_groups(args, &regression, source.as_ref(), &options)?;
         save_state(args, &summed)?;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
     }
     let (spec, _) = regression.spec(regression.schema(source.as_ref())?.as_ref())?;
     if spec.responses.len() > 1 {
-        outputs::refuse_models(args, "takes one target; fit them one by one")?;
+        outputs::refuse_covariance(args, "takes one target; fit them one by one")?;
     }
     let (regression, summed) = summed(args, regression, source.as_ref())?;
     let fitted = match regression.fit_targets(source.as_ref()) {
@@ -161,11 +161,12 @@ fn run_groups(
     source: &dyn Source,
     options: &RenderOptions,
 ) -> Result<(Exit, GroupSummary)> {
+    let models = args.output.save_model.as_deref();
     let summary = match &args.output.output {
-        Some(path) => write_groups_file(regression, source, options, path)?,
+        Some(path) => write_groups_file(regression, source, options, path, models)?,
         None => {
             let mut out = BufWriter::new(stdout()?);
-            let summary = write_groups(regression, source, options, &mut out)?;
+            let summary = write_groups(regression, source, options, &mut out, models)?;
             out.flush().context("the output: cannot write")?;
             summary
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use streamreg::{InspectOptions, Inspection, Model, State, bytes, count, same_file};
+use streamreg::{InspectOptions, Inspection, Models, State, bytes, count, same_file};
 
 use super::state::line;
 use crate::exit::Exit;
@@ -132,7 +132,15 @@ fn of_model(
     files: &[PathBuf],
     (dataset, execution): (streamreg::DatasetOptions, streamreg::Execution),
 ) -> Result<String> {
-    let options = InspectOptions::new().dataset(dataset).execution(execution).model(Model::load(model)?);
+    let models = Models::load(model)?;
+    let Some(only) = models.only() else {
+        let targets = models.targets().join(", ");
+        return Ok(match models.keys() {
+            [] => format!("  {}: models of {targets}\n", model.display()),
+            keys => format!("  {}: models of {targets} by {}\n", model.display(), keys.join(", ")),
+        });
+    };
+    let options = InspectOptions::new().dataset(dataset).execution(execution).model(only.clone());
     Ok(facts(&streamreg::inspect(files, &options)?))
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use streamreg::{FitReport, Regression, Source, TracePoint, same_file, write_atomically};
+use streamreg::{FitReport, Regression, Source, TracePoint, same_file, save_models, write_atomically};
 
 use crate::exit::Exit;
 use crate::learning_curve::learning_curve;
@@ -46,11 +46,10 @@ pub(super) fn named(args: &FitArgs) -> Result<Vec<(&str, &PathBuf)>> {
     Ok(named)
 }
 
-/// Refuses the outputs that are of one fit.
-pub(super) fn refuse_models(args: &FitArgs, why: &str) -> Result<()> {
-    let asked = [("--save-model", &args.output.save_model), ("--vcov-out", &args.inference.vcov_out)];
-    match asked.into_iter().find(|(_, path)| path.is_some()) {
-        Some((flag, _)) => Err(usage(format!("{flag} {why}"))),
+/// Refuses the output that is of one fit.
+pub(super) fn refuse_covariance(args: &FitArgs, why: &str) -> Result<()> {
+    match args.inference.vcov_out {
+        Some(_) => Err(usage(format!("--vcov-out {why}"))),
         None => Ok(()),
     }
 }
@@ -67,8 +66,8 @@ pub(super) fn write(
     if let Some(path) = &args.output.output {
         outcomes.push(write_atomically(path, |file| file.write_all(text.as_bytes())).map_err(Into::into));
     }
-    if let (Some(path), [only]) = (&args.output.save_model, fitted) {
-        outcomes.push(only.model().and_then(|model| model.save(path)).map_err(Into::into));
+    if let Some(path) = &args.output.save_model {
+        outcomes.push(save_models(fitted, path).map_err(Into::into));
     }
     if let Some(path) = &args.penalty.folds_out {
         outcomes.push(regression.write_folds(source, path).map_err(Into::into));

@@ -3,7 +3,10 @@
 use std::io::BufWriter;
 
 use anyhow::Result;
-use streamreg::{Model, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows, table_of_rows};
+use streamreg::{
+    FolderSummary, Model, Models, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows,
+    table_of_rows,
+};
 
 use crate::exit::Exit;
 use crate::log::warn;
@@ -13,7 +16,7 @@ use crate::streams::{print, stdout};
 use crate::text::{names, stdout_width, usage};
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
-    let model = Model::load(&args.model)?;
+    let model = Models::load(&args.model)?;
     if args.output.as_ref().is_some_and(|output| same_file(output, &args.model)) {
         return Err(usage("the output is the model file"));
     }
@@ -23,10 +26,22 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         .unseen(args.unseen)
         .dataset(args.input.dataset()?)
         .execution(args.run.execution()?);
+    options.with = args.selection.with()?;
+    options.filter.clone_from(&args.selection.filter);
     options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(model.conf_level())));
     let points = args.points()?;
     if !points.is_empty() {
-        return at(args, &model, &points, &options);
+        let Some(model) = model.only() else {
+            return Err(usage("--at takes one model, and the file has many: give the values in a file"));
+        };
+        return at(args, model, &points, &options);
+    }
+    if let Some(folder) = &args.output_dir {
+        let summary = model.predict_folder(&args.input.files, folder, args.folder(), &options)?;
+        metrics::predictions(&summary.predictions);
+        tell(args, &summary.predictions);
+        tell_skipped(args, &summary);
+        return Ok(Exit::code(0));
     }
     let summary = match &args.output {
         Some(path) => model.predict_paths(&args.input.files, path, &options)?,
@@ -67,11 +82,29 @@ fn tell(args: &PredictArgs, summary: &PredictSummary) {
     }
 }
 
+/// Says on stderr how many outputs were there already.
+fn tell_skipped(args: &PredictArgs, summary: &FolderSummary) {
+    let (skipped, all) = (summary.skipped as u64, (summary.skipped + summary.written) as u64);
+    if skipped > 0 && !args.run.quiet {
+        let notice = format!(
+            "{} of {} outputs are up to date (--force writes them again)",
+            count(skipped),
+            count(all)
+        );
+        warn(&notice);
+    }
+}
+
 /// What is remarkable about the predictions, in a line.
 fn notice(summary: &PredictSummary, unseen: Unseen) -> Option<String> {
     let mut parts = Vec::new();
-    if summary.nulls > summary.inestimable {
-        let (nulls, rows) = (count(summary.nulls - summary.inestimable), count(summary.rows));
+    if summary.unknown_groups > 0 {
+        let (own, rows) = (count(summary.unknown_groups), count(summary.rows));
+        parts.push(format!("{own} of {rows} rows have no prediction: their group has no model"));
+    }
+    let missing = summary.nulls.saturating_sub(summary.inestimable + summary.unknown_groups);
+    if missing > 0 {
+        let (nulls, rows) = (count(missing), count(summary.rows));
         parts.push(format!("{nulls} of {rows} rows have no prediction: an input is missing or unknown"));
     }
     if summary.inestimable > 0 {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use streamreg::{
-    DatasetOptions, Format, Precision, Regression, Solver, Source, State, render, same_file, update_state,
-    write_atomically, write_groups, write_groups_file,
+    DatasetOptions, Format, Precision, Regression, Solver, Source, State, render, same_file, save_models,
+    update_state, write_atomically, write_groups, write_groups_file,
 };
 
 use super::fit::verdict;
@@ -172,15 +172,14 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
     if let Some(path) = &args.output.output {
         write_atomically(path, |file| file.write_all(text.as_bytes()))?;
     }
-    let one = |flag: &str| match fitted.as_slice() {
-        [only] => Ok(only),
-        _ => Err(usage(format!("{flag} takes one target; solve them one by one"))),
-    };
     if let Some(path) = &args.output.save_model {
-        one("--save-model")?.model()?.save(path)?;
+        save_models(&fitted, path)?;
     }
     if let Some(path) = &args.inference.vcov_out {
-        one("--vcov-out")?.save_covariance(path)?;
+        match fitted.as_slice() {
+            [only] => only.save_covariance(path)?,
+            _ => return Err(usage("--vcov-out takes one target; solve them one by one")),
+        }
     }
     let printed = if args.output.output.is_none() { print(&text) } else { Ok(()) };
     let verdicts = fitted.iter().map(|f| verdict(f, args.solving.strict));
@@ -210,14 +209,15 @@ fn solve_groups(
     conditions: &[Condition],
 ) -> Result<Exit> {
     let options = args.output.render()?;
-    if args.output.save_model.is_some() || args.inference.vcov_out.is_some() {
-        return Err(usage("--save-model and --vcov-out take one fit, and the state has many groups"));
+    if args.inference.vcov_out.is_some() {
+        return Err(usage("--vcov-out takes one fit, and the state has many groups"));
     }
+    let models = args.output.save_model.as_deref();
     let summary = match &args.output.output {
-        Some(path) => write_groups_file(regression, source, &options, path)?,
+        Some(path) => write_groups_file(regression, source, &options, path, models)?,
         None => {
             let mut out = std::io::BufWriter::new(stdout()?);
-            let summary = write_groups(regression, source, &options, &mut out)?;
+            let summary = write_groups(regression, source, &options, &mut out, models)?;
             out.flush()?;
             summary
         }

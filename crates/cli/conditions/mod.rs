@@ -257,7 +257,12 @@ pub(crate) fn of_evaluation(conditions: &[Condition], evaluation: &Evaluation) -
         name => rows(&evaluation.ledger, name),
     };
     let none = |_: &str, _: &str| Err("there are no coefficients".to_owned());
-    conditions.iter().filter_map(|condition| condition.broken(find, none)).collect()
+    // Of several targets each is named.
+    let named = |what: String| match &evaluation.response {
+        Some(response) => format!("{response}: {what}"),
+        None => what,
+    };
+    conditions.iter().filter_map(|condition| condition.broken(find, none)).map(named).collect()
 }
 
 fn rows(ledger: &RowLedger, name: &str) -> Found {

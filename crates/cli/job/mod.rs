@@ -64,7 +64,7 @@ impl Step {
     pub(crate) fn writes(&self) -> Vec<PathBuf> {
         let texts = self.arguments.iter().map(|argument| argument.to_string_lossy());
         let out = |text: Cow<'_, str>| {
-            let flags = ["--output=", "--save-state=", "--save-model="];
+            let flags = ["--output=", "--output-dir=", "--save-state=", "--save-model="];
             flags.iter().find_map(|flag| text.strip_prefix(flag)).map(PathBuf::from)
         };
         let files = self.arguments.iter().skip_while(|argument| *argument != "--").skip(1);

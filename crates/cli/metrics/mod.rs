@@ -244,18 +244,23 @@ pub(crate) fn groups(summary: &GroupSummary) {
     time_of(&summary.timings);
 }
 
-pub(crate) fn evaluation(evaluation: &Evaluation, response: &str) {
-    rows(&evaluation.ledger);
-    let measures = &evaluation.measures;
-    let known = [
-        ("streamreg_r_squared", measures.r_squared),
-        ("streamreg_rmse", Some(measures.rmse)),
-        ("streamreg_mae", Some(measures.mae)),
-        ("streamreg_bias", Some(measures.bias)),
-    ];
-    add(known
-        .into_iter()
-        .filter_map(|(name, value)| Some(Sample::new(name, value?).of("response", response))));
+/// What is known of evaluations, one a target; `only` is the only one. Rows are those of the first.
+pub(crate) fn evaluations(evaluations: &[Evaluation], only: Option<&str>) {
+    evaluations.iter().take(1).for_each(|evaluation| rows(&evaluation.ledger));
+    for evaluation in evaluations {
+        let measures = &evaluation.measures;
+        let known = [
+            ("streamreg_r_squared", measures.r_squared),
+            ("streamreg_rmse", Some(measures.rmse)),
+            ("streamreg_mae", Some(measures.mae)),
+            ("streamreg_bias", Some(measures.bias)),
+        ];
+        let response = evaluation.response.as_deref().or(only).unwrap_or_default();
+        let sample = |(name, value): (&'static str, Option<f64>)| {
+            Some(Sample::new(name, value?).of("response", response))
+        };
+        add(known.into_iter().filter_map(sample));
+    }
 }
 
 pub(crate) fn predictions(summary: &PredictSummary) {

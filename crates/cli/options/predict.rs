@@ -4,17 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use streamreg::{Choice, Interval, RowStatistic, Unseen};
+use streamreg::{Choice, FolderOptions, Interval, RowStatistic, RowsForm, Unseen};
 
 use super::choice::choice;
 use super::input::InputArgs;
 use super::observe::{ConditionArgs, MetricsArgs};
 use super::output::PlainFormat;
+use super::rows::SelectionArgs;
 use super::run::RunArgs;
 use crate::text::{assignments, names, usage};
 
 #[derive(Debug, ClapArgs)]
 #[command(mut_arg("files", |files| files.required(false).required_unless_present("points")))]
+#[command(mut_arg("filter", |filter| filter.conflicts_with("points")), mut_arg("with", |with| with.conflicts_with("points")))]
 pub(crate) struct PredictArgs {
     /// Model file, as fit --save-model writes it
     pub(crate) model: PathBuf,
@@ -39,6 +41,34 @@ pub(crate) struct PredictArgs {
     /// Output file, .parquet or .csv [default: CSV to stdout]
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Folder for one output file per input file
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["output", "points"],
+        help_heading = "Output",
+        long_help = "Write one file per input file below a folder, at its path below what was named, with the folders of Hive keys. \
+        Outputs that were made from the same model, options and input are passed over. After a kill or an error the same command goes \
+        on with the file that it was at"
+    )]
+    pub(crate) output_dir: Option<PathBuf>,
+
+    /// Form of the files: parquet or csv
+    #[arg(
+        long,
+        value_parser = choice::<RowsForm>(), ignore_case = true,
+        hide_possible_values = true,
+        value_name = "FORM",
+        requires = "output_dir",
+        help_heading = "Output",
+        long_help = "Form of the files in --output-dir: parquet or csv [default: parquet]"
+    )]
+    format: Option<RowsForm>,
+
+    /// Write outputs that are up to date, too
+    #[arg(long, requires = "output_dir", help_heading = "Output")]
+    force: bool,
 
     /// Input columns to copy to the output
     #[arg(
@@ -92,6 +122,9 @@ pub(crate) struct PredictArgs {
     pub(crate) conf_level: Option<f64>,
 
     #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+
+    #[command(flatten)]
     pub(crate) run: RunArgs,
 
     #[command(flatten)]
@@ -99,6 +132,14 @@ pub(crate) struct PredictArgs {
 }
 
 impl PredictArgs {
+    /// How the files of a folder are written.
+    pub(crate) fn folder(&self) -> FolderOptions {
+        let mut options = FolderOptions::default();
+        options.form = self.format.unwrap_or_default();
+        options.force = self.force;
+        options
+    }
+
     /// The points to predict for; none where there are files.
     pub(crate) fn points(&self) -> Result<Vec<Vec<(String, String)>>> {
         self.points.iter().map(|text| assignments("--at", text)).collect()
@@ -144,9 +185,8 @@ pub(crate) struct EvaluateArgs {
     )]
     pub(crate) unseen: Unseen,
 
-    /// Only rows for which an SQL condition is true
-    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, help_heading = "Rows")]
-    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
 
     /// Measures for every group of rows, too
     #[arg(

@@ -7,26 +7,50 @@ use streamreg::{Regression, WeightType};
 use super::choice::choice;
 use crate::text::{names, pair};
 
+/// What `--where` takes.
+const WHERE: &str =
+    "Use only the rows for which an SQL expression is true, such as \"year >= 2000 and carrier <> 'UA'\"";
+
+/// What `--with` takes.
+const WITH: &str = "Add a column computed by an SQL expression of a row, such as \"speed = distance / air_time\"; may be repeated";
+
+/// Which rows, and what is computed of them: for commands that have no other options of rows. Options that may be absent as a whole
+/// cannot contain others, so [`RowArgs`] has the same two.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Rows")]
+pub(crate) struct SelectionArgs {
+    /// Only rows for which an SQL condition is true
+    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, long_help = WHERE)]
+    pub(crate) filter: Option<String>,
+
+    /// Add a column computed by an SQL expression
+    #[arg(long = "with", value_name = "NAME=SQL", long_help = WITH)]
+    with: Vec<String>,
+}
+
+impl SelectionArgs {
+    /// The computed columns: name and expression.
+    pub(crate) fn with(&self) -> Result<Vec<(String, String)>> {
+        computed(&self.with)
+    }
+}
+
+/// Computed columns: name and expression.
+fn computed(texts: &[String]) -> Result<Vec<(String, String)>> {
+    let owned = |(name, sql): (&str, &str)| (name.to_owned(), sql.to_owned());
+    texts.iter().map(|text| pair("--with", "NAME=SQL", text).map(owned)).collect()
+}
+
 /// Which rows, and what they weigh.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Rows")]
 pub(crate) struct RowArgs {
     /// Only rows for which an SQL condition is true
-    #[arg(
-        long = "where",
-        value_name = "SQL",
-        allow_hyphen_values = true,
-        long_help = "Use only the rows for which an SQL expression is true, such as \"year >= 2000 and carrier <> 'UA'\""
-    )]
+    #[arg(long = "where", value_name = "SQL", allow_hyphen_values = true, long_help = WHERE)]
     filter: Option<String>,
 
     /// Add a column computed by an SQL expression
-    #[arg(
-        long = "with",
-        value_name = "NAME=SQL",
-        long_help = "Add a column computed by an SQL expression of a row, such as \"speed = distance / air_time\"; may be \
-        repeated"
-    )]
+    #[arg(long = "with", value_name = "NAME=SQL", long_help = WITH)]
     with: Vec<String>,
 
     /// Column of weights; needs --weight-type
@@ -62,8 +86,7 @@ pub(crate) struct RowArgs {
 impl RowArgs {
     pub(super) fn apply(&self, regression: Regression) -> Result<Regression> {
         let mut regression = regression.by(names("--by", &self.by)?);
-        for text in &self.with {
-            let (column, expression) = pair("--with", "NAME=SQL", text)?;
+        for (column, expression) in computed(&self.with)? {
             regression = regression.with(column, expression);
         }
         if let Some(filter) = &self.filter {

@@ -59,7 +59,7 @@ pub use expression::{Expr, Function, NumberFunction, Operator};
 pub use formula::{
     CodedCategory, Contrasts, Expansion, Factor, Formula, FormulaError, MAX_LENGTH, Spline, Term,
 };
-pub use levels::{Level, LevelSet};
+pub use levels::{Level, LevelSet, cell_levels};
 pub use model::spec::{
     DEFAULT_MAX_LEVELS, EXACT_VARIABLES, EXACT_VARIABLES_ONCE, INTERCEPT, LeftOut, MAX_HASH_BITS,
     MAX_SPARSE_INDEX, Missing, ModelSpec, Precision, SparseColumns, WeightType, Weights, factor_name,

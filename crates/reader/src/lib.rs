@@ -36,9 +36,9 @@ pub mod rows;
 mod source;
 mod storage;
 
-#[doc(hidden)]
-pub use dataset::is_data_name;
 pub use dataset::{Dataset, DatasetOptions, Listing};
+#[doc(hidden)]
+pub use dataset::{data_stem, is_data_name};
 pub use error::{Error, ErrorKind, Place, Result};
 pub use predicate::{Bounds, Comparison, Predicate, Value};
 pub use source::batches::Batches;

@@ -22,6 +22,6 @@ fn main() -> Result<(), Error> {
 
     // The same as a CSV table, written as the fits come.
     let tidy = RenderOptions::new(Format::Tidy);
-    write_groups(&regression, flights.as_ref(), &tidy, &mut std::io::stdout())?;
+    write_groups(&regression, flights.as_ref(), &tidy, &mut std::io::stdout(), None)?;
     Ok(())
 }

@@ -102,6 +102,12 @@ impl Error {
         self
     }
 
+    /// Adds the way out to the message.
+    pub(crate) fn with_help(mut self, help: &str) -> Self {
+        self.message = format!("{}; {help}", self.message);
+        self
+    }
+
     fn caused_by(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Self {
         Self {
             kind,

@@ -46,6 +46,7 @@
 //! | save the sums of a fit; merge, subtract and solve them | [`State`], [`Regression::sum_source`] |
 //! | compare two models, or two states | [`compare_files`] |
 //! | predict, evaluate | [`Model::predict`], [`Model::predict_paths`], [`Model::evaluate_paths`] |
+//! | the models of many groups or targets in one file; an output for each of many files | [`Models`], [`save_models`] |
 //! | look at files before a fit | [`inspect()`] |
 //! | threads, progress, interruption | [`Execution`] |
 //!
@@ -76,9 +77,13 @@ pub use fit::{GroupFit, GroupSummary};
 pub use inspect::{ColumnSummary, InspectOptions, Inspection, LevelEstimate, Verified, inspect};
 pub use model::augment::RowStatistic;
 pub use model::evaluate::{ErrorMeasures, EvaluateOptions, Evaluation, GroupErrors};
+pub use model::folder::{FolderOptions, FolderSummary};
+pub use model::many::Models;
+pub use model::many_file::{MODELS_SCHEMA_VERSION, save_models};
 pub use model::predict::{PREDICTION, PredictOptions, PredictSummary};
 pub use model::predictor::Prediction;
 pub use model::{Coarse, Interval, MODEL_SCHEMA_VERSION, Model};
+pub use output::RowsForm;
 #[doc(hidden)]
 pub use output::{abandon_outputs, refuse_input_as_output, same_file, save_rows, write_atomically};
 pub use pass::{Execution, Progress, ProgressFn};

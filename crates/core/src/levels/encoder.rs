@@ -18,6 +18,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::rows::cells::cell_text;
 use crate::rows::convert::{fill, is_null};
 
+/// The levels of all cells of a column, one a cell: what a category makes of them, a missing value included; `None` for NaN and the
+/// infinities.
+///
+/// # Errors
+/// For a type that has no levels.
+pub fn cell_levels(column: &str, array: &dyn Array) -> Result<Vec<Option<Level>>> {
+    let set = Arc::new(LevelSet::new(column, FIRST_UNSEEN as usize, true));
+    let mut codes = vec![0; array.len()];
+    Encoder::new(Arc::clone(&set)).encode(array, 0, &mut codes)?;
+    let levels = set.levels();
+    let level = |code: u32| if code == NON_FINITE_CODE { None } else { levels.get(code as usize).cloned() };
+    Ok(codes.into_iter().map(|code| level(code).or((code == NULL_CODE).then_some(Level::Missing))).collect())
+}
+
 /// Turns the cells of one column into level numbers. One a thread: what it knows spares the lock.
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -476,6 +490,17 @@ mod tests {
         assert_eq!((codes[0][0], codes[0][0], codes[0][0]), (codes[0][1], codes[1][0], codes[2][0]));
         assert_ne!(codes[1][0], codes[1][1]);
         assert_eq!(set.level(codes[1][1]).to_string(), "18446744073709551614");
+    }
+
+    #[test]
+    fn every_cell_has_a_level() {
+        let numbers = Float64Array::from(vec![Some(3.0), None, Some(0.5), Some(f64::INFINITY), Some(3.0)]);
+        let expected = [Some(Level::Integer(3)), Some(Level::Missing), Some(Level::Number(0.5))];
+        assert_eq!(cell_levels("x", &numbers).unwrap()[..3], expected);
+        assert_eq!(cell_levels("x", &numbers).unwrap()[4], expected[0]);
+        let texts = StringArray::from(vec![Some("b"), None, Some("a")]);
+        let expected = [Some(Level::Text("b".into())), Some(Level::Missing), Some(Level::Text("a".into()))];
+        assert_eq!(cell_levels("x", &texts).unwrap(), expected);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod set;
 mod short_texts;
 
 pub(crate) use self::encoder::Encoder;
+pub use self::encoder::cell_levels;
 pub use self::level::Level;
 pub use self::set::LevelSet;
 

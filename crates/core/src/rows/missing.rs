@@ -50,6 +50,14 @@ pub struct DroppedRows {
     pub rows: u64,
 }
 
+impl DroppedRows {
+    /// Rows that were left out by somebody else than a pass over a design.
+    #[doc(hidden)]
+    pub fn new(column: impl Into<String>, reason: MissingReason, rows: u64) -> Self {
+        Self { column: column.into(), reason, rows }
+    }
+}
+
 /// Integers that float64 cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

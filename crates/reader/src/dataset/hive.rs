@@ -1,6 +1,7 @@
 //! Hive's partitioning: components `key=value` of a path are columns.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +31,11 @@ const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 pub(super) struct HiveKey {
     pub(super) field: Field,
     pub(super) values: Vec<ArrayRef>,
+}
+
+/// Whether the name of a folder is that of a key.
+pub(super) fn is_key(name: &OsStr) -> bool {
+    name.to_str().and_then(|name| name.split_once('=')).is_some_and(|(key, _)| !key.is_empty())
 }
 
 /// The `key=value` components of a path, percent-decoded; `None` for Hive's null.

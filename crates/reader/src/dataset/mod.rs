@@ -15,8 +15,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use self::format::{FileFormat, Opened, open_file};
 use self::hive::{HiveKey, hive_bounds, hive_keys};
-use self::paths::expand;
-pub use self::paths::is_data_name;
+use self::paths::{below, expand, is_delimited_name, root, would_name};
+pub use self::paths::{data_stem, is_data_name};
 use self::unify::{settle_blanks, unify};
 use crate::csv::CsvOptions;
 use crate::error::{Error, ErrorKind, Result};
@@ -96,7 +96,11 @@ impl Dataset {
 
 /// The files of a data set before they are opened: all of them, or some.
 pub struct Listing {
+    /// As they were named.
+    arguments: Vec<PathBuf>,
     files: Vec<PathBuf>,
+    /// Their paths below what was named.
+    places: Vec<PathBuf>,
     passed_over: Vec<PathBuf>,
     /// Keys of their paths: all paths together decide what types they have.
     keys: Vec<HiveKey>,
@@ -109,21 +113,40 @@ impl Listing {
     /// # Errors
     /// When nothing matches, or a file is named twice.
     pub fn of<P: AsRef<Path>>(paths: &[P], options: &DatasetOptions) -> Result<Self> {
-        let (mut files, mut passed_over) = (Vec::new(), Vec::new());
-        for path in paths {
-            expand(path.as_ref(), &mut files, &mut passed_over)?;
+        let arguments: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
+        let (mut files, mut places, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
+        for argument in &arguments {
+            expand(argument, &mut files, &mut passed_over)?;
+            let root = root(argument);
+            places.extend(files[places.len()..].iter().map(|file| below(&root, file)));
         }
         if files.is_empty() {
             return Err(Error::new(ErrorKind::Request, "no input file was named"));
         }
         refuse_repeats(&files)?;
         let keys = hive_keys(&files, &options.csv)?;
-        Ok(Self { files, passed_over, keys, options: options.clone() })
+        Ok(Self { arguments, files, places, passed_over, keys, options: options.clone() })
     }
 
     /// The files, in the order in which they are read.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// The path of each file below what was named: a directory, the part of a pattern before its first wildcard, or the folder of a
+    /// file. From the first folder of a key (`day=1`) on it is complete, however the file was named.
+    pub fn places(&self) -> &[PathBuf] {
+        &self.places
+    }
+
+    /// Whether a file that is put at `path` would be one of those that were named.
+    pub fn would_read(&self, path: &Path) -> bool {
+        self.arguments.iter().any(|argument| would_name(argument, path))
+    }
+
+    /// The columns that are keys of the paths: all paths together decide about their types.
+    pub fn keys(&self) -> impl Iterator<Item = &Field> {
+        self.keys.iter().map(|key| &key.field)
     }
 
     /// Opens the files at some positions, at least one, as a data set.
@@ -140,7 +163,10 @@ impl Listing {
         let mut of_files = options.clone();
         of_files.csv.types.retain(|(column, _)| !key_names.contains(&column.as_str()));
         let opened = found.iter().map(|path| open_file(path, &of_files)).collect::<Result<Vec<_>>>()?;
-        refuse_unused(&of_files.csv, &opened)?;
+        // The options may be for others.
+        if positions.len() == self.files.len() || !self.files.iter().any(|file| is_delimited_name(file)) {
+            refuse_unused(&of_files.csv, &opened)?;
+        }
         let mut opened = settle_blanks(&found, opened, &of_files)?;
         let csv = |file: &Opened| file.format == FileFormat::Csv;
         let unused = opened.iter().filter(|file| csv(file)).all(|file| file.unused_format.is_some());

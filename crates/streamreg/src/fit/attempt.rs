@@ -1,5 +1,7 @@
 //! Solving from sums: what cross-products carry, and the doubt that is left.
 
+use std::sync::Arc;
+
 use streamreg_core::{
     Coding, CrossProducts, Design, DoubleDoubleProducts, Group, Layout, LevelMeans, ModelSpec, WeightType,
 };
@@ -18,21 +20,26 @@ pub(super) struct Attempts {
 
 /// The columns of the group before, for those that are coded in the same way.
 #[derive(Default)]
-pub(super) struct LastLayout(Option<(Coding, Layout)>);
+pub(super) struct LastLayout(Option<(Arc<Coding>, Layout)>);
 
 impl LastLayout {
-    /// The columns of a group; of a large category without those that are absorbed, if that is asked for.
-    pub(super) fn of(&mut self, absorb: bool, design: &Design, group: &Group<'_>) -> Result<&Layout> {
+    /// How a group is coded, and its columns; of a large category without those that are absorbed, if that is asked for.
+    pub(super) fn of(
+        &mut self,
+        absorb: bool,
+        design: &Design,
+        group: &Group<'_>,
+    ) -> Result<&(Arc<Coding>, Layout)> {
         let coding = group.coding();
-        let last = self.0.take().filter(|(known, _)| known == coding);
+        let last = self.0.take().filter(|(known, _)| **known == *coding);
         let last = match last {
             Some(last) => last,
             None => {
                 let layout = if absorb { Layout::absorbing } else { Layout::new }(design, coding)?;
-                (coding.clone(), layout)
+                (Arc::new(coding.clone()), layout)
             }
         };
-        Ok(&self.0.insert(last).1)
+        Ok(self.0.insert(last))
     }
 }
 

@@ -1,16 +1,19 @@
 //! One fit for every group of rows.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use streamreg_core::{Group, Groups, LeftOut, Level, RowLedger, in_order};
+use streamreg_core::{Coding, Group, Groups, LeftOut, Level, RowLedger, in_order};
 use streamreg_reader::{ReadCounts, Source};
 use streamreg_solve::{Attempt, Collinear, Fit, SolveOptions, Warning};
 
 use super::attempt::{LastLayout, attempts_for};
 use super::summed::Summed;
 use crate::error::{Error, Result};
+use crate::model::columns::{ModelColumn, model_columns};
+use crate::model::shared::Shared;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
 use crate::render::number;
@@ -37,6 +40,8 @@ pub struct GroupFit {
     pub left_out: Vec<LeftOut>,
     /// The fit, or why there is none.
     pub result: std::result::Result<Fit, String>,
+    /// How its columns are coded, where there is a fit.
+    pub(crate) coding: Option<Arc<Coding>>,
 }
 
 impl GroupFit {
@@ -82,6 +87,8 @@ pub struct GroupSummary {
     pub timings: Timings,
     /// Level of the confidence intervals.
     pub conf_level: f64,
+    /// What saved models of the groups have in common.
+    pub(crate) shared: Shared,
 }
 
 /// The fits of all groups, each made something of where it was solved.
@@ -129,6 +136,9 @@ pub(super) fn fit<R: Rows, T: Send>(
         Ok(())
     })?;
     let timings = passes.timings(start.elapsed().as_secs_f64())?;
+    let inputs = regression.input_records(passes.inputs());
+    let columns = model_columns(&state.design, &passes.schema());
+    let shared = shared(regression, &state, columns, inputs.clone());
     Ok(GroupSummary {
         reading: passes.reading(),
         by: state.spec.by.clone(),
@@ -138,11 +148,29 @@ pub(super) fn fit<R: Rows, T: Send>(
         not_ok,
         left_out: state.left_out.clone(),
         warnings: passes.warnings(),
-        inputs: regression.input_records(passes.inputs()),
+        inputs,
         timings,
         conf_level: options.conf_level,
-        ledger: state.ledger.for_report(),
+        ledger: state.ledger.clone().for_report(),
+        shared,
     })
+}
+
+/// What the models of all groups have in common.
+fn shared(
+    regression: &Regression,
+    state: &Summed,
+    columns: Vec<ModelColumn>,
+    inputs: Vec<InputRecord>,
+) -> Shared {
+    Shared {
+        spec: state.spec.clone(),
+        columns,
+        selection: regression.selection.clone(),
+        conf_level: regression.level(),
+        ledger: state.ledger.clone().for_report(),
+        inputs,
+    }
 }
 
 /// One fit a response.
@@ -158,9 +186,10 @@ fn group_fits(
     let group = groups.group(position).map_err(Error::from);
     let rows = group.as_ref().map_or(0, Group::rows);
     let absorb = options.collinear != Collinear::MinNorm;
-    let mut left_out = Vec::new();
+    let (mut left_out, mut coding) = (Vec::new(), None);
     let attempts = group.and_then(|group| {
-        let layout = last.of(absorb, &state.design, &group)?;
+        let (coded, layout) = last.of(absorb, &state.design, &group)?;
+        coding = Some(Arc::clone(coded));
         let attempts = attempts_for(options, layout, (false, 1), &group, &state.spec)?;
         left_out.extend_from_slice(layout.left_out());
         Ok(attempts)
@@ -171,7 +200,7 @@ fn group_fits(
     };
     let fit = |(response, result)| {
         let (levels, left_out) = (levels.clone(), left_out.clone());
-        GroupFit { levels, response, rows, left_out, result }
+        GroupFit { levels, response, rows, left_out, result, coding: coding.clone() }
     };
     names.into_iter().zip(results).map(fit).collect()
 }

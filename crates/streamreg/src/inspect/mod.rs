@@ -19,7 +19,7 @@ pub use crate::plan::memory::LevelEstimate;
 use crate::plan::memory::{self, FitMemory, Reading, Work};
 use crate::report::InputRecord;
 use crate::request::regression::Regression;
-use crate::request::selection::without_parts;
+use crate::request::selection::{Selection, without_parts};
 use crate::setters::setters;
 
 /// A column of a data set.
@@ -208,7 +208,7 @@ fn of_fit(source: &dyn Source, fit: &Regression, execution: &Execution) -> Resul
 fn of_predictions(source: &dyn Source, model: &Model, threads: usize) -> Result<u64> {
     let predictor = model.predictor(Unseen::Null)?;
     let columns = predictor.design.columns();
-    let source = model.selection(None, columns.iter().cloned())?.of(source)?;
+    let source = model.selection(Selection::default(), &[], columns.iter().cloned())?.of(source)?;
     model.check_columns(columns, source.schema(), Some(source.as_ref()))?;
     let reading = Reading::new(source.as_ref(), threads as u64);
     Ok(memory::of_predictions(&reading, columns, predictor.design.variables(), 1))

@@ -114,6 +114,15 @@ pub(crate) struct Augmented {
     pub(crate) leverage: f64,
 }
 
+/// The columns that statistics need beside those of the model's terms.
+pub(crate) fn observed_columns(model: &Model, wanted: &[RowStatistic]) -> Result<Vec<String>> {
+    if !wanted.iter().any(|one| one.needs_response()) {
+        return Ok(Vec::new());
+    }
+    let leveraged = wanted.iter().any(|one| one.needs_leverage());
+    Ok(Observed::new(model, leveraged)?.design.columns().to_vec())
+}
+
 impl<'m> Augment<'m> {
     /// # Errors
     /// For a statistic that the model cannot give.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::predictor::Predictor;
 use crate::pass::{Execution, Pass, Rows, Scope, SourceRows, data_set_warnings};
-use crate::request::selection::open;
+use crate::request::selection::{Selection, open};
 use crate::setters::setters;
 
 /// How a model is evaluated.
@@ -21,6 +21,8 @@ use crate::setters::setters;
 pub struct EvaluateOptions {
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
+    /// Columns computed by SQL expressions, beside those that the model computes: name and expression.
+    pub with: Vec<(String, String)>,
     /// Uses only the rows for which an SQL expression is true.
     pub filter: Option<String>,
     /// Columns whose values split the rows into groups with measures of their own.
@@ -35,6 +37,13 @@ impl EvaluateOptions {
     /// All rows; an unknown level is an error.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Adds a column computed by an SQL expression, which the model, later ones and the filter may name.
+    #[must_use]
+    pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.with.push((column.into(), expression.into()));
+        self
     }
 
     /// Uses only the rows for which an SQL expression is true.
@@ -95,6 +104,9 @@ pub struct GroupErrors {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Evaluation {
+    /// What was predicted, where it is one of several targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
     /// The measures of all rows.
     #[serde(flatten)]
     pub measures: ErrorMeasures,
@@ -123,7 +135,8 @@ impl Model {
         let files = open(paths, &options.dataset)?;
         let needed = self.evaluator(options.unseen, &[], None)?.design.columns().to_vec();
         let columns = needed.into_iter().chain(options.by.iter().cloned());
-        let source = self.selection(options.filter.clone(), columns)?.of(&files)?;
+        let own = Selection { with: options.with.clone(), filter: options.filter.clone() };
+        let source = self.selection(own, &[], columns)?.of(&files)?;
         for column in &options.by {
             position(source.schema(), column)?;
         }
@@ -154,10 +167,10 @@ impl Model {
             warnings.push(Warning::new("inestimable", message));
         }
         let (measures, groups) = (errors.all.measures(), errors.sorted());
-        Ok(Evaluation { measures, by: options.by.clone(), groups, warnings, ledger })
+        Ok(Evaluation { response: None, measures, by: options.by.clone(), groups, warnings, ledger })
     }
 
-    fn evaluation_warnings(&self) -> Vec<Warning> {
+    pub(super) fn evaluation_warnings(&self) -> Vec<Warning> {
         let message = |column: &str| {
             let what =
                 format!("the model was fitted with the weights {column:?}; here every row weighs the same");
@@ -179,8 +192,8 @@ struct PredictionErrors<'m> {
 
 /// Sums of the prediction errors of some rows.
 #[derive(Clone, Copy, Default)]
-struct Errors {
-    rows: u64,
+pub(super) struct Errors {
+    pub(super) rows: u64,
     sum: f64,
     absolute: f64,
     squares: f64,
@@ -191,7 +204,7 @@ struct Errors {
 
 impl Errors {
     /// Takes in the given rows, in their order.
-    fn add(&mut self, rows: &[usize], responses: &[f64], predictions: &[f64]) {
+    pub(super) fn add(&mut self, rows: &[usize], responses: &[f64], predictions: &[f64]) {
         let Some(&first) = rows.first() else { return };
         let origin = responses[first];
         let mean = origin + rows.iter().map(|&row| responses[row] - origin).sum::<f64>() / rows.len() as f64;
@@ -225,7 +238,7 @@ impl Errors {
         self.add_response(other.rows, other.mean, other.spread);
     }
 
-    fn measures(&self) -> ErrorMeasures {
+    pub(super) fn measures(&self) -> ErrorMeasures {
         let n = self.rows as f64;
         let mse = self.squares / n;
         ErrorMeasures {

@@ -4,10 +4,15 @@ pub(crate) mod augment;
 pub(crate) mod columns;
 pub(crate) mod estimable;
 pub(crate) mod evaluate;
+pub(crate) mod evaluate_many;
+pub(crate) mod folder;
 pub(crate) mod interval;
+pub(crate) mod many;
+pub(crate) mod many_file;
 pub(crate) mod points;
 pub(crate) mod predict;
 pub(crate) mod predictor;
+pub(crate) mod shared;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -160,6 +165,11 @@ impl Model {
         })
     }
 
+    /// The model file in one line.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::data(e.to_string()))
+    }
+
     /// Reads a model file.
     ///
     /// # Errors
@@ -171,6 +181,7 @@ impl Model {
         #[derive(Deserialize)]
         struct Version {
             streamreg_model: Option<u32>,
+            streamreg_models: Option<u32>,
         }
         let not_a_model =
             |e| invalid(format!("not a model file (`streamreg fit --save-model` writes one): {e}"));
@@ -181,6 +192,11 @@ impl Model {
                 return Err(invalid(format!(
                     "a model file of version {other}; this program reads {MODEL_SCHEMA_VERSION}"
                 )));
+            }
+            None if version.streamreg_models.is_some() => {
+                let what = "the file has the models of many groups or targets, and one model is wanted here: `streamreg predict` and \
+                            `evaluate` take it";
+                return Err(invalid(what.into()));
             }
             None => return Err(invalid("not a model file (`streamreg fit --save-model` writes one)".into())),
         }
@@ -280,13 +296,42 @@ impl Model {
         Ok(())
     }
 
-    /// What is read for `columns` of this model: the computed ones among what they need, and a filter.
+    /// What is read for `columns` of this model: a filter and computed columns of one's own, with those of the model that are not
+    /// `given`.
+    ///
+    /// # Errors
+    /// For a computed column that nothing needs, or that the model has.
     pub(crate) fn selection(
         &self,
-        filter: Option<String>,
+        own: Selection,
+        given: &[String],
         columns: impl IntoIterator<Item = String>,
     ) -> Result<Selection> {
-        Selection { with: self.0.with.clone(), filter }.for_columns(columns)
+        let refused = |name: &str, why: &str| {
+            Err(Error::invalid_request(format!("the computed column {name:?} (--with) {why}")))
+        };
+        let of_model = |name: &String| self.0.with.iter().any(|(known, _)| known == name);
+        if let Some((name, _)) = own.with.iter().find(|(name, _)| of_model(name)) {
+            return refused(name, "is one that the model computes itself: give it another name");
+        }
+        let names: Vec<String> = own.with.iter().map(|(name, _)| name.clone()).collect();
+        let mut of_model = self.0.with.clone();
+        of_model.retain(|(name, _)| !given.contains(name));
+        // The model's may be computed from one's own, and the other way round.
+        let (mut with, mut behind) = (Vec::new(), of_model);
+        for column in own.with {
+            let all = behind.iter().cloned().chain([column.clone()]).collect();
+            let needed = Selection { with: all, filter: None }.for_columns([column.0.clone()])?;
+            if needed.with.len() > 1 { behind.push(column) } else { with.push(column) }
+        }
+        with.append(&mut behind);
+        let needed = Selection { with, filter: own.filter }.for_columns(columns)?;
+        match names.iter().find(|name| !needed.with.iter().any(|(known, _)| known == *name)) {
+            Some(name) => {
+                refused(name, "would have no effect: neither the model nor another option needs it")
+            }
+            None => Ok(needed),
+        }
     }
 
     /// The covariance of the coefficients.

@@ -77,7 +77,7 @@ impl Model {
         let options = PredictOptions { keep: names, ..options.clone() };
         let mut written = Vec::new();
         let job = Job::new(self, &source, &options)?;
-        let source = job.with_computed(&source, &options.keep)?;
+        let source = job.with_computed(&source, &options.keep, &options)?;
         let schema = job.schema(source.as_ref(), &options)?;
         let summary = job.run(source.as_ref(), &schema, &options, || Ok(TableWriter::Rows(&mut written)))?;
         Ok((concat_batches(&schema, &written)?, summary))

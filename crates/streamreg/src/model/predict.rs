@@ -36,6 +36,10 @@ pub struct PredictOptions {
     pub interval: Option<(Interval, f64)>,
     /// What happens to rows with a level that the model does not know.
     pub unseen: Unseen,
+    /// Columns computed by SQL expressions, beside those that the model computes: name and expression.
+    pub with: Vec<(String, String)>,
+    /// Predicts only for the rows for which an SQL expression is true.
+    pub filter: Option<String>,
     /// How files are read.
     pub dataset: DatasetOptions,
     /// Threads, progress, interruption.
@@ -69,6 +73,20 @@ impl PredictOptions {
         self
     }
 
+    /// Adds a column computed by an SQL expression, which the model, later ones, the filter and [`PredictOptions::keep`] may name.
+    #[must_use]
+    pub fn with(mut self, column: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.with.push((column.into(), expression.into()));
+        self
+    }
+
+    /// Predicts only for the rows for which an SQL expression is true.
+    #[must_use]
+    pub fn filter(mut self, expression: impl Into<String>) -> Self {
+        self.filter = Some(expression.into());
+        self
+    }
+
     setters! {
         /// Sets what happens to rows with a level that the model does not know.
         unseen: Unseen,
@@ -92,8 +110,23 @@ pub struct PredictSummary {
     pub inestimable: u64,
     /// Cells with a level that the model does not know.
     pub unseen: u64,
+    /// Rows of groups that have no model, among those without a prediction.
+    pub unknown_groups: u64,
     /// What the reader should know.
     pub warnings: Vec<Warning>,
+}
+
+impl PredictSummary {
+    /// Takes in what was done for another file.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.nulls += other.nulls;
+        self.inestimable += other.inestimable;
+        self.unseen += other.unseen;
+        self.unknown_groups += other.unknown_groups;
+        let new = other.warnings.into_iter().filter(|new| !self.warnings.contains(new));
+        self.warnings.extend(new.collect::<Vec<_>>());
+    }
 }
 
 impl Model {
@@ -111,10 +144,7 @@ impl Model {
         let output = output.as_ref();
         let files = open(paths, &options.dataset)?;
         refuse_input_as_output(&files, output)?;
-        let job = Job::new(self, &files, options)?;
-        let source = job.with_computed(&files, &[])?;
-        let schema = job.schema(source.as_ref(), options)?;
-        job.run(source.as_ref(), &schema, options, || TableWriter::file(output, &schema))
+        self.predict_to(&files, options, |schema| TableWriter::file(output, schema))
     }
 
     /// Predicts for files and writes CSV to a stream.
@@ -128,15 +158,25 @@ impl Model {
         options: &PredictOptions,
     ) -> Result<PredictSummary> {
         let files = open(paths, &options.dataset)?;
-        let job = Job::new(self, &files, options)?;
-        let source = job.with_computed(&files, &[])?;
+        self.predict_to(&files, options, |schema| TableWriter::stream(Box::new(output), schema))
+    }
+
+    /// Predicts for the rows of a source.
+    pub(crate) fn predict_to<'w>(
+        &self,
+        files: &dyn Source,
+        options: &PredictOptions,
+        open: impl FnOnce(&SchemaRef) -> Result<TableWriter<'w>>,
+    ) -> Result<PredictSummary> {
+        let job = Job::new(self, files, options)?;
+        let source = job.with_computed(files, &[], options)?;
         let schema = job.schema(source.as_ref(), options)?;
-        job.run(source.as_ref(), &schema, options, || TableWriter::stream(Box::new(output), &schema))
+        job.run(source.as_ref(), &schema, options, || open(&schema))
     }
 }
 
 /// The columns to copy; `*` stands for all that the files have and that are not named besides.
-fn kept(names: &[String], schema: &Schema) -> Vec<String> {
+pub(super) fn kept(names: &[String], schema: &Schema) -> Vec<String> {
     const ALL: &str = "*";
     if !names.iter().any(|name| name == ALL) || schema.field_with_name(ALL).is_ok() {
         return names.to_vec();
@@ -170,12 +210,21 @@ pub(crate) struct Job<'m> {
 }
 
 /// What came of a batch.
-struct Written {
-    batch: RecordBatch,
-    nulls: u64,
-    inestimable: u64,
-    coarse: Coarse,
+pub(super) struct Written {
+    pub(super) batch: RecordBatch,
+    pub(super) nulls: u64,
+    pub(super) inestimable: u64,
+    /// Rows of groups that have no model.
+    pub(super) unknown: u64,
+    pub(super) coarse: Coarse,
     leverage: f64,
+}
+
+impl Written {
+    pub(super) fn none(schema: &SchemaRef) -> Self {
+        let batch = RecordBatch::new_empty(Arc::clone(schema));
+        Self { batch, nulls: 0, inestimable: 0, unknown: 0, coarse: Coarse::default(), leverage: 0.0 }
+    }
 }
 
 impl<'m> Job<'m> {
@@ -195,16 +244,17 @@ impl<'m> Job<'m> {
         Ok(Self { model, predictor, augment, width, named, columns, keep })
     }
 
-    /// The files with the computed columns that the model needs or that are kept, but for those that are `given`.
+    /// The rows of the files that pass the filter, with the computed columns that the model needs or that are kept, but for those
+    /// that are `given`.
     pub(crate) fn with_computed<'s>(
         &self,
         files: &'s dyn Source,
         given: &[String],
+        options: &PredictOptions,
     ) -> Result<Box<dyn Source + 's>> {
-        let mut with = self.model.with().to_vec();
-        with.retain(|(name, _)| !given.contains(name));
+        let own = Selection { with: options.with.clone(), filter: options.filter.clone() };
         let columns = self.columns.iter().chain(&self.keep).cloned();
-        Selection { with, filter: None }.for_columns(columns)?.of(files)
+        self.model.selection(own, given, columns)?.of(files)
     }
 
     /// Kept columns, statistics, interval.
@@ -231,17 +281,9 @@ impl<'m> Job<'m> {
             fields.push(number(PREDICTION));
         }
         if let Some((kind, _)) = options.interval {
-            let prefix = if kind == Interval::Confidence { "conf" } else { "pred" };
-            fields.extend(["low", "high"].map(|end| number(&format!("{prefix}_{end}"))));
+            fields.extend(kind.columns().map(|name| number(&name)));
         }
-        for (index, field) in fields.iter().enumerate() {
-            if fields[..index].iter().any(|f| f.name() == field.name()) {
-                return Err(Error::invalid_request(format!(
-                    "two output columns would be called {:?}",
-                    field.name()
-                )));
-            }
-        }
+        refuse_twins(&fields)?;
         Ok(Arc::new(Schema::new(fields)))
     }
 
@@ -253,53 +295,37 @@ impl<'m> Job<'m> {
         options: &PredictOptions,
         open: impl FnOnce() -> Result<TableWriter<'w>>,
     ) -> Result<PredictSummary> {
-        let request =
-            options.execution.request(&self.columns).dictionaries(self.predictor.design.dictionaries());
-        let request = request.verbatim(self.keep.iter().cloned());
-        let scan = source.scan(&request)?;
-        let reads = (self.columns.as_slice(), self.predictor.design.variables());
-        let execution = options.execution.within_predictions(source, reads, schema.fields().len())?;
-        let mut writer = open()?;
-        let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
-        let mut summary = PredictSummary { warnings: data_set_warnings(source), ..PredictSummary::default() };
-        let (mut leverage, mut coarse) = (0.0, Coarse::default());
-        let total = source.inputs().iter().map(|input| input.rows).sum();
-        execution.control(Pass::only(), total, &|| source.counts().bytes, |control| {
-            let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
-                let mut out = Vec::new();
-                let mut reader = self.predictor.reader();
-                for batch in batches {
-                    let batch = batch?;
-                    control.checkpoint(batch.num_rows(), 0)?;
-                    out.push(self.written(&mut reader, &batch, schema)?);
-                }
-                Ok((out, unseen_levels(&reader.into_ledger())))
-            };
-            let done = in_order(control.threads, next, work, |(batches, unseen): (Vec<Written>, u64)| {
-                summary.unseen += unseen;
-                for written in batches {
-                    summary.rows += written.batch.num_rows() as u64;
-                    summary.nulls += written.nulls;
-                    summary.inestimable += written.inestimable;
-                    leverage += written.leverage;
-                    coarse.absorb(written.coarse);
-                    writer.write(&written.batch)?;
-                }
-                Ok(())
-            });
-            // All partitions before the one that failed are written: their rows come before its own.
-            done.map_err(|failure| SourceRows(source).locate_after(summary.rows, failure))
+        let read = Reads {
+            columns: &self.columns,
+            keep: &self.keep,
+            dictionaries: self.dictionaries(),
+            variables: self.predictor.design.variables(),
+            written: schema.fields().len(),
+        };
+        let (mut summary, leverage) = stream(source, read, options, open, |batches| {
+            let mut out = Vec::new();
+            let mut reader = self.predictor.reader();
+            for batch in batches {
+                out.push(self.written(&mut reader, &batch?, schema)?);
+            }
+            Ok((out, unseen_levels(&reader.into_ledger())))
         })?;
-        source.verify_unchanged()?;
-        writer.finish()?;
-        summary.warnings.extend(coarse.warning());
-        summary
-            .warnings
-            .extend(self.augment.doubt(leverage).map(|message| Warning::new("other_rows", message)));
+        let doubt = self.augment.doubt(leverage);
+        summary.warnings.extend(doubt.map(|message| Warning::new("other_rows", message)));
         Ok(summary)
     }
 
-    fn written(
+    /// Columns of text that are wanted as dictionaries.
+    pub(super) fn dictionaries(&self) -> Vec<String> {
+        self.predictor.design.dictionaries()
+    }
+
+    /// A reader of batches with the columns of the model's terms.
+    pub(super) fn reader(&self) -> RowReader<'_> {
+        self.predictor.reader()
+    }
+
+    pub(super) fn written(
         &self,
         reader: &mut RowReader<'_>,
         batch: &RecordBatch,
@@ -325,12 +351,90 @@ impl<'m> Job<'m> {
             columns.extend([Arc::new(low) as ArrayRef, Arc::new(high)]);
         }
         let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(Error::from)?;
-        Ok(Written { batch, nulls, inestimable, coarse, leverage: augmented.leverage })
+        Ok(Written { batch, nulls, inestimable, unknown: 0, coarse, leverage: augmented.leverage })
     }
 }
 
+/// Refuses output columns of the same name.
+pub(super) fn refuse_twins(fields: &[Field]) -> Result<()> {
+    for (index, field) in fields.iter().enumerate() {
+        if fields[..index].iter().any(|f| f.name() == field.name()) {
+            let message = format!("two output columns would be called {:?}", field.name());
+            return Err(Error::invalid_request(message));
+        }
+    }
+    Ok(())
+}
+
+/// What predictions read, and how much they hold.
+pub(super) struct Reads<'r> {
+    /// Columns that predictions are made from.
+    pub(super) columns: &'r [String],
+    /// Columns that are copied.
+    pub(super) keep: &'r [String],
+    /// Columns of text that are wanted as dictionaries.
+    pub(super) dictionaries: Vec<String>,
+    /// Numbers that are computed for every row.
+    pub(super) variables: usize,
+    /// Columns of the output.
+    pub(super) written: usize,
+}
+
+/// The batches of a partition.
+pub(super) type BatchesOf<'b> = &'b mut dyn Iterator<Item = std::result::Result<RecordBatch, Failure>>;
+
+/// Reads columns, and after them those that are kept; has `work` make the output of every partition, with
+/// the number of cells whose level is not known, and writes it in order to what `open` opens. With the sum of leverages.
+pub(super) fn stream<'w>(
+    source: &dyn Source,
+    read: Reads<'_>,
+    options: &PredictOptions,
+    open: impl FnOnce() -> Result<TableWriter<'w>>,
+    work: impl Fn(BatchesOf<'_>) -> std::result::Result<(Vec<Written>, u64), Failure> + Sync,
+) -> Result<(PredictSummary, f64)> {
+    let request = options.execution.request(read.columns).dictionaries(read.dictionaries);
+    let request = request.verbatim(read.keep.iter().cloned());
+    let scan = source.scan(&request)?;
+    let reads = (read.columns, read.variables);
+    let execution = options.execution.within_predictions(source, reads, read.written)?;
+    let mut writer = open()?;
+    let next = || scan.next_partition().map(|p| p.map(|p| (p.index, p.batches)).map_err(Failure::from));
+    let mut summary = PredictSummary { warnings: data_set_warnings(source), ..PredictSummary::default() };
+    let (mut leverage, mut coarse) = (0.0, Coarse::default());
+    let total = source.inputs().iter().map(|input| input.rows).sum();
+    execution.control(Pass::only(), total, &|| source.counts().bytes, |control| {
+        let work = |batches: Box<dyn Iterator<Item = streamreg_reader::Result<RecordBatch>> + Send>| {
+            let checked = |batch: streamreg_reader::Result<RecordBatch>| {
+                let batch = batch?;
+                control.checkpoint(batch.num_rows(), 0)?;
+                Ok(batch)
+            };
+            work(&mut batches.map(checked))
+        };
+        let done = in_order(control.threads, next, work, |(batches, unseen): (Vec<Written>, u64)| {
+            summary.unseen += unseen;
+            for written in batches {
+                summary.rows += written.batch.num_rows() as u64;
+                summary.nulls += written.nulls;
+                summary.inestimable += written.inestimable;
+                summary.unknown_groups += written.unknown;
+                leverage += written.leverage;
+                coarse.absorb(written.coarse);
+                writer.write(&written.batch)?;
+            }
+            Ok(())
+        });
+        // All partitions before the one that failed are written: their rows come before its own.
+        done.map_err(|failure| SourceRows(source).locate_after(summary.rows, failure))
+    })?;
+    source.verify_unchanged()?;
+    writer.finish()?;
+    summary.warnings.extend(coarse.warning());
+    Ok((summary, leverage))
+}
+
 /// Cells with a level that the model does not know, dropped or taken for the reference.
-fn unseen_levels(ledger: &RowLedger) -> u64 {
+pub(super) fn unseen_levels(ledger: &RowLedger) -> u64 {
     let dropped = ledger.dropped.iter().filter(|d| d.reason == MissingReason::UnseenLevel);
     dropped.map(|d| d.rows).chain(ledger.unseen.iter().map(|u| u.rows)).sum()
 }

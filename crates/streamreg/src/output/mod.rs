@@ -2,19 +2,23 @@
 
 mod place;
 mod table;
+mod unfinished;
 mod whole;
 
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use streamreg_reader::Source;
 
-use self::place::{Place, folder};
+use self::place::Place;
+pub(crate) use self::place::folder;
+pub use self::table::RowsForm;
 pub(crate) use self::table::{TableWriter, csv_field};
+pub use self::unfinished::abandon_outputs;
+pub(crate) use self::unfinished::sweep;
 use self::whole::AtomicFile;
-pub use self::whole::abandon_outputs;
 use crate::error::{Error, Result};
 
 /// Writes `path` through a temporary file beside it, which is synced and then renamed.
@@ -51,12 +55,14 @@ pub(crate) fn write_whole<T>(
 
 /// Whether two paths lead to one file, or would once it is written.
 pub fn same_file(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| {
-        let joined =
-            folder(path).canonicalize().ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
-        path.canonicalize().ok().or(joined).unwrap_or_else(|| path.to_path_buf())
-    };
-    real(a) == real(b)
+    real_path(a) == real_path(b)
+}
+
+/// Where a path leads, or will lead once something is written there.
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    let joined =
+        || folder(path).canonicalize().ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+    path.canonicalize().ok().or_else(joined).unwrap_or_else(|| path.to_path_buf())
 }
 
 /// Checks that `output` is none of the files that `source` reads, and that it can be written: that there is its folder, that

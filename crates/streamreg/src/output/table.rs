@@ -8,11 +8,16 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use streamreg_core::cell_text;
+use streamreg_core::{cell_text, choices};
 
-use super::whole::{AtomicFile, Unfinished};
+use super::unfinished::Unfinished;
+use super::whole::AtomicFile;
 use crate::error::{Error, Result};
+
+/// What takes in record batches one by one.
+type Taker<'w> = Box<dyn FnMut(&RecordBatch) -> Result<()> + Send + 'w>;
 
 /// Where record batches are written to.
 pub(crate) enum TableWriter<'w> {
@@ -20,12 +25,27 @@ pub(crate) enum TableWriter<'w> {
     CsvStream(Box<dyn Write + Send + 'w>),
     /// In memory.
     Rows(&'w mut Vec<RecordBatch>),
+    /// Taken in batch by batch.
+    Each(Taker<'w>),
     Parquet {
         target: Box<ArrowWriter<BufWriter<File>>>,
         unfinished: Option<Unfinished>,
         path: PathBuf,
     },
 }
+
+/// The forms of files of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowsForm {
+    /// Parquet, which keeps types.
+    #[default]
+    Parquet,
+    /// CSV with a header line.
+    Csv,
+}
+
+choices!(RowsForm { Parquet => "parquet", Csv => "csv" });
 
 /// The name of a stream in messages.
 const STREAM: &str = "standard output";
@@ -69,7 +89,15 @@ impl<'w> TableWriter<'w> {
                 rows.push(batch.clone());
                 Ok(())
             }
+            Self::Each(take) => take(batch),
             Self::Parquet { target, path, .. } => target.write(batch).map_err(|e| Error::output(path, e)),
+        }
+    }
+
+    /// Writes a text beside the rows, under a key. Only Parquet files have room for it.
+    pub(crate) fn note(&mut self, key: &str, text: &str) {
+        if let Self::Parquet { target, .. } = self {
+            target.append_key_value_metadata(KeyValue::new(key.to_owned(), text.to_owned()));
         }
     }
 
@@ -77,7 +105,7 @@ impl<'w> TableWriter<'w> {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::CsvFile(file) => file.commit(),
-            Self::Rows(_) => Ok(()),
+            Self::Rows(_) | Self::Each(_) => Ok(()),
             Self::CsvStream(mut stream) => stream.flush().map_err(|e| Error::output(Path::new(STREAM), e)),
             Self::Parquet { target, unfinished, path } => {
                 let writer = target.into_inner().map_err(|e| Error::output(&path, e))?;

@@ -3,70 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use tempfile::NamedTempFile;
 
 use super::place::{Place, check_writable, folder, keep_permissions, open_stream};
+use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
-
-/// Temporary files of outputs that are being written. Whoever makes, completes or removes one holds the lock, so that none is
-/// forgotten, and none completed behind the back of [`abandon_outputs`].
-static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-
-fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Removes the temporary files of all outputs that are being written, for a program that ends at once because of a signal. From
-/// then on no output of this process is completed: a thread that is about to do so waits for the end of the process.
-pub fn abandon_outputs() {
-    let mut files = unfinished();
-    for path in files.drain(..) {
-        // What cannot be removed cannot be helped: the process is about to end.
-        let _ = std::fs::remove_file(path);
-    }
-    // The lock is never given back.
-    std::mem::forget(files);
-}
-
-/// A temporary file, which is removed unless it is renamed.
-pub(crate) struct Unfinished(Option<NamedTempFile>);
-
-impl Unfinished {
-    fn create(folder: &Path) -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        // The usual permissions of a new file, not those of a secret.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut files = unfinished();
-        let temporary = builder.prefix(".streamreg-").tempfile_in(folder)?;
-        files.push(temporary.path().to_path_buf());
-        Ok(Self(Some(temporary)))
-    }
-
-    /// Another handle of the file.
-    fn reopen(&self) -> io::Result<File> {
-        self.0.as_ref().map_or_else(|| Err(io::ErrorKind::NotFound.into()), NamedTempFile::reopen)
-    }
-
-    /// Gives the file its name.
-    fn persist(mut self, path: &Path) -> io::Result<()> {
-        let mut files = unfinished();
-        let Some(temporary) = self.0.take() else { return Ok(()) };
-        files.retain(|known| known != temporary.path());
-        temporary.persist(path).map(drop).map_err(|e| e.error)
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let Some(temporary) = self.0.take() else { return };
-        let mut files = unfinished();
-        files.retain(|known| known != temporary.path());
-        drop(temporary);
-    }
-}
 
 /// A file that appears under its name only when it is complete. A stream is written to as it is.
 pub(crate) struct AtomicFile {

@@ -18,12 +18,14 @@ use super::table::coefficients;
 
 use crate::error::{Error, Result};
 use crate::fit::{GroupFit, GroupSummary};
+use crate::model::many_file::ModelsWriter;
 use crate::output::{csv_field, refuse_input_as_output, write_whole};
 use crate::report::{InputRecord, REPORT_SCHEMA_VERSION, Timings};
 use crate::request::regression::Regression;
 
 /// Fits every group of rows that [`Regression::by`] splits off and writes the fits to `out` as they come, in the order of
-/// the groups: there may be more than memory holds as text.
+/// the groups: there may be more than memory holds as text. Their models are saved to the file `models`, if there is one, for
+/// [`Models`](crate::Models) to read.
 ///
 /// # Errors
 /// As [`Regression::fit_groups`], and when `out` takes no more.
@@ -32,8 +34,16 @@ pub fn write_groups(
     source: &dyn Source,
     options: &RenderOptions,
     out: &mut (dyn Write + Send),
+    models: Option<&Path>,
 ) -> Result<GroupSummary> {
-    write_to(regression, source, options, (Path::new("the output"), out))
+    let out = (Path::new("the output"), out);
+    match models {
+        None => write_to(regression, source, options, out, None),
+        Some(path) => {
+            refuse_input_as_output(source, path)?;
+            write_whole(path, |file| write_to(regression, source, options, out, Some((path, file))))
+        }
+    }
 }
 
 /// [`write_groups`] to a file, whole or not at all, and never over an input.
@@ -45,18 +55,31 @@ pub fn write_groups_file(
     source: &dyn Source,
     options: &RenderOptions,
     path: impl AsRef<Path>,
+    models: Option<&Path>,
 ) -> Result<GroupSummary> {
     let path = path.as_ref();
     refuse_input_as_output(source, path)?;
-    write_whole(path, |file| write_to(regression, source, options, (path, file)))
+    write_whole(path, |file| match models {
+        None => write_to(regression, source, options, (path, file), None),
+        Some(models) => {
+            refuse_input_as_output(source, models)?;
+            write_whole(models, |saved| {
+                write_to(regression, source, options, (path, file), Some((models, saved)))
+            })
+        }
+    })
 }
+
+/// Where text goes, and its name in messages.
+type Target<'w> = (&'w Path, &'w mut (dyn Write + Send));
 
 /// Writes to `out`, which has a name in messages.
 fn write_to(
     regression: &Regression,
     source: &dyn Source,
     options: &RenderOptions,
-    (name, out): (&Path, &mut (dyn Write + Send)),
+    (name, out): Target<'_>,
+    models: Option<Target<'_>>,
 ) -> Result<GroupSummary> {
     let (spec, _) = regression.spec(regression.schema(source)?.as_ref())?;
     let form = GroupForm {
@@ -68,10 +91,20 @@ fn write_to(
     };
     let failed = |e: io::Error| Error::output(name, e);
     let mut writer = GroupWriter::new(&form, out);
-    let render = |fit: GroupFit| form.render(&fit);
-    let each = |text: io::Result<Vec<u8>>| text.and_then(|text| writer.write(&text)).map_err(failed);
+    let (models_name, mut models) = models.map(|(path, out)| (path, ModelsWriter::new(out))).unzip();
+    let unsaved = |e: io::Error| Error::output(models_name.unwrap_or(Path::new("")), e);
+    let saves = models.is_some();
+    let render = |fit: GroupFit| (form.render(&fit), saves.then(|| ModelsWriter::text(&fit)));
+    let each = |(text, model): (io::Result<Vec<u8>>, Option<io::Result<Vec<u8>>>)| {
+        text.and_then(|text| writer.write(&text)).map_err(failed)?;
+        match (model, &mut models) {
+            (Some(model), Some(models)) => model.and_then(|model| models.write(&model)).map_err(unsaved),
+            _ => Ok(()),
+        }
+    };
     let summary = regression.fit_groups_with(source, render, each)?;
     writer.finish(&summary).map_err(failed)?;
+    models.map_or(Ok(()), |models| models.finish(&summary.shared).map_err(unsaved))?;
     Ok(summary)
 }
 

@@ -9,14 +9,16 @@ use crate::model::evaluate::Evaluation;
 
 pub(super) fn evaluation(e: &Evaluation, width: Option<usize>) -> String {
     let m = &e.measures;
-    let mut rows = vec![
+    let response = e.response.iter().map(|name| vec!["Target".into(), printable(name)]);
+    let mut rows: Vec<Vec<String>> = response.collect();
+    rows.extend([
         vec!["Rows".into(), count(m.rows)],
         vec!["MSE".into(), short(m.mse)],
         vec!["RMSE".into(), short(m.rmse)],
         vec!["MAE".into(), short(m.mae)],
         vec!["R-squared".into(), optional(m.r_squared)],
         vec!["Bias".into(), short(m.bias)],
-    ];
+    ]);
     if e.ledger.rows_dropped() > 0 {
         rows.push(vec!["Rows dropped".into(), count(e.ledger.rows_dropped())]);
     }

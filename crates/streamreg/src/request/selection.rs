@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use arrow_schema::Schema;
+use serde::{Deserialize, Serialize};
 use streamreg_reader::rows::{Expressions, needed};
 use streamreg_reader::{Dataset, DatasetOptions, PART_OF, Source};
 
@@ -23,7 +24,7 @@ pub(crate) fn without_parts(schema: &Schema) -> Schema {
 }
 
 /// Which rows of a source, and which columns beside its own: SQL expressions, as [`rows`](streamreg_reader::rows) reads them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Selection {
     /// Columns to compute: name and expression. Later ones may use earlier ones.
     pub(crate) with: Vec<(String, String)>,

@@ -1,9 +1,10 @@
 //! A pass that was killed goes on where it was: what it came to is saved now and then.
 
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use twox_hash::XxHash3_128;
 
 use super::{State, manifest};
 use crate::error::{Error, Result};
+use crate::output::sweep;
 use crate::pass::{Execution, Pass, Scope, SourceRows, Stopped, Stops};
 
 /// Where a pass saves what it came to, and how often. The same command goes on from there, and comes to the same bits as one
@@ -25,7 +27,15 @@ pub struct Checkpoint {
     every: Duration,
     stop: Option<Arc<AtomicBool>>,
     stopped: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Keeps other processes off the folder, once it is begun.
+    lock: Arc<Mutex<Option<File>>>,
 }
+
+/// The file of a checkpoint's folder that is locked.
+const LOCK: &str = ".lock";
+
+/// How often a lock is tried, where each time its last owner is just removing it.
+const ATTEMPTS: usize = 100;
 
 /// How far a pass has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +53,8 @@ pub(super) struct Progress {
 impl Checkpoint {
     /// Saves to a folder, which is made if there is none, about once in a while.
     pub fn new(folder: impl Into<PathBuf>, every: Duration) -> Self {
-        Self { folder: folder.into(), name: "checkpoint.sreg".into(), every, stop: None, stopped: None }
+        let (folder, name) = (folder.into(), "checkpoint.sreg".into());
+        Self { folder, name, every, stop: None, stopped: None, lock: Arc::default() }
     }
 
     /// The same for the pass over one file of many, in a file of its own.
@@ -64,12 +75,34 @@ impl Checkpoint {
         self.folder.join(&self.name)
     }
 
+    /// Takes the folder for this process, until [`Checkpoint::finish`] or its end, and removes what a killed one left half-written
+    /// there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) while another process has the folder.
+    pub(super) fn begin(&self) -> Result<()> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_none() {
+            *lock = Some(lock_folder(&self.folder)?);
+            sweep(&self.folder);
+        }
+        Ok(())
+    }
+
     /// Removes what was saved, once the result is in its place.
     ///
     /// # Errors
-    /// When the file cannot be removed.
+    /// When the file cannot be removed, or another process has the folder.
     pub fn finish(&self) -> Result<()> {
+        if !self.folder.exists() {
+            return Ok(());
+        }
+        self.begin()?;
         self.forget()?;
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before others can take it.
+        let _ = std::fs::remove_file(self.folder.join(LOCK));
+        *lock = None;
         // Only a folder that has nothing else goes, too.
         let _ = std::fs::remove_dir(&self.folder);
         Ok(())
@@ -99,7 +132,7 @@ impl Checkpoint {
         source: &dyn Source,
         (execution, reading): (&Execution, &str),
     ) -> Result<()> {
-        std::fs::create_dir_all(&self.folder).map_err(|e| Error::output(&self.folder, e))?;
+        self.begin()?;
         let begun = self.begun(part, reading)?;
         let (partitions, rows_filtered) = begun.as_ref().map_or((0, 0), |p| (p.partitions, p.rows_filtered));
         let design = part.design.clone();
@@ -161,7 +194,7 @@ impl Checkpoint {
             part.sums.reopen();
             return Ok(None);
         }
-        let (saved, progress) = State::load_with(&path)?;
+        let (saved, progress) = State::load_with(&path).map_err(|e| e.with_help(BEGIN_ANEW))?;
         let progress = progress.ok_or_else(|| other(&path, "a state, and no checkpoint"))?;
         if let Some(what) = saved.difference(part) {
             return Err(other(&path, &format!("of another command: {what}")));
@@ -181,11 +214,47 @@ impl Checkpoint {
     }
 }
 
+/// The way out where a checkpoint is of no use.
+const BEGIN_ANEW: &str = "remove the checkpoint, or name another folder, to begin anew";
+
 /// The error for a checkpoint that does not go with the command.
 fn other(path: &Path, what: &str) -> Error {
-    let message = format!(
-        "{}: the checkpoint is {what}; remove it, or name another folder, to begin anew",
-        path.display()
-    );
-    Error::data(message)
+    Error::data(format!("{}: the checkpoint is {what}", path.display())).with_help(BEGIN_ANEW)
+}
+
+/// Makes a folder, if there is none, and takes it for this process.
+fn lock_folder(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    for _ in 0..ATTEMPTS {
+        std::fs::create_dir_all(folder).map_err(|e| Error::output(folder, e))?;
+        let file = match File::options().create(true).append(true).open(&path) {
+            // Its last owner has just removed the folder.
+            Err(e) if e.kind() == IoErrorKind::NotFound => continue,
+            opened => opened.map_err(|e| Error::output(&path, e))?,
+        };
+        match file.try_lock() {
+            Ok(()) if is_there(&file) => return Ok(file),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let message = "another process has its checkpoint in this folder; name another one";
+                return Err(Error::locked(format!("{}: {message}", folder.display())));
+            }
+            Err(TryLockError::Error(e)) => return Err(Error::output(&path, e)),
+        }
+    }
+    Err(Error::locked(format!("{}: other processes come and go in this folder", folder.display())))
+}
+
+/// Whether a file has not been removed since it was opened.
+#[cfg(unix)]
+fn is_there(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    file.metadata().map_or(true, |found| found.nlink() > 0)
+}
+
+/// Elsewhere a file that is open is not removed.
+#[cfg(not(unix))]
+fn is_there(_: &File) -> bool {
+    true
 }

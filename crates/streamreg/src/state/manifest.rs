@@ -48,7 +48,7 @@ pub(crate) fn location(path: &Path) -> String {
 }
 
 impl StateInput {
-    pub(super) fn of(file: &InputFile) -> Result<Self> {
+    pub(crate) fn of(file: &InputFile) -> Result<Self> {
         Ok(Self {
             location: location(&file.path),
             bytes: file.bytes,
@@ -67,6 +67,12 @@ impl StateInput {
     /// Whether the bytes are the same, as far as the digest tells.
     pub(crate) fn has_bytes_of(&self, other: &Self) -> bool {
         self.bytes == other.bytes && self.digest == other.digest
+    }
+
+    /// Whether the bytes are surely the same: the digest is of all of them, or neither time nor digest says otherwise.
+    pub(crate) fn is_surely(&self, other: &Self) -> bool {
+        let in_time = self.modified.is_some() && self.modified == other.modified;
+        self.has_bytes_of(other) && (in_time || self.bytes <= 2 * DIGEST_BYTES)
     }
 }
 

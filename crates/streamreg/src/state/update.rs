@@ -11,6 +11,7 @@ use super::checkpoint::Checkpoint;
 use super::manifest::{self, StateInput, location};
 use super::parts::Parts;
 use crate::error::{Error, Result};
+use crate::output::{folder, sweep};
 use crate::pass::Execution;
 
 /// How a state is brought up to date.
@@ -74,7 +75,11 @@ pub struct UpdateSummary {
 
 impl UpdateSummary {
     /// Names the files that will be read, and their bytes.
-    fn plan(&mut self, listing: &Listing, work: &Work) -> Result<()> {
+    fn plan(&mut self, listing: &Listing, work: &Work, options: &UpdateOptions) -> Result<()> {
+        if let Some(gone) = self.vanished.first().filter(|_| options.require_all) {
+            let message = format!("{gone}: the state has this file, and it is gone (--require-all)");
+            return Err(Error::data(message));
+        }
         let name = |at: &usize| listing.files()[*at].clone();
         self.added = work.new.iter().map(name).collect();
         self.replaced = work.changed.iter().map(name).collect();
@@ -118,14 +123,12 @@ pub fn update_state<P: AsRef<Path>>(
         vanished: vanished(&state),
         ..UpdateSummary::default()
     };
-    if let Some(gone) = summary.vanished.first().filter(|_| options.require_all) {
-        return Err(Error::data(format!("{gone}: the state has this file, and it is gone (--require-all)")));
-    }
-    summary.plan(&listing, &work)?;
+    summary.plan(&listing, &work, options)?;
     if options.dry_run {
         (summary.files, summary.rows_used) = (state.inputs.len(), state.ledger.rows_used);
         return Ok(summary);
     }
+    begin(path, options)?;
     let mut gone = Vec::new();
     let mut saved = Instant::now();
     let context = (execution, options, &parts);
@@ -159,6 +162,13 @@ pub fn update_state<P: AsRef<Path>>(
     // Only now nothing needs them any more.
     gone.iter().for_each(|input| parts.forget(input));
     Ok(summary)
+}
+
+/// Removes what killed processes left, and takes the folder of the checkpoint.
+fn begin(path: &Path, options: &UpdateOptions) -> Result<()> {
+    // Where nothing is new no output is begun, which would do so.
+    sweep(folder(path));
+    options.checkpoint.as_ref().map_or(Ok(()), |(checkpoint, _)| checkpoint.begin())
 }
 
 /// The state without all but the last files.
