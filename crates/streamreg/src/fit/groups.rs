@@ -103,15 +103,7 @@ pub(super) fn fit<R: Rows, T: Send>(
     let plan = Plan::of_groups(regression, rows, Some(source))?;
     let state = Summed::sum(&plan, &mut passes)?;
     let start = Instant::now();
-    let count = state.sums.groups() as u64;
-    regression.execution.check_memory(GROUP_BYTES * count).map_err(|error| {
-        let message = format!(
-            "{} before the {} groups are solved: a higher limit (--memory-limit, or `Execution::memory_limit`), or fewer groups",
-            error.message(),
-            number::count(count)
-        );
-        Error::memory(message)
-    })?;
+    check_room(regression, state.sums.groups() as u64)?;
     let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
     let next = AtomicUsize::new(0);
     let take = || {
@@ -153,6 +145,18 @@ pub(super) fn fit<R: Rows, T: Send>(
         conf_level: options.conf_level,
         ledger: state.ledger.clone().for_report(),
         shared,
+    })
+}
+
+/// Checks that so many groups can be put into their places.
+fn check_room(regression: &Regression, count: u64) -> Result<()> {
+    regression.execution.check_memory(GROUP_BYTES * count).map_err(|error| {
+        let message = format!(
+            "{} before the {} groups are solved: a higher limit (--memory-limit, or `Execution::memory_limit`), or fewer groups",
+            error.message(),
+            number::count(count)
+        );
+        Error::memory(message)
     })
 }
 

@@ -36,7 +36,7 @@ use crate::request::selection::{Selection, open};
 /// # let (data, path) = (dir.path().join("d.csv"), dir.path().join("models.json"));
 /// # std::fs::write(&data, "x,y,z\n1,1.5,2\n2,2.5,1\n3,3.25,0.5\n")?;
 /// let files = [&data];
-/// let regression = Regression::new("y").targets(["y", "z"]).features(["x"]);
+/// let regression = Regression::new("y").targets(["z"]).features(["x"]);
 /// save_models(&regression.fit_targets(regression.open(&files)?.as_ref())?, &path)?;
 /// let mut out = Vec::new();
 /// Models::load(&path)?.predict_stream(&files, &mut out, &PredictOptions::new())?;
