@@ -579,3 +579,26 @@ fn a_run_that_fails_late_leaves_side_files_as_they_were() {
         assert_eq!(failure[last], success[last]);
     }
 }
+
+#[test]
+fn steps_of_a_job_are_watched_as_commands_are() {
+    let dir = dir();
+    dir.write(
+        "job.toml",
+        "[[step]]\ncommand = \"fit\"\nfiles = \"d.csv\"\nmodel.target = \"y\"\noutput.output = \"r.txt\"\n\
+         run.metrics-file = \"fit.prom\"\n\n\
+         [[step]]\ncommand = \"fit\"\nfiles = \"d.csv\"\nmodel.target = \"y\"\noutput.output = \"s.txt\"\n\
+         run.metrics-file = \"second.prom\"\nconditions.assert = \"r.squared > 2\"\n",
+    );
+    let outcome = dir.streamreg("run job.toml --log-format json").run().code(7);
+    let all = events(&outcome);
+    outcome.check(
+        names(&all) == ["start", "start", "done", "start", "error"],
+        "the job, two steps, and the failure",
+    );
+    let of = |name: &str| metrics(&dir.read(name))["streamreg_exit_code"];
+    assert_eq!((of("fit.prom"), of("second.prom")), (0.0, 7.0));
+    // The environment stands above the file.
+    with(dir.streamreg("run job.toml"), &[("STREAMREG_ASSERT", "r.squared > 0.1")]).success();
+    assert_eq!(of("second.prom"), 0.0);
+}

@@ -35,7 +35,7 @@ pub(crate) fn kind(code: u8) -> &'static str {
         DATA => "data",
         CONDITION => "condition",
         NOT_CONVERGED => "not_converged",
-        6 => "memory",
+        MEMORY => "memory",
         ASSERTION => "assertion",
         INTERNAL => "internal",
         LOCKED => "locked",
