@@ -598,6 +598,8 @@ fn steps_of_a_job_are_watched_as_commands_are() {
     );
     let of = |name: &str| metrics(&dir.read(name))["streamreg_exit_code"];
     assert_eq!((of("fit.prom"), of("second.prom")), (0.0, 7.0));
+    let warned = with(dir.streamreg("run job.toml"), &[("STREAMREG_THREDS", "2")]).run().code(7);
+    warned.check(warned.stderr.matches("STREAMREG_THREDS").count() == 1, "one warning for the whole job");
     // The environment stands above the file.
     with(dir.streamreg("run job.toml"), &[("STREAMREG_ASSERT", "r.squared > 0.1")]).success();
     assert_eq!(of("second.prom"), 0.0);

@@ -85,7 +85,7 @@ impl Exit {
 
     /// The same of a step of a job, which the message names.
     pub(crate) fn of(self, step: &str) -> Self {
-        let message = self.message.map_or_else(|| format!("exit code {}", self.code), |message| message);
+        let message = self.message.unwrap_or_else(|| format!("exit code {}", self.code));
         Self { message: Some(format!("{step}: {message}")), ..self }
     }
 
