@@ -64,6 +64,10 @@ fn options_come_from_the_environment() {
     // Nor does inspect of options of a fit, without one; of its own it does.
     let fit = [("STREAMREG_VCOV", "hc1"), ("STREAMREG_PROGRESS", "json"), ("STREAMREG_FORMAT", "json")];
     with(dir.streamreg("inspect d.csv"), &fit).success().json();
+    // One that is asked about a fit takes its options, and their mistakes are not passed over.
+    let fit = [("STREAMREG_RIDGE", "1"), ("STREAMREG_LASSO", "1")];
+    with(dir.streamreg("inspect d.csv"), &fit).success();
+    with(dir.streamreg("inspect d.csv 'y ~ x1'"), &fit).run().code(2);
     dir.streamreg("fit d.csv -t y -o m.txt --save-state s.sreg").success();
     with(dir.streamreg("solve s.sreg"), &[("STREAMREG_SAVE_STATE", "x"), ("STREAMREG_SEED", "1")]).success();
     with(dir.streamreg("update s.sreg d.csv"), &[("STREAMREG_UNION_BY_NAME", "1")]).success();
@@ -99,10 +103,41 @@ fn mistakes_in_the_environment_are_named() {
     with(dir.streamreg("completions bash"), &misspelt).success();
 }
 
+/// The long options that the help of a command lists.
+fn long_options(dir: &Dir, command: &str) -> Vec<String> {
+    let help = dir.streamreg(&format!("{command} --help")).success().stdout;
+    let option = |line: &str| {
+        let line = line.trim_start();
+        let line = line
+            .get(..4)
+            .filter(|short| short.starts_with('-') && short.ends_with(", "))
+            .map_or(line, |_| &line[4..]);
+        let name = line.strip_prefix("--")?.split([' ', '.', ',', ';', ')']).next()?;
+        Some(name.to_owned())
+    };
+    help.lines().filter_map(option).collect()
+}
+
 #[test]
-fn every_option_has_a_variable_that_works() {
-    // What no variable can break, none may be silently ignored: a bad value of any number is an error that names it.
+fn every_option_has_a_variable() {
     let dir = dir();
+    let commands =
+        ["fit", "predict", "evaluate", "merge", "subtract", "update", "solve", "compare", "inspect"];
+    let options: BTreeSet<String> = commands.iter().flat_map(|command| long_options(&dir, command)).collect();
+    assert!(
+        options.len() > 80 && options.contains("metrics-file") && options.contains("vcov"),
+        "{options:?}"
+    );
+    let names = |option: &String| format!("STREAMREG_{}", option.to_uppercase().replace('-', "_"));
+    let set: Vec<String> = options.iter().filter(|option| *option != "log-format").map(names).collect();
+    let variables: Vec<(&str, &str)> = set.iter().map(|name| (name.as_str(), "1")).collect();
+    // A command without most of these options: it knows all of the variables, but that of help, and takes none.
+    let outcome =
+        with(dir.streamreg("compare d.csv d.csv --format csv --max-shift 2"), &variables).run().code(3);
+    let warnings: Vec<&str> =
+        outcome.stderr.lines().filter(|line| line.contains("is that of no option")).collect();
+    outcome.check(warnings.len() == 1 && warnings[0].contains("STREAMREG_HELP "), "one warning");
+    // A value that is no number is an error that names its variable.
     let numbers =
         ["THREADS", "MAX_LEVELS", "RANK_TOL", "CV", "SEED", "DELTA", "QUANTILE", "EPSILON", "EPOCHS"];
     let more =
@@ -543,4 +578,29 @@ fn a_run_that_fails_late_leaves_side_files_as_they_were() {
         let last = "streamreg_last_success_timestamp_seconds";
         assert_eq!(failure[last], success[last]);
     }
+}
+
+#[test]
+fn steps_of_a_job_are_watched_as_commands_are() {
+    let dir = dir();
+    dir.write(
+        "job.toml",
+        "[[step]]\ncommand = \"fit\"\nfiles = \"d.csv\"\nmodel.target = \"y\"\noutput.output = \"r.txt\"\n\
+         run.metrics-file = \"fit.prom\"\n\n\
+         [[step]]\ncommand = \"fit\"\nfiles = \"d.csv\"\nmodel.target = \"y\"\noutput.output = \"s.txt\"\n\
+         run.metrics-file = \"second.prom\"\nconditions.assert = \"r.squared > 2\"\n",
+    );
+    let outcome = dir.streamreg("run job.toml --log-format json").run().code(7);
+    let all = events(&outcome);
+    outcome.check(
+        names(&all) == ["start", "start", "done", "start", "error"],
+        "the job, two steps, and the failure",
+    );
+    let of = |name: &str| metrics(&dir.read(name))["streamreg_exit_code"];
+    assert_eq!((of("fit.prom"), of("second.prom")), (0.0, 7.0));
+    let warned = with(dir.streamreg("run job.toml"), &[("STREAMREG_THREDS", "2")]).run().code(7);
+    warned.check(warned.stderr.matches("STREAMREG_THREDS").count() == 1, "one warning for the whole job");
+    // The environment stands above the file.
+    with(dir.streamreg("run job.toml"), &[("STREAMREG_ASSERT", "r.squared > 0.1")]).success();
+    assert_eq!(of("second.prom"), 0.0);
 }

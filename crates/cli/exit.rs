@@ -35,7 +35,7 @@ pub(crate) fn kind(code: u8) -> &'static str {
         DATA => "data",
         CONDITION => "condition",
         NOT_CONVERGED => "not_converged",
-        6 => "memory",
+        MEMORY => "memory",
         ASSERTION => "assertion",
         INTERNAL => "internal",
         LOCKED => "locked",
@@ -85,7 +85,7 @@ impl Exit {
 
     /// The same of a step of a job, which the message names.
     pub(crate) fn of(self, step: &str) -> Self {
-        let message = self.message.map_or_else(|| format!("exit code {}", self.code), |message| message);
+        let message = self.message.unwrap_or_else(|| format!("exit code {}", self.code));
         Self { message: Some(format!("{step}: {message}")), ..self }
     }
 

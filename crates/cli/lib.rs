@@ -48,6 +48,11 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
         Ok(parsed) => parsed,
         Err(mistake) => return usage::report(&mistake, arguments.get(1).map(OsString::as_os_str)),
     };
+    let command = &parsed.args.command;
+    if command.works() && !command.run().is_some_and(|run| run.quiet) {
+        // Once, whatever the number of steps.
+        log::tell(options::unknown(), None);
+    }
     complete(parsed).report()
 }
 
@@ -91,9 +96,6 @@ fn execute(args: Args, taken: &[Taken]) -> Exit {
     if works {
         let fields = [("version", env!("CARGO_PKG_VERSION").into()), ("command", command.name().into())];
         log::event("start", &fields);
-    }
-    if works && !command.run().is_some_and(|run| run.quiet) {
-        log::tell(options::unknown(), None);
     }
     let result = watched(&args.command).and_then(|()| dispatch(args.command));
     let exit = result.unwrap_or_else(|error| Exit::from_error(&error));

@@ -11,7 +11,8 @@ pub(crate) fn markdown() -> String {
     let mut program = options::program();
     program.build();
     let mut out = String::from(
-        "# Commands and options\n\nMade from the program's own help. `streamreg COMMAND -h` shows the common options of a command, `--help` all.\n",
+        "# Commands and options\n\nMade from the program's own help. `streamreg COMMAND -h` shows the common options of a command, `--help` all.\n\
+        Every option has an environment variable: `--save-model` is `STREAMREG_SAVE_MODEL` ([rules](../jobs.md)).\n",
     );
     let fit = program.find_subcommand("fit");
     for command in program.get_subcommands().filter(|command| command.get_name() != "help") {

@@ -70,7 +70,7 @@ fn plan(command: Command, before: &[&Step]) -> Result<String> {
         },
         Command::Solve(solve) => match written(&solve.state) {
             Some(line) => line,
-            None => of_states(&[solve.state.clone()])?,
+            None => of_states(std::slice::from_ref(&solve.state))?,
         },
         Command::Merge(merge) => match merge.states.iter().find_map(|state| written(state)) {
             Some(line) => line,

@@ -105,11 +105,12 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Parsed, Mistake> {
         match with_all.as_ref().map(inspect) {
             Ok((true, _)) => {}
             Ok((false, true)) => return parse_with(arguments, &of_inspect).map_err(Mistake::typed),
-            Ok((false, false)) | Err(_) => {
-                if let Ok(own) = parse_with(arguments, &quiet) {
-                    return Ok(own);
-                }
-            }
+            Ok((false, false)) => return parse_with(arguments, &quiet).map_err(Mistake::typed),
+            Err(_) => match parse_with(arguments, &quiet) {
+                // No fit is asked about, so it was options of one that were wrong.
+                Ok(own) if !inspect(&own).0 => return Ok(own),
+                _ => {}
+            },
         }
     }
     with_all.map_err(|error| {
