@@ -43,6 +43,7 @@ mod after_fit;
 mod algebra;
 mod bits;
 mod categories;
+mod checkpoints;
 #[cfg(unix)]
 mod commands;
 mod datasets;

@@ -1,13 +1,11 @@
-//! States: sums that are saved, put together in any order, taken apart, brought up to date and solved; passes that are killed.
-//!
-//! `STREAMREG_KILLS=100` kills every command at as many moments.
+//! States: sums that are saved, put together in any order, taken apart, brought up to date and solved.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use streamreg::State;
 
-use crate::util::{Dir, Random, batch, golden, kills, table, write_parquet};
+use crate::util::{Dir, Random, batch, golden, table};
 
 /// Models of the flights, with what else they are asked with.
 const MODELS: [&str; 6] = [
@@ -20,9 +18,9 @@ const MODELS: [&str; 6] = [
 ];
 
 /// The flights in four parts, of which two are CSV; the levels of some categories are in one part only.
-const PARTS: [&str; 4] = ["0.parquet", "1.csv", "2.parquet", "3.csv"];
+pub(crate) const PARTS: [&str; 4] = ["0.parquet", "1.csv", "2.parquet", "3.csv"];
 
-fn flights() -> Dir {
+pub(crate) fn flights() -> Dir {
     let dir = Dir::new();
     let file = std::fs::File::open(golden("flights.parquet")).unwrap();
     let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
@@ -40,12 +38,12 @@ fn flights() -> Dir {
     dir
 }
 
-fn bytes(dir: &Dir, name: &str) -> Vec<u8> {
+pub(crate) fn bytes(dir: &Dir, name: &str) -> Vec<u8> {
     std::fs::read(dir.path(name)).unwrap()
 }
 
 /// Runs, whatever it says on stderr.
-fn done(dir: &Dir, line: &str) -> String {
+pub(crate) fn done(dir: &Dir, line: &str) -> String {
     dir.streamreg(line).run().code(0).stdout
 }
 
@@ -359,114 +357,4 @@ fn no_damaged_state_is_another_one() {
         }
     }
     assert!(read < whole.len(), "most damage is seen: {read}");
-}
-
-/// Kills a command at random moments and runs it again until it is done; the outputs must be those of a run that nobody disturbed,
-/// and nothing else may remain.
-fn killed(dir: &Dir, line: &str, prepare: &dyn Fn(), outputs: &[&str]) {
-    let rounds = kills(4);
-    let line = format!("{line} --checkpoint ck --checkpoint-every 0");
-    let run = |limit: Option<Duration>| dir.streamreg(&line).run_or_kill(limit);
-    prepare();
-    let (_, full) = run(None);
-    let expected: Vec<Vec<u8>> = outputs.iter().map(|name| bytes(dir, name)).collect();
-    let (mut random, mut resumed) = (Random::new(11), 0);
-    for round in 0..rounds {
-        prepare();
-        let mut kills = 0;
-        while !run((kills < 3).then(|| full.mul_f64(random.below(1_000) as f64 / 900.0))).0 {
-            kills += 1;
-            resumed += usize::from(
-                dir.files().iter().any(|name| name.starts_with("ck/") && name.ends_with(".sreg")),
-            );
-        }
-        for (name, expected) in outputs.iter().zip(&expected) {
-            assert_eq!(bytes(dir, name), *expected, "{line}: {name}, round {round}");
-        }
-        let half = |name: &String| name.contains(".streamreg-") || name.starts_with("ck");
-        assert!(!dir.files().iter().any(half), "{line}: round {round}: {:?}", dir.files());
-    }
-    // Of few kills none may come at the right time.
-    assert!(resumed > 0 || rounds < 20, "{line}: no run went on from a checkpoint");
-}
-
-#[test]
-fn killed_passes_go_on_to_the_same_bits() {
-    let dir = Dir::new();
-    let mut columns = table(400_000, 8, 1);
-    columns.push(("g".to_owned(), (0..400_000).map(|row| f64::from(row * 7 % 3_000)).collect()));
-    let long = batch(&columns);
-    let properties = parquet::file::properties::WriterProperties::builder();
-    let properties = properties.set_max_row_group_row_count(Some(20_000)).build();
-    write_parquet(&dir.path("long.parquet"), &long, properties.clone());
-    write_parquet(&dir.path("short.parquet"), &long.slice(0, 5_000), properties);
-    let nothing = || {};
-    let outputs = "-o r.csv --save-state s.sreg -q";
-    for precision in ["exact", "float"] {
-        let fit = format!("fit long.parquet 'y ~ . - g' --precision {precision} {outputs}");
-        killed(&dir, &fit, &nothing, &["r.csv", "s.sreg"]);
-        let groups = format!("fit long.parquet 'y ~ x1 + x2' --by g --precision {precision} {outputs}");
-        killed(&dir, &groups, &nothing, &["r.csv", "s.sreg"]);
-    }
-    done(&dir, "fit short.parquet 'y ~ x1 + C(g)' -q -o r.txt --save-state first.sreg");
-    let prepare = || {
-        std::fs::copy(dir.path("first.sreg"), dir.path("u.sreg")).unwrap();
-    };
-    killed(&dir, "update u.sreg short.parquet long.parquet", &prepare, &["u.sreg"]);
-}
-
-#[test]
-fn a_checkpoint_is_for_its_command_alone() {
-    let dir = flights();
-    let model = "'arr_delay ~ dep_delay + distance'";
-    let all = PARTS.join(" ");
-    let kill = |line: &str| {
-        for wait in 1..200 {
-            let mut child =
-                dir.streamreg(line).command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            std::thread::sleep(Duration::from_millis(5 * wait));
-            child.kill().unwrap();
-            child.wait().unwrap();
-            if dir.path("ck/checkpoint.sreg").exists() {
-                return;
-            }
-        }
-        panic!("{line}: no kill came between two checkpoints");
-    };
-    kill(&format!("fit {all} {model} --checkpoint ck --checkpoint-every 0"));
-    let fails = |line: &str, words: &str| {
-        dir.streamreg(&format!("fit {line} --checkpoint ck"))
-            .fails(3, &["ck/checkpoint.sreg", words, "begin anew"]);
-    };
-    fails(&format!("{all} 'arr_delay ~ dep_delay'"), "of another command: the terms differ");
-    fails(&format!("{} {model}", PARTS[0]), "of other files: without");
-    fails(&format!("{all} {model} --null x"), "reads files in another way");
-    dir.streamreg("solve ck/checkpoint.sreg").fails(3, &["a checkpoint of a pass that has not ended"]);
-    let whole = bytes(&dir, "ck/checkpoint.sreg");
-    std::fs::write(dir.path("ck/checkpoint.sreg"), &whole[..whole.len() / 2]).unwrap();
-    fails(&format!("{all} {model}"), "remove the checkpoint");
-    std::fs::write(dir.path("ck/checkpoint.sreg"), whole).unwrap();
-    done(&dir, &format!("fit {all} {model} --checkpoint ck"));
-    assert!(!dir.path("ck").exists());
-}
-
-#[test]
-fn a_checkpoint_is_of_one_process() {
-    let dir = Dir::new();
-    dir.write("a.csv", "x,y\n1,2\n2,3\n3,5\n");
-    done(&dir, "fit a.csv -t y -q -o r.txt --save-state s.sreg");
-    dir.write("b.csv", "x,y\n4,7\n");
-    dir.write("ck/.streamreg-a1B2c3.tmp", "half of a checkpoint");
-    let lock = std::fs::File::create(dir.path("ck/.lock")).unwrap();
-    lock.lock().unwrap();
-    for line in ["fit a.csv -t y", "update s.sreg a.csv b.csv"] {
-        dir.streamreg(&format!("{line} --checkpoint ck")).fails(75, &["ck: another process", "name another"]);
-    }
-    assert!(dir.path("ck/.streamreg-a1B2c3.tmp").exists());
-    lock.unlock().unwrap();
-    // A folder that the user has something in stays, with that.
-    dir.write("ck/notes.txt", "mine");
-    done(&dir, "update s.sreg a.csv b.csv --checkpoint ck");
-    let left: Vec<String> = dir.files().into_iter().filter(|name| name.starts_with("ck")).collect();
-    assert_eq!(left, ["ck/notes.txt"]);
 }
