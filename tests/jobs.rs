@@ -233,3 +233,42 @@ fn what_is_typed_stands_above_the_environment_and_the_file() {
     assert_eq!((&last["event"], &last["kind"]), (&"error".into(), &"data".into()));
     assert!(last["message"].as_str().unwrap().starts_with("step 1 (fit): "), "{last}");
 }
+
+#[test]
+fn what_a_step_creates_goes_if_it_fails() {
+    let dir = job();
+    let text = "[[step]]\ncommand = 'fit'\ncreates = 'm.json'\nfiles = 'jobs/days/*/*.csv'\nformula = 'sales ~ price'\n\
+                [step.conditions]\nassert = 'r.squared > 0.999999'\n[step.output]\nsave-model = 'm.json'\noutput = 'r.txt'\n";
+    dir.write("job.toml", text);
+    for _ in 0..2 {
+        let failed = dir.streamreg("run job.toml").run().code(7);
+        failed.check(
+            failed.stderr.replace('\n', " ").contains("m.json is removed"),
+            "what becomes of the file",
+        );
+        assert!(!dir.path("m.json").exists() && dir.path("r.txt").exists());
+    }
+}
+
+#[test]
+fn no_step_writes_over_another_or_over_the_job() {
+    let dir = job();
+    let step = |output: &str| {
+        format!("[[step]]\ncommand = 'fit'\nfiles = 'jobs/days'\n[step.output]\noutput = '{output}'\n")
+    };
+    dir.write("job.toml", step("job.toml"));
+    dir.streamreg("run job.toml")
+        .fails(2, &["step 1 (fit): job.toml: the step would write over the job file"]);
+    dir.write("job.toml", step("a.txt") + &step("./a.txt"));
+    dir.streamreg("run job.toml").fails(2, &["step 2 (fit)", "step 1 (fit) writes this file, too"]);
+    dir.write("job.toml", format!("[run]\nmetrics-file = 'm.prom'\n{}{}", step("a.txt"), step("b.txt")));
+    dir.streamreg("run job.toml").fails(2, &["m.prom", "writes this file, too"]);
+    let folder = "[[step]]\ncommand = 'predict'\nmodel = 'm.json'\nfiles = 'jobs/days'\n[step.output]\noutput-dir = 'out'\n";
+    dir.streamreg("fit jobs/days 'sales ~ price' --save-model m.json -q -o r.txt").run().code(0);
+    dir.write("job.toml", format!("{folder}[[step]]\ncommand = 'inspect'\nfiles = 'out/*/*'\n"));
+    let mut plan = dir.streamreg("run job.toml --dry-run");
+    plan.command.env("STREAMREG_KEEP", "shop");
+    let plan = plan.success().stdout;
+    assert!(plan.contains("\n  with what the environment sets: STREAMREG_KEEP\n"), "{plan}");
+    dir.streamreg("run job.toml").success();
+}

@@ -222,3 +222,35 @@ fn what_many_models_cannot_do_is_refused() {
     dir.write("half.json", &text[..text.len() / 2]);
     dir.streamreg("predict half.json d.csv").fails(3, &["half.json"]);
 }
+
+/// Groups are told apart by the values of the columns, not by how they are written.
+#[test]
+fn groups_of_an_evaluation_are_those_of_a_single_model() {
+    let dir = Dir::new();
+    let rows = "007,true,2020-01-02,1,2\n007,TRUE,2020-01-03,2,3\n7,true,2020-01-02,1,4\n7,false,2020-01-02,2,9\nabc,false,2020-01-03,2,5\nabc,true,2020-01-02,3,5.5\n10,true,2020-01-02,3,6\n10,false,2020-01-03,2,5\n";
+    dir.write("w.csv", format!("g,b,d,x,y\n{rows}"));
+    dir.write(
+        "n.csv",
+        "k,x,y,g\n10,1,2,a\n10.0,2,3,b\n1e1,3,3,a\n7,1,2,b\n7,2,1,a\n7,3,3,b\n7,4,4,a\n10,5,4,b\n",
+    );
+    let zeros = |line: &str| {
+        // Models of every group without an effect predict what the single model does.
+        let report = dir.streamreg(line).run().code(0).json();
+        let groups = report["groups"].as_array().unwrap();
+        groups.iter().map(|group| (group["values"].clone(), group["rows"].clone())).collect::<Vec<_>>()
+    };
+    for (file, key, columns) in [
+        ("w.csv", "g", "g"),
+        ("w.csv", "g", "b"),
+        ("w.csv", "g", "d"),
+        ("w.csv", "b", "g,b"),
+        ("n.csv", "g", "k"),
+    ] {
+        dir.streamreg(&format!("fit {file} 'y ~ 1' --save-model one.json -q -o r.txt")).run().code(0);
+        dir.streamreg(&format!("fit {file} 'y ~ 1' --by {key} --save-model many.json -q -o r.txt"))
+            .run()
+            .code(0);
+        let of = |model: &str| zeros(&format!("evaluate {model} {file} --by {columns} --format json"));
+        assert_eq!(of("many.json"), of("one.json"), "{file} {key} {columns}");
+    }
+}

@@ -83,6 +83,12 @@ impl Exit {
         Self { message, ..self }
     }
 
+    /// The same, with what else is to be said.
+    pub(crate) fn with_more(self, more: &str) -> Self {
+        let message = self.message.map_or_else(|| more.to_owned(), |message| format!("{message}; {more}"));
+        Self { message: Some(message), ..self }
+    }
+
     /// The same of a step of a job, which the message names.
     pub(crate) fn of(self, step: &str) -> Self {
         let message = self.message.unwrap_or_else(|| format!("exit code {}", self.code));

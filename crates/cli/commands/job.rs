@@ -9,7 +9,7 @@ use super::state::line;
 use crate::exit::Exit;
 use crate::job::{Job, Step};
 use crate::log;
-use crate::options::{Command, FitArgs, JobArgs, UpdateArgs};
+use crate::options::{Command, FitArgs, JobArgs, Taken, UpdateArgs};
 use crate::streams::print;
 use crate::text::usage;
 
@@ -29,6 +29,10 @@ pub(crate) fn run(args: &JobArgs) -> Result<Exit> {
         }
         if args.dry_run {
             print(&format!("{}: {}\n", step.title, step.typed()))?;
+            if !parsed.taken.is_empty() {
+                let names: Vec<&str> = parsed.taken.iter().map(Taken::variable).collect();
+                print(&format!("  with what the environment sets: {}\n", names.join(", ")))?;
+            }
             match plan(parsed.args.command, &before) {
                 Ok(lines) => print(&lines)?,
                 Err(error) => return Ok(Exit::from_error(&error).of(&step.title)),
@@ -37,7 +41,7 @@ pub(crate) fn run(args: &JobArgs) -> Result<Exit> {
             log::begin(&step.arguments);
             let exit = crate::complete(parsed);
             if !exit.is_success() {
-                return Ok(exit.of(&step.title));
+                return Ok(undone(step, exit).of(&step.title));
             }
             exit.report();
             if let Some(file) = step.creates.as_ref().filter(|file| !file.exists()) {
@@ -49,10 +53,20 @@ pub(crate) fn run(args: &JobArgs) -> Result<Exit> {
     Ok(Exit::code(0))
 }
 
+/// The end of a step that failed. The file that says that the step is done goes, so that it is not taken for done the next time.
+fn undone(step: &Step, exit: Exit) -> Exit {
+    match step.creates.as_ref().filter(|file| std::fs::remove_file(file).is_ok()) {
+        Some(file) => exit.with_more(&format!("{} is removed, for the step is not done", file.display())),
+        None => exit,
+    }
+}
+
 /// What a command would do, in lines.
 fn plan(command: Command, before: &[&Step]) -> Result<String> {
     let written = |file: &Path| {
-        let maker = before.iter().rev().find(|step| step.writes().iter().any(|out| same_file(out, file)));
+        let makes =
+            |step: &&&Step| step.writes().iter().any(|out| same_file(out, file) || file.starts_with(out));
+        let maker = before.iter().rev().find(makes);
         maker.map(|step| format!("  {} is written by {}\n", file.display(), step.title))
     };
     let first = |files: &[PathBuf]| files.iter().filter(|file| !file.exists()).find_map(|file| written(file));

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Command, CommandFactory};
+use streamreg::same_file;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -60,16 +61,25 @@ impl Step {
         self.arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
     }
 
+    /// What its options say of these flags.
+    fn files_of(&self, flags: &[&str]) -> Vec<PathBuf> {
+        let texts = self.arguments.iter().map(|argument| argument.to_string_lossy());
+        let out =
+            |text: Cow<'_, str>| flags.iter().find_map(|flag| text.strip_prefix(flag)).map(PathBuf::from);
+        texts.filter_map(out).collect()
+    }
+
+    /// The files that it makes, and that of its metrics.
+    fn outputs(&self) -> Vec<PathBuf> {
+        self.files_of(&["--output=", "--save-state=", "--save-model=", "--metrics-file="])
+    }
+
     /// The files that its options and arguments say it writes.
     pub(crate) fn writes(&self) -> Vec<PathBuf> {
-        let texts = self.arguments.iter().map(|argument| argument.to_string_lossy());
-        let out = |text: Cow<'_, str>| {
-            let flags = ["--output=", "--output-dir=", "--save-state=", "--save-model="];
-            flags.iter().find_map(|flag| text.strip_prefix(flag)).map(PathBuf::from)
-        };
         let files = self.arguments.iter().skip_while(|argument| *argument != "--").skip(1);
         let updated = files.take(usize::from(self.arguments[1] == "update")).map(PathBuf::from);
-        texts.filter_map(out).chain(updated).collect()
+        let made = self.files_of(&["--output=", "--output-dir=", "--save-state=", "--save-model="]);
+        made.into_iter().chain(updated).collect()
     }
 
     /// Its arguments, as the program takes them.
@@ -101,7 +111,9 @@ impl Job {
         };
         let text = std::fs::read_to_string(path).map_err(failed)?;
         let reader = Reader { path, text: &text, program: Args::command(), given };
-        reader.job().map(|steps| Self { steps })
+        let steps = reader.job()?;
+        reader.check_outputs(&steps)?;
+        Ok(Self { steps })
     }
 }
 
@@ -156,6 +168,32 @@ impl Reader<'_> {
             }
             None => Ok(made),
         }
+    }
+
+    /// Refuses outputs that would take the place of the job file, or of what another step writes.
+    fn check_outputs(&self, steps: &[Step]) -> Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let mut taken: Vec<(PathBuf, &Step)> = Vec::new();
+        for step in steps {
+            for output in step.outputs() {
+                let place = folder.join(&output);
+                let refuse = |why: String| {
+                    let path = self.path.display();
+                    Err(usage(format!("{path}: {}: {}: {why}", step.title, output.display())))
+                };
+                if same_file(&place, self.path) {
+                    return refuse("the step would write over the job file".to_owned());
+                }
+                if let Some((_, other)) = taken.iter().find(|(known, _)| same_file(known, &place)) {
+                    return refuse(format!(
+                        "{} writes this file, too: give each a file of its own",
+                        other.title
+                    ));
+                }
+                taken.push((place, step));
+            }
+        }
+        Ok(())
     }
 
     fn step(

@@ -182,6 +182,11 @@ impl Taken {
         Some(Self { long: long.to_owned(), variable: variable(long) })
     }
 
+    /// The variable.
+    pub(crate) fn variable(&self) -> &str {
+        &self.variable
+    }
+
     /// Whether a message speaks of the option.
     fn is_in(&self, message: &str) -> bool {
         [format!("--{}", self.long), format!("option {}", self.long)].iter().any(|name| {

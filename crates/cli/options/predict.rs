@@ -61,13 +61,14 @@ pub(crate) struct PredictArgs {
         hide_possible_values = true,
         value_name = "FORM",
         requires = "output_dir",
+        conflicts_with = "output",
         help_heading = "Output",
         long_help = "Form of the files in --output-dir: parquet or csv [default: parquet]"
     )]
     format: Option<RowsForm>,
 
     /// Write outputs that are up to date, too
-    #[arg(long, requires = "output_dir", help_heading = "Output")]
+    #[arg(long, requires = "output_dir", conflicts_with = "output", help_heading = "Output")]
     force: bool,
 
     /// Input columns to copy to the output

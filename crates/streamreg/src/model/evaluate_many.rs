@@ -43,11 +43,15 @@ impl Models {
         let files = open(paths, &options.dataset)?;
         let (targets, weights) = (self.targets(), self.any().evaluation_warnings());
         let mut of_targets: Vec<OfTarget> = targets.iter().map(|_| OfTarget::default()).collect();
+        // Columns that are copied come as they are written: computed ones have the type that tells groups apart.
+        let key =
+            |column: &String| (format!("{column} (group)"), format!("\"{}\"", column.replace('"', "\"\"")));
+        let keys: Vec<(String, String)> = options.by.iter().map(key).collect();
         let predict = PredictOptions {
-            keep: options.by.clone(),
+            keep: keys.iter().map(|(name, _)| name.clone()).collect(),
             columns: vec![RowStatistic::Fitted, RowStatistic::Resid],
             unseen: options.unseen,
-            with: options.with.clone(),
+            with: options.with.iter().cloned().chain(keys).collect(),
             filter: options.filter.clone(),
             execution: options.execution.clone(),
             ..PredictOptions::default()
@@ -92,7 +96,8 @@ fn add(of_targets: &mut [OfTarget], batch: &RecordBatch, by: usize) -> Result<()
     for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()).take(by) {
         keys.push(cell_levels(field.name(), array.as_ref())?);
     }
-    let key = |row: usize| keys.iter().map(|levels| number(levels[row].clone())).collect::<Vec<Level>>();
+    let level = |levels: &Vec<Option<Level>>, row: usize| levels[row].clone().unwrap_or(Level::Missing);
+    let key = |row: usize| keys.iter().map(|levels| level(levels, row)).collect::<Vec<Level>>();
     for (target, sums) in of_targets.iter_mut().enumerate() {
         let numbers = |at: usize| batch.column(by + 2 * target + at).as_primitive::<Float64Type>();
         let (fitted, residuals) = (numbers(0), numbers(1));
@@ -110,18 +115,6 @@ fn add(of_targets: &mut [OfTarget], batch: &RecordBatch, by: usize) -> Result<()
         }
     }
     Ok(())
-}
-
-/// A level; of CSV files numbers come as they are written.
-fn number(level: Option<Level>) -> Level {
-    match level {
-        Some(Level::Text(text)) => match text.parse() {
-            Ok(whole) => Level::Integer(whole),
-            Err(_) => Level::Text(text),
-        },
-        Some(other) => other,
-        None => Level::Missing,
-    }
 }
 
 /// What became of the rows.
