@@ -206,9 +206,7 @@ pub(crate) fn threads_within(limit: u64, threads: usize, bytes: impl Fn(u64) -> 
     // What is predicted grows with the threads.
     let within = (1..=threads).rev().find(|&threads| bytes(threads as u64) <= limit);
     within.ok_or_else(|| {
-        // Rounded up, or what is advised would be refused.
-        let step = 100_000;
-        let (least, limit) = (number::bytes(bytes(1).div_ceil(step) * step), number::bytes(limit));
+        let (least, limit) = (number::at_least(bytes(1)), number::bytes(limit));
         Error::memory(format!(
             "this takes about {least} with one thread, more than the memory limit of {limit}: a limit of {least} would do \
              (--memory-limit, or `Execution::memory_limit`), or fewer columns"

@@ -93,6 +93,17 @@ pub fn bytes(value: u64) -> String {
     format!("{size:.decimals$} {unit}")
 }
 
+/// As [`bytes`], rounded up: a limit of so many is enough.
+pub(crate) fn at_least(value: u64) -> String {
+    let step = match value {
+        ..100_000_000 => 100_000,
+        ..1_000_000_000 => 1_000_000,
+        ..100_000_000_000 => 100_000_000,
+        _ => 1_000_000_000,
+    };
+    bytes(value.div_ceil(step) * step)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +130,13 @@ mod tests {
         assert_eq!(count(336_776u64), "336,776");
         assert_eq!(count(12u64), "12");
         assert_eq!(bytes(999), "999 B");
+        let up = [
+            (47_400_001, "47.5 MB"),
+            (99_970_000, "100 MB"),
+            (250_000_001, "251 MB"),
+            (1_000_000_001, "1.1 GB"),
+        ];
+        up.into_iter().for_each(|(value, text)| assert_eq!(at_least(value), text));
         assert_eq!(bytes(47_400_000), "47.4 MB");
         assert_eq!(bytes(999_600), "1.0 MB");
     }
