@@ -289,22 +289,26 @@ fn nobody_reads_the_result() {
 #[cfg(unix)]
 fn begun(dir: &Dir, output: &str) -> std::process::Child {
     for _ in 0..50 {
+        let before = dir.files();
+        let begun =
+            || dir.files().into_iter().find(|name| name.starts_with(".streamreg-") && !before.contains(name));
         let mut child = dir.streamreg(&format!("predict m.json big.parquet -o {output} --threads 1")).command;
         let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let before = temporaries(dir);
-        while temporaries(dir) <= before && child.try_wait().unwrap().is_none() {
+        while begun().is_none() && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
         if child.try_wait().unwrap().is_none() {
             signal(&child, "STOP");
             std::thread::sleep(Duration::from_millis(20));
         }
-        if child.try_wait().unwrap().is_none() && temporaries(dir) > before {
+        if child.try_wait().unwrap().is_none() && begun().is_some() {
             return child;
         }
         let _ = child.kill();
         child.wait().unwrap();
-        let _ = std::fs::remove_file(dir.path(output));
+        for left in begun().into_iter().chain([output.to_owned()]) {
+            let _ = std::fs::remove_file(dir.path(&left));
+        }
     }
     panic!("all ended before they were stopped");
 }
@@ -347,13 +351,15 @@ fn an_interrupt_leaves_nothing_behind() {
     let dir = dir();
     write_parquet(&dir.path("big.parquet"), &batch(&table(3_000_000, 2, 1)), WriterProperties::default());
     let before = dir.files();
-    let child = begun(&dir, "out.csv");
-    signal(&child, "INT");
-    signal(&child, "CONT");
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    assert!(output.stdout.is_empty());
-    assert_eq!(dir.files(), before);
+    for (number, code, _) in crate::stops::signals() {
+        let child = begun(&dir, "out.csv");
+        signal(&child, &number.to_string());
+        signal(&child, "CONT");
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(output.stdout.is_empty());
+        assert_eq!(dir.files(), before);
+    }
 }
 
 #[test]

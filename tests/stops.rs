@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Signals and what they make of the exit code; without those that whoever runs the tests wants ignored, as shells do with the
 /// interrupts of what runs in the background: they stay ignored, and so the commands go on.
-fn signals() -> Vec<(i32, i32, &'static str)> {
+pub(crate) fn signals() -> Vec<(i32, i32, &'static str)> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
     let ignored = u64::from_str_radix(mask.trim(), 16).unwrap();
