@@ -96,9 +96,9 @@ pub fn bytes(value: u64) -> String {
 /// As [`bytes`], rounded up: a limit of so many is enough.
 pub(crate) fn at_least(value: u64) -> String {
     let step = match value {
-        ..100_000_000 => 100_000,
-        ..1_000_000_000 => 1_000_000,
-        ..100_000_000_000 => 100_000_000,
+        0..100_000_000 => 100_000,
+        100_000_000..1_000_000_000 => 1_000_000,
+        1_000_000_000..100_000_000_000 => 100_000_000,
         _ => 1_000_000_000,
     };
     bytes(value.div_ceil(step) * step)
