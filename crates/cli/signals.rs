@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const METRICS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a signal sets where something is to be saved first, and what tells that it is saved.
-type Saving = (Arc<AtomicBool>, mpsc::Receiver<()>);
+type Saving = (Arc<AtomicBool>, mpsc::Receiver<bool>);
 static SAVING: Mutex<Option<Saving>> = Mutex::new(None);
 
 /// How long saving may delay the end: less than what schedulers give before they kill.
@@ -32,19 +32,19 @@ fn saving() -> MutexGuard<'static, Option<Saving>> {
     SAVING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on a signal sets the flag that this gives, and waits for a while until the function is called, which does not return;
-/// a second signal ends the process at once.
-pub(crate) fn save_first() -> (Arc<AtomicBool>, Arc<dyn Fn() + Send + Sync>) {
+/// From now on a signal sets the flag that this gives, and waits for a while until the function is called, with whether anything
+/// is saved. It does not return; a second signal ends the process at once.
+pub(crate) fn save_first() -> (Arc<AtomicBool>, Arc<dyn Fn(bool) + Send + Sync>) {
     let flag = Arc::new(AtomicBool::new(false));
     let (tell, told) = mpsc::channel();
     *saving() = Some((Arc::clone(&flag), told));
-    let saved = move || {
-        let _ = tell.send(());
+    let stopped = move |saved: bool| {
+        let _ = tell.send(saved);
         loop {
             std::thread::park();
         }
     };
-    (flag, Arc::new(saved))
+    (flag, Arc::new(stopped))
 }
 
 /// From now on a signal ends the process at once again.
@@ -60,7 +60,7 @@ fn wait_until_saved(mut again: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while start.elapsed() < SAVES_WITHIN && !again() {
         match told.recv_timeout(Duration::from_millis(50)) {
-            Ok(()) => return true,
+            Ok(saved) => return saved,
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return false,
         }

@@ -50,7 +50,9 @@ pub(crate) fn run(args: &FitArgs) -> Result<Exit> {
         outputs::refuse_covariance(args, "takes one target; fit them one by one")?;
     }
     let (regression, summed) = summed(args, regression, source.as_ref())?;
-    let fitted = match regression.fit_targets(source.as_ref()) {
+    let fitted = regression.fit_targets(source.as_ref());
+    crate::signals::end_at_once();
+    let fitted = match fitted {
         Ok(fitted) => fitted,
         Err(error) => {
             if error.kind() == ErrorKind::NotConverged {
@@ -100,6 +102,12 @@ fn summed(args: &FitArgs, regression: Regression, source: &dyn Source) -> Result
     }
     let like = args.output.like.as_ref().map(State::load).transpose()?;
     let reading = args.input.reading();
+    if let Some(checkpoint) = checkpoint.as_ref().filter(|_| args.output.save_state.is_none())
+        && regression.is_iterative(source)?
+    {
+        let regression = regression.checkpoint(checkpoint.clone(), reading);
+        return Ok((regression, Summed { state: None, checkpoint: Some(checkpoint.clone()) }));
+    }
     let begun = checkpoint.as_ref().map(|checkpoint| (checkpoint, reading.as_str()));
     let state = Arc::new(regression.sum_source_with(source, like.as_ref(), begun)?);
     crate::signals::end_at_once();

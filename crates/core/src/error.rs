@@ -54,6 +54,11 @@ pub struct Unknown {
 }
 
 impl Error {
+    /// The error of work that was stopped from outside.
+    pub fn interrupted() -> Self {
+        Self::new(ErrorKind::Interrupted, "interrupted")
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, column: None, message: message.into(), row: None, unknown: None }
     }

@@ -1,5 +1,7 @@
 //! Conjugate gradients on the normal equations, without the normal equations.
 
+use serde::{Deserialize, Serialize};
+
 use crate::iterative::certificate::Certificate;
 use crate::iterative::curvature::Curvature;
 use crate::iterative::loss::Loss;
@@ -24,7 +26,8 @@ const PATIENCE: usize = 3;
 /// Every pass sums the gradient at the point so far, from the data and not from the one before, and the product of `X'WX`
 /// with the direction. Directions are kept and every new one is made conjugate to all (to the last ones, where they would
 /// take more than 256 MB), so that rounding costs no passes. Nothing is as long as the data. From zero, and without a
-/// preconditioner that mixes columns, the limit is the solution of minimum norm in standardised units.
+/// preconditioner that mixes columns, the limit is the solution of minimum norm in standardised units. It can be saved between passes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cg {
     penalties: Penalties,
     metric: Curvature,

@@ -1,5 +1,7 @@
 //! Gradient descent with the gradient of all rows.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::iterative::certificate::{Certificate, Goal};
 use crate::iterative::curvature::Curvature;
@@ -22,7 +24,8 @@ const MOST_SHARPENED: usize = 20;
 ///
 /// With [`LearningRate::Auto`] it is accelerated (FISTA; Beck & Teboulle 2009) and starts afresh whenever it climbs
 /// (O'Donoghue & Candès 2015); the step is the reciprocal of the largest curvature, halved where that turns out too long.
-/// Other rates take plain steps. Absolute values are handled by their proximal map.
+/// Other rates take plain steps. Absolute values are handled by their proximal map. It can be saved between passes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Gd {
     penalties: Penalties,
     rate: LearningRate,

@@ -1,9 +1,11 @@
 //! What a pass over all rows sums at one point.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sums::moments::two_sum;
 
 /// Sums over rows, in standardised units.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GradientSums {
     /// Rows that were learnt from.

@@ -1,5 +1,7 @@
 //! The fit to the sample, where iterations begin, and what else it tells of them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::iterative::curvature::{Curvature, factors, total_weight};
 use crate::iterative::exact::{CollectedRows, ExactFit};
@@ -26,7 +28,7 @@ const EXACT_BYTES: u64 = 64 << 20;
 const BATCH_ROWS: usize = 512;
 
 /// What a sample tells before the first step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Tuned {
     /// The loss, with kinks rounded as fits the spread of the residuals.
     pub loss: Smoothed,

@@ -82,7 +82,7 @@ impl PassControl<'_> {
     /// [`ErrorKind::Interrupted`] once the interrupt flag is set; [`ErrorKind::Memory`] where there is no memory to go on.
     pub fn checkpoint(&self, rows: usize, growth: u64) -> Result<(), Error> {
         if self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+            return Err(Error::interrupted());
         }
         if let Some(progress) = self.progress {
             progress(rows as u64);

@@ -186,7 +186,11 @@ impl Regression {
     pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
         let source = self.rows_of(source)?;
         let source = source.as_ref();
-        let fit = self.clone().execution(self.execution.within_fit(source, self)?);
+        let mut execution = self.execution.within_fit(source, self)?;
+        if let Some((checkpoint, _)) = &self.checkpoint {
+            execution.interrupt = execution.interrupt.or_else(|| checkpoint.flag().cloned());
+        }
+        let fit = self.clone().execution(execution);
         reports(&fit, &SourceRows(source), Some(source))
     }
 

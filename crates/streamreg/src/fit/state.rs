@@ -63,6 +63,20 @@ impl Regression {
         self.summing(source)?.sum_with(source, &self.execution, checkpoint)
     }
 
+    /// Whether a fit to a source takes one pass after the other, as iterative solvers and losses other than squares do, and does
+    /// not start from sums.
+    ///
+    /// # Errors
+    /// As [`Regression::fit_source`], before anything is read.
+    pub fn is_iterative(&self, source: &dyn Source) -> Result<bool> {
+        if !self.base.by.is_empty() {
+            return Ok(false);
+        }
+        let source = self.rows_of(source)?;
+        let (_, route) = Plan::new(self, &SourceRows(source.as_ref()), Some(source.as_ref()))?;
+        Ok(!route.is_from_sums())
+    }
+
     /// A state without rows of this regression's model, bound to the columns of a source.
     fn summing(&self, source: &dyn Source) -> Result<State> {
         let mut regression = self.clone();
@@ -72,7 +86,7 @@ impl Regression {
         let source = regression.rows_of(source)?;
         let rows = SourceRows(source.as_ref());
         let refuse = |what: &str| {
-            let message = format!("only fits from sums have a state or a checkpoint: {what}");
+            let message = format!("only fits from sums have a state: {what}");
             Err(Error::invalid_request(message))
         };
         if matches!(regression.options.solver, Solver::Qr | Solver::Svd) {

@@ -44,6 +44,16 @@ impl<'a, R: Rows> Passes<'a, R> {
         self.seconds.len()
     }
 
+    /// Seconds that each of them took.
+    pub(crate) fn each(&self) -> &[f64] {
+        &self.seconds
+    }
+
+    /// Goes on behind passes that took so many seconds, in place of those so far.
+    pub(crate) fn resume(&mut self, seconds: Vec<f64>) {
+        self.seconds = seconds;
+    }
+
     /// Seconds that they took.
     pub(crate) fn seconds(&self) -> f64 {
         self.seconds.iter().sum()

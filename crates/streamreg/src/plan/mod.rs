@@ -44,6 +44,13 @@ pub(crate) struct Plan<'a> {
     empty: Vec<String>,
 }
 
+impl Route<'_> {
+    /// Whether the fit starts from sums, and does not take one pass after the other.
+    pub(crate) fn is_from_sums(&self) -> bool {
+        matches!(self, Route::Direct { .. } | Route::Penalized { .. })
+    }
+}
+
 /// The ways to fit all rows. Groups of rows have a way of their own: [`Plan::of_groups`].
 pub(crate) enum Route<'a> {
     /// Least squares from one pass, or two; by the triangular factor `at_once`, in the first.
@@ -79,6 +86,10 @@ impl<'a> Plan<'a> {
             plan.direct()?
         };
         refuse_unused(&plan, Way::from(&route))?;
+        if regression.checkpoint.is_some() && route.is_from_sums() {
+            let message = "only iterative fits save steps: others go on from their sums (`Regression::sum_source_with`)";
+            return Err(Error::invalid_request(message));
+        }
         if plan.is_triangular() || matches!(route, Route::Iterative { .. } | Route::Loss { .. }) {
             // Of the sums only the levels are needed, and what the weights sum to.
             plan.precision = Precision::Float;

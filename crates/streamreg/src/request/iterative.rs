@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use streamreg_core::iterative::{LearningRate, Loss, Precondition, SgdOptions, Start, TracePoint};
 use streamreg_solve::Solver;
+use twox_hash::XxHash3_128;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -147,6 +148,29 @@ impl Descent {
             Solver::Cg => 200,
             _ => 20,
         })
+    }
+
+    /// What is asked for with a solver, in words: names and values.
+    pub(crate) fn said(&self, solver: Solver) -> Result<Vec<(&'static str, String)>> {
+        let SgdOptions { rate, momentum, batch_rows, tolerance, patience, start, precondition, seed, .. } =
+            &self.options;
+        let warm = self.warm.as_ref().map(|model| model.to_json()).transpose()?;
+        let warm = warm.map_or("none".to_owned(), |json| format!("{:032x}", XxHash3_128::oneshot(&json)));
+        Ok(vec![
+            ("the solver", solver.to_string()),
+            ("the loss", format!("{:?}", self.loss)),
+            ("the number of epochs", self.most_passes(solver).to_string()),
+            ("the share of rows held out", self.held_out.to_string()),
+            ("the learning rate", format!("{rate:?}")),
+            ("the momentum", momentum.to_string()),
+            ("the batch size", format!("{batch_rows:?}")),
+            ("the tolerance", format!("{tolerance:?}")),
+            ("the patience", format!("{patience:?}")),
+            ("the start", format!("{start:?}")),
+            ("the model of the warm start", warm),
+            ("the preconditioner", format!("{precondition:?}")),
+            ("the seed", seed.to_string()),
+        ])
     }
 
     /// What was said of steps, if anything was.

@@ -17,7 +17,7 @@ use crate::request::inference::Inference;
 use crate::request::iterative::Descent;
 use crate::request::penalty::{CrossValidation, Penalization};
 use crate::request::selection::{Selection, without_parts};
-use crate::state::State;
+use crate::state::{Checkpoint, State};
 
 /// A linear regression to be fitted: what to explain, by what, and how.
 ///
@@ -54,6 +54,8 @@ pub struct Regression {
     pub(crate) descent: Option<Descent>,
     pub(crate) dataset: DatasetOptions,
     pub(crate) execution: Execution,
+    /// Where an iterative fit saves its steps, and in words how it reads files.
+    pub(crate) checkpoint: Option<(Checkpoint, String)>,
     /// Sums that are there already, in place of rows.
     pub(crate) given: Option<Given>,
     /// What was set, as opposed to what stands at its default.
@@ -145,6 +147,7 @@ impl Regression {
             descent: None,
             dataset: DatasetOptions::default(),
             execution: Execution::default(),
+            checkpoint: None,
             given: None,
             said: Vec::new(),
         }
@@ -370,6 +373,31 @@ impl Regression {
     #[must_use]
     pub fn interrupt(mut self, flag: Arc<AtomicBool>) -> Self {
         self.execution.interrupt = Some(flag);
+        self
+    }
+
+    /// Saves now and then what an iterative fit has come to, or goes on from there; `reading` is whatever decides how files are
+    /// read. A fit that was killed comes to the same bits as one that was not: it takes the first pass again, and goes on after
+    /// the last pass that was saved, or in the middle of an epoch of [`Solver::Sgd`]. Fits from sums save these:
+    /// [`Regression::sum_source_with`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use streamreg::{Checkpoint, Regression, Solver};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("d.csv");
+    /// # std::fs::write(&path, (0..600).fold("y,x\n".to_owned(), |t, i| t + &format!("{},{}\n", 3 * i + i % 5, i)))?;
+    /// let checkpoint = Checkpoint::new(dir.path().join("checkpoint"), Duration::from_secs(60));
+    /// let report =
+    ///     Regression::new("y").solver(Solver::Gd).checkpoint(checkpoint.clone(), "").fit_paths(&[&path])?;
+    /// // Once the result is where it belongs:
+    /// checkpoint.finish()?;
+    /// assert!((report.estimate("x").unwrap() - 3.0).abs() < 0.01);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn checkpoint(mut self, checkpoint: Checkpoint, reading: impl Into<String>) -> Self {
+        self.checkpoint = Some((checkpoint, reading.into()));
         self
     }
 

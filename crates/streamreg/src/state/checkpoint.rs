@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::output::sweep;
 use crate::pass::{Execution, Pass, Scope, SourceRows, Stopped, Stops};
 
+/// Called when the work stops because a flag is set: with whether anything is saved to go on from.
+type StoppedFn = Arc<dyn Fn(bool) + Send + Sync>;
+
 /// Where a pass saves what it came to, and how often. The same command goes on from there, and comes to the same bits as one
 /// that was not disturbed.
 #[derive(Clone)]
@@ -26,7 +29,7 @@ pub struct Checkpoint {
     name: String,
     every: Duration,
     stop: Option<Arc<AtomicBool>>,
-    stopped: Option<Arc<dyn Fn() + Send + Sync>>,
+    stopped: Option<StoppedFn>,
     /// Keeps other processes off the folder, once it is begun.
     lock: Arc<Mutex<Option<File>>>,
 }
@@ -64,14 +67,14 @@ impl Checkpoint {
     }
 
     /// Saves and ends the pass, with [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted), soon after a flag is set;
-    /// `stopped` is called once all is saved.
+    /// `stopped` is called once all is saved, with whether there is anything to go on from.
     #[must_use]
-    pub fn stop(mut self, flag: Arc<AtomicBool>, stopped: Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub fn stop(mut self, flag: Arc<AtomicBool>, stopped: Arc<dyn Fn(bool) + Send + Sync>) -> Self {
         (self.stop, self.stopped) = (Some(flag), Some(stopped));
         self
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
@@ -121,6 +124,16 @@ impl Checkpoint {
         last.elapsed() >= self.every
     }
 
+    /// What stops the work once it is set.
+    pub(crate) fn flag(&self) -> Option<&Arc<AtomicBool>> {
+        self.stop.as_ref()
+    }
+
+    /// Tells that the work has stopped, and whether anything is saved.
+    pub(crate) fn tell_stopped(&self, saved: bool) {
+        self.stopped.iter().for_each(|stopped| stopped(saved));
+    }
+
     fn stops(&self) -> bool {
         self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
@@ -157,7 +170,7 @@ impl Checkpoint {
                     *last = Instant::now();
                 }
                 if self.stops() {
-                    self.stopped.iter().for_each(|stopped| stopped());
+                    self.tell_stopped(true);
                     return Err(Error::interrupted());
                 }
                 Ok(())
@@ -218,7 +231,7 @@ impl Checkpoint {
 const BEGIN_ANEW: &str = "remove the checkpoint, or name another folder, to begin anew";
 
 /// The error for a checkpoint that does not go with the command.
-fn other(path: &Path, what: &str) -> Error {
+pub(super) fn other(path: &Path, what: &str) -> Error {
     Error::data(format!("{}: the checkpoint is {what}", path.display())).with_help(BEGIN_ANEW)
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `manifest` | which files were summed, each once |
 //! | `checkpoint` | a pass that goes on after it was killed |
+//! | `steps` | an iterative fit that does |
 //! | `update`, `parts` | the files that a state does not have yet; the sums of single files |
 //! | `file`, `header` | the state file, a Parquet file; what it says beside the sums |
 
@@ -12,6 +13,7 @@ mod file;
 mod header;
 mod manifest;
 mod parts;
+pub(crate) mod steps;
 mod update;
 
 use std::sync::Arc;

@@ -43,6 +43,8 @@ pub(super) struct Stepper {
     averaged: f64,
     velocity: Vec<f64>,
     squares: Vec<f64>,
+    /// The gradient of the last batch.
+    gradient: Vec<f64>,
     #[serde(skip)]
     work: Work,
 }
@@ -52,7 +54,6 @@ pub(super) struct Stepper {
 struct Work {
     residuals: Vec<f64>,
     anchored: Vec<f64>,
-    gradient: Vec<f64>,
     direction: Vec<f64>,
 }
 
@@ -78,6 +79,7 @@ impl Stepper {
             averaged: 0.0,
             velocity: vec![0.0; count],
             squares: vec![0.0; if adaptive { count } else { 0 }],
+            gradient: Vec::new(),
             work: Work::default(),
         }
     }
@@ -103,12 +105,12 @@ impl Stepper {
 
     /// The gradient of the last batch.
     pub(super) fn batch_gradient(&self) -> &[f64] {
-        &self.work.gradient
+        &self.gradient
     }
 
-    /// The gradient of a batch into the work space, and its loss.
+    /// Takes the gradient of a batch; its loss.
     pub(super) fn gradient(&mut self, group: &[RowBlock], batch: usize, batches: usize) -> BatchSums {
-        let Work { residuals, anchored, gradient, .. } = &mut self.work;
+        let (gradient, Work { residuals, anchored, .. }) = (&mut self.gradient, &mut self.work);
         gradient.clear();
         gradient.resize(self.parameters.len(), 0.0);
         let mut sums = BatchSums::default();
@@ -155,7 +157,7 @@ impl Stepper {
     /// Takes a step along the gradient of the last batch.
     pub(super) fn step(&mut self) {
         self.steps += 1;
-        let Work { gradient, direction, .. } = &mut self.work;
+        let (gradient, direction) = (&self.gradient, &mut self.work.direction);
         let eta = self.course.rate.at(self.steps, self.auto_step);
         match self.course.rate {
             LearningRate::Auto => {
@@ -173,7 +175,7 @@ impl Stepper {
                 let count = self.steps.min(1 << 30) as i32;
                 let (first, second) = (1.0 - f64::powi(b1, count), 1.0 - f64::powi(b2, count));
                 let moments = self.velocity.iter_mut().zip(&mut self.squares);
-                for ((t, g), (m, v)) in self.parameters.iter_mut().zip(&*gradient).zip(moments) {
+                for ((t, g), (m, v)) in self.parameters.iter_mut().zip(gradient).zip(moments) {
                     *m = b1 * *m + (1.0 - b1) * g;
                     *v = b2 * *v + (1.0 - b2) * g * g;
                     *t -= eta * (*m / first) / ((*v / second).sqrt() + 1e-8);
@@ -181,7 +183,7 @@ impl Stepper {
                 self.course.penalties.shrink(|_| eta, &mut self.parameters);
             }
             _ => {
-                for ((t, v), g) in self.parameters.iter_mut().zip(&mut self.velocity).zip(&*gradient) {
+                for ((t, v), g) in self.parameters.iter_mut().zip(&mut self.velocity).zip(gradient) {
                     *v = self.course.momentum * *v - eta * g;
                     *t += *v;
                 }

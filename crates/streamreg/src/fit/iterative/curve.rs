@@ -1,5 +1,7 @@
 //! The learning curve.
 
+use std::cell::{Ref, RefCell};
+
 use streamreg_core::iterative::{Certificate, GradientSums, Loss, Phase, Sgd, Standardizer, TracePoint};
 
 use crate::pass::{Passes, Rows};
@@ -11,12 +13,19 @@ pub(super) struct Curve<'a> {
     /// In standardised units.
     pub(super) loss: Loss,
     unit: f64,
+    /// What was told so far.
+    told: RefCell<Vec<TracePoint>>,
 }
 
 impl<'a> Curve<'a> {
     pub(super) fn new(asked: &'a Descent, standardizer: &Standardizer) -> Self {
         let scale = standardizer.scaling().response_scale;
-        Self { asked, loss: asked.loss.in_units(scale), unit: asked.loss.unit(scale) }
+        Self {
+            asked,
+            loss: asked.loss.in_units(scale),
+            unit: asked.loss.unit(scale),
+            told: RefCell::default(),
+        }
     }
 
     /// Takes the points that have come since the last time.
@@ -41,9 +50,25 @@ impl<'a> Curve<'a> {
         let mut own = *point;
         own.loss *= self.unit;
         own.held_out_loss = own.held_out_loss.map(|loss| loss * self.unit);
-        passes.show_loss(own.loss);
+        self.tell(&own, passes);
+    }
+
+    /// Tells a point, in the units of the data.
+    fn tell<R: Rows>(&self, point: &TracePoint, passes: &Passes<'_, R>) {
+        passes.show_loss(point.loss);
         if let Some(trace) = &self.asked.trace {
-            trace(&own);
+            trace(point);
         }
+        self.told.borrow_mut().push(*point);
+    }
+
+    /// Tells once more what was told of a fit that goes on here.
+    pub(super) fn tell_again<R: Rows>(&self, points: &[TracePoint], passes: &Passes<'_, R>) {
+        points.iter().for_each(|point| self.tell(point, passes));
+    }
+
+    /// What was told so far, in the units of the data.
+    pub(super) fn told(&self) -> Ref<'_, [TracePoint]> {
+        Ref::map(self.told.borrow(), Vec::as_slice)
     }
 }

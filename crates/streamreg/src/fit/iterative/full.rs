@@ -1,5 +1,6 @@
 //! Methods that take nothing but gradients of all rows: gradient descent and conjugate gradients.
 
+use serde::{Deserialize, Serialize};
 use streamreg_core::iterative::{
     Cg, Curvature, Gd, GdStart, Goal, LearningRate, Loss, Next, Precondition, Start, Tuned, default_tolerance,
 };
@@ -15,6 +16,21 @@ const CG_TOLERANCE: f64 = 1e-24;
 
 /// The gap at which gradient descent ends at the latest, unless said otherwise.
 const GD_TOLERANCE: f64 = 1e-9;
+
+/// How far gradient descent has come.
+#[derive(Serialize, Deserialize)]
+struct Descent {
+    gd: Gd,
+    tuned: Tuned,
+    steps: u64,
+}
+
+/// How far conjugate gradients have come.
+#[derive(Serialize, Deserialize)]
+struct Conjugate {
+    cg: Cg,
+    steps: u64,
+}
 
 impl<R: Rows> Descending<'_, '_, R> {
     /// What the sample tells, and where to begin: at zero unless said otherwise.
@@ -56,29 +72,32 @@ impl<R: Rows> Descending<'_, '_, R> {
     /// Gradient descent.
     pub(super) fn full_gradients(&mut self) -> Result<Outcome> {
         let most = self.asked.most_passes(Solver::Gd) + self.looks;
-        let (mut tuned, point) = self.tuned()?;
+        let (tuned, point) = self.tuned()?;
         let (sample, penalties) = (&self.prepared.sample, &self.prepared.penalties);
         let rate = self.asked.options.rate;
         let start = self.gd_start(&tuned, point);
         let curvature = if rate == LearningRate::Auto { start.metric.name() } else { "scale" };
         let unsaid = default_tolerance(self.population()).min(GD_TOLERANCE);
         let goal = Goal::new(self.curve.loss, self.minimum, self.asked.options.tolerance, unsaid);
-        let mut gd = Gd::new(start, rate, penalties.clone(), goal)?;
-        let mut steps = 0;
+        let mut run = match self.saved()? {
+            Some(run) => run,
+            None => Descent { gd: Gd::new(start, rate, penalties.clone(), goal)?, tuned, steps: 0 },
+        };
         loop {
-            let point = gd.point().to_vec();
-            let sums = self.gradient(tuned.loss, &point, None)?;
-            let next = gd.advance(&sums);
-            self.curve.gradient(self.passes, &sums, gd.certificate(), gd.step_length());
+            let point = run.gd.point().to_vec();
+            let sums = self.gradient(run.tuned.loss, &point, None);
+            let sums = self.or_save(&run, sums)?;
+            let next = run.gd.advance(&sums);
+            self.curve.gradient(self.passes, &sums, run.gd.certificate(), run.gd.step_length());
             let next = next?;
             if next == Next::Sharpen && self.passes.count() < most {
-                tuned.sharpen(sample, penalties, &point);
-                gd.sharpen(self.gd_start(&tuned, point));
+                run.tuned.sharpen(sample, penalties, &point);
+                run.gd.sharpen(self.gd_start(&run.tuned, point));
                 continue;
             }
             let reached = next == Next::Done;
             if reached || self.passes.count() >= most {
-                let certificate = gd.certificate().cloned().ok_or_else(no_gradient)?;
+                let certificate = run.gd.certificate().cloned().ok_or_else(no_gradient)?;
                 let converged = reached || goal.is_enough(&certificate);
                 return Ok(Outcome {
                     known: Known { point, sums, certificate },
@@ -86,13 +105,14 @@ impl<R: Rows> Descending<'_, '_, R> {
                     converged,
                     stopped_early: false,
                     ended: ended(reached.then_some("the tolerance is reached"), most),
-                    steps,
+                    steps: run.steps,
                     batch_rows: None,
-                    step: Some(gd.step_length()),
+                    step: Some(run.gd.step_length()),
                     tolerance: goal.tolerance(),
                 });
             }
-            steps += 1;
+            run.steps += 1;
+            self.save_if_due(&run)?;
         }
     }
 
@@ -110,17 +130,18 @@ impl<R: Rows> Descending<'_, '_, R> {
             Curvature::Diagonal { .. } => tuned.diagonal(&self.prepared.sample, &self.prepared.penalties),
             other => other.clone(),
         };
-        let mut cg = Cg::new(self.prepared.penalties.clone(), metric, tolerance, point);
-        let mut steps = 0;
+        let begin = || Cg::new(self.prepared.penalties.clone(), metric, tolerance, point);
+        let mut run = self.saved()?.unwrap_or_else(|| Conjugate { cg: begin(), steps: 0 });
         loop {
-            let point = cg.point().to_vec();
-            let direction = cg.direction().map(<[f64]>::to_vec);
-            let sums = self.gradient(Loss::Squared.into(), &point, direction.as_deref())?;
-            let next = cg.advance(&sums);
-            self.curve.gradient(self.passes, &sums, cg.certificate(), 1.0);
-            let (done, converged) = (next == Next::Done, cg.converged());
+            let point = run.cg.point().to_vec();
+            let direction = run.cg.direction().map(<[f64]>::to_vec);
+            let sums = self.gradient(Loss::Squared.into(), &point, direction.as_deref());
+            let sums = self.or_save(&run, sums)?;
+            let next = run.cg.advance(&sums);
+            self.curve.gradient(self.passes, &sums, run.cg.certificate(), 1.0);
+            let (done, converged) = (next == Next::Done, run.cg.converged());
             if done || self.passes.count() >= most {
-                let certificate = cg.certificate().cloned().ok_or_else(no_gradient)?;
+                let certificate = run.cg.certificate().cloned().ok_or_else(no_gradient)?;
                 let reached = certificate.gap <= tolerance;
                 let why = if reached { "the tolerance is reached" } else { "float64 allows nothing better" };
                 return Ok(Outcome {
@@ -129,13 +150,14 @@ impl<R: Rows> Descending<'_, '_, R> {
                     converged,
                     stopped_early: false,
                     ended: ended(done.then_some(why), most),
-                    steps,
+                    steps: run.steps,
                     batch_rows: None,
                     step: None,
                     tolerance,
                 });
             }
-            steps += 1;
+            run.steps += 1;
+            self.save_if_due(&run)?;
         }
     }
 }

@@ -1,24 +1,35 @@
 //! Epochs of mini-batches, and the gradients between them.
 
+use serde::{Deserialize, Serialize};
 use streamreg_core::iterative::{LearningRate, Next, RowBlock, Sgd};
 use streamreg_solve::Solver;
 
-use super::{Descending, Known, Outcome, no_gradient};
+use super::{Descending, Known, Outcome, no_gradient, save_if_due};
 use crate::error::Result;
 use crate::pass::{Passes, Rows, Shuffled};
+
+/// How far it has come.
+#[derive(Serialize, Deserialize)]
+struct Run {
+    sgd: Sgd,
+    /// The best point whose gradient is known, or the last one, and its objective.
+    best: Option<(Known, f64)>,
+    /// Groups of rows of the epoch under way that were learnt from.
+    groups: usize,
+}
 
 impl<R: Rows> Descending<'_, '_, R> {
     /// Stochastic gradient descent.
     pub(super) fn stochastic(&mut self) -> Result<Outcome> {
         let most = self.asked.most_passes(Solver::Sgd) + self.looks;
-        let options = self.asked.options.clone().with_start(self.start()?);
-        let auto = options.rate == LearningRate::Auto;
-        let (penalties, sample) = (self.prepared.penalties.clone(), &self.prepared.sample);
-        let mut sgd = Sgd::new(options, self.curve.loss, penalties, sample, self.population())?;
-        if let Some(minimum) = self.minimum {
-            sgd.set_minimum(minimum);
-        }
-        let (best, settled) = self.run(&mut sgd, most, auto)?;
+        let auto = self.asked.options.rate == LearningRate::Auto;
+        let mut run = match self.saved()? {
+            Some(run) => run,
+            None => Run { sgd: self.begin()?, best: None, groups: 0 },
+        };
+        let settled = self.run(&mut run, most, auto)?;
+        let Run { mut sgd, best, .. } = run;
+        let best = best.map(|(known, _)| known);
         // Rates that are given end with an epoch, early stopping at an earlier point.
         let known = match best {
             Some(best) if auto && !settled => best,
@@ -47,31 +58,38 @@ impl<R: Rows> Descending<'_, '_, R> {
         })
     }
 
-    /// Epochs and gradients, `most` passes in all. The best point whose gradient is known, or the last one, and whether
-    /// the end is reached.
-    fn run(&mut self, sgd: &mut Sgd, most: usize, auto: bool) -> Result<(Option<Known>, bool)> {
-        let mut best: Option<(Known, f64)> = None;
-        let mut settled = false;
+    fn begin(&self) -> Result<Sgd> {
+        let options = self.asked.options.clone().with_start(self.start()?);
+        let (penalties, sample) = (self.prepared.penalties.clone(), &self.prepared.sample);
+        let mut sgd = Sgd::new(options, self.curve.loss, penalties, sample, self.population())?;
+        if let Some(minimum) = self.minimum {
+            sgd.set_minimum(minimum);
+        }
+        Ok(sgd)
+    }
+
+    /// Epochs and gradients, `most` passes in all. Whether the end is reached.
+    fn run(&mut self, run: &mut Run, most: usize, auto: bool) -> Result<bool> {
         loop {
-            match sgd.next() {
-                Next::Epoch if self.passes.count() + 2 <= most => self.epoch(sgd)?,
+            match run.sgd.next() {
+                Next::Epoch if self.passes.count() + 2 <= most => {
+                    let done = self.epoch(run);
+                    self.or_save(run, done)?;
+                }
                 Next::Gradient if self.passes.count() < most => {
-                    let known = self.look(sgd)?;
-                    settled = sgd.next() == Next::Done;
+                    let known = self.look(&mut run.sgd);
+                    let known = self.or_save(run, known)?;
+                    let settled = run.sgd.next() == Next::Done;
                     let objective = known.sums.loss + self.prepared.penalties.value(&known.point);
-                    if settled || !auto || best.as_ref().is_none_or(|(_, least)| objective <= *least) {
-                        best = Some((known, objective));
+                    if settled || !auto || run.best.as_ref().is_none_or(|(_, least)| objective <= *least) {
+                        run.best = Some((known, objective));
                     }
                 }
-                Next::Sharpen => sgd.sharpen(&self.prepared.sample),
-                Next::Done => {
-                    settled = true;
-                    break;
-                }
-                _ => break,
+                Next::Sharpen => run.sgd.sharpen(&self.prepared.sample),
+                next => return Ok(next == Next::Done),
             }
+            self.save_if_due(run)?;
         }
-        Ok((best.map(|(known, _)| known), settled))
     }
 
     /// The gradient of all rows where the parameters are.
@@ -84,22 +102,40 @@ impl<R: Rows> Descending<'_, '_, R> {
         Ok(Known { point, sums, certificate })
     }
 
-    fn epoch(&mut self, sgd: &mut Sgd) -> Result<()> {
+    fn epoch(&mut self, run: &mut Run) -> Result<()> {
         let pass = self.passes.count() + 1;
-        sgd.begin_epoch(pass);
+        let known = run.groups;
+        if known == 0 {
+            run.sgd.begin_epoch(pass);
+        }
         let seed = self.asked.options.seed.wrapping_add((pass as u64) << 32);
         let order = Shuffled { standardizer: &self.prepared.standardizer, seed };
-        let curve = &self.curve;
+        let (curve, steps) = (&self.curve, self.steps);
+        let (mut number, mut unsaved) = (0, None);
         let sink = |passes: &Passes<'_, R>, group: &[RowBlock]| {
-            let taken = sgd.take(group);
-            curve.take(sgd, passes);
-            taken
+            number += 1;
+            if number <= known {
+                return Ok(());
+            }
+            let taken = run.sgd.take(group);
+            curve.take(&mut run.sgd, passes);
+            taken?;
+            run.groups = number;
+            let saved = steps.map_or(Ok(()), |steps| save_if_due(steps, run, (passes, curve)));
+            saved.map_err(|error| {
+                unsaved = Some(error);
+                streamreg_core::Error::interrupted()
+            })
         };
         let (design, levels) = (&self.prepared.design, &self.prepared.levels);
-        let ledger = self.passes.shuffled((design, levels), &self.prepared.keys, &order, sink)?;
-        self.prepared.check_rows(&ledger)?;
-        sgd.end_epoch();
-        self.curve.take(sgd, self.passes);
+        let done = self.passes.shuffled((design, levels), &self.prepared.keys, &order, sink);
+        if let Some(error) = unsaved {
+            return Err(error);
+        }
+        self.prepared.check_rows(&done?)?;
+        run.groups = 0;
+        run.sgd.end_epoch();
+        self.curve.take(&mut run.sgd, self.passes);
         Ok(())
     }
 }
