@@ -139,6 +139,18 @@ fn a_limit_holds() {
         failed.check(failed.stderr.contains("levels of \"k\" so far"), "the column that grows");
         failed.check(failed.stdout.is_empty(), "nothing on stdout");
     }
+    dir.write(
+        "d.csv",
+        (0..600).fold("k,x1,y\n".to_owned(), |t, i| t + &format!("{},{i},{}\n", i / 3, i * i % 7)),
+    );
+    crate::states::done(&dir, "fit d.csv 'y ~ x1' --by k -q -o r.csv --save-model many.json");
+    for command in ["predict many.json d.csv", "evaluate many.json d.csv"] {
+        let words = ["many.json: the models of this file of", "the memory limit of 500 kB is reached"];
+        let line = format!("{command} --memory-limit 500kB");
+        if cfg!(target_os = "linux") {
+            dir.streamreg(&line).fails(6, &words);
+        }
+    }
     let unclear = dir.streamreg("fit d.parquet -t y --memory-limit 2G").run().code(2);
     unclear.check(unclear.stderr.contains("2GiB"), "a unit");
 }

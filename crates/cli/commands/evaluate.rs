@@ -11,12 +11,13 @@ use crate::streams::{print, stdout};
 use crate::text::{fitted, names};
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<Exit> {
-    let models = Models::load(&args.model)?;
+    let execution = args.run.execution()?;
+    let models = Models::load_within(&args.model, &execution)?;
     let mut options = EvaluateOptions::new()
         .unseen(args.unseen)
         .by(names("--by", &args.by)?)
         .dataset(args.input.dataset()?)
-        .execution(args.run.execution()?);
+        .execution(execution);
     options.with = args.selection.with()?;
     options.filter.clone_from(&args.selection.filter);
     let conditions = args.conditions.of(Subject::Evaluation)?;

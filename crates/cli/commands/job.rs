@@ -146,7 +146,7 @@ fn of_model(
     files: &[PathBuf],
     (dataset, execution): (streamreg::DatasetOptions, streamreg::Execution),
 ) -> Result<String> {
-    let models = Models::load(model)?;
+    let models = Models::load_within(model, &execution)?;
     let Some(only) = models.only() else {
         let targets = models.targets().join(", ");
         return Ok(match models.keys() {

@@ -16,7 +16,8 @@ use crate::streams::{print, stdout};
 use crate::text::{names, stdout_width, usage};
 
 pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
-    let model = Models::load(&args.model)?;
+    let execution = args.run.execution()?;
+    let model = Models::load_within(&args.model, &execution)?;
     if args.output.as_ref().is_some_and(|output| same_file(output, &args.model)) {
         return Err(usage("the output is the model file"));
     }
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Exit> {
         .columns(args.statistics()?)
         .unseen(args.unseen)
         .dataset(args.input.dataset()?)
-        .execution(args.run.execution()?);
+        .execution(execution);
     options.with = args.selection.with()?;
     options.filter.clone_from(&args.selection.filter);
     options.interval = args.interval.map(|kind| (kind, args.conf_level.unwrap_or(model.conf_level())));

@@ -26,6 +26,8 @@ use crate::model::predict::{
 use crate::model::shared::Shared;
 use crate::model::{Coarse, Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
+use crate::pass::Execution;
+use crate::render::number;
 use crate::request::selection::{Selection, open};
 
 /// What a model file has: one model, or those of many groups or of several targets.
@@ -102,6 +104,28 @@ impl Models {
         drop(text);
         let many = Many::new(models, common, (digest, path)).map_err(|e| damaged(e.message().to_owned()))?;
         Ok(Self(Kind::Many(Box::new(many))))
+    }
+
+    /// The same within the memory limit of an execution: a file of many models is not small.
+    ///
+    /// # Errors
+    /// As [`Models::load`]; [`ErrorKind::Memory`](crate::ErrorKind::Memory) where the models would not fit.
+    pub fn load_within(path: impl AsRef<Path>, execution: &Execution) -> Result<Self> {
+        let path = path.as_ref();
+        // A file that is not there is an error of reading it.
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        let wanted = LOADED_BYTES * bytes;
+        execution.check_memory(wanted).map_err(|e| {
+            let (size, wanted) = (number::bytes(bytes), number::bytes(wanted));
+            let message = format!(
+                "{}: the models of this file of {size} take about {wanted}, and {}: a higher limit (--memory-limit, or \
+                 `Execution::memory_limit`)",
+                path.display(),
+                e.message()
+            );
+            Error::memory(message)
+        })?;
+        Self::load(path)
     }
 
     /// The model, where the file has one that is for all rows.
@@ -194,6 +218,9 @@ impl Models {
         }
     }
 }
+
+/// What models take for each byte of their file, at most, while they are read.
+const LOADED_BYTES: u64 = 3;
 
 /// Rows that are dealt to their groups at a time.
 const ROWS_AT_ONCE: usize = 1 << 16;

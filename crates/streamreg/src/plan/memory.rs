@@ -269,9 +269,11 @@ impl Execution {
         outputs: usize,
     ) -> Result<Self> {
         let reading = Reading::new(source, self.resolved_threads()? as u64);
+        // Many models may take more than all the rest.
+        let models = memory_taken().map_or(0, |taken| taken.private.saturating_sub(PROCESS));
         self.within(|threads| {
             let reading = reading.with_threads(threads.min(reading.threads));
-            of_predictions(&reading, columns, variables, outputs as u64)
+            models + of_predictions(&reading, columns, variables, outputs as u64)
         })
     }
 }
