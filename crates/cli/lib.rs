@@ -27,15 +27,20 @@ use std::time::Instant;
 use clap::Parser;
 
 use crate::exit::{Exit, INTERNAL};
+pub use crate::options::front::{FitOption, OptionValue, fit_of_options, fit_options};
 use crate::options::{Args, Command, Parsed, Taken};
 
 /// Runs the program with the arguments of the process, its name first; signals end it.
 pub fn main() -> ExitCode {
-    let code = match signals::watch() {
-        Ok(()) => run(std::env::args_os()),
+    ExitCode::from(run_as_program(std::env::args_os()))
+}
+
+/// [`run`] for a process that does nothing else: signals end it.
+pub fn run_as_program<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> u8 {
+    match signals::watch() {
+        Ok(()) => run(arguments),
         Err(error) => Exit::from_error(&error).report(),
-    };
-    ExitCode::from(code)
+    }
 }
 
 /// Runs a command and gives its exit code; results go to stdout, everything else to stderr. The first of `arguments` is the

@@ -3,6 +3,7 @@
 mod choice;
 mod compare;
 mod environment;
+pub(crate) mod front;
 mod inference;
 mod input;
 mod inspect;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use streamreg_core::{Accumulator, BlockError, DesignBlock, Level, RowLedger, Unseen};
-use streamreg_reader::{DatasetOptions, position};
+use streamreg_reader::{DatasetOptions, Source, position};
 use streamreg_solve::Warning;
 
 use crate::error::{Error, Result};
@@ -132,11 +132,18 @@ impl Model {
         paths: &[P],
         options: &EvaluateOptions,
     ) -> Result<Evaluation> {
-        let files = open(paths, &options.dataset)?;
+        self.evaluate_source(&open(paths, &options.dataset)?, options)
+    }
+
+    /// The same for the rows of any source.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate_paths`].
+    pub fn evaluate_source(&self, source: &dyn Source, options: &EvaluateOptions) -> Result<Evaluation> {
         let needed = self.evaluator(options.unseen, &[], None)?.design.columns().to_vec();
         let columns = needed.into_iter().chain(options.by.iter().cloned());
         let own = Selection { with: options.with.clone(), filter: options.filter.clone() };
-        let source = self.selection(own, &[], columns)?.of(&files)?;
+        let source = self.selection(own, &[], columns)?.of(source)?;
         for column in &options.by {
             position(source.schema(), column)?;
         }

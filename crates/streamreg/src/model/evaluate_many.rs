@@ -37,10 +37,17 @@ impl Models {
         paths: &[P],
         options: &EvaluateOptions,
     ) -> Result<Vec<Evaluation>> {
+        self.evaluate_source(&open(paths, &options.dataset)?, options)
+    }
+
+    /// The same for the rows of any source.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate_paths`](crate::Model::evaluate_paths).
+    pub fn evaluate_source(&self, source: &dyn Source, options: &EvaluateOptions) -> Result<Vec<Evaluation>> {
         if let Some(model) = self.only() {
-            return Ok(vec![model.evaluate_paths(paths, options)?]);
+            return Ok(vec![model.evaluate_source(source, options)?]);
         }
-        let files = open(paths, &options.dataset)?;
         let (targets, weights) = (self.targets(), self.any().evaluation_warnings());
         let mut of_targets: Vec<OfTarget> = targets.iter().map(|_| OfTarget::default()).collect();
         // Columns that are copied come as they are written: computed ones have the type that tells groups apart.
@@ -57,8 +64,8 @@ impl Models {
             ..PredictOptions::default()
         };
         let take = |batch: &RecordBatch| add(&mut of_targets, batch, options.by.len());
-        let summary = self.predict_to(&files, &predict, |_| Ok(TableWriter::Each(Box::new(take))))?;
-        let total: Option<u64> = files.inputs().iter().map(|input| input.rows).sum();
+        let summary = self.predict_to(source, &predict, |_| Ok(TableWriter::Each(Box::new(take))))?;
+        let total: Option<u64> = source.inputs().iter().map(|input| input.rows).sum();
         let filtered = total.filter(|_| options.filter.is_some()).map_or(0, |rows| rows - summary.rows);
         let several = targets.len() > 1;
         let evaluation = |(target, sums): (String, OfTarget)| {

@@ -197,6 +197,20 @@ impl Models {
         self.predict_to(&files, options, |schema| TableWriter::stream(Box::new(output), schema))
     }
 
+    /// Predictions for the rows of any source, in memory.
+    ///
+    /// # Errors
+    /// As [`Models::predict_paths`].
+    pub fn predict_source(
+        &self,
+        source: &dyn Source,
+        options: &PredictOptions,
+    ) -> Result<(Vec<RecordBatch>, PredictSummary)> {
+        let mut rows = Vec::new();
+        let summary = self.predict_to(source, options, |_| Ok(TableWriter::Rows(&mut rows)))?;
+        Ok((rows, summary))
+    }
+
     /// Predicts for the rows of a source.
     pub(crate) fn predict_to<'w>(
         &self,

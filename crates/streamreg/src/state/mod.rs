@@ -6,8 +6,9 @@
 //! | `checkpoint` | a pass that goes on after it was killed |
 //! | `steps` | an iterative fit that does |
 //! | `update`, `parts` | the files that a state does not have yet; the sums of single files |
-//! | `file`, `header` | the state file, a Parquet file; what it says beside the sums |
+//! | `file`, `header`, `bytes` | the state file, a Parquet file; what it says beside the sums; the same in memory |
 
+mod bytes;
 mod checkpoint;
 mod file;
 mod header;

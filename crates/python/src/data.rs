@@ -1,0 +1,185 @@
+//! Rows from Python.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::ffi_stream::RecordBatchStreamReader;
+use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_pyarrow::FromPyArrow;
+use arrow_schema::{ArrowError, SchemaRef};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyIterator;
+use streamreg::{Batches, Error, Regression, Source};
+
+type Batch = std::result::Result<RecordBatch, ArrowError>;
+
+/// What a fit reads.
+#[derive(FromPyObject)]
+pub(crate) enum Data {
+    /// Paths, folders, globs.
+    Files(Vec<PathBuf>),
+    /// Anything else, as the package says.
+    #[pyo3(transparent)]
+    Arrow(Arrow),
+}
+
+/// Arrow data of Python: an object, and how often it can be read.
+#[derive(FromPyObject)]
+pub(crate) struct Arrow {
+    #[pyo3(attribute("data"))]
+    object: Py<PyAny>,
+    /// `table`: all in memory; `again`: a function that makes it anew; `once`: a stream.
+    #[pyo3(attribute("kind"))]
+    kind: String,
+}
+
+/// An exception that was raised while rows were read, in place of the error that came of it.
+#[derive(Clone, Default)]
+pub(crate) struct Raised(Arc<Mutex<Option<PyErr>>>);
+
+impl Raised {
+    fn keep(&self, py: Python<'_>, raised: PyErr) -> ArrowError {
+        let message = raised.to_string();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(raised.clone_ref(py));
+        ArrowError::ExternalError(message.into())
+    }
+
+    /// What was raised, or the error that there is without it.
+    pub(crate) fn or<T>(&self, done: PyResult<T>) -> PyResult<T> {
+        let raised = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done.map_err(|error| raised.unwrap_or(error))
+    }
+}
+
+/// Rows that can be read, with their schema.
+pub(crate) enum Rows {
+    Source(Box<dyn Source>),
+    Once(SchemaRef, Box<dyn Iterator<Item = Batch> + Send>),
+}
+
+impl Data {
+    /// The rows for a regression, and what is raised while they are read.
+    pub(crate) fn rows(self, py: Python<'_>, regression: &Regression) -> PyResult<(Rows, Raised)> {
+        let raised = Raised::default();
+        let arrow = match self {
+            Self::Files(files) => {
+                let opened = crate::work::work(py, |_| regression.open(&files))?;
+                return Ok((Rows::Source(opened), raised));
+            }
+            Self::Arrow(arrow) => arrow,
+        };
+        let object = arrow.object;
+        let rows = match arrow.kind.as_str() {
+            "table" => {
+                let (schema, batches) = stream(object.bind(py), &raised)?;
+                let batches = py.detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
+                let batches = raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?;
+                Rows::Source(Box::new(Batches::new(schema, batches)))
+            }
+            "again" => {
+                let (schema, _) = stream(&object.bind(py).call0()?, &raised)?;
+                let of_passes = raised.clone();
+                let make = move || -> Box<dyn Iterator<Item = Batch> + Send> {
+                    Python::attach(|py| {
+                        match object.bind(py).call0().and_then(|own| stream(&own, &of_passes)) {
+                            Ok((_, batches)) => batches,
+                            Err(error) => Box::new(std::iter::once(Err(of_passes.keep(py, error)))),
+                        }
+                    })
+                };
+                Rows::Source(Box::new(Batches::from_fn(schema, make)))
+            }
+            _ => {
+                let (schema, batches) = stream(object.bind(py), &raised)?;
+                Rows::Once(schema, batches)
+            }
+        };
+        Ok((rows, raised))
+    }
+
+    /// A source: rows that come once are taken into memory.
+    pub(crate) fn source(
+        self,
+        py: Python<'_>,
+        regression: &Regression,
+    ) -> PyResult<(Box<dyn Source>, Raised)> {
+        match self.rows(py, regression)? {
+            (Rows::Source(source), raised) => Ok((source, raised)),
+            (Rows::Once(schema, batches), raised) => {
+                let batches = py.detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
+                let batches = raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?;
+                Ok((Box::new(Batches::new(schema, batches)), raised))
+            }
+        }
+    }
+}
+
+/// Batches without an error of Arrow's.
+pub(crate) fn own(batch: Batch) -> streamreg::Result<RecordBatch> {
+    batch.map_err(|error| Error::invalid_data(error.to_string()))
+}
+
+/// The batches of an object with Arrow's stream interface, or of an iterator over such objects.
+fn stream(
+    object: &Bound<'_, PyAny>,
+    raised: &Raised,
+) -> PyResult<(SchemaRef, Box<dyn Iterator<Item = Batch> + Send>)> {
+    if object.hasattr("__arrow_c_stream__")? {
+        let reader = RecordBatchStreamReader::from_pyarrow_bound(object)?;
+        return Ok((reader.schema(), Box::new(reader)));
+    }
+    let mut each = Each { objects: object.try_iter()?.unbind(), batches: None, raised: raised.clone() };
+    let first = each.next_object(object.py())?;
+    let Some(schema) = first else {
+        return Err(pyo3::exceptions::PyValueError::new_err("there is no batch: the iterator is empty"));
+    };
+    Ok((schema, Box::new(each)))
+}
+
+/// The batches of Python's iterators.
+struct Each {
+    objects: Py<PyIterator>,
+    /// Those of the object at hand.
+    batches: Option<RecordBatchStreamReader>,
+    raised: Raised,
+}
+
+impl Each {
+    /// Goes to the next object; its schema.
+    fn next_object(&mut self, py: Python<'_>) -> PyResult<Option<SchemaRef>> {
+        let mut objects = self.objects.bind(py).clone();
+        let Some(object) = objects.next().transpose()? else { return Ok(None) };
+        let reader = if object.hasattr("__arrow_c_stream__")? {
+            RecordBatchStreamReader::from_pyarrow_bound(&object)?
+        } else {
+            let what = object.get_type().name()?;
+            let message = format!(
+                "a batch must have Arrow's stream interface (__arrow_c_stream__), and {what} has not"
+            );
+            return Err(PyTypeError::new_err(message));
+        };
+        let schema = reader.schema();
+        self.batches = Some(reader);
+        Ok(Some(schema))
+    }
+}
+
+impl Iterator for Each {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        loop {
+            if let Some(batch) = self.batches.as_mut().and_then(Iterator::next) {
+                return Some(batch);
+            }
+            let next = Python::attach(|py| self.next_object(py).map_err(|error| self.raised.keep(py, error)));
+            match next {
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}

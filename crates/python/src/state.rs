@@ -1,0 +1,70 @@
+//! Sums that outlive the process.
+
+use pyo3::prelude::*;
+use streamreg::Regression;
+
+use crate::data::Data;
+use crate::fit::{Fit, Given, regression};
+use crate::work::work;
+
+/// The sums of a model over some rows.
+#[pyclass(frozen, module = "streamreg._core")]
+pub(crate) struct State(streamreg::State);
+
+#[pymethods]
+impl State {
+    /// Sums rows; about the numbers of `like`, if that is given.
+    #[staticmethod]
+    #[pyo3(signature = (given, data, like=None))]
+    fn sum(py: Python<'_>, given: Given, data: Data, like: Option<&Self>) -> PyResult<Self> {
+        let regression = regression(py, given)?;
+        let (source, raised) = data.source(py, &regression)?;
+        raised.or(work(py, |flag| {
+            let regression = regression.interrupt(flag);
+            Ok(Self(regression.sum_source(source.as_ref(), like.map(|like| &like.0))?))
+        }))
+    }
+
+    /// Both together.
+    fn merge(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
+        work(py, |_| Ok(Self(self.0.clone().merge(other.0.clone())?)))
+    }
+
+    /// Without the rows of another one.
+    fn subtract(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
+        work(py, |_| Ok(Self(self.0.clone().subtract(other.0.clone())?)))
+    }
+
+    /// The state file.
+    fn to_bytes(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
+        work(py, |_| self.0.to_bytes())
+    }
+
+    /// Reads a state file.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
+        let bytes = bytes.to_vec();
+        work(py, |_| Ok(Self(streamreg::State::from_bytes(bytes)?)))
+    }
+
+    /// Rows that were used.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.ledger().rows_used
+    }
+
+    /// Fits every target to the sums.
+    fn fit(&self, py: Python<'_>, given: Given) -> PyResult<Vec<Fit>> {
+        let own = given.is_empty();
+        let asked = if own { None } else { Some(regression(py, given)?) };
+        work(py, |_| {
+            let state = self.0.clone();
+            let regression = match asked {
+                None => Regression::of_state(state),
+                Some(asked) => asked.starting_from(state.into()),
+            };
+            let reports = regression.fit_targets(&regression.no_rows()?)?;
+            reports.into_iter().map(Fit::of).collect()
+        })
+    }
+}

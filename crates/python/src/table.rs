@@ -1,0 +1,155 @@
+//! Results as Arrow tables, which every library of data frames takes.
+
+use std::sync::Arc;
+
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    RecordBatchIterator, StringArray,
+};
+use arrow_schema::{ArrowError, SchemaRef};
+use pyo3::IntoPyObjectExt;
+use pyo3::buffer::{Element, PyBuffer};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+
+/// A table of columns, in memory. pyarrow.table(t), polars.DataFrame(t) and pandas.DataFrame.from_arrow(t) take it without a copy.
+#[pyclass(frozen, module = "streamreg")]
+pub(crate) struct Table {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+impl Table {
+    pub(crate) fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Self { schema, batches }
+    }
+
+    pub(crate) fn of(columns: Vec<(String, ArrayRef)>) -> PyResult<Self> {
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, column)| (name, column, true)),
+        );
+        let batch = batch.map_err(|e: ArrowError| PyValueError::new_err(e.to_string()))?;
+        Ok(Self { schema: batch.schema(), batches: vec![batch] })
+    }
+}
+
+#[pymethods]
+impl Table {
+    /// Arrow's stream interface.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // Whoever asks for other types casts: the interface allows that.
+        drop(requested_schema);
+        let batches = self.batches.clone().into_iter().map(Ok);
+        let reader = RecordBatchIterator::new(batches, SchemaRef::clone(&self.schema));
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(reader)), c"arrow_array_stream")
+    }
+
+    fn __len__(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The names of the columns.
+    #[getter]
+    fn columns(&self) -> Vec<String> {
+        self.schema.fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// A column as a list: numbers, booleans and texts, None where there is no value.
+    fn column(&self, py: Python<'_>, name: &str) -> PyResult<Vec<Py<PyAny>>> {
+        let unknown = || PyValueError::new_err(format!("there is no column {name:?}"));
+        let index = self.schema.index_of(name).map_err(|_| unknown())?;
+        let mut values = Vec::with_capacity(self.__len__());
+        for batch in &self.batches {
+            values.extend(cells(py, batch.column(index))?);
+        }
+        Ok(values)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<streamreg.Table: {} rows of {}>", self.__len__(), self.columns().join(", "))
+    }
+}
+
+fn cells(py: Python<'_>, column: &ArrayRef) -> PyResult<Vec<Py<PyAny>>> {
+    fn each<'py, T: IntoPyObjectExt<'py>>(
+        py: Python<'py>,
+        values: impl Iterator<Item = Option<T>>,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        values.map(|value| value.map_or_else(|| Ok(py.None()), |value| value.into_py_any(py))).collect()
+    }
+    let any = column.as_any();
+    if let Some(numbers) = any.downcast_ref::<Float64Array>() {
+        return each(py, numbers.iter());
+    }
+    if let Some(numbers) = any.downcast_ref::<Int64Array>() {
+        return each(py, numbers.iter());
+    }
+    if let Some(truths) = any.downcast_ref::<BooleanArray>() {
+        return each(py, truths.iter());
+    }
+    if let Some(texts) = any.downcast_ref::<StringArray>() {
+        return each(py, texts.iter());
+    }
+    let message =
+        format!("columns of {} are for Arrow libraries: polars.DataFrame(table)", column.data_type());
+    Err(PyTypeError::new_err(message))
+}
+
+/// A table of arrays: buffers of numbers (numpy), and lists of numbers, booleans or texts, of the same length.
+#[pyfunction]
+pub(crate) fn table_of(columns: Vec<(String, Bound<'_, PyAny>)>) -> PyResult<Table> {
+    let columns = columns.into_iter().map(|(name, values)| {
+        let column = array(&values).map_err(|error| {
+            PyTypeError::new_err(format!("column {name:?}: {}", error.value(values.py())))
+        })?;
+        Ok((name, column))
+    });
+    Table::of(columns.collect::<PyResult<Vec<_>>>()?)
+}
+
+fn array(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+    if let Ok(numbers) = numbers::<f64>(values) {
+        return Ok(Arc::new(Float64Array::from(numbers)));
+    }
+    if let Ok(numbers) = numbers::<i64>(values) {
+        return Ok(Arc::new(Int64Array::from(numbers)));
+    }
+    if let Ok(numbers) = numbers::<f32>(values) {
+        return Ok(Arc::new(Float32Array::from(numbers)));
+    }
+    if let Ok(numbers) = numbers::<i32>(values) {
+        return Ok(Arc::new(Int32Array::from(numbers)));
+    }
+    if let Ok(truths) = values.extract::<Vec<Option<bool>>>() {
+        return Ok(Arc::new(BooleanArray::from(truths)));
+    }
+    if let Ok(numbers) = values.extract::<Vec<Option<i64>>>() {
+        return Ok(Arc::new(Int64Array::from(numbers)));
+    }
+    if let Ok(numbers) = values.extract::<Vec<Option<f64>>>() {
+        return Ok(Arc::new(Float64Array::from(numbers)));
+    }
+    match values.extract::<Vec<Option<String>>>() {
+        Ok(texts) => Ok(Arc::new(StringArray::from(texts))),
+        Err(_) => Err(PyTypeError::new_err(
+            "expected an array or list of numbers, booleans or texts; other types come through pyarrow, polars or pandas",
+        )),
+    }
+}
+
+/// The numbers of a buffer with one dimension.
+fn numbers<T: Element>(values: &Bound<'_, PyAny>) -> PyResult<Vec<T>> {
+    let buffer = PyBuffer::<T>::get(values)?;
+    if buffer.dimensions() != 1 {
+        let message = format!("expected one dimension, not {}", buffer.dimensions());
+        return Err(PyValueError::new_err(message));
+    }
+    buffer.to_vec(values.py())
+}
