@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use streamreg::{Error, ErrorKind};
 
 pyo3::create_exception!(
-    _core,
+    streamreg,
     StreamregError,
     PyException,
     "What went wrong, in one line that says what to do."

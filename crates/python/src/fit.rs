@@ -209,6 +209,22 @@ impl Fit {
         Ok(self.model()?.coefficients().iter().map(|row| (row.term.clone(), row.estimate)).collect())
     }
 
+    /// What predictions need, and the report, to be read again.
+    fn saved(&self, py: Python<'_>) -> PyResult<(Vec<u8>, Option<String>)> {
+        let model = self.model()?.to_json().map_err(|error| exception(py, &error))?;
+        let report = self.report.as_ref().map(streamreg::json).transpose();
+        Ok((model, report.map_err(|error| exception(py, &error))?))
+    }
+
+    /// Reads what [`Fit::saved`] gives; it has no covariance.
+    #[staticmethod]
+    fn restore(py: Python<'_>, model: &[u8], report: Option<&str>) -> PyResult<Self> {
+        let models = Model::from_json(model).map_err(|error| exception(py, &error))?.into();
+        let report = report.map(serde_json::from_str).transpose();
+        let report = report.map_err(|e| pyo3::exceptions::PyValueError::new_err(e.to_string()))?;
+        Ok(Self { report, models })
+    }
+
     /// What is explained.
     fn response(&self) -> PyResult<String> {
         Ok(self.model()?.response())

@@ -3,7 +3,7 @@
 >>> import streamreg as sr
 >>> fit = sr.ols("y ~ x", {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.1, 4.9, 7.2, 8.8]})
 >>> fit.coef()
-{'(Intercept)': 1.1500000000000004, 'x': 1.94}
+{'(Intercept)': 1.15, 'x': 1.9400000000000002}
 
 The options of :func:`ols` and its like are those of ``streamreg fit``, with underscores: ``where="year >= 2013"`` is
 ``--where 'year >= 2013'``. :func:`options` lists them.

@@ -37,7 +37,7 @@ class Fit:
     >>> import streamreg as sr
     >>> fit = sr.ols("y ~ x", {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": [3.1, 4.9, 7.2, 8.8, 11.1]})
     >>> round(fit.rsquared, 6), fit.df_resid
-    (0.998159, 3)
+    (0.997305, 3)
     >>> fit.predict({"x": [6.0]}).column("prediction")
     [12.99]
     """
@@ -45,6 +45,7 @@ class Fit:
     def __init__(self, core: _core.Fit, again: tuple | None) -> None:
         self._core = core
         self._again = again
+        self._covariance: tuple | None = None
         for warning in self._report["warnings"] if self._is_fresh else []:
             warnings.warn(warning["message"], StreamregWarning, stacklevel=4)
 
@@ -101,7 +102,7 @@ class Fit:
 
     def cov_params(self) -> Any:
         """The covariance of the estimated coefficients: a frame where pandas is installed, else terms and rows."""
-        covariance = self._core.covariance()
+        covariance = self._covariance or self._core.covariance()
         if covariance is None:
             raise ValueError("the fit has no covariance: penalised and iterative fits, and those without residual degrees of freedom")
         terms, rows = covariance
@@ -295,6 +296,15 @@ class Fit:
     def features(self) -> list[str]:
         """The columns that predictions need."""
         return self._core.features()
+
+    def __getstate__(self) -> dict[str, Any]:
+        model, report = self._core.saved()
+        covariance = self._core.covariance() if self._is_fresh else None
+        return {"model": bytes(model), "report": report, "covariance": self._covariance or covariance}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._core = _core.Fit.restore(state["model"], state["report"])
+        self._again, self._covariance = None, state["covariance"]
 
     def __str__(self) -> str:
         return self.summary() if self._is_fresh else repr(self)

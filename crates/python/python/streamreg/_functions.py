@@ -19,7 +19,7 @@ def options() -> dict[str, str]:
 
     >>> import streamreg as sr
     >>> sr.options()["vcov"]
-    'Covariance: iid, hc0 to hc3, hc4, hac:<LAGS>, cr0 to cr3'
+    'Robust standard errors: hc0 to hc3, hac:L'
     """
     return {name.replace("-", "_"): text for name, (text, elsewhere) in known().items() if elsewhere is None}
 
@@ -43,7 +43,7 @@ def ols(formula: str | None, data: Any, *, progress: bool | Callable | None = No
     >>> import streamreg as sr
     >>> data = {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": [3.1, 4.9, 7.2, 8.8, 11.1]}
     >>> fit = sr.ols("y ~ x", data, vcov="hc1")
-    >>> round(fit.params["x"], 4), fit.nobs
+    >>> round(fit.coef()["x"], 4), fit.nobs
     (1.99, 5)
     """
     with in_words_of_python():
@@ -61,7 +61,7 @@ def ridge(formula: str | None, data: Any, penalty: float | str = "auto", **optio
 
     >>> import streamreg as sr
     >>> data = {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": [3.1, 4.9, 7.2, 8.8, 11.1]}
-    >>> sr.ridge("y ~ x", data, 0.0).params["x"] > sr.ridge("y ~ x", data, 10.0).params["x"]
+    >>> sr.ridge("y ~ x", data, 0.0).coef()["x"] > sr.ridge("y ~ x", data, 10.0).coef()["x"]
     True
     """
     return ols(formula, data, ridge=penalty, **options)

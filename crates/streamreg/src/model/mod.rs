@@ -165,8 +165,11 @@ impl Model {
         })
     }
 
-    /// The model file in one line.
-    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
+    /// The model file in one line: [`Model::from_json`] reads it.
+    ///
+    /// # Errors
+    /// When a number has no place in JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|e| Error::data(e.to_string()))
     }
 
@@ -177,7 +180,18 @@ impl Model {
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let invalid = |what: String| Error::data(format!("{}: {what}", path.display()));
-        let text = std::fs::read(path).map_err(|e| invalid(e.to_string()))?;
+        Self::parse(&std::fs::read(path).map_err(|e| invalid(e.to_string()))?, invalid)
+    }
+
+    /// Reads what [`Model::to_json`] gives.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_json(text: impl AsRef<[u8]>) -> Result<Self> {
+        Self::parse(text.as_ref(), Error::data)
+    }
+
+    fn parse(text: &[u8], invalid: impl Fn(String) -> Error) -> Result<Self> {
         #[derive(Deserialize)]
         struct Version {
             streamreg_model: Option<u32>,
@@ -185,7 +199,7 @@ impl Model {
         }
         let not_a_model =
             |e| invalid(format!("not a model file (`streamreg fit --save-model` writes one): {e}"));
-        let version: Version = serde_json::from_slice(&text).map_err(not_a_model)?;
+        let version: Version = serde_json::from_slice(text).map_err(not_a_model)?;
         match version.streamreg_model {
             Some(MODEL_SCHEMA_VERSION) => {}
             Some(other) => {
@@ -201,7 +215,7 @@ impl Model {
             None => return Err(invalid("not a model file (`streamreg fit --save-model` writes one)".into())),
         }
         let model: Contents =
-            serde_json::from_slice(&text).map_err(|e| invalid(format!("a damaged model file: {e}")))?;
+            serde_json::from_slice(text).map_err(|e| invalid(format!("a damaged model file: {e}")))?;
         model.check().map_err(|what| invalid(format!("a damaged model file: {what}")))?;
         Ok(Self(model))
     }
