@@ -99,21 +99,63 @@ impl Data {
         Ok((rows, raised))
     }
 
-    /// A source: rows that come once are taken into memory.
+    /// A source, for work that takes one pass: of rows that come once the first ones are kept, to be looked at beforehand.
     pub(crate) fn source(
         self,
         py: Python<'_>,
         regression: &Regression,
     ) -> PyResult<(Box<dyn Source>, Raised)> {
-        match self.rows(py, regression)? {
-            (Rows::Source(source), raised) => Ok((source, raised)),
-            (Rows::Once(schema, batches), raised) => {
-                let batches = py.detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
-                let batches = raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?;
-                Ok((Box::new(Batches::new(schema, batches)), raised))
+        Ok(match self.rows(py, regression)? {
+            (Rows::Source(source), raised) => (source, raised),
+            (Rows::Once(schema, batches), raised) => (Box::new(once(schema, batches)), raised),
+        })
+    }
+}
+
+/// Rows that may be looked at before they are read.
+const LOOKED_AT: usize = 1 << 16;
+
+/// Rows that come once, and those of them that were taken by whoever looked at the first ones.
+struct Coming {
+    rest: Box<dyn Iterator<Item = Batch> + Send>,
+    taken: Vec<RecordBatch>,
+    rows: usize,
+}
+
+impl Coming {
+    fn next(&mut self) -> Option<Batch> {
+        let next = self.rest.next()?;
+        if let Ok(batch) = &next {
+            self.rows += batch.num_rows();
+            if self.rows <= LOOKED_AT {
+                self.taken.push(batch.clone());
+            } else {
+                // From here on there is no way back.
+                self.taken = Vec::new();
             }
         }
+        Some(next)
     }
+}
+
+/// A source of rows that come once.
+fn once(schema: SchemaRef, batches: Box<dyn Iterator<Item = Batch> + Send>) -> Batches {
+    let coming = Arc::new(Mutex::new(Coming { rest: batches, taken: Vec::new(), rows: 0 }));
+    Batches::from_fn(schema, move || {
+        let coming = Arc::clone(&coming);
+        let (mut known, gone) = {
+            let coming = coming.lock().unwrap_or_else(PoisonError::into_inner);
+            (coming.taken.clone().into_iter(), coming.rows > LOOKED_AT)
+        };
+        let message = "the rows come once, and this needs them again: give a frame, files, or a function that gives the batches";
+        let mut refused = gone.then(|| ArrowError::InvalidArgumentError(message.to_owned()));
+        std::iter::from_fn(move || {
+            if let Some(error) = refused.take() {
+                return Some(Err(error));
+            }
+            known.next().map(Ok).or_else(|| coming.lock().unwrap_or_else(PoisonError::into_inner).next())
+        })
+    })
 }
 
 /// Batches without an error of Arrow's.

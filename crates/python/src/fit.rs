@@ -371,3 +371,17 @@ pub(crate) fn groups(
     let groups = summary.groups as u64;
     Ok(Groups { table: Py::new(py, lines.table(by)?)?, groups })
 }
+
+/// The groups of a state, as a table.
+pub(crate) fn groups_of(py: Python<'_>, regression: Regression, by: Vec<String>) -> PyResult<Table> {
+    let lines = work(py, |flag| {
+        let regression = regression.interrupt(flag);
+        let mut lines = Lines::default();
+        regression.fit_groups(&regression.no_rows()?, |fit| {
+            lines.add(&fit);
+            Ok(())
+        })?;
+        Ok(lines)
+    })?;
+    lines.table(by)
+}

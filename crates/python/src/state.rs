@@ -4,7 +4,8 @@ use pyo3::prelude::*;
 use streamreg::Regression;
 
 use crate::data::Data;
-use crate::fit::{Fit, Given, regression};
+use crate::fit::{Fit, Given, groups_of, regression};
+use crate::table::Table;
 use crate::work::work;
 
 /// The sums of a model over some rows.
@@ -51,6 +52,18 @@ impl State {
     #[getter]
     fn rows(&self) -> u64 {
         self.0.ledger().rows_used
+    }
+
+    /// Fits every group of the sums: a line a coefficient.
+    fn groups(&self, py: Python<'_>) -> PyResult<Table> {
+        let by = self.0.spec().by.clone();
+        groups_of(py, Regression::of_state(self.0.clone()), by)
+    }
+
+    /// Whether the sums are those of groups.
+    #[getter]
+    fn has_groups(&self) -> bool {
+        !self.0.spec().by.is_empty()
     }
 
     /// Fits every target to the sums.

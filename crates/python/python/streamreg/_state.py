@@ -60,8 +60,15 @@ class State:
         return self
 
     def fit(self, formula: str | None = None, **options: Any) -> Any:
-        """Fits to the sums: the model of the state, or one of fewer columns, another target, or with a penalty."""
+        """Fits to the sums: the model of the state, or one of fewer columns, another target, or with a penalty.
+
+        Of a state with ``by=`` a table with a line a coefficient, as :func:`groups` gives it.
+        """
         with in_words_of_python():
+            if self._known().has_groups:
+                if formula is not None or options:
+                    raise ValueError("the groups of a state are fitted by its own model, without options")
+                return self._known().groups()
             asked = given(formula, options)
             fits = [Fit(core, None) for core in self._known().fit(asked)]
         return fits[0] if len(fits) == 1 else fits
