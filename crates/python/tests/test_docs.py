@@ -1,15 +1,29 @@
-"""Examples in the documentation strings."""
+"""Examples: those of the documentation strings, and of the guide."""
 
 import doctest
+import shutil
+from pathlib import Path
 
 import pytest
 import streamreg
 import streamreg._fit
 import streamreg._functions
 import streamreg._state
+import streamreg.sklearn
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guide"
+MODULES = [streamreg, streamreg._fit, streamreg._functions, streamreg._state, streamreg.sklearn]
 
 
-@pytest.mark.parametrize("module", [streamreg, streamreg._fit, streamreg._functions, streamreg._state])
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_examples(module):
-    assert doctest.testmod(module).attempted > 0
-    assert doctest.testmod(module).failed == 0
+    done = doctest.testmod(module)
+    assert done.attempted > 0 and done.failed == 0
+
+
+@pytest.mark.parametrize("page", ["python.md", "clusters.md"])
+def test_pages(page, flights, tmp_path, monkeypatch):
+    shutil.copy(flights, tmp_path / "flights.parquet")
+    monkeypatch.chdir(tmp_path)
+    done = doctest.testfile(str(GUIDE / page), module_relative=False)
+    assert done.attempted > 0 and done.failed == 0
