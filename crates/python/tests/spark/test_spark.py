@@ -118,21 +118,38 @@ def frame(session, rows, tmp_path_factory):
     return frame
 
 
-def killed(name: str, after: float) -> threading.Thread:
-    """Kills a process whose command line has a name, a while from now."""
+def command(pid: str) -> str:
+    try:
+        return Path("/proc", pid, "cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def parent(pid: str) -> str:
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[1]
+    except OSError:
+        return "0"
+
+
+def executors() -> list[str]:
+    return [e.name for e in Path("/proc").glob("[0-9]*") if "CoarseGrainedExecutorBackend" in command(e.name)]
+
+
+def workers() -> list[str]:
+    """Processes of Python that run tasks: children of those that begin them."""
+    daemons = [e.name for e in Path("/proc").glob("[0-9]*") if "pyspark.daemon" in command(e.name)]
+    return [pid for pid in daemons if parent(pid) in daemons]
+
+
+def killed(find, after: float, times: int) -> threading.Thread:
+    """Kills a process, a while from now, so many times."""
 
     def kill() -> None:
-        time.sleep(after)
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                line = (entry / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if name in line and int(entry.name) != os.getpid():
-                os.kill(int(entry.name), signal.SIGKILL)
-                return
+        for _ in range(times):
+            time.sleep(after)
+            for pid in find()[:1]:
+                os.kill(int(pid), signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -160,10 +177,10 @@ def test_the_sums_are_those_of_the_command_line(frame, rows, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-@pytest.mark.parametrize("name", ["CoarseGrainedExecutorBackend", "pyspark.daemon"])
-def test_what_is_killed_is_run_again(name, frame, rows, log):
+@pytest.mark.parametrize(("find", "after", "times"), [(executors, 4.0, 1), (workers, 0.7, 6)])
+def test_what_is_killed_is_run_again(find, after, times, frame, rows, log):
     attempts = again(log)
-    thread = killed(name, 4.0)
+    thread = killed(find, after, times)
     state = on_spark.sums(MODEL, frame)
     thread.join()
     assert bytes(state) == bytes(sr.State(MODEL).update(rows))
