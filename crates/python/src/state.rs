@@ -1,7 +1,7 @@
 //! Sums that outlive the process.
 
 use pyo3::prelude::*;
-use streamreg::Regression;
+use streamreg::{Execution, Regression};
 
 use crate::data::Data;
 use crate::fit::{Fit, Given, groups_of, regression};
@@ -23,6 +23,16 @@ impl State {
         raised.or(work(py, |flag| {
             let regression = regression.interrupt(flag);
             Ok(Self(regression.sum_source(source.as_ref(), like.map(|like| &like.0))?))
+        }))
+    }
+
+    /// The sums of other rows for the same model; options say how files are read.
+    fn sum_more(&self, py: Python<'_>, given: Given, data: Data) -> PyResult<Self> {
+        let regression =
+            if given.is_empty() { Regression::of_state(self.0.clone()) } else { regression(py, given)? };
+        let (source, raised) = data.source(py, &regression)?;
+        raised.or(work(py, |flag| {
+            Ok(Self(self.0.sum(source.as_ref(), &Execution::default().interrupt(flag))?))
         }))
     }
 

@@ -42,6 +42,8 @@ def test_states_travel(frame, tmp_path):
     path.write_bytes(bytes(state))
     line = command_line("solve", path, "--format", "tidy")
     assert line.splitlines()[2].startswith(f"x,{state.fit().params['x']!r},".replace("np.float64(", "").replace(")", ""))
+    again = sr.State.from_bytes(bytes(state)).update(frame.iloc[:50])
+    assert again.nobs == state.nobs + int(frame.iloc[:50].x.notna().sum())
     with pytest.raises(sr.StreamregError, match="damaged|not a state|Parquet"):
         sr.State.from_bytes(bytes(state)[:-40])
 

@@ -40,9 +40,10 @@ class State:
     def update(self, data: Any) -> State:
         """Adds rows. What depends on the first rows (orthogonal ``poly()``, filled values) is that of the first update."""
         with in_words_of_python():
-            like = self._core if self._core is not None else self._like
-            more = _core.State.sum(self._asked, readable(data), like)
-            self._core = more if self._core is None else self._core.merge(more)
+            if self._core is None:
+                self._core = _core.State.sum(self._asked, readable(data), self._like)
+            else:
+                self._core = self._core.merge(self._core.sum_more(self._asked, readable(data)))
         return self
 
     def merge(self, other: State) -> State:
