@@ -202,7 +202,7 @@ fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
 
 fn cross_validation(args: &PenaltyArgs) -> Option<CrossValidation> {
     let mut cv = CrossValidation::new(args.cv?);
-    cv.seed = args.seed.unwrap_or(0);
+    cv.seed = args.seed;
     cv.group.clone_from(&args.cv_group);
     cv.rule = args.cv_rule.unwrap_or_default();
     Some(cv)

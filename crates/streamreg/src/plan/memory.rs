@@ -247,13 +247,14 @@ impl Execution {
         self.within(|threads| memory.least_bytes(threads))
     }
 
-    /// The same for sums of a design.
+    /// The same for sums of a design: those of all rows, or of so many folds and of all rows.
     ///
     /// # Errors
     /// As [`Execution::within_fit`].
-    pub(crate) fn within_sums(&self, source: &dyn Source, design: &Design) -> Result<Self> {
+    pub(crate) fn within_sums(&self, source: &dyn Source, design: &Design, folds: usize) -> Result<Self> {
         let reading = Reading::new(source, self.resolved_threads()? as u64);
-        let work = Work::Sums { states: 1, cluster_numbers: 0 };
+        let states = if folds > 1 { 1 + folds as u64 } else { 1 };
+        let work = Work::Sums { states, cluster_numbers: 0 };
         let memory = FitMemory { reading, designs: vec![design.clone()], work, absorbs: true };
         self.within(|threads| memory.least_bytes(threads))
     }
