@@ -320,14 +320,23 @@ mod tests {
     fn a_single_state_needs_no_folds() {
         let values: Vec<f64> = (0..1_000).map(f64::from).collect();
         let columns = [Column::from(values.as_slice())];
-        let block =
-            DesignBlock { columns: &columns, codes: &[], sparse: None, weights: None, mask: None, rows: 1_000 };
+        let block = DesignBlock {
+            columns: &columns,
+            codes: &[],
+            sparse: None,
+            weights: None,
+            mask: None,
+            rows: 1_000,
+        };
         let (mut alone, mut folded) = (CrossProducts::new(1), Folded::new(1, || CrossProducts::new(1)));
         alone.update(&block).unwrap();
         folded.update(&block).unwrap();
         folded.flush().unwrap();
         let total = folded.total().unwrap();
-        assert_eq!((total.moments().mean(0), total.centred(0, 0)), (alone.moments().mean(0), alone.centred(0, 0)));
+        assert_eq!(
+            (total.moments().mean(0), total.centred(0, 0)),
+            (alone.moments().mean(0), alone.centred(0, 0))
+        );
         assert!(merged::<CrossProducts>(&[]).is_err());
     }
 

@@ -80,7 +80,10 @@ pub(super) fn difference(a: Option<&StateFolds>, b: Option<&StateFolds>) -> Opti
 }
 
 /// The same of what was asked for.
-pub(super) fn difference_of_rules(a: Option<&CrossValidation>, b: Option<&CrossValidation>) -> Option<String> {
+pub(super) fn difference_of_rules(
+    a: Option<&CrossValidation>,
+    b: Option<&CrossValidation>,
+) -> Option<String> {
     let number = |cv: Option<&CrossValidation>| cv.map_or("none".into(), |cv| cv.folds.to_string());
     let key = |cv: Option<&CrossValidation>| {
         cv.and_then(|cv| cv.group.clone()).unwrap_or_else(|| "row number".into())
