@@ -74,3 +74,10 @@ pub(crate) fn state_bytes(variables: usize, precision: Precision) -> u64 {
         2 * 8 * block_rows(variables) as u64 * m + 2 * 8 * m * m
     }
 }
+
+/// Bytes of sums that no thread adds to: of those that others are merged into, and of those that others are made like, which are
+/// empty. An exact sum has its place of 24 bytes in both, and about as many bytes of its own.
+pub(crate) fn rest_bytes(variables: usize, precision: Precision) -> u64 {
+    let m = variables as u64 + 1;
+    if precision.is_exact(variables) { 72 * m * (m + 1) / 2 } else { 2 * 8 * m * m }
+}

@@ -201,6 +201,7 @@ impl State {
         checkpoint: Option<(&Checkpoint, &str)>,
     ) -> Result<Self> {
         let mut part = self.emptied()?;
+        part.sums.clear();
         let rows = self.selection.of(source)?;
         self.check_columns(rows.schema(), rows.as_ref())?;
         part.inputs = manifest::of(&rows.inputs())?;
@@ -212,6 +213,8 @@ impl State {
             check_folds(parts, part.design.variables(), part.precision(), threads)?;
         }
         if let Some((checkpoint, reading)) = checkpoint {
+            part.sums = part.no_sums();
+            part.complete()?;
             checkpoint.sum(&mut part, rows.as_ref(), (execution, reading))?;
             return Ok(part);
         }
@@ -311,6 +314,9 @@ impl State {
 
     /// The same state, whose levels have the numbers that they have in `other`.
     fn numbered_as(self, other: &Self) -> Result<Self> {
+        if self.sets.is_empty() {
+            return Ok(self);
+        }
         let mut renumbered =
             Self { sets: other.sets.clone(), inputs: self.inputs.clone(), ..self.emptied()? };
         self.pour_into(&mut renumbered)?;
