@@ -28,7 +28,8 @@ impl Regression {
     }
 
     /// Sums the rows of a source, to be saved; of the model, and about the numbers, of `like`, if that is given. Sums are exact
-    /// unless [`Precision::Float`] was asked for.
+    /// unless [`Precision::Float`] was asked for. Where the regression is cross-validated they are those of every fold, which the
+    /// value of a column decides: [`CrossValidation::group`].
     ///
     /// # Errors
     /// As [`Regression::fit_source`]; when the fit is none from sums (other losses, iterative solvers, QR); when `like` is of
@@ -154,8 +155,8 @@ impl Regression {
 /// When the row's number decides: it depends on the order of files, and states have none.
 fn folds_of(cv: &CrossValidation, schema: &Schema) -> Result<StateFolds> {
     let Some(key) = &cv.group else {
-        let message = "only fits from sums have a state or a checkpoint, and the numbers of rows, which decide about folds, depend on the \
-                       order of files: name a column whose values decide (--cv-group, or `CrossValidation::group`)";
+        let message = "a state or a checkpoint adds files up in any order, and the numbers of rows, which decide about folds, depend on \
+                       it: name a column whose values decide (--cv-group, or `CrossValidation::group`)";
         return Err(Error::invalid_request(message));
     };
     let at = streamreg_reader::position(schema, key)?;
