@@ -58,7 +58,8 @@ pub(crate) fn check_folds(
     let most = MAX_FOLD_BYTES / (threads * state_bytes(variables, precision) as usize);
     if folds > most {
         return Err(Error::data(format!(
-            "the sums of {folds} folds of {variables} numbers would not fit in {threads} threads: {most} folds would"
+            "the sums of {folds} folds of {variables} numbers would not fit in {threads} threads: {most} folds would, or all in fewer \
+             threads (--threads)"
         )));
     }
     Ok(())

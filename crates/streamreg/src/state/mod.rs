@@ -162,6 +162,21 @@ impl State {
     }
 
     /// The cross-validation that its folds are for, if it has the sums of folds.
+    ///
+    /// ```
+    /// use streamreg::{CrossValidation, Penalization, Penalty, Regression, State};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (data, path) = (dir.path().join("d.csv"), dir.path().join("s.sreg"));
+    /// # std::fs::write(&data, (0..60).fold("y,x,z,shop\n".to_owned(), |t, i| t + &format!("{},{i},{},s{}\n", 3 * i + i % 5, i * i % 7, i % 9)))?;
+    /// let mut cv = CrossValidation::new(5);
+    /// cv.group = Some("shop".into());
+    /// Regression::formula("y ~ x + z").cross_validate(cv).sum_paths(&[&data], None)?.save(&path)?;
+    /// let state = State::load(&path)?;
+    /// let cv = state.cross_validation().ok_or("no folds")?;
+    /// let lasso = Regression::of_state(state).penalized(Penalization::chosen(Penalty::LASSO, cv)).fit_state()?;
+    /// assert!(lasso.estimate("x").unwrap() > 2.9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cross_validation(&self) -> Option<CrossValidation> {
         self.folds.as_ref().map(StateFolds::cross_validation)
     }
