@@ -113,9 +113,17 @@ impl State {
 
     /// The same model, without rows.
     fn emptied(&self) -> Result<Self> {
+        let mut emptied = self.before_sums()?;
+        emptied.sums = emptied.no_sums();
+        emptied.complete()?;
+        Ok(emptied)
+    }
+
+    /// The same model, before there are any sums.
+    fn before_sums(&self) -> Result<Self> {
         let of = (self.precision(), &self.design.origins());
         let folds = self.folds.clone();
-        Self::new(self.spec.clone(), self.columns.clone(), self.selection.clone(), folds, of)
+        Self::without_sums(self.spec.clone(), self.columns.clone(), self.selection.clone(), folds, of)
     }
 
     /// How many sums of its kind there are: one a fold.
@@ -215,8 +223,7 @@ impl State {
         execution: &Execution,
         checkpoint: Option<(&Checkpoint, &str)>,
     ) -> Result<Self> {
-        let mut part = self.emptied()?;
-        part.sums.clear();
+        let mut part = self.before_sums()?;
         let rows = self.selection.of(source)?;
         self.check_columns(rows.schema(), rows.as_ref())?;
         part.inputs = manifest::of(&rows.inputs())?;
