@@ -318,6 +318,12 @@ fn another_process_waits_or_is_told() {
 fn a_state_of_version_1_stays_readable() {
     let state = State::load(golden("states/version-1.sreg")).unwrap();
     assert_eq!((state.ledger().rows_read, state.inputs().len()), (7, 1));
+    assert!(state.cross_validation().is_none());
+    let dir = Dir::new();
+    state.save(dir.path("s.sreg")).unwrap();
+    // Older programs read what they know.
+    let version = b"\"streamreg_state\":1,";
+    assert!(bytes(&dir, "s.sreg").windows(version.len()).any(|window| window == version));
     let report = streamreg::Regression::of_state(state).fit_state().unwrap();
     let rows: Vec<(&str, Option<f64>)> =
         report.coefficients.iter().map(|row| (row.term.as_str(), row.estimate)).collect();

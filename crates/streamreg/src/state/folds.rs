@@ -43,9 +43,10 @@ impl StateFolds {
     ///
     /// # Errors
     /// When it says something else.
-    pub(super) fn complete(&self, cv: &mut CrossValidation) -> Result<()> {
+    pub(super) fn fill_in(&self, cv: &mut CrossValidation) -> Result<()> {
         let refuse = |what: String, way: &str| {
-            Err(Error::invalid_request(format!("{what}, which are kept and cannot be dealt anew: {way}")))
+            let message = format!("{what}, and rows cannot be dealt anew without being read: {way}");
+            Err(Error::invalid_request(message))
         };
         let key = &self.key.name;
         if cv.folds != self.number {

@@ -5,13 +5,14 @@ use streamreg_core::{ModelSpec, Origins, Precision, SavedCounts, factor_name};
 
 use super::checkpoint::Progress;
 use super::folds::{self, StateFolds, differs};
-use super::{STATE_VERSION, State, StateInput};
+use super::{State, StateInput};
 use crate::error::{Error, Result};
 use crate::model::columns::ModelColumn;
 use crate::request::selection::Selection;
 
-/// The version of files without folds.
+/// The versions of files without folds, and with folds.
 const WITHOUT_FOLDS: u32 = 1;
+const WITH_FOLDS: u32 = 2;
 
 /// What comes with the sums, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ impl Header {
         let design = &state.design;
         let owned = |columns: Vec<&str>| columns.into_iter().map(str::to_owned).collect();
         Self {
-            streamreg_state: if state.folds.is_some() { STATE_VERSION } else { WITHOUT_FOLDS },
+            streamreg_state: if state.folds.is_some() { WITH_FOLDS } else { WITHOUT_FOLDS },
             spec: state.spec.clone(),
             columns: state.columns.clone(),
             with: state.selection.with.clone(),

@@ -410,7 +410,7 @@ impl State {
     /// When it says something else, or there are no folds.
     pub(crate) fn complete_cross_validation(&self, cv: &mut CrossValidation) -> Result<()> {
         match &self.folds {
-            Some(folds) => folds.complete(cv),
+            Some(folds) => folds.fill_in(cv),
             None => Err(Error::invalid_request(NO_FOLDS)),
         }
     }
