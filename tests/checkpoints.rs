@@ -55,6 +55,10 @@ fn killed_passes_go_on_to_the_same_bits() {
         killed(&dir, &fit, &nothing, &["r.csv", "s.sreg"]);
         let groups = format!("fit long.parquet 'y ~ x1 + x2' --by g --precision {precision} {outputs}");
         killed(&dir, &groups, &nothing, &["r.csv", "s.sreg"]);
+        let folds = format!(
+            "fit long.parquet 'y ~ x1 + x2' --lasso auto --cv 4 --cv-group g --precision {precision} {outputs}"
+        );
+        killed(&dir, &folds, &nothing, &["r.csv", "s.sreg"]);
     }
     done(&dir, "fit short.parquet 'y ~ x1 + C(g)' -q -o r.txt --save-state first.sreg");
     let prepare = || {
@@ -142,6 +146,10 @@ fn a_checkpoint_is_for_its_command_alone() {
             .fails(3, &["ck/checkpoint.sreg", words, "begin anew"]);
     };
     fails(&format!("{all} 'arr_delay ~ dep_delay'"), "of another command: the terms differ");
+    fails(
+        &format!("{all} {model} --cv 3 --cv-group day"),
+        "of another command: the folds differ: none and 3",
+    );
     fails(&format!("{} {model}", PARTS[0]), "of other files: without");
     fails(&format!("{all} {model} --null x"), "reads files in another way");
     dir.streamreg("solve ck/checkpoint.sreg").fails(3, &["a checkpoint of a pass that has not ended"]);

@@ -29,6 +29,7 @@
 //! | `outputs` | permissions, links, streams, and characters that nobody would see |
 //! | `stops` | signals at any moment |
 //! | `states` | sums that are saved, merged, subtracted, updated, solved; passes that are killed |
+//! | `folds` | states with the sums of folds: cross-validation that reads nothing |
 //! | `hostile` | damaged and odd files |
 //! | `mutants` | model files changed at random |
 //! | `commands` | what the program prints, to the letter: transcripts of 877 command lines |
@@ -57,6 +58,7 @@ mod first_contact;
 mod fit;
 mod flights;
 mod folders;
+mod folds;
 mod formulas;
 #[cfg(unix)]
 mod guide;

@@ -341,7 +341,7 @@ fn cross_validation_is_fits_of_the_other_rows() {
         [(Penalty::LASSO, false), (Penalty::ElasticNet { l1_ratio: 0.3 }, true), (Penalty::Ridge, true)]
     {
         let mut cv = CrossValidation::new(7);
-        cv.seed = 3;
+        cv.seed = Some(3);
         cv.rule = CvRule::OneStdError;
         let base = || {
             let regression = Regression::new("y").features(["x1", "x2", "x3", "x4", "x5", "g"]);

@@ -203,14 +203,14 @@ fn what_a_state_cannot_do_is_refused_by_name() {
     };
     solve("'y ~ z'", 3, &["z", "\"x\""]);
     solve("'y ~ x:g'", 3, &["does not have the sums by g"]);
-    solve("--cv 2", 2, &["needs the rows"]);
+    solve("--cv 2", 2, &["needs the sums of folds", "--cv-group"]);
     solve("--solver qr", 2, &["needs rows"]);
     solve("--seed 1", 2, &["no effect"]);
     solve("--vcov hc1", 2, &["--data"]);
     solve("--vcov hc1 --data b.csv", 3, &["b.csv", "does not have this file"]);
     solve("--precision exact", 2, &["the sums are those of the state"]);
     for (line, words) in
-        [("--cv 2", "every fold"), ("--solver qr", "themselves"), ("--cluster g", "clusters")]
+        [("--cv 2", "--cv-group"), ("--solver qr", "themselves"), ("--cluster g", "clusters")]
     {
         dir.streamreg(&format!("fit a.csv 'y ~ x' {line} --save-state n.sreg")).fails(2, &[words]);
         dir.streamreg(&format!("fit a.csv 'y ~ x' {line} --checkpoint ck")).fails(2, &[words]);
@@ -318,6 +318,12 @@ fn another_process_waits_or_is_told() {
 fn a_state_of_version_1_stays_readable() {
     let state = State::load(golden("states/version-1.sreg")).unwrap();
     assert_eq!((state.ledger().rows_read, state.inputs().len()), (7, 1));
+    assert!(state.cross_validation().is_none());
+    let dir = Dir::new();
+    state.save(dir.path("s.sreg")).unwrap();
+    // Older programs read what they know.
+    let version = b"\"streamreg_state\":1,";
+    assert!(bytes(&dir, "s.sreg").windows(version.len()).any(|window| window == version));
     let report = streamreg::Regression::of_state(state).fit_state().unwrap();
     let rows: Vec<(&str, Option<f64>)> =
         report.coefficients.iter().map(|row| (row.term.as_str(), row.estimate)).collect();
@@ -329,17 +335,51 @@ fn a_state_of_version_1_stays_readable() {
     }
 }
 
+#[test]
+fn a_state_of_version_2_stays_readable() {
+    let state = State::load(golden("states/version-2.sreg")).unwrap();
+    assert_eq!((state.ledger().rows_read, state.inputs().len()), (7, 1));
+    let cv = state.cross_validation().unwrap();
+    assert_eq!((cv.folds, cv.seed, cv.group.as_deref()), (2, Some(2), Some("x")));
+    let regression =
+        streamreg::Regression::of_state(state).cross_validate(streamreg::CrossValidation::new(2));
+    let report = regression.fit_state().unwrap();
+    assert!((report.estimate("g[T.b]").unwrap() - 3.0).abs() < 1e-12);
+    let errors = &report.test_error.as_ref().unwrap().error;
+    assert!(errors.fold_rows == [3, 3] && errors.rmse < 1e-6, "{errors:?}");
+}
+
+#[test]
+fn a_state_of_a_later_version_is_refused() {
+    let dir = Dir::new();
+    let bytes = std::fs::read(golden("states/version-2.sreg")).unwrap();
+    let key = b"\"streamreg_state\":2";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len() - 1;
+    let later = [&bytes[..at], b"3", &bytes[at + 1..]].concat();
+    dir.write("s.sreg", later);
+    dir.streamreg("solve s.sreg").fails(3, &["s.sreg", "a state file of version 3", "versions up to 2"]);
+    // A program that knows no folds must not take them for something else.
+    dir.write("s.sreg", [&bytes[..at], b"1", &bytes[at + 1..]].concat());
+    dir.streamreg("solve s.sreg").fails(3, &["s.sreg", "damaged", "version 2"]);
+}
+
 /// Every byte of a state, changed: what is read is what was written, or nothing is.
 #[test]
 fn no_damaged_state_is_another_one() {
+    for version in ["states/version-1.sreg", "states/version-2.sreg"] {
+        damage(version);
+    }
+}
+
+fn damage(version: &str) {
     let dir = Dir::new();
-    let whole = std::fs::read(golden("states/version-1.sreg")).unwrap();
+    let whole = std::fs::read(golden(version)).unwrap();
     let path = dir.path("s.sreg");
     let saved = |state: &State| {
         state.save(dir.path("again.sreg")).unwrap();
         bytes(&dir, "again.sreg")
     };
-    let expected = saved(&State::load(golden("states/version-1.sreg")).unwrap());
+    let expected = saved(&State::load(golden(version)).unwrap());
     let mut read = 0;
     for at in 0..whole.len() {
         for flip in [0x01, 0x80, 0xff] {
@@ -347,7 +387,7 @@ fn no_damaged_state_is_another_one() {
             damaged[at] ^= flip;
             std::fs::write(&path, &damaged).unwrap();
             if let Ok(state) = State::load(&path) {
-                assert_eq!(saved(&state), expected, "byte {at} ^ {flip:#x}");
+                assert_eq!(saved(&state), expected, "{version}: byte {at} ^ {flip:#x}");
                 read += 1;
             }
         }

@@ -143,6 +143,11 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
             return Err(usage(format!("{flag} is for fit: a state is there already")));
         }
     }
+    if args.penalty.folds_out.is_some() {
+        return Err(usage(
+            "--folds-out is for fit, with --cv-group: a state has no rows that could be listed",
+        ));
+    }
     if !matches!(args.solving.solver, Solver::Auto | Solver::Cholesky) {
         return Err(usage(format!(
             "the solver {} needs rows: sums are solved by auto or cholesky",

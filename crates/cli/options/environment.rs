@@ -20,9 +20,14 @@ Environment:
   STREAMREG_QUIET=1. What is typed comes first. Empty variables, and switches that are 0,
   count as not set; of an option that may be repeated, a variable has one value.";
 
-/// Options that a command has and always refuses: their variables are meant for other commands.
-const REFUSED: [(&str, &str); 4] =
-    [("update", "union_by_name"), ("solve", "save_state"), ("solve", "like"), ("solve", "seed")];
+/// Options that a command has and always refuses, or that can say nothing new: their variables are meant for other commands.
+const REFUSED: [(&str, &str); 5] = [
+    ("update", "union_by_name"),
+    ("solve", "save_state"),
+    ("solve", "like"),
+    ("solve", "folds_out"),
+    ("solve", "seed"),
+];
 
 /// Headings of options that `inspect` has for itself; the others are those of a fit.
 const OF_INSPECT: [&str; 3] = ["Input", "Output", "Run"];

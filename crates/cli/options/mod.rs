@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
-use streamreg::{Format, Formula, Regression, Solver};
+use streamreg::{Formula, Regression, Solver};
 
 pub(crate) use self::compare::{CompareArgs, ComparisonFormat};
 pub(crate) use self::environment::{Mistake, Parsed, Taken, blame, parse, program, stands_above, unknown};
@@ -398,35 +398,9 @@ impl FitArgs {
         }
     }
 
-    /// Refuses what the form of the result has no place for.
-    fn refuse_unshown(&self) -> Result<()> {
-        let format = self.output.render()?.format;
-        let unshown = [
-            ("test", self.inference.has_tests(), "table, json and markdown do"),
-            ("lambdas", self.penalty.has_path_alone(), "json does"),
-        ];
-        if format == Format::Glance && self.output.is_standardized() {
-            let message =
-                "the option standardized would have no effect: the form glance shows no coefficients";
-            return Err(usage(message));
-        }
-        if format == Format::Tidy && self.penalty.has_test_error() {
-            let message = "the option cv would have no effect: the form tidy does not show the error of rows held out; table, json, \
-                           glance and markdown do";
-            return Err(usage(message));
-        }
-        let asked = unshown.into_iter().find(|(_, asked, _)| *asked);
-        match asked.filter(|_| matches!(format, Format::Tidy | Format::Glance)) {
-            Some((option, _, others)) => Err(usage(format!(
-                "the option {option} would have no effect: the form {format} does not show it; {others}"
-            ))),
-            None => Ok(()),
-        }
-    }
-
     /// The regression that they describe, and where its learning curve goes.
     pub(crate) fn regression(&self) -> Result<(Regression, Curve)> {
-        self.refuse_unshown()?;
+        self.output.refuse_unshown(&self.inference, &self.penalty)?;
         let regression = self.model.regression()?;
         let regression = regression.dataset_options(self.input.dataset()?).execution(self.run.execution()?);
         let regression = self.output.apply(self.rows.apply(self.solving.apply(regression))?)?;

@@ -7,6 +7,8 @@ use clap::{Args as ClapArgs, ValueEnum};
 use streamreg::{Format, Regression, RenderOptions};
 
 use super::choice::choice;
+use super::inference::InferenceArgs;
+use super::penalty::PenaltyArgs;
 use crate::text::{stdout_width, usage};
 
 /// Where the result goes.
@@ -91,9 +93,30 @@ impl OutputArgs {
         Ok(regression.conf_level(level))
     }
 
-    /// Whether standardised coefficients are asked for.
-    pub(super) fn is_standardized(&self) -> bool {
-        self.standardized
+    /// Refuses what the form of the result has no place for.
+    pub(super) fn refuse_unshown(&self, inference: &InferenceArgs, penalty: &PenaltyArgs) -> Result<()> {
+        let format = self.render()?.format;
+        let unshown = [
+            ("test", inference.has_tests(), "table, json and markdown do"),
+            ("lambdas", penalty.has_path_alone(), "json does"),
+        ];
+        if format == Format::Glance && self.standardized {
+            let message =
+                "the option standardized would have no effect: the form glance shows no coefficients";
+            return Err(usage(message));
+        }
+        if format == Format::Tidy && penalty.has_test_error() {
+            let message = "the option cv would have no effect: the form tidy does not show the error of rows held out; table, json, \
+                           glance and markdown do";
+            return Err(usage(message));
+        }
+        let asked = unshown.into_iter().find(|(_, asked, _)| *asked);
+        match asked.filter(|_| matches!(format, Format::Tidy | Format::Glance)) {
+            Some((option, _, others)) => Err(usage(format!(
+                "the option {option} would have no effect: the form {format} does not show it; {others}"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The form of the result, and how wide its lines may be.

@@ -54,7 +54,7 @@ pub(crate) struct PenaltyArgs {
         long,
         value_name = "FOLDS",
         long_help = "Cross-validate with so many folds, in the same pass: without a penalty, tell the error of least squares on rows \
-        held out; with a penalty, choose its size"
+        held out; with a penalty, choose its size. A state that is saved keeps the sums of every fold, and is solved with its folds"
     )]
     cv: Option<usize>,
 
@@ -64,7 +64,8 @@ pub(crate) struct PenaltyArgs {
         value_name = "COLUMN",
         requires = "cv",
         hide_short_help = true,
-        long_help = "Keep rows with equal values of a column in one fold [default: a row's number in the data set decides]"
+        long_help = "Keep rows with equal values of a column in one fold, which a hash of the value decides [default: a row's number in the \
+        data set decides; in a state, which has no order of rows, the column that it was made with]"
     )]
     cv_group: Option<String>,
 
@@ -202,7 +203,7 @@ fn penalization(args: &PenaltyArgs) -> Result<Option<Penalization>> {
 
 fn cross_validation(args: &PenaltyArgs) -> Option<CrossValidation> {
     let mut cv = CrossValidation::new(args.cv?);
-    cv.seed = args.seed.unwrap_or(0);
+    cv.seed = args.seed;
     cv.group.clone_from(&args.cv_group);
     cv.rule = args.cv_rule.unwrap_or_default();
     Some(cv)

@@ -195,6 +195,7 @@ pub(crate) struct SolveArgs {
 impl SolveArgs {
     /// The regression that they describe, from the sums of a state.
     pub(crate) fn regression(&self, state: State) -> Result<Regression> {
+        self.output.refuse_unshown(&self.inference, &self.penalty)?;
         let targets = names("--target", &self.target)?;
         let mut regression = match &self.formula {
             Some(formula) => Regression::formula(formula).targets(targets),

@@ -78,7 +78,7 @@ pub use rows::row_ids::{AssignedBatch, MAX_FOLDS, RowIds};
 pub use sums::cross_products::CrossProducts;
 pub use sums::double_double::DoubleDoubleProducts;
 pub use sums::exact::{BigFixed, ExactProducts, Kernel};
-pub use sums::folded::Folded;
+pub use sums::folded::{Folded, merged};
 #[doc(hidden)]
 pub use sums::groups::size::{TABLE_ROWS_AT_ONCE, TableSize, WAITING_TABLE_BYTES};
 pub use sums::moments::Moments;

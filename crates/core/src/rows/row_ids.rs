@@ -83,6 +83,8 @@ impl RowIds {
     /// [`ErrorKind::Model`] for a column that is neither text nor usable as a number.
     pub fn of_values(&self, values: &dyn Array) -> Result<Vec<u32>> {
         match values.data_type() {
+            // As nulls of any other type: which one is a matter of what else is in the file.
+            DataType::Null => Ok(vec![self.id(self.hash(0, &[])); values.len()]),
             DataType::Utf8 => Ok(self.of_text(values.as_string::<i32>().iter())),
             DataType::Dictionary(..) => {
                 let dictionary = values.as_any_dictionary();
@@ -205,7 +207,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::types::Int32Type;
-    use arrow_array::{DictionaryArray, Float64Array, Int64Array, StringArray};
+    use arrow_array::{DictionaryArray, Float64Array, Int64Array, NullArray, StringArray};
 
     use super::*;
 
@@ -273,6 +275,7 @@ mod tests {
         let real = rule.of_values(&Float64Array::from(vec![Some(3.0), None, Some(-0.0)])).unwrap();
         assert_eq!(whole, real);
         assert_eq!(whole[1], plain[1]);
+        assert_eq!(rule.of_values(&NullArray::new(2)).unwrap(), [plain[1]; 2]);
         let list: Arc<dyn Array> = Arc::new(arrow_array::ListArray::new_null(
             Arc::new(arrow_schema::Field::new("item", DataType::Int32, true)),
             1,

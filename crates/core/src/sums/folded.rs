@@ -13,7 +13,7 @@ fn fold_rows(variables: usize) -> usize {
 }
 
 /// One state a fold. Their rows are collected, and handed over as blocks, so that many folds cost little more
-/// than one.
+/// than one. A single state takes rows as they come, and needs no folds.
 #[derive(Debug)]
 pub struct Folded<A> {
     states: Vec<A>,
@@ -60,7 +60,12 @@ impl<A: Accumulator> Folded<A> {
         self.states
     }
 
-    /// The state of all rows: those of the folds, merged in their order.
+    /// The same, to be saved or replaced while nothing is under way.
+    pub fn states_mut(&mut self) -> &mut Vec<A> {
+        &mut self.states
+    }
+
+    /// The state of all rows: [`merged`].
     ///
     /// # Errors
     /// [`BlockError::Shape`] where the states do not belong together.
@@ -68,10 +73,7 @@ impl<A: Accumulator> Folded<A> {
     where
         A: Clone,
     {
-        let mut states = self.states.iter().cloned();
-        let mut total = states.next().ok_or(BlockError::Shape)?;
-        states.try_for_each(|state| total.merge(state))?;
-        Ok(total)
+        merged(&self.states)
     }
 
     fn distribute(&mut self, work: &mut Work, rows: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
@@ -91,6 +93,17 @@ impl<A: Accumulator> Folded<A> {
         }
         Ok(())
     }
+}
+
+/// The state of the rows of all folds: theirs, merged in their order.
+///
+/// # Errors
+/// [`BlockError::Shape`] where the states do not belong together, or there is none.
+pub fn merged<A: Accumulator + Clone>(states: &[A]) -> std::result::Result<A, BlockError> {
+    let (first, others) = states.split_first().ok_or(BlockError::Shape)?;
+    let mut total = first.clone();
+    others.iter().try_for_each(|state| total.merge(state.clone()))?;
+    Ok(total)
 }
 
 impl Work {
@@ -191,6 +204,9 @@ impl<A: Accumulator> Accumulator for Folded<A> {
     }
 
     fn assign(&mut self, folds: &[u32]) {
+        if self.states.len() == 1 {
+            return;
+        }
         self.assigned.drain(..self.next);
         self.next = 0;
         self.assigned.extend_from_slice(folds);
@@ -199,6 +215,9 @@ impl<A: Accumulator> Accumulator for Folded<A> {
     fn update(&mut self, rows: &DesignBlock<'_>) -> std::result::Result<(), BlockError> {
         if let Some(failed) = self.failed {
             return Err(failed);
+        }
+        if let [only] = self.states.as_mut_slice() {
+            return only.update(rows);
         }
         rows.check(self.variables())?;
         if self.assigned.len() - self.next < rows.rows {
@@ -295,6 +314,30 @@ mod tests {
                 prop_assert!((state.centred(0, 1) - product).abs() < 1e-9 * (1.0 + own.len() as f64 * 1e6));
             }
         }
+    }
+
+    #[test]
+    fn a_single_state_needs_no_folds() {
+        let values: Vec<f64> = (0..1_000).map(f64::from).collect();
+        let columns = [Column::from(values.as_slice())];
+        let block = DesignBlock {
+            columns: &columns,
+            codes: &[],
+            sparse: None,
+            weights: None,
+            mask: None,
+            rows: 1_000,
+        };
+        let (mut alone, mut folded) = (CrossProducts::new(1), Folded::new(1, || CrossProducts::new(1)));
+        alone.update(&block).unwrap();
+        folded.update(&block).unwrap();
+        folded.flush().unwrap();
+        let total = folded.total().unwrap();
+        assert_eq!(
+            (total.moments().mean(0), total.centred(0, 0)),
+            (alone.moments().mean(0), alone.centred(0, 0))
+        );
+        assert!(merged::<CrossProducts>(&[]).is_err());
     }
 
     #[test]

@@ -258,8 +258,9 @@ fn chow(old: &Arc<State>, new: &Arc<State>, parts: [&Glance; 2]) -> std::result:
     if old.spec().weights.as_ref().is_some_and(|weights| weights.kind == WeightType::Probability) {
         return Err("probability weights do not tell the variance of the rows".to_owned());
     }
-    let [a, b] = [old, new].map(|state| State::clone(state));
-    let all = a.merge(b).map_err(|e| e.message().to_owned())?;
+    // Other folds are no other model.
+    let [a, b] = [old, new].map(|state| State::clone(state).without_folds());
+    let all = a.and_then(|a| a.merge(b?)).map_err(|e| e.message().to_owned())?;
     let all = report(&Arc::new(all)).map_err(|e| e.message().to_owned())?.glance;
     let df_residual = parts[0].df_residual + parts[1].df_residual;
     let df = all.df_residual.saturating_sub(df_residual);

@@ -40,7 +40,7 @@ pub(super) fn test_errors(
         let estimated: Vec<bool> = fit.coefficients.iter().map(|row| row.estimate.is_some()).collect();
         let (error, warnings) = test_error(&own, &base, plan.options(), &estimated)?;
         fit.warnings.extend(warnings);
-        let (seed, group) = (cv.seed, cv.group.clone());
+        let (seed, group) = (cv.resolved_seed(), cv.group.clone());
         reports.push(CvErrorReport { folds: cv.folds, seed, group, error });
     }
     Ok(reports)

@@ -186,11 +186,12 @@ impl Regression {
     pub fn fit_targets(&self, source: &dyn Source) -> Result<Vec<FitReport>> {
         let source = self.rows_of(source)?;
         let source = source.as_ref();
-        let mut execution = self.execution.within_fit(source, self)?;
-        if let Some((checkpoint, _)) = &self.checkpoint {
+        let fit = self.clone().with_folds_of_state()?;
+        let mut execution = fit.execution.within_fit(source, &fit)?;
+        if let Some((checkpoint, _)) = &fit.checkpoint {
             execution.interrupt = execution.interrupt.or_else(|| checkpoint.flag().cloned());
         }
-        let fit = self.clone().execution(execution);
+        let fit = fit.execution(execution);
         reports(&fit, &SourceRows(source), Some(source))
     }
 
@@ -297,8 +298,7 @@ impl Regression {
     /// Where no cross-validation is asked for, the data cannot be read, or the file not written.
     pub fn write_folds(&self, source: &dyn Source, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let of_penalty = self.penalization.as_ref().and_then(|p| p.cv.as_ref());
-        let cv = of_penalty.or(self.cross_validation.as_ref());
+        let cv = self.asked_folds();
         let cv = cv.ok_or_else(|| Error::invalid_request("without cross-validation there are no folds"))?;
         let plan = RowIdPlan::folds(cv)?;
         refuse_input_as_output(source, path)?;

@@ -146,7 +146,7 @@ impl OwnSums {
         let CrossValidated { curve, errors: fold_errors, .. } = errors;
         let report = CvReport {
             folds: cv.folds,
-            seed: cv.seed,
+            seed: cv.resolved_seed(),
             group: cv.group.clone(),
             rule: cv.rule,
             fold_rows: self.0.folds.iter().map(rows).collect(),

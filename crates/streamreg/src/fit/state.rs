@@ -3,17 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::Precision;
 use streamreg_reader::{InputFile, Scan, ScanRequest, Source};
 use streamreg_solve::Solver;
 
 use crate::error::{Error, Result};
-use crate::model::columns::model_columns;
+use crate::model::columns::{ColumnKind, ModelColumn, model_columns};
 use crate::pass::{Passes, SourceRows};
 use crate::plan::{Plan, Route};
 use crate::report::FitReport;
+use crate::request::penalty::CrossValidation;
 use crate::request::regression::Regression;
+use crate::state::folds::StateFolds;
 use crate::state::{Checkpoint, State};
 
 impl Regression {
@@ -26,7 +28,8 @@ impl Regression {
     }
 
     /// Sums the rows of a source, to be saved; of the model, and about the numbers, of `like`, if that is given. Sums are exact
-    /// unless [`Precision::Float`] was asked for.
+    /// unless [`Precision::Float`] was asked for. Where the regression is cross-validated they are those of every fold, which the
+    /// value of a column decides: [`CrossValidation::group`].
     ///
     /// # Errors
     /// As [`Regression::fit_source`]; when the fit is none from sums (other losses, iterative solvers, QR); when `like` is of
@@ -49,7 +52,7 @@ impl Regression {
             let rows = self.selection.of(source)?;
             let (spec, _) = self.spec(rows.schema())?;
             let other_precision = self.precision != Precision::Auto && self.precision != like.precision();
-            let what = match like.difference_from((&spec, &self.selection)) {
+            let what = match like.difference_from((&spec, &self.selection), self.asked_folds()) {
                 None if other_precision => Some("the precision differs".to_owned()),
                 what => what,
             };
@@ -98,9 +101,6 @@ impl Regression {
         } else {
             let (plan, route) = Plan::new(&regression, &rows, Some(source.as_ref()))?;
             match route {
-                Route::Direct { folds: Some(_), .. } | Route::Penalized { folds: Some(_), .. } => {
-                    return refuse("cross-validation needs the sums of every fold; drop --cv");
-                }
                 Route::Direct { .. } | Route::Penalized { .. } => plan,
                 Route::Iterative { .. } => return refuse("iterative solvers read the rows again and again"),
                 Route::Loss { .. } => return refuse("losses other than squares need the rows"),
@@ -113,8 +113,9 @@ impl Regression {
         let passes = Passes::new(&rows, &regression.execution, Some(source.as_ref()));
         let design = plan.design(&spec, &passes)?;
         let columns = model_columns(&design, source.schema());
+        let folds = regression.asked_folds().map(|cv| folds_of(cv, source.schema())).transpose()?;
         let of = (design.precision(), &design.origins());
-        State::new(spec, columns, regression.selection.clone(), of)
+        State::new(spec, columns, regression.selection.clone(), folds, of)
     }
 
     /// Fits the model to the sums of [`Regression::of_state`]: no data are read.
@@ -146,6 +147,21 @@ impl Regression {
             self.state().ok_or_else(|| Error::invalid_request("the regression starts from no state"))?;
         Ok(NoRows { schema: Arc::new(state.schema()) })
     }
+}
+
+/// The folds of a state of these columns.
+///
+/// # Errors
+/// When the row's number decides: it depends on the order of files, and states have none.
+fn folds_of(cv: &CrossValidation, schema: &Schema) -> Result<StateFolds> {
+    let Some(key) = &cv.group else {
+        let message = "a state or a checkpoint adds files up in any order, and the numbers of rows, which decide about folds, depend on \
+                       it: name a column whose values decide (--cv-group, or `CrossValidation::group`)";
+        return Err(Error::invalid_request(message));
+    };
+    let at = streamreg_reader::position(schema, key)?;
+    let key = ModelColumn { name: key.clone(), kind: ColumnKind::of(schema.field(at).data_type()) };
+    Ok(StateFolds::new(cv, key))
 }
 
 /// The columns of a state; its rows are gone.

@@ -2,7 +2,7 @@
 
 use streamreg_core::{
     Coding, CrossProducts, Design, EXACT_VARIABLES_ONCE, Folded, Group, Layout, LeftOut, Levels, ModelSpec,
-    Precision, RowLedger, Statistics as Sums, Unseen,
+    Precision, RowLedger, Statistics as Sums, Unseen, merged,
 };
 
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ impl Summed {
     /// Sums all rows; once more if columns turn out to have no value.
     pub(crate) fn sum<R: Rows>(plan: &Plan<'_>, passes: &mut Passes<'_, R>) -> Result<Self> {
         if let Some(state) = plan.regression.state() {
-            return Self::of_state(state, plan);
+            return Ok(Self::of_state(state, plan, false)?.0);
         }
         let sum = |passes: &mut Passes<'_, R>, design: &Design, levels: &Levels| {
             let first = Sums::new(design);
@@ -36,11 +36,11 @@ impl Summed {
         Ok(Self::sum_by(plan, passes, sum)?.0)
     }
 
-    /// The sums of a state for the model that a plan is of, over the same rows.
+    /// The sums of a state for the model that a plan is of, over the same rows; and those of its folds, if these are wanted.
     ///
     /// # Errors
     /// That names what was not summed.
-    fn of_state(state: &State, plan: &Plan<'_>) -> Result<Self> {
+    fn of_state(state: &State, plan: &Plan<'_>, folds: bool) -> Result<(Self, Vec<Sums>)> {
         let (spec, left_out) = plan.spec(&[])?;
         if spec.clusters != state.spec().clusters {
             let message = "clustered standard errors need the rows: fit the files themselves with --cluster";
@@ -49,9 +49,11 @@ impl Summed {
         if state.ledger().rows_used == 0 {
             return Err(no_rows(state.ledger(), state.filter().is_some()));
         }
-        let (design, sets, sums) = state.sums_of(&spec)?;
+        let (design, sets, mut parts) = state.sums_of(&spec, folds)?;
+        let all = if folds { merged(&parts).ok() } else { parts.pop() };
+        let sums = all.ok_or_else(|| Error::data("the folds have different variables"))?;
         let levels = Levels { sets, ..Levels::default() };
-        Ok(Self { spec, left_out, design, levels, sums, ledger: state.ledger().clone() })
+        Ok((Self { spec, left_out, design, levels, sums, ledger: state.ledger().clone() }, parts))
     }
 
     /// Sums all rows, and those of every one of `count` folds, in one pass.
@@ -61,10 +63,8 @@ impl Summed {
         count: usize,
         passes: &mut Passes<'_, R>,
     ) -> Result<(Self, Vec<Sums>)> {
-        if plan.regression.state().is_some() {
-            return Err(Error::invalid_request(
-                "cross-validation needs the rows: a state has the sums of all of them only",
-            ));
+        if let Some(state) = plan.regression.state() {
+            return Self::of_state(state, plan, true);
         }
         Self::sum_by(plan, passes, |passes, design, levels| {
             let first: Vec<Sums> = (0..count).map(|_| Sums::one_of(count, design)).collect();

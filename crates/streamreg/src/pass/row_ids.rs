@@ -20,7 +20,8 @@ impl RowIdPlan {
     /// The folds of a cross-validation.
     pub(crate) fn folds(cv: &CrossValidation) -> Result<Self> {
         // What is wrong with it is wrong with the request, not with the data.
-        let ids = RowIds::folds(cv.folds, cv.seed).map_err(|e| Error::invalid_request(e.to_string()))?;
+        let ids =
+            RowIds::folds(cv.folds, cv.resolved_seed()).map_err(|e| Error::invalid_request(e.to_string()))?;
         Ok(Self { ids, column: cv.group.clone() })
     }
 

@@ -127,7 +127,7 @@ impl SourceRows<'_> {
         make: impl Fn() -> A + Sync,
         mut save: impl FnMut(Stopped<'_, A>) -> Result<()>,
     ) -> Result<(A, RowLedger)> {
-        let Scope { design, levels, execution, .. } = *scope;
+        let Scope { design, levels, ids, execution, .. } = *scope;
         let request = scope.extended(execution.request_for(design), self.0.schema())?;
         let width = design.columns().len();
         let Stops { before: (mut total, mut ledger), partitions, rows_filtered, pause } = stops;
@@ -145,7 +145,7 @@ impl SourceRows<'_> {
                     if taken.load(Ordering::Relaxed) > base && pause() {
                         return None;
                     }
-                    let Some(next) = next_assigned(None, &request, width, scan) else {
+                    let Some(next) = next_assigned(ids, &request, width, scan) else {
                         ended.store(true, Ordering::Relaxed);
                         return None;
                     };

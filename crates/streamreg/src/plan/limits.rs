@@ -58,7 +58,8 @@ pub(crate) fn check_folds(
     let most = MAX_FOLD_BYTES / (threads * state_bytes(variables, precision) as usize);
     if folds > most {
         return Err(Error::data(format!(
-            "the sums of {folds} folds of {variables} numbers would not fit in {threads} threads: {most} folds would"
+            "the sums of {folds} folds of {variables} numbers would not fit in {threads} threads: {most} folds would, or all in fewer \
+             threads (--threads)"
         )));
     }
     Ok(())
@@ -73,4 +74,11 @@ pub(crate) fn state_bytes(variables: usize, precision: Precision) -> u64 {
     } else {
         2 * 8 * block_rows(variables) as u64 * m + 2 * 8 * m * m
     }
+}
+
+/// Bytes of sums that no thread adds to: of those that others are merged into, and of those that others are made like, which are
+/// empty. An exact sum has its place of 24 bytes in both, and about as many bytes of its own.
+pub(crate) fn rest_bytes(variables: usize, precision: Precision) -> u64 {
+    let m = variables as u64 + 1;
+    if precision.is_exact(variables) { 72 * m * (m + 1) / 2 } else { 2 * 8 * m * m }
 }

@@ -10,7 +10,7 @@ use streamreg_reader::parquet::reads_column_wise;
 use streamreg_reader::{READ_AHEAD_BYTES, Source, Summary, memory_taken};
 use streamreg_solve::Vcov;
 
-use super::limits::{MAX_COLLECTED_BYTES, MAX_DOUBLE_DOUBLE, state_bytes};
+use super::limits::{MAX_COLLECTED_BYTES, MAX_DOUBLE_DOUBLE, rest_bytes, state_bytes};
 use super::{Plan, Route};
 use crate::error::{Error, Result};
 use crate::pass::{Execution, SourceRows};
@@ -247,15 +247,18 @@ impl Execution {
         self.within(|threads| memory.least_bytes(threads))
     }
 
-    /// The same for sums of a design.
+    /// The same for sums of a design: those of all rows, or of so many folds and of all rows, beside those of a state.
     ///
     /// # Errors
     /// As [`Execution::within_fit`].
-    pub(crate) fn within_sums(&self, source: &dyn Source, design: &Design) -> Result<Self> {
+    pub(crate) fn within_sums(&self, source: &dyn Source, design: &Design, folds: usize) -> Result<Self> {
         let reading = Reading::new(source, self.resolved_threads()? as u64);
-        let work = Work::Sums { states: 1, cluster_numbers: 0 };
+        let states = if folds > 1 { 1 + folds as u64 } else { 1 };
+        let work = Work::Sums { states, cluster_numbers: 0 };
         let memory = FitMemory { reading, designs: vec![design.clone()], work, absorbs: true };
-        self.within(|threads| memory.least_bytes(threads))
+        let held =
+            if folds > 1 { folds as u64 * rest_bytes(design.variables(), design.precision()) } else { 0 };
+        self.within(|threads| memory.least_bytes(threads) + held)
     }
 
     /// The same for predictions from `columns`, of which `outputs` columns are written.
@@ -340,7 +343,9 @@ pub(crate) fn of_fit(
             let scores = if *cluster_numbers > 0 { scores } else { 0 };
             let beyond = precision.is_exact(design.variables()) && columns <= MAX_DOUBLE_DOUBLE as u64;
             let solving = if design.splits() { 0 } else { matrices(columns, if beyond { 16 } else { 8 }) };
-            (states * (sums + tables), tables + scores, solving)
+            // Of one state that is little beside the rest.
+            let rest = if *states > 1 { rest_bytes(design.variables(), precision) } else { 0 };
+            (states * (sums + tables + rest), tables + scores, solving)
         }
         Work::Factor => ((2 * threads + 1) * 8 * columns * columns, 0, matrices(columns, 8)),
         Work::Steps => ((threads + 2) * sample_bytes(columns), 0, 3 * sample_bytes(columns)),

@@ -288,6 +288,10 @@ impl<'a> Plan<'a> {
     /// The folds of a cross-validation. Every thread has a state a fold.
     fn folds(&self, cv: &CrossValidation) -> Result<RowIdPlan> {
         let folds = RowIdPlan::folds(cv)?;
+        if self.regression.state().is_some() {
+            // Its sums are there already.
+            return Ok(folds);
+        }
         let (spec, _) = self.spec(&[])?;
         let variables = Design::new(&spec, &self.schema)?.variables();
         let threads = self.regression.execution.resolved_threads()?;

@@ -6,6 +6,7 @@ use arrow_schema::Schema;
 use streamreg_core::{Factor, LeftOut, ModelSpec, Term};
 use streamreg_reader::InputFile;
 
+use super::penalty::CrossValidation;
 use super::regression::{Given, Regression, Said};
 use crate::error::Result;
 use crate::report::InputRecord;
@@ -51,6 +52,25 @@ impl Regression {
     pub fn with_rows_of_state(mut self) -> Self {
         self.given.iter_mut().for_each(|given| given.rows = true);
         self
+    }
+
+    /// The same with the folds of the state, where it starts from one and is cross-validated.
+    ///
+    /// # Errors
+    /// When the state does not have the folds that are asked for.
+    pub(crate) fn with_folds_of_state(mut self) -> Result<Self> {
+        let Some(state) = self.given.as_ref().map(|given| Arc::clone(&given.state)) else { return Ok(self) };
+        let of_penalty = self.penalization.as_mut().and_then(|penalization| penalization.cv.as_mut());
+        for cv in of_penalty.into_iter().chain(self.cross_validation.as_mut()) {
+            state.complete_cross_validation(cv)?;
+        }
+        Ok(self)
+    }
+
+    /// The cross-validation that was asked for, of a penalty or of least squares.
+    pub(crate) fn asked_folds(&self) -> Option<&CrossValidation> {
+        let of_penalty = self.penalization.as_ref().and_then(|penalization| penalization.cv.as_ref());
+        of_penalty.or(self.cross_validation.as_ref())
     }
 
     /// The state that this regression starts from.

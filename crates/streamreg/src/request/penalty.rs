@@ -47,18 +47,23 @@ pub(crate) enum Lambdas {
 pub struct CrossValidation {
     /// Number of folds.
     pub folds: usize,
-    /// Seed of the hash that gives rows their folds: see [`streamreg_core::RowIds`].
-    pub seed: u64,
-    /// A column whose equal values stay in one fold; else the row's number in the data set decides.
+    /// Seed of the hash that gives rows their folds: see [`streamreg_core::RowIds`]. 0 unless said otherwise; of a state, its own.
+    pub seed: Option<u64>,
+    /// A column whose equal values stay in one fold; else the row's number in the data set decides, and of a state its own column.
     pub group: Option<String>,
     /// Which penalty the errors choose.
     pub rule: CvRule,
 }
 
 impl CrossValidation {
-    /// Folds by row number, seed 0, the penalty of the smallest error.
+    /// Folds by row number, or those of a state; seed 0; the penalty of the smallest error.
     pub fn new(folds: usize) -> Self {
-        Self { folds, seed: 0, group: None, rule: CvRule::Min }
+        Self { folds, seed: None, group: None, rule: CvRule::Min }
+    }
+
+    /// The seed, where it is not that of a state.
+    pub(crate) fn resolved_seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
     }
 }
 

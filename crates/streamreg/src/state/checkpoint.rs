@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use streamreg_core::{Accumulator, Levels, RowLedger, Statistics, Unseen};
+use streamreg_core::{Accumulator, Folded, Levels, RowLedger, Statistics, Unseen};
 use streamreg_reader::Source;
 use twox_hash::XxHash3_128;
 
-use super::{State, manifest};
+use super::{State, manifest, siblings};
 use crate::error::{Error, Result};
 use crate::output::sweep;
 use crate::pass::{Execution, Pass, Scope, SourceRows, Stopped, Stops};
@@ -150,20 +150,22 @@ impl Checkpoint {
         let (partitions, rows_filtered) = begun.as_ref().map_or((0, 0), |p| (p.partitions, p.rows_filtered));
         let design = part.design.clone();
         let levels = Levels { sets: part.sets.clone(), unseen: Unseen::default(), ..Levels::default() };
-        let total = std::mem::replace(&mut part.sums, Statistics::new(&design));
+        let ids = part.row_ids()?;
+        let sums = std::mem::take(&mut part.sums);
+        let first = siblings(&sums, &design).into_states();
         let mut ledger = std::mem::replace(&mut part.ledger, RowLedger::none(&design));
         ledger.rows_filtered = 0;
-        let first = total.sibling(&design);
-        let scope = Scope { design: &design, levels: &levels, ids: None, execution, pass: Pass::only() };
+        let pass = Pass::only();
+        let scope = Scope { design: &design, levels: &levels, ids: ids.as_ref(), execution, pass };
         let last = Mutex::new(Instant::now());
         let due = || last.lock().map_or(true, |last| self.is_due(*last));
         let pause = || self.stops() || due();
-        let stops = Stops { before: (total, ledger), partitions, rows_filtered, pause: &pause };
+        let stops = Stops { before: (Folded::of(sums), ledger), partitions, rows_filtered, pause: &pause };
         let rows = SourceRows(source);
         let (sums, ledger) = rows.accumulate_with_stops(
             &scope,
             stops,
-            || first.sibling(&design),
+            || siblings(&first, &design),
             |stopped| {
                 self.save(part, stopped, (execution, reading))?;
                 if let Ok(mut last) = last.lock() {
@@ -176,7 +178,7 @@ impl Checkpoint {
                 Ok(())
             },
         )?;
-        (part.sums, part.ledger) = (sums, ledger);
+        (part.sums, part.ledger) = (sums.into_states(), ledger);
         Ok(())
     }
 
@@ -184,19 +186,19 @@ impl Checkpoint {
     fn save(
         &self,
         part: &mut State,
-        stopped: Stopped<'_, Statistics>,
+        stopped: Stopped<'_, Folded<Statistics>>,
         (execution, reading): (&Execution, &str),
     ) -> Result<()> {
         let Stopped { total, ledger, partitions, rows_filtered } = stopped;
         let threads = execution.resolved_threads()?;
         total.complete(threads).map_err(|_| Error::data("the sums have another form than their model"))?;
-        std::mem::swap(total, &mut part.sums);
+        std::mem::swap(total.states_mut(), &mut part.sums);
         part.ledger.clone_from(ledger);
         let program = env!("CARGO_PKG_VERSION").to_owned();
         let progress = Progress { program, reading: reading.to_owned(), partitions, rows_filtered };
         let saved = part.save_with(&self.path(), Some(progress));
-        std::mem::swap(total, &mut part.sums);
-        total.reopen();
+        std::mem::swap(total.states_mut(), &mut part.sums);
+        total.states_mut().iter_mut().for_each(Statistics::reopen);
         saved
     }
 
@@ -204,7 +206,7 @@ impl Checkpoint {
     fn begun(&self, part: &mut State, reading: &str) -> Result<Option<Progress>> {
         let path = self.path();
         if !path.exists() {
-            part.sums.reopen();
+            part.sums.iter_mut().for_each(Statistics::reopen);
             return Ok(None);
         }
         let (saved, progress) = State::load_with(&path).map_err(|e| e.with_help(BEGIN_ANEW))?;
@@ -222,7 +224,7 @@ impl Checkpoint {
             return Err(other(&path, &format!("of other files: {what}")));
         }
         *part = saved;
-        part.sums.reopen();
+        part.sums.iter_mut().for_each(Statistics::reopen);
         Ok(Some(progress))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | column | content |
 //! |---|---|
+//! | `fold` | which fold; in version 2, of states with folds |
 //! | `table` | which table of sums: 0 for all rows |
 //! | `levels` | the levels that the rows of a record share, a JSON array; null for all rows |
 //! | `rows` | how many rows |
@@ -27,7 +28,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde::Deserialize;
-use streamreg_core::{Accumulator, BigFixed, Level, SavedRecord, SavedSums, SumName};
+use streamreg_core::{BigFixed, Level, SavedRecord, SavedSums, Statistics, SumName};
 use streamreg_reader::parquet::ParquetFile;
 use streamreg_reader::{ScanRequest, Source};
 use twox_hash::xxhash3_128::Hasher;
@@ -47,7 +48,10 @@ const ROWS_AT_ONCE: usize = 1 << 13;
 
 const COLUMNS: [&str; 8] = ["table", "levels", "rows", "sum", "a", "b", "value", "exact"];
 
-fn schema() -> SchemaRef {
+/// The column that stands before them where there are folds.
+const FOLD: &str = "fold";
+
+fn schema(folds: bool) -> SchemaRef {
     let kinds = [
         DataType::Int32,
         DataType::Utf8,
@@ -60,9 +64,9 @@ fn schema() -> SchemaRef {
     ];
     let nullable = [false, true, false, false, true, true, false, true];
     let fields = COLUMNS.iter().zip(kinds).zip(nullable);
-    Arc::new(Schema::new(
-        fields.map(|((name, kind), null)| Field::new(*name, kind, null)).collect::<Vec<_>>(),
-    ))
+    let fields = fields.map(|((name, kind), null)| Field::new(*name, kind, null));
+    let fold = folds.then(|| Field::new(FOLD, DataType::Int32, false));
+    Arc::new(Schema::new(fold.into_iter().chain(fields).collect::<Vec<_>>()))
 }
 
 /// A digest of everything that matters in a file.
@@ -87,6 +91,9 @@ impl Digest {
     }
 
     fn add_row(&mut self, row: &FileRow<'_>) {
+        if let Some(fold) = row.fold {
+            self.add(&fold.to_le_bytes());
+        }
         self.add(&row.table.to_le_bytes());
         self.add_text(row.levels);
         self.add(&row.rows.to_le_bytes());
@@ -104,6 +111,8 @@ impl Digest {
 
 /// A row of the file.
 struct FileRow<'a> {
+    /// Where there are folds.
+    fold: Option<i32>,
     table: i32,
     levels: Option<&'a str>,
     rows: i64,
@@ -138,14 +147,17 @@ impl State {
             serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::External(e.into()))?;
         let level = ZstdLevel::try_new(1)?;
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-        let mut target = ArrowWriter::try_new(file, schema(), Some(properties))?;
-        let mut rows = Rows::new(Digest::of(&text));
+        let folds = self.folds.is_some();
+        let mut target = ArrowWriter::try_new(file, schema(folds), Some(properties))?;
+        let mut rows = Rows::new(Digest::of(&text), folds);
         let tables = 0..self.design.tables_of_sums().len();
         let names: Vec<Vec<SumName>> = tables.map(|table| self.design.sum_names(table)).collect();
-        self.sums.save(&self.sets, |record| {
-            rows.add(&record, &names[record.table], &header.variables);
-            if rows.len() >= ROWS_AT_ONCE { target.write(&rows.take()?) } else { Ok(()) }
-        })?;
+        for (fold, sums) in self.sums.iter().enumerate() {
+            sums.save(&self.sets, |record| {
+                rows.add(fold, &record, &names[record.table], &header.variables);
+                if rows.len() >= ROWS_AT_ONCE { target.write(&rows.take()?) } else { Ok(()) }
+            })?;
+        }
         target.write(&rows.take()?)?;
         let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
         target.append_key_value_metadata(pair(HEADER, text));
@@ -194,15 +206,20 @@ impl State {
 
     fn read_sums(&mut self, file: &ParquetFile, header: &Header, digest: &mut Digest) -> Result<()> {
         let mut records = Records::new(self, header);
-        let scan = file.scan(&ScanRequest::new(COLUMNS))?;
+        let folds = self.folds.is_some();
+        let columns = COLUMNS.into_iter().chain(folds.then_some(FOLD));
+        let scan = file.scan(&ScanRequest::new(columns))?;
+        if !folds {
+            self.begin_part();
+        }
         while let Some(partition) = scan.next_partition() {
             for batch in partition?.batches {
                 let batch = batch?;
                 for row in 0..batch.num_rows() {
-                    let row = file_row(&batch, row)?;
+                    let row = file_row(&batch, row, folds)?;
                     digest.add_row(&row);
-                    if let Some(record) = records.push(&row)? {
-                        self.sums.restore(&self.design, &self.sets, &record)?;
+                    if let Some((fold, record)) = records.push(&row)? {
+                        self.restore(fold, &record)?;
                     }
                 }
             }
@@ -210,7 +227,25 @@ impl State {
         if !records.is_empty() {
             return Err(Error::data("the last record is not complete"));
         }
-        self.sums.complete(1).map_err(|_| Error::data("the sums have another form than the model"))
+        if self.sums.len() != self.parts() {
+            return Err(Error::data("it does not have the sums of every fold"));
+        }
+        self.complete()
+    }
+
+    /// Takes in a record of a fold. They come in order, and the sums of a fold are made with its first: so nothing is made because
+    /// the header says so.
+    fn restore(&mut self, fold: i32, record: &SavedRecord) -> Result<()> {
+        let fold = usize::try_from(fold).ok().filter(|&fold| fold < self.parts() && fold <= self.sums.len());
+        let fold = fold.ok_or_else(|| Error::data("a row of the sums is of no fold"))?;
+        if fold == self.sums.len() {
+            self.begin_part();
+        }
+        Ok(self.sums[fold].restore(&self.design, &self.sets, record)?)
+    }
+
+    fn begin_part(&mut self) {
+        self.sums.push(Statistics::one_of(self.parts(), &self.design));
     }
 }
 
@@ -222,14 +257,17 @@ fn check_version(header: &str) -> std::result::Result<(), String> {
     }
     let version: Version = serde_json::from_str(header).map_err(|e| format!("a damaged state file: {e}"))?;
     match version.streamreg_state {
-        STATE_VERSION => Ok(()),
-        other => Err(format!("a state file of version {other}; this program reads {STATE_VERSION}")),
+        1..=STATE_VERSION => Ok(()),
+        other => {
+            Err(format!("a state file of version {other}; this program reads versions up to {STATE_VERSION}"))
+        }
     }
 }
 
 /// Rows on their way into the file.
 struct Rows {
     digest: Digest,
+    fold: Option<Int32Builder>,
     table: Int32Builder,
     levels: StringBuilder,
     rows: Int64Builder,
@@ -239,10 +277,11 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(digest: Digest) -> Self {
+    fn new(digest: Digest, folds: bool) -> Self {
         let text = StringBuilder::new;
         Self {
             digest,
+            fold: folds.then(Int32Builder::new),
             table: Int32Builder::new(),
             levels: text(),
             rows: Int64Builder::new(),
@@ -256,15 +295,16 @@ impl Rows {
         arrow_array::builder::ArrayBuilder::len(&self.table)
     }
 
-    fn add(&mut self, record: &SavedRecord, names: &[SumName], variables: &[String]) {
+    fn add(&mut self, fold: usize, record: &SavedRecord, names: &[SumName], variables: &[String]) {
         // Levels have no form that JSON cannot hold.
         let levels = serde_json::to_string(&record.levels).unwrap_or_default();
         let levels = (record.table > 0).then_some(levels.as_str());
         let name = |variable: Option<usize>| variable.map(|v| variables[v].as_str());
+        let fold = self.fold.is_some().then_some(fold as i32);
         let mut row = |sum: &str, of: [Option<usize>; 2], value: f64, exact: Option<&str>| {
             let (a, b) = (name(of[0]), name(of[1]));
             let table = record.table as i32;
-            self.push(&FileRow { table, levels, rows: record.rows as i64, sum, a, b, value, exact });
+            self.push(&FileRow { fold, table, levels, rows: record.rows as i64, sum, a, b, value, exact });
         };
         match &record.sums {
             SavedSums::Exact(sums) => {
@@ -285,6 +325,9 @@ impl Rows {
 
     fn push(&mut self, row: &FileRow<'_>) {
         self.digest.add_row(row);
+        if let (Some(folds), Some(fold)) = (&mut self.fold, row.fold) {
+            folds.append_value(fold);
+        }
         self.table.append_value(row.table);
         self.levels.append_option(row.levels);
         self.rows.append_value(row.rows);
@@ -298,6 +341,7 @@ impl Rows {
     /// The rows so far, as a batch.
     fn take(&mut self) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
         let [sum, a, b] = &mut self.names;
+        let fold = self.fold.as_mut().map(|fold| Arc::new(fold.finish()) as ArrayRef);
         let columns: [ArrayRef; 8] = [
             Arc::new(self.table.finish()),
             Arc::new(self.levels.finish()),
@@ -308,7 +352,8 @@ impl Rows {
             Arc::new(self.value.finish()),
             Arc::new(self.exact.finish()),
         ];
-        RecordBatch::try_new(schema(), columns.to_vec())
+        let schema = schema(fold.is_some());
+        RecordBatch::try_new(schema, fold.into_iter().chain(columns).collect())
     }
 }
 
@@ -344,18 +389,23 @@ fn from_hexadecimal(text: &str) -> Option<BigFixed> {
 }
 
 /// A row of a batch.
-fn file_row(batch: &RecordBatch, row: usize) -> Result<FileRow<'_>> {
+fn file_row(batch: &RecordBatch, row: usize, folds: bool) -> Result<FileRow<'_>> {
     let other = || Error::data("the columns are not those of a state file");
     let text = |column: usize| {
         let array = batch.column(column).as_string_opt::<i32>().ok_or_else(other)?;
         Ok::<_, Error>(array.is_valid(row).then(|| array.value(row)))
     };
     let [table, rows, value] = [0, 2, 6].map(|column| batch.column(column));
-    if [table, rows, value].iter().any(|array| array.is_null(row)) {
+    let fold = folds.then(|| batch.column(COLUMNS.len()));
+    if [table, rows, value].into_iter().chain(fold).any(|array| array.is_null(row)) {
         return Err(other());
     }
+    let small = |array: &ArrayRef| {
+        Ok::<_, Error>(array.as_primitive_opt::<Int32Type>().ok_or_else(other)?.value(row))
+    };
     Ok(FileRow {
-        table: table.as_primitive_opt::<Int32Type>().ok_or_else(other)?.value(row),
+        fold: fold.map(small).transpose()?,
+        table: small(table)?,
         levels: text(1)?,
         rows: rows.as_primitive_opt::<Int64Type>().ok_or_else(other)?.value(row),
         sum: text(3)?.ok_or_else(other)?,
@@ -376,6 +426,8 @@ struct Records<'h> {
 
 /// A record of which some sums were read.
 struct Open {
+    /// 0 where there are no folds.
+    fold: i32,
     table: usize,
     levels: Option<String>,
     rows: i64,
@@ -396,12 +448,14 @@ impl<'h> Records<'h> {
         self.open.is_none()
     }
 
-    /// Takes in a row, and gives the record that it completes.
-    fn push(&mut self, row: &FileRow<'_>) -> Result<Option<SavedRecord>> {
+    /// Takes in a row, and gives the record that it completes, and its fold.
+    fn push(&mut self, row: &FileRow<'_>) -> Result<Option<(i32, SavedRecord)>> {
         let broken = |what: &str| Error::data(format!("a row of the sums {what}"));
         let table = usize::try_from(row.table).ok().filter(|&table| table < self.names.len());
         let table = table.ok_or_else(|| broken("is of no table"))?;
+        let fold = row.fold.unwrap_or(0);
         let open = self.open.get_or_insert_with(|| Open {
+            fold,
             table,
             levels: row.levels.map(str::to_owned),
             rows: row.rows,
@@ -409,7 +463,7 @@ impl<'h> Records<'h> {
             float: Vec::new(),
             log_weights: None,
         });
-        if (open.table, open.levels.as_deref(), open.rows) != (table, row.levels, row.rows) {
+        if (open.fold, open.table, open.levels.as_deref(), open.rows) != (fold, table, row.levels, row.rows) {
             return Err(broken("belongs to another record than those before it"));
         }
         let sum =
@@ -449,7 +503,7 @@ impl<'h> Records<'h> {
             false => SavedSums::Float { sums: open.float, log_weights: open.log_weights },
         };
         let rows = u64::try_from(open.rows).map_err(|_| broken("has fewer than no rows"))?;
-        Ok(Some(SavedRecord { table: open.table, levels, rows, sums }))
+        Ok(Some((open.fold, SavedRecord { table: open.table, levels, rows, sums })))
     }
 }
 

@@ -4,10 +4,15 @@ use serde::{Deserialize, Serialize};
 use streamreg_core::{ModelSpec, Origins, Precision, SavedCounts, factor_name};
 
 use super::checkpoint::Progress;
-use super::{STATE_VERSION, State, StateInput};
+use super::folds::{self, StateFolds, differs};
+use super::{State, StateInput};
 use crate::error::{Error, Result};
 use crate::model::columns::ModelColumn;
 use crate::request::selection::Selection;
+
+/// The versions of files without folds, and with folds.
+const WITHOUT_FOLDS: u32 = 1;
+const WITH_FOLDS: u32 = 2;
 
 /// What comes with the sums, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +32,9 @@ pub(super) struct Header {
     tables: Vec<Vec<String>>,
     counts: SavedCounts,
     pub(super) inputs: Vec<StateInput>,
+    /// Which rows are in which fold; from version 2 on, and only where there are folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) folds: Option<StateFolds>,
     /// Of a checkpoint: how far the pass has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) progress: Option<Progress>,
@@ -37,7 +45,7 @@ impl Header {
         let design = &state.design;
         let owned = |columns: Vec<&str>| columns.into_iter().map(str::to_owned).collect();
         Self {
-            streamreg_state: STATE_VERSION,
+            streamreg_state: if state.folds.is_some() { WITH_FOLDS } else { WITHOUT_FOLDS },
             spec: state.spec.clone(),
             columns: state.columns.clone(),
             with: state.selection.with.clone(),
@@ -48,20 +56,26 @@ impl Header {
             tables: design.tables_of_sums().into_iter().map(owned).collect(),
             counts: state.ledger.saved(design, &state.sets),
             inputs: state.inputs.clone(),
+            folds: state.folds.clone(),
             progress,
         }
     }
 
-    /// A state of this model without rows, but with the ledger and the files.
+    /// A state of this model before its sums are read, but with the ledger and the files.
     pub(super) fn state(&self) -> Result<State> {
         let selection = Selection { with: self.with.clone(), filter: self.filter.clone() };
         let of = (self.precision, &self.origins);
-        let mut state = State::new(self.spec.clone(), self.columns.clone(), selection, of)?;
+        let folds = self.folds.clone();
+        let mut state = State::without_sums(self.spec.clone(), self.columns.clone(), selection, folds, of)?;
+        state.row_ids()?;
         state.inputs.clone_from(&self.inputs);
         state.ledger = self.counts.ledger(&state.design, &state.sets)?;
         let mine = Self::of(&state, None);
         if (&mine.variables, &mine.tables) != (&self.variables, &self.tables) {
             return Err(Error::data("the sums are of other variables than the model has"));
+        }
+        if mine.streamreg_state != self.streamreg_state {
+            return Err(Error::data("folds came with version 2 of the file, and this is of another one"));
         }
         Ok(state)
     }
@@ -83,6 +97,7 @@ pub(super) fn difference(a: &State, b: &State) -> Option<String> {
     difference_of_models((&a.spec, &a.selection), (&b.spec, &b.selection))
         .or_else(|| differs("the precision differs", a.precision().to_string(), b.precision().to_string()))
         .or_else(kinds)
+        .or_else(|| folds::difference(a.folds.as_ref(), b.folds.as_ref()))
         .or_else(origins)
 }
 
@@ -115,8 +130,4 @@ pub(super) fn difference_of_models((a, of_a): Asked<'_>, (b, of_b): Asked<'_>) -
         .or_else(|| differs("the filters differ", filter(of_a), filter(of_b)))
         .or_else(|| differs("the computed columns differ", computed(of_a), computed(of_b)))
         .or_else(other)
-}
-
-fn differs(what: &str, a: String, b: String) -> Option<String> {
-    (a != b).then(|| format!("{what}: {a} and {b}"))
 }

@@ -7,10 +7,12 @@
 //! | `steps` | an iterative fit that does |
 //! | `update`, `parts` | the files that a state does not have yet; the sums of single files |
 //! | `file`, `header`, `bytes` | the state file, a Parquet file; what it says beside the sums; the same in memory |
+//! | `folds` | which rows are held out together |
 
 mod bytes;
 mod checkpoint;
 mod file;
+pub(crate) mod folds;
 mod header;
 mod manifest;
 mod parts;
@@ -21,21 +23,27 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use streamreg_core::{
-    Accumulator, Design, LevelSet, Levels, ModelSpec, Origins, Precision, RowLedger, Statistics, Unseen,
+    Accumulator, Design, Folded, LevelSet, Levels, ModelSpec, Origins, Precision, RowLedger, Statistics,
+    Unseen, merged,
 };
 use streamreg_reader::{InputFile, Source};
 
 pub use self::checkpoint::Checkpoint;
+use self::folds::StateFolds;
 use self::header::Asked;
 pub use self::manifest::StateInput;
 pub use self::update::{UpdateOptions, UpdateSummary, update_state};
 use crate::error::{Error, Result};
 use crate::model::columns::{ColumnKind, ModelColumn};
+use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Execution, Passes, SourceRows};
+use crate::plan::limits::check_folds;
+use crate::request::penalty::CrossValidation;
 use crate::request::selection::Selection;
 
-/// Version of the state file. A reader of this version refuses later ones.
-pub const STATE_VERSION: u32 = 1;
+/// Version of the state file. A reader of this version refuses later ones. A file has the first version that has a place for what
+/// is in it: folds came with the second.
+pub const STATE_VERSION: u32 = 2;
 
 /// The sums of a model over some files: all that least squares, with a penalty or without, needs of them. No rows.
 ///
@@ -65,7 +73,9 @@ pub struct State {
     selection: Selection,
     design: Design,
     sets: Vec<Arc<LevelSet>>,
-    sums: Statistics,
+    folds: Option<StateFolds>,
+    /// Those of every fold, and of all rows where there are none. All rows are the sum of the folds.
+    sums: Vec<Statistics>,
     ledger: RowLedger,
     /// In the order of their locations.
     inputs: Vec<StateInput>,
@@ -77,21 +87,60 @@ impl State {
         spec: ModelSpec,
         columns: Vec<ModelColumn>,
         selection: Selection,
+        folds: Option<StateFolds>,
+        of: (Precision, &Origins),
+    ) -> Result<Self> {
+        let mut state = Self::without_sums(spec, columns, selection, folds, of)?;
+        state.sums = state.no_sums();
+        state.complete()?;
+        Ok(state)
+    }
+
+    /// The same before there are any sums, not even of no rows.
+    fn without_sums(
+        spec: ModelSpec,
+        columns: Vec<ModelColumn>,
+        selection: Selection,
+        folds: Option<StateFolds>,
         (precision, origins): (Precision, &Origins),
     ) -> Result<Self> {
         let design =
             Design::new(&spec, &schema_of(&columns))?.with_precision(precision).with_origins(origins)?;
-        let sets = design.level_sets();
-        let mut sums = Statistics::new(&design);
-        sums.complete(1).map_err(|_| Error::data("the sums of no rows have no form"))?;
-        let ledger = RowLedger::none(&design);
-        Ok(Self { spec, columns, selection, design, sets, sums, ledger, inputs: Vec::new() })
+        let (sets, ledger) = (design.level_sets(), RowLedger::none(&design));
+        let (sums, inputs) = (Vec::new(), Vec::new());
+        Ok(Self { spec, columns, selection, design, sets, folds, sums, ledger, inputs })
     }
 
     /// The same model, without rows.
     fn emptied(&self) -> Result<Self> {
+        let mut emptied = self.before_sums()?;
+        emptied.sums = emptied.no_sums();
+        emptied.complete()?;
+        Ok(emptied)
+    }
+
+    /// The same model, before there are any sums.
+    fn before_sums(&self) -> Result<Self> {
         let of = (self.precision(), &self.design.origins());
-        Self::new(self.spec.clone(), self.columns.clone(), self.selection.clone(), of)
+        let folds = self.folds.clone();
+        Self::without_sums(self.spec.clone(), self.columns.clone(), self.selection.clone(), folds, of)
+    }
+
+    /// How many sums of its kind there are: one a fold.
+    fn parts(&self) -> usize {
+        self.folds.as_ref().map_or(1, |folds| folds.number)
+    }
+
+    /// The sums of no rows.
+    fn no_sums(&self) -> Vec<Statistics> {
+        let parts = self.parts();
+        (0..parts).map(|_| Statistics::one_of(parts, &self.design)).collect()
+    }
+
+    /// Makes sums that were added to readable.
+    fn complete(&mut self) -> Result<()> {
+        let completed = self.sums.iter_mut().try_for_each(|sums| sums.complete(1));
+        completed.map_err(|_| Error::data("the sums have another form than their model"))
     }
 
     /// The model.
@@ -118,6 +167,26 @@ impl State {
     /// How sums are carried.
     pub fn precision(&self) -> Precision {
         self.design.precision()
+    }
+
+    /// The cross-validation that its folds are for, if it has the sums of folds.
+    ///
+    /// ```
+    /// use streamreg::{CrossValidation, Penalization, Penalty, Regression, State};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (data, path) = (dir.path().join("d.csv"), dir.path().join("s.sreg"));
+    /// # std::fs::write(&data, (0..60).fold("y,x,z,shop\n".to_owned(), |t, i| t + &format!("{},{i},{},s{}\n", 3 * i + i % 5, i * i % 7, i % 9)))?;
+    /// let mut cv = CrossValidation::new(5);
+    /// cv.group = Some("shop".into());
+    /// Regression::formula("y ~ x + z").cross_validate(cv).sum_paths(&[&data], None)?.save(&path)?;
+    /// let state = State::load(&path)?;
+    /// let cv = state.cross_validation().ok_or("no folds")?;
+    /// let lasso = Regression::of_state(state).penalized(Penalization::chosen(Penalty::LASSO, cv)).fit_state()?;
+    /// assert!(lasso.estimate("x").unwrap() > 2.9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cross_validation(&self) -> Option<CrossValidation> {
+        self.folds.as_ref().map(StateFolds::cross_validation)
     }
 
     /// What was read of the files.
@@ -154,27 +223,40 @@ impl State {
         execution: &Execution,
         checkpoint: Option<(&Checkpoint, &str)>,
     ) -> Result<Self> {
-        let mut part = self.emptied()?;
+        let mut part = self.before_sums()?;
         let rows = self.selection.of(source)?;
         self.check_columns(rows.schema(), rows.as_ref())?;
         part.inputs = manifest::of(&rows.inputs())?;
-        let execution = &execution.within_sums(rows.as_ref(), &part.design)?;
+        let parts = part.parts();
+        let execution = &execution.within_sums(rows.as_ref(), &part.design, parts)?;
         part.design = execution.bounded(part.design);
+        if parts > 1 {
+            let threads = execution.resolved_threads()?;
+            check_folds(parts, part.design.variables(), part.precision(), threads)?;
+        }
         if let Some((checkpoint, reading)) = checkpoint {
+            part.sums = part.no_sums();
+            part.complete()?;
             checkpoint.sum(&mut part, rows.as_ref(), (execution, reading))?;
             return Ok(part);
         }
         let levels = Levels { sets: part.sets.clone(), unseen: Unseen::default(), ..Levels::default() };
         let source_rows = SourceRows(rows.as_ref());
         let mut passes = Passes::new(&source_rows, execution, Some(rows.as_ref()));
-        let first = Statistics::new(&part.design);
-        let summed = passes.accumulate((&part.design, &levels), None, || first.sibling(&part.design))?;
-        (part.sums, part.ledger) = summed;
+        let (first, ids) = (part.no_sums(), part.row_ids()?);
+        let make = || siblings(&first, &part.design);
+        let (sums, ledger) = passes.accumulate((&part.design, &levels), ids.as_ref(), make)?;
+        (part.sums, part.ledger) = (sums.into_states(), ledger);
         Ok(part)
     }
 
+    /// What gives rows their folds, if there are any.
+    fn row_ids(&self) -> Result<Option<RowIdPlan>> {
+        self.folds.as_ref().map(StateFolds::row_ids).transpose()
+    }
+
     fn check_columns(&self, schema: &Schema, source: &dyn Source) -> Result<()> {
-        for column in &self.columns {
+        for column in self.columns.iter().chain(self.folds.iter().map(|folds| &folds.key)) {
             let at = streamreg_reader::position(schema, &column.name);
             let at =
                 at.map_err(|e| Error::from(e).located(first_file(&source.inputs()).trim_end_matches(": ")))?;
@@ -222,8 +304,9 @@ impl State {
         manifest::join(&mut self.inputs, &other.inputs, without_rows)?;
         let other = other.numbered_as(&self)?;
         self.ledger.merge(&self.design, &other.ledger);
-        self.sums.merge(other.sums).map_err(|_| Error::data("the states have different sums"))?;
-        self.sums.complete(1).map_err(|_| Error::data("the states have different sums"))?;
+        let merged = self.sums.iter_mut().zip(other.sums).try_for_each(|(own, theirs)| own.merge(theirs));
+        merged.map_err(|_| Error::data("the states have different sums"))?;
+        self.complete()?;
         Ok(self)
     }
 
@@ -243,7 +326,7 @@ impl State {
         manifest::take_out(&mut self.inputs, &part.inputs)?;
         let part = part.numbered_as(&self)?;
         self.ledger.subtract(&self.design, &part.ledger)?;
-        self.sums.subtract(&part.sums)?;
+        self.sums.iter_mut().zip(&part.sums).try_for_each(|(own, theirs)| own.subtract(theirs))?;
         // Levels that no row has any more are forgotten.
         let mut rest = self.emptied()?;
         rest.inputs = std::mem::take(&mut self.inputs);
@@ -253,6 +336,9 @@ impl State {
 
     /// The same state, whose levels have the numbers that they have in `other`.
     fn numbered_as(self, other: &Self) -> Result<Self> {
+        if self.sets.is_empty() {
+            return Ok(self);
+        }
         let mut renumbered =
             Self { sets: other.sets.clone(), inputs: self.inputs.clone(), ..self.emptied()? };
         self.pour_into(&mut renumbered)?;
@@ -262,8 +348,10 @@ impl State {
     /// Adds the sums of this state to those of one without any, and gives it the ledger.
     fn pour_into(&self, other: &mut Self) -> Result<()> {
         let (design, sets) = (other.design.clone(), other.sets.clone());
-        self.sums.save(&self.sets, |record| other.sums.restore(&design, &sets, &record))?;
-        other.sums.complete(1).map_err(|_| Error::data("the sums have another form than their model"))?;
+        for (own, theirs) in self.sums.iter().zip(&mut other.sums) {
+            own.save(&self.sets, |record| theirs.restore(&design, &sets, &record))?;
+        }
+        other.complete()?;
         other.ledger = self.ledger.saved(&self.design, &self.sets).ledger(&design, &sets)?;
         Ok(())
     }
@@ -273,30 +361,76 @@ impl State {
         header::difference(self, other)
     }
 
-    /// In words, what tells the model from another one; `None` where nothing does.
-    pub(crate) fn difference_from(&self, asked: Asked<'_>) -> Option<String> {
+    /// In words, what tells the model from another one, and its folds from those of a cross-validation; `None` where nothing does.
+    pub(crate) fn difference_from(&self, asked: Asked<'_>, cv: Option<&CrossValidation>) -> Option<String> {
+        let own = self.cross_validation();
         header::difference_of_models((&self.spec, &self.selection), asked)
+            .or_else(|| folds::difference_of_rules(own.as_ref(), cv))
     }
 
-    /// The sums of another model over the same rows: what they are of, and what numbers the levels.
+    /// The same state without its folds.
     ///
     /// # Errors
-    /// That names what was not summed.
-    pub(crate) fn sums_of(&self, spec: &ModelSpec) -> Result<(Design, Vec<Arc<LevelSet>>, Statistics)> {
+    /// When the sums of the folds do not belong together.
+    pub(crate) fn without_folds(mut self) -> Result<Self> {
+        self.sums = vec![self.total()?];
+        self.folds = None;
+        Ok(self)
+    }
+
+    /// The sums of all rows.
+    fn total(&self) -> Result<Statistics> {
+        merged(&self.sums).map_err(|_| Error::data("the folds have different sums"))
+    }
+
+    /// The sums of another model over the same rows: what they are of, and what numbers the levels. Of every fold, if these are
+    /// wanted, else one of all rows.
+    ///
+    /// # Errors
+    /// That names what was not summed; when folds are wanted and there are none.
+    pub(crate) fn sums_of(&self, spec: &ModelSpec, folds: bool) -> Result<SumsOfModel> {
+        if folds && self.folds.is_none() {
+            return Err(Error::invalid_request(NO_FOLDS));
+        }
+        let sums = if folds { self.sums.clone() } else { vec![self.total()?] };
         if *spec == self.spec {
-            return Ok((self.design.clone(), self.sets.clone(), self.sums.clone()));
+            return Ok((self.design.clone(), self.sets.clone(), sums));
         }
         let design = Design::new(spec, &self.schema())?.with_precision(self.precision());
         let design = design.with_origins_of(&self.design);
         let sets = design.level_sets();
-        let sums = self.sums.sub_model((&self.design, &self.sets), (&design, &sets))?;
+        let of_model = |sums: &Statistics| sums.sub_model((&self.design, &self.sets), (&design, &sets));
+        let sums = sums.iter().map(of_model).collect::<streamreg_core::Result<_>>()?;
         Ok((design, sets, sums))
+    }
+
+    /// Fills in what a cross-validation does not say of the folds.
+    ///
+    /// # Errors
+    /// When it says something else, or there are no folds.
+    pub(crate) fn complete_cross_validation(&self, cv: &mut CrossValidation) -> Result<()> {
+        match &self.folds {
+            Some(folds) => folds.fill_in(cv),
+            None => Err(Error::invalid_request(NO_FOLDS)),
+        }
     }
 
     /// Columns and kinds, as a schema.
     pub(crate) fn schema(&self) -> Schema {
         schema_of(&self.columns)
     }
+}
+
+/// The sums of a model, one a fold or one of all rows; what they are of, and what numbers the levels.
+pub(crate) type SumsOfModel = (Design, Vec<Arc<LevelSet>>, Vec<Statistics>);
+
+/// Why a state cannot be cross-validated, and what to do.
+const NO_FOLDS: &str = "cross-validation needs the sums of folds, and the state has those of all rows alone: `fit --save-state --cv 10 \
+                        --cv-group COLUMN` keeps them";
+
+/// The sums of a part of the rows, to be merged into these or into others that are.
+fn siblings(sums: &[Statistics], design: &Design) -> Folded<Statistics> {
+    Folded::of(sums.iter().map(|sums| sums.sibling(design)).collect())
 }
 
 /// The columns as a schema.
