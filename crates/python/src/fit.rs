@@ -16,6 +16,9 @@ use crate::error::exception;
 use crate::table::Table;
 use crate::work::work;
 
+/// Terms, and the rows of their covariance.
+type Covariance = (Vec<String>, Vec<Vec<f64>>);
+
 /// An option of the command line as Python gives it: its name, and nothing, a text, or several.
 pub(crate) type Given = Vec<(String, Value)>;
 
@@ -193,7 +196,7 @@ impl Fit {
     }
 
     /// Terms and covariance of the estimated coefficients, if there is one.
-    fn covariance(&self) -> PyResult<Option<(Vec<String>, Vec<Vec<f64>>)>> {
+    fn covariance(&self) -> PyResult<Option<Covariance>> {
         let report = self.report()?;
         Ok(report.covariance.as_ref().map(|covariance| {
             let names: Vec<String> =
@@ -368,7 +371,7 @@ pub(crate) fn groups(
         })?;
         Ok((lines, summary))
     }))?;
-    let groups = summary.groups as u64;
+    let groups = summary.groups;
     Ok(Groups { table: Py::new(py, lines.table(by)?)?, groups })
 }
 
