@@ -29,10 +29,12 @@ mod gram;
 mod grid;
 mod kernel;
 mod lanes;
+mod method;
 mod operand;
 mod outliers;
 mod parts;
 mod points;
+mod remainders;
 #[cfg(test)]
 mod tests;
 
@@ -42,9 +44,9 @@ use faer::fx128;
 
 pub use self::big_fixed::BigFixed;
 pub(crate) use self::big_fixed_table::{BigFixedTable, Magnitude, Place};
-use self::engine::Engine;
 pub(crate) use self::grid::{span_of, unit_of};
 pub use self::kernel::Kernel;
+use self::method::Method;
 use self::operand::Parts;
 use self::parts::Rows;
 use crate::pass::accumulate::Accumulator;
@@ -72,7 +74,7 @@ pub struct ExactProducts {
 #[derive(Debug, Default)]
 struct Work {
     rows: Rows,
-    engine: Option<Engine>,
+    method: Option<Method>,
 }
 
 /// Position of a pair of variables in the lower triangle, row after row.
@@ -186,10 +188,10 @@ impl ExactProducts {
 
     /// The wide sums with all that is pending.
     fn settled(&self) -> Cow<'_, BigFixedTable> {
-        match self.work.as_ref().and_then(|work| work.engine.as_ref()) {
-            Some(engine) if engine.is_pending() => {
+        match self.work.as_ref().and_then(|work| work.method.as_ref()) {
+            Some(method) if method.is_pending() => {
                 let mut sums = self.sums.clone();
-                engine.flushed_into(&mut sums);
+                method.flushed_into(&mut sums);
                 Cow::Owned(sums)
             }
             _ => Cow::Borrowed(&self.sums),
@@ -197,8 +199,8 @@ impl ExactProducts {
     }
 
     fn flush(&mut self) {
-        if let Some(engine) = self.work.as_mut().and_then(|work| work.engine.as_mut()) {
-            engine.flush(&mut self.sums);
+        if let Some(method) = self.work.as_mut().and_then(|work| work.method.as_mut()) {
+            method.flush(&mut self.sums);
         }
     }
 
@@ -206,17 +208,17 @@ impl ExactProducts {
     fn absorb(&mut self, work: &mut Work, block: &DesignBlock<'_>, rows: usize) {
         let right = work.rows.right(block, rows);
         let left = work.rows.left(&right);
-        let mut engine = match work.engine.take() {
-            Some(engine) if engine.suits(&right, left.as_ref()) => engine,
+        let mut method = match work.method.take() {
+            Some(method) if method.suits(&right, left.as_ref()) => method,
             other => {
-                if let Some(mut engine) = other {
-                    engine.flush(&mut self.sums);
+                if let Some(mut method) = other {
+                    method.flush(&mut self.sums);
                 }
-                Engine::new(self.kernel, &right, left.as_ref())
+                Method::new(self.kernel, &right, left.as_ref())
             }
         };
-        engine.add(&mut self.sums, &right, left.as_ref());
-        work.engine = Some(engine);
+        method.add(&mut self.sums, &right, left.as_ref());
+        work.method = Some(method);
         if left.is_some() {
             self.add_broken(&work.rows, &right);
         }

@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 use super::big_fixed::parts_of;
 use super::big_fixed_table::BigFixedTable;
 use super::entry;
-use super::operand::{Operand, Parts};
+use super::operand::Parts;
 
 /// Below this many products the bins cost more than they save.
 const FEW: usize = 4;
@@ -88,6 +88,9 @@ fn exponent(bits: u64) -> u64 {
     field.max(1) + (OFFSET - 1_075) as u64
 }
 
+/// Rows of each part whose cells are not on its grid, ascending.
+type Misses<'a> = &'a [Vec<usize>];
+
 /// Ranges of the steps of parts.
 type Ranges = Vec<(u64, u64)>;
 
@@ -125,11 +128,12 @@ impl Outliers {
     pub(super) fn add(
         &mut self,
         sums: &mut BigFixedTable,
-        (left, right): (Option<&Operand>, &Operand),
+        (left, right): (Option<Misses<'_>>, Misses<'_>),
         (lefts, rights): (Option<&Parts<'_>>, &Parts<'_>),
         (from, to): (usize, usize),
     ) {
-        let missed = left.map_or(0, Operand::missed) + right.missed();
+        let count = |misses: Misses<'_>| misses.iter().map(Vec::len).sum::<usize>();
+        let missed = left.map_or(0, count) + count(right);
         if missed == 0 {
             return;
         }
@@ -143,13 +147,13 @@ impl Outliers {
         }
         let weighted = left.is_some();
         let (left, lefts) = (left.unwrap_or(right), lefts.unwrap_or(rights));
-        let flags: Vec<Vec<bool>> = left.misses.iter().map(|misses| flags(misses, to - from)).collect();
+        let flags: Vec<Vec<bool>> = left.iter().map(|misses| flags(misses, to - from)).collect();
         let parts = rights.variables.len();
         // A few right parts at a time stay in the cache.
-        for (first, a) in (0..parts).step_by(NEAR).flat_map(|b| (0..left.misses.len()).map(move |a| (b, a))) {
+        for (first, a) in (0..parts).step_by(NEAR).flat_map(|b| (0..left.len()).map(move |a| (b, a))) {
             for b in first..parts.min(first + NEAR) {
                 let (i, j) = (lefts.variables[a], rights.variables[b]);
-                let (own, other) = (&left.misses[a], &right.misses[b]);
+                let (own, other) = (&left[a], &right[b]);
                 let needed = if weighted { i >= j } else { a >= b };
                 if !needed || own.is_empty() && other.is_empty() {
                     continue;

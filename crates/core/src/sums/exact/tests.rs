@@ -173,7 +173,16 @@ fn mixed(rows: usize) -> Table {
     Table::plain(kinds.iter().map(|kind| (0..rows).map(|_| kind(&mut random)).collect()).collect())
 }
 
-const KERNELS: [Kernel; 5] = [Kernel::Auto, Kernel::Ifma, Kernel::Avx512, Kernel::Avx2, Kernel::Portable];
+const KERNELS: [Kernel; 8] = [
+    Kernel::Auto,
+    Kernel::Ifma,
+    Kernel::Avx512,
+    Kernel::Avx2,
+    Kernel::Portable,
+    Kernel::RemaindersAvx512,
+    Kernel::RemaindersAvx2,
+    Kernel::RemaindersPortable,
+];
 
 fn kernels() -> impl Iterator<Item = Kernel> {
     KERNELS.into_iter().filter(|kernel| kernel.is_available())
