@@ -46,8 +46,9 @@ impl Watch {
         *self = Self { patience: self.patience.saturating_mul(2), ..FRESH };
     }
 
-    pub(super) fn fails(&self) -> bool {
-        self.misses * (TOLERATED as u64) > self.cells + self.patience
+    /// Whether more than one cell in so many is missed.
+    pub(super) fn fails(&self, tolerated: u64) -> bool {
+        self.misses * tolerated > self.cells + self.patience
     }
 }
 
@@ -122,7 +123,7 @@ impl Operand {
 
     /// Whether the grid of any part misses too many cells.
     pub(super) fn fails(&self) -> bool {
-        self.watches.iter().any(Watch::fails)
+        self.watches.iter().any(|watch| watch.fails(TOLERATED as u64))
     }
 
     /// Gives the parts whose grids have failed too often new ones, if there are better. True if any has changed:
@@ -130,7 +131,7 @@ impl Operand {
     pub(super) fn refit(&mut self, parts: &Parts<'_>, rows: usize) -> bool {
         let mut changed = false;
         for part in 0..self.grids.len() {
-            if !self.watches[part].fails() {
+            if !self.watches[part].fails(TOLERATED as u64) {
                 continue;
             }
             self.watches[part].renew();

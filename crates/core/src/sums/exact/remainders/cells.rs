@@ -1,8 +1,15 @@
 //! Cells to remainders: sixteen columns at a time, a row after the other.
 
 use super::grids::Grid;
-use super::moduli::{DIGIT, DIGITS, MODULI, MOST, ROWS, power_of_two};
+use super::moduli::{DIGIT, DIGITS, MODULI, MOST, power_of_two};
 use super::words::{Line, Operation, WORDS, Words, halves};
+
+/// Of parts in an order those of a group: sixteen, of the first what is left over.
+#[inline(always)]
+pub(super) fn members(order: &[usize], group: usize) -> &[usize] {
+    let to = order.len() - (order.len().div_ceil(WORDS) - 1 - group) * WORDS;
+    &order[to.saturating_sub(WORDS)..to]
+}
 
 /// Columns that are converted together.
 #[derive(Clone, Debug)]
@@ -49,11 +56,14 @@ const POWERS: [[i32; DIGITS]; MOST] = {
     powers
 };
 
+/// Rows that are converted at a time: their remainders by one modulus stay in a core's cache, whatever is multiplied.
+pub(super) const BLOCK: usize = 256;
+
 /// Lines of a group and a modulus: two rows each.
-pub(super) const LINES: usize = ROWS / 2;
+pub(super) const LINES: usize = BLOCK / 2;
 
 /// Cells of some rows, by row.
-type Rows = [Cells; ROWS];
+type Rows = [Cells; BLOCK];
 
 /// The cells of a row.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +89,9 @@ impl Operation for Conversion<'_> {
     #[inline(always)]
     fn run<W: Words>(self, words: W) {
         let (from, to) = self.range;
-        let mut rows = [Cells([0.0; WORDS]); ROWS];
-        let groups = self.groups.iter().zip(self.order.chunks(WORDS)).enumerate();
-        for (number, (group, parts)) in groups {
+        let mut rows = [Cells([0.0; WORDS]); BLOCK];
+        for (number, group) in self.groups.iter().enumerate() {
+            let parts = members(self.order, number);
             for (at, &part) in parts.iter().enumerate() {
                 let cells = &self.cells[part][from..to];
                 rows.iter_mut().zip(cells).for_each(|(row, &cell)| row.0[at] = cell);
@@ -122,21 +132,32 @@ fn convert<W: Words, const N: usize>(
     off: &mut Off<'_>,
 ) {
     for step in 0..count.div_ceil(2) {
-        let [one, two] = [0, 1].map(|k| digits::<W, N>(words, group, &rows[2 * step + k], 2 * step + k, off));
+        let one = digits::<W, N>(words, group, &rows[2 * step], 2 * step, off);
+        let two = digits::<W, N>(words, group, &rows[2 * step + 1], 2 * step + 1, off);
         let mut at = first + step;
         words.store(words.pack(one[0], two[0]), &mut lines[at]);
         for (k, powers) in POWERS.iter().enumerate().take(group.moduli).skip(1) {
-            let remainders = |digits: &[W::Row; N]| {
-                let mut sum = words.repeat(0);
-                for (&digit, &power) in digits.iter().zip(powers) {
-                    sum = words.add_products(sum, digit, words.repeat(power));
-                }
-                words.remainders(sum, k)
-            };
             at += stride;
-            words.store(words.pack(remainders(&one), remainders(&two)), &mut lines[at]);
+            let one = remainders::<W, N>(words, &one, powers, k);
+            let two = remainders::<W, N>(words, &two, powers, k);
+            words.store(words.pack(one, two), &mut lines[at]);
         }
     }
+}
+
+/// Remainders of integers, of which these are the digits.
+#[inline(always)]
+fn remainders<W: Words, const N: usize>(
+    words: W,
+    digits: &[W::Row; N],
+    powers: &[i32; DIGITS],
+    modulus: usize,
+) -> W::Row {
+    let mut sum = words.repeat(0);
+    for k in 0..N {
+        sum = words.add_products(sum, digits[k], words.repeat(powers[k]));
+    }
+    words.remainders(sum, modulus)
 }
 
 /// The digits of the cells of a row, from the lowest: both halves of each are signed. Cells off the grid count as zero.
@@ -170,12 +191,17 @@ fn digits<W: Words, const N: usize>(
     if words.reduce_max_f64s(worst) > 0.0 {
         take_out(&wrong, &mut bits, row, off);
     }
-    bits.map(|bits| {
+    let carry = words.repeat(0x8000);
+    let mut digits = [carry; N];
+    for k in 0..N {
         // The lower bits of the constants are zero, so those of sums are the digit.
-        let line = Line(bits.map(|bits| bits as i32));
-        let carry = words.repeat(0x8000);
-        words.differing(words.plus(words.load(&line), carry), carry)
-    })
+        let mut line = Line::ZERO;
+        for at in 0..WORDS {
+            line.0[at] = bits[k][at] as i32;
+        }
+        digits[k] = words.differing(words.plus(words.load(&line), carry), carry);
+    }
+    digits
 }
 
 #[cold]

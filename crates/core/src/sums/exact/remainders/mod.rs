@@ -23,19 +23,20 @@ mod products;
 mod side;
 mod words;
 
+use self::cells::BLOCK;
 use self::digits::{Digits, Inverses};
-use self::moduli::{LIMBS, MOST, PENDING, ROWS, count_for, number};
+use self::moduli::{LIMBS, MOST, PENDING, count_for, from_digits};
 use self::products::{Block, Products, Sums};
 use self::side::Side;
+use self::words::Line;
 pub(super) use self::words::Vectors;
-use self::words::{Line, WORDS};
 use super::big_fixed_table::BigFixedTable;
 use super::entry;
 use super::operand::Parts;
 use super::outliers::Outliers;
 
 /// Rows whose outliers are multiplied at a time.
-const OUTLIER_ROWS: usize = 8 * ROWS;
+const ROWS: usize = 4 * BLOCK;
 
 /// Sums of the products of the parts that have not been added to the wide sums yet.
 #[derive(Debug)]
@@ -96,13 +97,14 @@ impl Remainders {
                 let needed = match &self.left {
                     // Both in the order of the variables.
                     Some(left) => {
-                        let last = left.variables[(a * WORDS + WORDS).min(left.variables.len()) - 1];
-                        last >= self.right.variables[b * WORDS]
+                        let last = left.members(a).last().map(|&part| left.variables[part]);
+                        last >= self.right.members(b).first().map(|&part| self.right.variables[part])
                     }
                     None => a >= b,
                 };
                 if needed {
-                    self.blocks.push(Block { left: a, right: b, moduli: count_for(wide + other) });
+                    let columns = self.right.members(b).len();
+                    self.blocks.push(Block { left: a, right: b, columns, moduli: count_for(wide + other) });
                 }
             }
         }
@@ -114,12 +116,12 @@ impl Remainders {
     /// Adds the products of all rows of the parts to `sums`, now or at the next [`Remainders::flush`].
     pub(super) fn add(&mut self, sums: &mut BigFixedTable, right: &Parts<'_>, left: Option<&Parts<'_>>) {
         let rows = right.cells.first().map_or(0, |cells| cells.len());
-        for from in (0..rows).step_by(OUTLIER_ROWS) {
-            let to = (from + OUTLIER_ROWS).min(rows);
+        for from in (0..rows).step_by(ROWS) {
+            let to = (from + ROWS).min(rows);
             self.right.clear_misses();
             self.left.iter_mut().for_each(Side::clear_misses);
-            for start in (from..to).step_by(ROWS) {
-                self.add_on_grids(sums, (right, left), (start, (start + ROWS).min(to)), from);
+            for start in (from..to).step_by(BLOCK) {
+                self.add_on_grids(sums, (right, left), (start, (start + BLOCK).min(to)), from);
             }
             let misses =
                 (self.left.as_ref().map(|side| side.misses.as_slice()), self.right.misses.as_slice());
@@ -202,7 +204,7 @@ impl Remainders {
             return;
         }
         for (number, &block) in self.blocks.iter().enumerate() {
-            for column in 0..WORDS.min(self.right.order.len() - block.right * WORDS) {
+            for column in 0..self.right.members(block.right).len() {
                 self.flush_column(number, block, column, sums);
             }
         }
@@ -214,23 +216,20 @@ impl Remainders {
         let (inverses, of) = (&*self.inverses, &self.sums);
         self.vectors.run(Digits { sums: of, inverses, block: number, column, digits });
         for place in self.places(block, column) {
-            let word = place.word;
-            let limbs = number_of(digits, word);
-            let unit = place.unit;
-            add_shifted(sums, place.entry, limbs, unit);
+            let limbs = from_digits(digits.iter().map(|line| line.0[place.word]));
+            add_shifted(sums, place.entry, limbs, place.unit);
         }
     }
 
     /// Where the sums of a right column go.
     fn places(&self, block: Block, column: usize) -> impl Iterator<Item = Place> {
         let left = self.left.as_ref().unwrap_or(&self.right);
-        let at = block.right * WORDS + column;
-        let b = self.right.order[at];
-        let first = block.left * WORDS;
-        let words = left.order[first..].iter().take(WORDS).enumerate();
+        let b = self.right.members(block.right)[column];
+        let words = left.members(block.left).iter().enumerate();
         words.filter_map(move |(word, &a)| {
             let (i, j) = (left.variables[a], self.right.variables[b]);
-            let needed = if self.left.is_some() { i >= j } else { first + word >= at };
+            let needed =
+                if self.left.is_some() { i >= j } else { block.left > block.right || word >= column };
             // Two parts of a variable meet once, but their product occurs twice in its square.
             let twice = i32::from(self.left.is_none() && i == j && a != b);
             let unit = left.grids[a].unit + self.right.grids[b].unit + twice;
@@ -241,7 +240,7 @@ impl Remainders {
 
     /// What the wide sums of a block need.
     fn room(&self, block: Block) -> impl Iterator<Item = (usize, i32, usize)> {
-        let columns = 0..WORDS.min(self.right.order.len() - block.right * WORDS);
+        let columns = 0..self.right.members(block.right).len();
         columns.flat_map(move |column| self.places(block, column)).map(|place| {
             // A limb more on either side, for outliers, and some bits for how many there are.
             let from = place.unit.div_euclid(64) - 1;
@@ -259,10 +258,6 @@ struct Place {
     /// The exponent of its unit, and the bits of the two cells.
     unit: i32,
     bits: i32,
-}
-
-fn number_of(digits: &[Line], word: usize) -> [u64; LIMBS] {
-    number(digits.iter().map(|line| line.0[word]))
 }
 
 /// Adds `limbs 2^unit`, which are in two's complement.

@@ -101,7 +101,7 @@ pub(super) const LIMBS: usize = 5;
 const AT_ONCE: usize = 4;
 
 /// The number `d_0 + m_0 (d_1 + m_1 (d_2 + ...))`, in two's complement.
-pub(super) fn number(digits: impl DoubleEndedIterator<Item = i32> + ExactSizeIterator) -> [u64; LIMBS] {
+pub(super) fn from_digits(digits: impl DoubleEndedIterator<Item = i32> + ExactSizeIterator) -> [u64; LIMBS] {
     let count = digits.len();
     let mut limbs = [0; LIMBS];
     let (mut part, mut factor) = (0i64, 1u64);
@@ -177,7 +177,7 @@ mod tests {
             })
         };
         for value in [0, 1, -1, 1 << 100, -(1 << 100), 123_456_789_012_345_678_901_234_567_890] {
-            let limbs = number(digits(value).collect::<Vec<_>>().into_iter());
+            let limbs = from_digits(digits(value).collect::<Vec<_>>().into_iter());
             assert_eq!(u128::from(limbs[0]) | u128::from(limbs[1]) << 64, value as u128);
             assert!(limbs[2..].iter().all(|&limb| limb == (value >> 127) as u64), "{value}");
         }

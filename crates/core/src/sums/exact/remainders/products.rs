@@ -1,6 +1,6 @@
 //! The hot loop: sums of products of remainders, modulus by modulus.
 
-use super::moduli::{MODULI, MOST, power_of_two};
+use super::moduli::{MODULI, MOST, ROWS, power_of_two};
 use super::side::Side;
 use super::words::{Line, Operation, WORDS, Words, halves};
 
@@ -9,6 +9,8 @@ use super::words::{Line, Operation, WORDS, Words, halves};
 pub(super) struct Block {
     pub(super) left: usize,
     pub(super) right: usize,
+    /// Columns of the right.
+    pub(super) columns: usize,
     /// As many moduli as the sums need.
     pub(super) moduli: usize,
 }
@@ -27,6 +29,9 @@ pub(super) struct Sums {
 
 /// What is missing in a folded word.
 pub(super) const HALF: i64 = 1 << 15;
+
+/// Lines whose products a lane holds.
+const LINES: usize = ROWS / 2;
 
 /// Folded words that are added up in 32 bits: they are less than 2^15 times [`POWERS`] and one.
 const MOST_FOLDS: usize = 30;
@@ -84,7 +89,8 @@ impl Operation for Products<'_> {
     #[inline(always)]
     fn run<W: Words>(self, words: W) {
         let moduli = self.blocks.iter().map(|block| block.moduli).max().unwrap_or(0);
-        if self.sums.recent == MOST_FOLDS {
+        let folds = self.lines.div_ceil(LINES);
+        if self.sums.recent + folds > MOST_FOLDS {
             fold(words, self.sums, moduli);
         }
         for modulus in 0..moduli {
@@ -93,16 +99,12 @@ impl Operation for Products<'_> {
                 if modulus < block.moduli {
                     let left = &self.left.lines(modulus, block.left)[..self.lines];
                     let right = &self.right.lines(modulus, block.right)[..self.lines];
-                    match W::TILE {
-                        8 => tiles::<W, 8>(words, (left, right), sums, modulus),
-                        4 => tiles::<W, 4>(words, (left, right), sums, modulus),
-                        _ => tiles::<W, 1>(words, (left, right), sums, modulus),
-                    }
+                    tiles(words, (left, right), &mut sums[..block.columns], modulus);
                 }
             }
         }
-        self.sums.folds += 1;
-        self.sums.recent += 1;
+        self.sums.folds += folds as i64;
+        self.sums.recent += folds;
     }
 }
 
@@ -118,25 +120,49 @@ fn fold<W: Words>(words: W, sums: &mut Sums, moduli: usize) {
     sums.recent = 1;
 }
 
-/// All columns of a group with sixteen others, some at a time.
+/// Sixteen columns with others, as many at a time as there are registers for.
 #[inline(always)]
-fn tiles<W: Words, const N: usize>(
+fn tiles<W: Words>(words: W, lines: (&[Line], &[Line]), sums: &mut [Line], modulus: usize) {
+    let mut at = 0;
+    while at < sums.len() {
+        at += match sums.len() - at {
+            8.. if W::TILE >= 8 => tile::<W, 8>(words, lines, at, sums, modulus),
+            4.. => tile::<W, 4>(words, lines, at, sums, modulus),
+            2.. => tile::<W, 2>(words, lines, at, sums, modulus),
+            _ => tile::<W, 1>(words, lines, at, sums, modulus),
+        };
+    }
+}
+
+/// Sixteen columns with `N` others from one on; returns how many.
+#[inline(always)]
+fn tile<W: Words, const N: usize>(
     words: W,
     (left, right): (&[Line], &[Line]),
-    sums: &mut [Line; WORDS],
+    from: usize,
+    sums: &mut [Line],
     modulus: usize,
-) {
-    for (at, sums) in sums.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+) -> usize {
+    let sums = &mut sums[from..from + N];
+    let mut folded = [words.repeat(0); N];
+    for k in 0..N {
+        folded[k] = words.load(&sums[k]);
+    }
+    for (left, right) in left.chunks(LINES).zip(right.chunks(LINES)) {
         let mut lanes = [words.repeat(0); N];
         for (left, right) in left.iter().zip(right) {
             let row = words.load(left);
-            let columns = &right.0.as_chunks::<N>().0[at];
-            for (lane, &column) in lanes.iter_mut().zip(columns) {
-                *lane = words.add_products(*lane, row, words.repeat(column));
+            let columns = &right.0[from..from + N];
+            for k in 0..N {
+                lanes[k] = words.add_products(lanes[k], row, words.repeat(columns[k]));
             }
         }
-        for (sum, lane) in sums.iter_mut().zip(lanes) {
-            words.store(add_folded(words, words.load(sum), lane, modulus), sum);
+        for k in 0..N {
+            folded[k] = add_folded(words, folded[k], lanes[k], modulus);
         }
     }
+    for k in 0..N {
+        words.store(folded[k], &mut sums[k]);
+    }
+    N
 }

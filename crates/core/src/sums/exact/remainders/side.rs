@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use super::super::operand::{FRESH, Parts, Watch};
-use super::cells::{Conversion, Group, LINES};
-use super::grids::Grid;
+use super::cells::{Conversion, Group, LINES, members};
+use super::grids::{Grid, TOLERATED};
 use super::moduli::{MODULI, count_for};
 use super::words::{Line, Vectors, WORDS};
 
@@ -52,21 +52,28 @@ impl Side {
         if by_width {
             self.order.sort_by_key(|&part| (self.grids[part].width, part));
         }
-        let widths = self.order.chunks(WORDS).map(|parts| parts.iter().map(|&part| self.grids[part].width));
-        self.widths = widths.map(|widths| widths.max().unwrap_or(0)).collect();
+        let widths = (0..self.order.len().div_ceil(WORDS))
+            .map(|group| self.members(group).iter().map(|&part| self.grids[part].width).max().unwrap_or(0));
+        self.widths = widths.collect();
         self.groups.clear();
         self.give();
     }
 
     /// Prepares for products with columns of up to so many bits.
     pub(super) fn prepare(&mut self, widest: i32) {
-        let groups = self.order.chunks(WORDS).zip(&self.widths).map(|(parts, width)| {
-            let grids: Vec<Grid> = parts.iter().map(|&part| self.grids[part]).collect();
+        let groups = self.widths.iter().enumerate().map(|(group, width)| {
+            let grids: Vec<Grid> = self.members(group).iter().map(|&part| self.grids[part]).collect();
             Group::new(&grids, count_for(width + widest))
         });
         self.groups = groups.collect();
         // There may be more moduli now.
         self.give();
+    }
+
+    /// The parts of a group. The first has what is left over: it is to the right of most others, where only the columns that
+    /// are there cost.
+    pub(super) fn members(&self, group: usize) -> &[usize] {
+        members(&self.order, group)
     }
 
     /// Bits of the widest part.
@@ -136,7 +143,7 @@ impl Side {
 
     /// Whether the grid of any part misses too many cells.
     pub(super) fn fails(&self) -> bool {
-        self.watches.iter().any(Watch::fails)
+        self.watches.iter().any(|watch| watch.fails(TOLERATED))
     }
 
     /// Forgets the cells off the grids.
@@ -149,7 +156,8 @@ impl Side {
     pub(super) fn refit(&mut self, parts: &Parts<'_>, by_width: bool) -> bool {
         let mut changed = false;
         for part in 0..self.grids.len() {
-            if !self.watches[part].fails() {
+            // Others that would be next are as well: what is pending has to be put together every time.
+            if !self.watches[part].fails(2 * TOLERATED) {
                 continue;
             }
             self.watches[part].renew();

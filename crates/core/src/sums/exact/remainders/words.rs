@@ -181,37 +181,51 @@ impl Words for pulp::x86::V3 {
 
     #[inline(always)]
     fn add_products(self, sum: Self::Row, a: Self::Row, b: Self::Row) -> Self::Row {
-        std::array::from_fn(|k| {
+        let mut sum = sum;
+        for k in 0..2 {
             let products = self.avx2._mm256_madd_epi16(pulp::cast(a[k]), pulp::cast(b[k]));
-            pulp::cast(self.avx2._mm256_add_epi32(pulp::cast(sum[k]), products))
-        })
+            sum[k] = pulp::cast(self.avx2._mm256_add_epi32(pulp::cast(sum[k]), products));
+        }
+        sum
     }
 
     #[inline(always)]
     fn plus(self, a: Self::Row, b: Self::Row) -> Self::Row {
-        std::array::from_fn(|k| pulp::cast(self.avx2._mm256_add_epi32(pulp::cast(a[k]), pulp::cast(b[k]))))
+        let mut sum = a;
+        for k in 0..2 {
+            sum[k] = pulp::cast(self.avx2._mm256_add_epi32(pulp::cast(a[k]), pulp::cast(b[k])));
+        }
+        sum
     }
 
     #[inline(always)]
     fn differing(self, a: Self::Row, b: Self::Row) -> Self::Row {
-        std::array::from_fn(|k| pulp::cast(self.avx2._mm256_xor_si256(pulp::cast(a[k]), pulp::cast(b[k]))))
+        let mut bits = a;
+        for k in 0..2 {
+            bits[k] = pulp::cast(self.avx2._mm256_xor_si256(pulp::cast(a[k]), pulp::cast(b[k])));
+        }
+        bits
     }
 
     #[inline(always)]
     fn pack(self, low: Self::Row, high: Self::Row) -> Self::Row {
-        std::array::from_fn(|k| {
+        let mut packed = low;
+        for k in 0..2 {
             let high = self.avx2._mm256_slli_epi32::<16>(pulp::cast(high[k]));
-            pulp::cast(self.avx2._mm256_blend_epi16::<0b1010_1010>(pulp::cast(low[k]), high))
-        })
+            packed[k] = pulp::cast(self.avx2._mm256_blend_epi16::<0b1010_1010>(pulp::cast(low[k]), high));
+        }
+        packed
     }
 
     #[inline(always)]
     fn scaled(self, words: Self::Row, factor: f32) -> Self::Row {
-        words.map(|words| {
-            let words = self.avx._mm256_cvtepi32_ps(pulp::cast(words));
-            let product = self.avx._mm256_mul_ps(words, self.avx._mm256_set1_ps(factor));
-            pulp::cast(self.avx._mm256_cvtps_epi32(product))
-        })
+        let mut scaled = words;
+        for word in &mut scaled {
+            let product = self.avx._mm256_cvtepi32_ps(pulp::cast(*word));
+            let product = self.avx._mm256_mul_ps(product, self.avx._mm256_set1_ps(factor));
+            *word = pulp::cast(self.avx._mm256_cvtps_epi32(product));
+        }
+        scaled
     }
 }
 
