@@ -12,7 +12,7 @@ use super::remainders::Vectors;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
-    /// The fastest that the processor has: those of 512 bits alone bring nothing.
+    /// The fastest that the processor has for so many columns: those of 512 bits alone bring nothing to slices.
     #[default]
     Auto,
     /// Vectors of 512 bits, and products of 52 bits that are added at once.
@@ -31,8 +31,9 @@ pub enum Kernel {
     RemaindersPortable,
 }
 
-/// Parts from which on remainders are faster than slices, whose costs lie more in pairs of parts.
-pub(super) const WIDE: usize = 48;
+/// Parts from which on remainders are taken, which cost less a pair and more a cell. They win from 80 full doubles on, and from
+/// about 200 columns of whole numbers, of which slices need one product.
+pub(super) const WIDE: usize = 128;
 
 impl Kernel {
     /// Whether the processor has it; what it has not runs as [`Kernel::Auto`].
