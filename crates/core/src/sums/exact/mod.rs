@@ -8,9 +8,10 @@
 //! whose products are added up in the 64-bit lanes of vectors (`gram`) - an error-free transformation of the matrix
 //! product (after Ozaki, Ogita, Oishi & Rump 2012, "Error-free transformations of matrix multiplication by using fast
 //! routines of matrix multiplication and its applications", with integers in place of float64). Slices are the
-//! coefficients of a polynomial, multiplied by its values at a few points, which saves products (`points`). Cells that a
-//! grid does not hold are multiplied one by one (`outliers`). The grid is a matter of speed alone, and so is the length of
-//! the digits, which depends on what the processor multiplies (`points`).
+//! coefficients of a polynomial, multiplied by its values at a few points, which saves products (`points`). Where there are
+//! many columns, remainders by small moduli take the place of slices (`remainders`). Cells that a grid does not hold are
+//! multiplied one by one (`outliers`). The grid is a matter of speed alone, and so is the length of the digits, which
+//! depends on what the processor multiplies (`points`).
 //!
 //! | module | what it knows |
 //! |---|---|
@@ -20,6 +21,8 @@
 //! | `gram`, `lanes`, `kernel` | the hot loop, what it asks of vectors, and which it runs on |
 //! | `outliers` | single products |
 //! | `engine` | all of that in order |
+//! | `remainders` | sums of products by their remainders, for many columns |
+//! | `method` | slices or remainders |
 //! | `big_fixed`, `big_fixed_table` | integers of any length; tables of them |
 
 mod big_fixed;
@@ -59,7 +62,7 @@ use crate::sums::moments::Moments;
 ///
 /// The value of a variable is `values + low`, both to the last bit, and `w x` is the exact product. Memory: a few
 /// wide integers of 200 to 300 bits each for ordinary data, `(m + 1) (m + 2) / 2` of them for `m` variables; while rows
-/// are taken in also slices of 512 rows, which [`Accumulator::finish`] frees.
+/// are taken in also slices of 512 rows, or remainders of 256, which [`Accumulator::finish`] frees.
 #[derive(Debug)]
 pub struct ExactProducts {
     variables: usize,
