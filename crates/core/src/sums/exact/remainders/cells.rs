@@ -92,16 +92,11 @@ impl Operation for Conversion<'_> {
         let mut rows = [Cells([0.0; WORDS]); BLOCK];
         for (number, group) in self.groups.iter().enumerate() {
             let parts = members(self.order, number);
-            for (at, &part) in parts.iter().enumerate() {
-                let cells = &self.cells[part][from..to];
-                rows.iter_mut().zip(cells).for_each(|(row, &cell)| row.0[at] = cell);
-                if let Some(after) = rows.get_mut(cells.len()) {
-                    after.0[at] = 0.0;
-                }
+            let mut columns = [&NONE[..to - from]; WORDS];
+            for (column, &part) in columns.iter_mut().zip(parts) {
+                *column = &self.cells[part][from..to];
             }
-            if parts.len() < WORDS {
-                rows.iter_mut().for_each(|row| row.0[parts.len()..].fill(0.0));
-            }
+            by_row(&columns, &mut rows);
             let mut off = Off { parts, misses: self.misses, from: from - self.base };
             let lines = (&mut self.lines[..], number * LINES, self.stride);
             let rows = (&rows, to - from);
@@ -112,6 +107,25 @@ impl Operation for Conversion<'_> {
                 _ => convert::<W, 4>(words, group, rows, lines, &mut off),
             }
         }
+    }
+}
+
+/// The column of what a group lacks.
+static NONE: [f64; BLOCK] = [0.0; BLOCK];
+
+/// Puts the cells of columns in rows, and none in the row after the last.
+#[inline(always)]
+fn by_row(columns: &[&[f64]; WORDS], rows: &mut Rows) {
+    let count = columns[0].len().min(BLOCK);
+    // Equal lengths, said once, spare the bounds checks inside. Row by row: a column at once would be scattered.
+    let columns = columns.map(|column| &column[..count]);
+    for (at, row) in rows[..count].iter_mut().enumerate() {
+        for k in 0..WORDS {
+            row.0[k] = columns[k][at];
+        }
+    }
+    if let Some(after) = rows.get_mut(count) {
+        after.0.fill(0.0);
     }
 }
 
