@@ -10,17 +10,17 @@ use super::remainders::Remainders;
 #[derive(Debug)]
 pub(super) enum Method {
     /// Of slices.
-    Slices(Engine),
+    Slices(Box<Engine>),
     /// Of remainders.
-    Remainders(Remainders),
+    Remainders(Box<Remainders>),
 }
 
 impl Method {
     /// For parts like these.
     pub(super) fn new(kernel: Kernel, right: &Parts<'_>, left: Option<&Parts<'_>>) -> Self {
         match kernel.remainders(right.cells.len()) {
-            Some(vectors) => Self::Remainders(Remainders::new(vectors, right, left)),
-            None => Self::Slices(Engine::new(kernel, right, left)),
+            Some(vectors) => Self::Remainders(Box::new(Remainders::new(vectors, right, left))),
+            None => Self::Slices(Box::new(Engine::new(kernel, right, left))),
         }
     }
 
