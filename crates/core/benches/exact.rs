@@ -73,11 +73,25 @@ fn measure(blocks: &[Vec<Vec<f64>>], columns: usize, kernel: Kernel) -> (f64, f6
     least
 }
 
+/// In turn.
+const KERNELS: [Kernel; 6] = [
+    Kernel::Ifma,
+    Kernel::Avx512,
+    Kernel::Avx2,
+    Kernel::Portable,
+    Kernel::RemaindersAvx512,
+    Kernel::RemaindersAvx2,
+];
+
+/// Columns.
+const WIDTHS: [usize; 8] = [10, 20, 50, 64, 100, 200, 500, 1_000];
+
 fn main() {
     let filters: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let only_avx2 = std::env::var_os("EXACT_AVX2").is_some();
+    let is_avx2 = |kernel| matches!(kernel, Kernel::Avx2 | Kernel::RemaindersAvx2);
     let mut out = std::io::stdout().lock();
-    for p in [10, 20, 50] {
+    for p in WIDTHS {
         for (name, value) in KINDS {
             if !filters.is_empty() && !filters.iter().any(|f| f == name || *f == format!("{p}{name}")) {
                 continue;
@@ -88,15 +102,16 @@ fn main() {
             let blocks: Vec<Vec<Vec<f64>>> = (0..count)
                 .map(|_| (0..p).map(|j| (0..rows).map(|_| value(&mut random, j)).collect()).collect())
                 .collect();
-            for kernel in [Kernel::Ifma, Kernel::Avx512, Kernel::Avx2, Kernel::Portable] {
-                let wanted = !only_avx2 || kernel == Kernel::Avx2;
-                if !kernel.is_available() || !wanted {
+            for kernel in KERNELS {
+                let wanted = !only_avx2 || is_avx2(kernel);
+                let quick = p < 100 || !matches!(kernel, Kernel::Avx512 | Kernel::Portable);
+                if !kernel.is_available() || !wanted || !quick {
                     continue;
                 }
                 let (float, exact) = measure(&blocks, p, kernel);
                 let _ = writeln!(
                     out,
-                    "{p:3} {name:9} {:9} float {:7.2} ns/row  exact {:8.2} ns/row  {:5.2}x",
+                    "{p:3} {name:9} {:16} float {:7.2} ns/row  exact {:8.2} ns/row  {:5.2}x",
                     format!("{kernel:?}"),
                     float * 1e9,
                     exact * 1e9,

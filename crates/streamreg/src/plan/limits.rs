@@ -65,8 +65,8 @@ pub(crate) fn check_folds(
     Ok(())
 }
 
-/// Bytes of a thread's sums: exact ones have up to three planes a column of 512 rows, and wide integers of 40 bytes; those
-/// in float64 a block with its centred copy and two matrices.
+/// Bytes of a thread's sums: exact ones have up to three planes a column of 512 rows, or less in remainders, and wide integers of
+/// 40 bytes; those in float64 a block with its centred copy and two matrices.
 pub(crate) fn state_bytes(variables: usize, precision: Precision) -> u64 {
     let m = variables as u64 + 1;
     if precision.is_exact(variables) {

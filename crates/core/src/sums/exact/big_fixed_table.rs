@@ -350,6 +350,12 @@ impl BigFixedTable {
         }
     }
 
+    /// Whether a column has room for `limbs` limbs from `lowest` on; for none it always has.
+    pub(super) fn holds(&self, column: usize, lowest: i32, limbs: usize) -> bool {
+        let window = self.windows[column];
+        limbs == 0 || window.limbs > 0 && window.with(lowest, limbs).limbs == window.limbs
+    }
+
     /// Makes the window hold `limbs` limbs from `lowest` on.
     fn widen(&mut self, column: usize, lowest: i32, limbs: usize) {
         let window = self.windows[column];

@@ -89,7 +89,9 @@ impl Engine {
             for start in (from..to).step_by(BLOCK) {
                 self.add_on_grids(sums, (right, left), (start, (start + BLOCK).min(to)), from);
             }
-            self.outliers.add(sums, (self.left.as_ref(), &self.right), (left, right), (from, to));
+            let misses =
+                (self.left.as_ref().map(|side| side.misses.as_slice()), self.right.misses.as_slice());
+            self.outliers.add(sums, misses, (left, right), (from, to));
         }
         self.right.planes.give();
         self.left.iter_mut().for_each(|side| side.planes.give());

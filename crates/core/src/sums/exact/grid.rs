@@ -70,9 +70,9 @@ pub(crate) fn unit_of(cells: &[f64], bits: i32) -> i32 {
 }
 
 /// How many cells of a column need which bits.
-struct Spans {
+pub(super) struct Spans {
     /// Cells other than zero.
-    cells: u32,
+    pub(super) cells: u32,
     /// The lowest and the highest end of any span.
     lowest: i32,
     highest: i32,
@@ -85,7 +85,7 @@ struct Spans {
 const EXPONENTS: i32 = 1_088;
 
 impl Spans {
-    fn new(cells: &[f64]) -> Self {
+    pub(super) fn new(cells: &[f64]) -> Self {
         let size = 2 * EXPONENTS as usize;
         let (mut below, mut within) = (vec![0; size], vec![0; size]);
         let (mut lowest, mut highest, mut count) = (i32::MAX, i32::MIN, 0);
@@ -115,7 +115,7 @@ impl Spans {
     }
 
     /// The unit by which the fewest cells fall out of so many bits, and how many.
-    fn best_unit(&self, width: i32) -> (u32, i32) {
+    pub(super) fn best_unit(&self, width: i32) -> (u32, i32) {
         let limited = |unit: i32| unit.clamp(LOWEST_UNIT, HIGHEST_UNIT);
         let spare = width - (self.highest - self.lowest);
         if spare >= 0 {

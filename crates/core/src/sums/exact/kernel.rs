@@ -6,12 +6,13 @@ use super::gram::Products;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Ifma, Multiplier};
 use super::points::Digits;
+use super::remainders::Vectors;
 
 /// The vector instructions to use. Sums are exact, so all give the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kernel {
-    /// The fastest that the processor has: those of 512 bits alone bring nothing.
+    /// The fastest that the processor has for so many columns: those of 512 bits alone bring nothing to slices.
     #[default]
     Auto,
     /// Vectors of 512 bits, and products of 52 bits that are added at once.
@@ -22,19 +23,29 @@ pub enum Kernel {
     Avx2,
     /// One number at a time.
     Portable,
+    /// Remainders instead of slices, in vectors of 512 bits.
+    RemaindersAvx512,
+    /// Remainders, in vectors of 256 bits.
+    RemaindersAvx2,
+    /// Remainders, one at a time.
+    RemaindersPortable,
 }
+
+/// Parts from which on remainders are taken, which cost less a pair and more a cell. They win from 80 full doubles on, and from
+/// about 200 columns of whole numbers, of which slices need one product.
+pub(super) const WIDE: usize = 128;
 
 impl Kernel {
     /// Whether the processor has it; what it has not runs as [`Kernel::Auto`].
     pub fn is_available(self) -> bool {
         match self {
-            Self::Auto | Self::Portable => true,
+            Self::Auto | Self::Portable | Self::RemaindersPortable => true,
             #[cfg(target_arch = "x86_64")]
             Self::Ifma => pulp::x86::V4::is_available() && Ifma::is_available(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => pulp::x86::V4::is_available(),
+            Self::Avx512 | Self::RemaindersAvx512 => pulp::x86::V4::is_available(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => pulp::x86::V3::is_available(),
+            Self::Avx2 | Self::RemaindersAvx2 => pulp::x86::V3::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -55,6 +66,26 @@ impl Kernel {
                 None => Arch::new().dispatch(op),
             },
             _ => Arch::new().dispatch(op),
+        }
+    }
+
+    /// The vectors with which sums of products of so many parts are taken from remainders, where they are.
+    pub(super) fn remainders(self, parts: usize) -> Option<Vectors> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Auto if parts < WIDE => None,
+            #[cfg(target_arch = "x86_64")]
+            Self::Auto | Self::RemaindersAvx512 if Self::RemaindersAvx512.is_available() => {
+                Some(Vectors::Avx512)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Auto | Self::RemaindersAvx512 | Self::RemaindersAvx2 if Self::Avx2.is_available() => {
+                Some(Vectors::Avx2)
+            }
+            Self::RemaindersAvx512 | Self::RemaindersAvx2 | Self::RemaindersPortable => {
+                Some(Vectors::Portable)
+            }
+            _ => None,
         }
     }
 

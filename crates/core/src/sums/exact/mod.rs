@@ -8,9 +8,10 @@
 //! whose products are added up in the 64-bit lanes of vectors (`gram`) - an error-free transformation of the matrix
 //! product (after Ozaki, Ogita, Oishi & Rump 2012, "Error-free transformations of matrix multiplication by using fast
 //! routines of matrix multiplication and its applications", with integers in place of float64). Slices are the
-//! coefficients of a polynomial, multiplied by its values at a few points, which saves products (`points`). Cells that a
-//! grid does not hold are multiplied one by one (`outliers`). The grid is a matter of speed alone, and so is the length of
-//! the digits, which depends on what the processor multiplies (`points`).
+//! coefficients of a polynomial, multiplied by its values at a few points, which saves products (`points`). Where there are
+//! many columns, remainders by small moduli take the place of slices (`remainders`). Cells that a grid does not hold are
+//! multiplied one by one (`outliers`). The grid is a matter of speed alone, and so is the length of the digits, which
+//! depends on what the processor multiplies (`points`).
 //!
 //! | module | what it knows |
 //! |---|---|
@@ -20,6 +21,8 @@
 //! | `gram`, `lanes`, `kernel` | the hot loop, what it asks of vectors, and which it runs on |
 //! | `outliers` | single products |
 //! | `engine` | all of that in order |
+//! | `remainders` | sums of products by their remainders, for many columns |
+//! | `method` | slices or remainders |
 //! | `big_fixed`, `big_fixed_table` | integers of any length; tables of them |
 
 mod big_fixed;
@@ -29,10 +32,12 @@ mod gram;
 mod grid;
 mod kernel;
 mod lanes;
+mod method;
 mod operand;
 mod outliers;
 mod parts;
 mod points;
+mod remainders;
 #[cfg(test)]
 mod tests;
 
@@ -42,9 +47,9 @@ use faer::fx128;
 
 pub use self::big_fixed::BigFixed;
 pub(crate) use self::big_fixed_table::{BigFixedTable, Magnitude, Place};
-use self::engine::Engine;
 pub(crate) use self::grid::{span_of, unit_of};
 pub use self::kernel::Kernel;
+use self::method::Method;
 use self::operand::Parts;
 use self::parts::Rows;
 use crate::pass::accumulate::Accumulator;
@@ -57,7 +62,7 @@ use crate::sums::moments::Moments;
 ///
 /// The value of a variable is `values + low`, both to the last bit, and `w x` is the exact product. Memory: a few
 /// wide integers of 200 to 300 bits each for ordinary data, `(m + 1) (m + 2) / 2` of them for `m` variables; while rows
-/// are taken in also slices of 512 rows, which [`Accumulator::finish`] frees.
+/// are taken in also slices of 512 rows, or remainders of 256, which [`Accumulator::finish`] frees.
 #[derive(Debug)]
 pub struct ExactProducts {
     variables: usize,
@@ -72,7 +77,7 @@ pub struct ExactProducts {
 #[derive(Debug, Default)]
 struct Work {
     rows: Rows,
-    engine: Option<Engine>,
+    method: Option<Method>,
 }
 
 /// Position of a pair of variables in the lower triangle, row after row.
@@ -186,10 +191,10 @@ impl ExactProducts {
 
     /// The wide sums with all that is pending.
     fn settled(&self) -> Cow<'_, BigFixedTable> {
-        match self.work.as_ref().and_then(|work| work.engine.as_ref()) {
-            Some(engine) if engine.is_pending() => {
+        match self.work.as_ref().and_then(|work| work.method.as_ref()) {
+            Some(method) if method.is_pending() => {
                 let mut sums = self.sums.clone();
-                engine.flushed_into(&mut sums);
+                method.flushed_into(&mut sums);
                 Cow::Owned(sums)
             }
             _ => Cow::Borrowed(&self.sums),
@@ -197,8 +202,8 @@ impl ExactProducts {
     }
 
     fn flush(&mut self) {
-        if let Some(engine) = self.work.as_mut().and_then(|work| work.engine.as_mut()) {
-            engine.flush(&mut self.sums);
+        if let Some(method) = self.work.as_mut().and_then(|work| work.method.as_mut()) {
+            method.flush(&mut self.sums);
         }
     }
 
@@ -206,17 +211,17 @@ impl ExactProducts {
     fn absorb(&mut self, work: &mut Work, block: &DesignBlock<'_>, rows: usize) {
         let right = work.rows.right(block, rows);
         let left = work.rows.left(&right);
-        let mut engine = match work.engine.take() {
-            Some(engine) if engine.suits(&right, left.as_ref()) => engine,
+        let mut method = match work.method.take() {
+            Some(method) if method.suits(&right, left.as_ref()) => method,
             other => {
-                if let Some(mut engine) = other {
-                    engine.flush(&mut self.sums);
+                if let Some(mut method) = other {
+                    method.flush(&mut self.sums);
                 }
-                Engine::new(self.kernel, &right, left.as_ref())
+                Method::new(self.kernel, &right, left.as_ref())
             }
         };
-        engine.add(&mut self.sums, &right, left.as_ref());
-        work.engine = Some(engine);
+        method.add(&mut self.sums, &right, left.as_ref());
+        work.method = Some(method);
         if left.is_some() {
             self.add_broken(&work.rows, &right);
         }

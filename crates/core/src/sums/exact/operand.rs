@@ -26,7 +26,7 @@ pub(super) struct Class {
 
 /// How well a part's grid does.
 #[derive(Clone, Copy, Debug)]
-struct Watch {
+pub(super) struct Watch {
     cells: u64,
     misses: u64,
     /// Cells that pass before the grid is judged; doubles with every new grid, so that data which no grid suits are
@@ -35,12 +35,24 @@ struct Watch {
 }
 
 impl Watch {
-    fn fails(&self) -> bool {
-        self.misses * (TOLERATED as u64) > self.cells + self.patience
+    /// Counts cells, and how many of them the grid missed.
+    pub(super) fn count(&mut self, cells: u64, misses: u64) {
+        self.cells += cells;
+        self.misses += misses;
+    }
+
+    /// For a new grid.
+    pub(super) fn renew(&mut self) {
+        *self = Self { patience: self.patience.saturating_mul(2), ..FRESH };
+    }
+
+    /// Whether more than one cell in so many is missed.
+    pub(super) fn fails(&self, tolerated: u64) -> bool {
+        self.misses * tolerated > self.cells + self.patience
     }
 }
 
-const FRESH: Watch = Watch { cells: 0, misses: 0, patience: 4_096 };
+pub(super) const FRESH: Watch = Watch { cells: 0, misses: 0, patience: 4_096 };
 
 /// The parts of one side, in classes.
 #[derive(Debug)]
@@ -111,12 +123,7 @@ impl Operand {
 
     /// Whether the grid of any part misses too many cells.
     pub(super) fn fails(&self) -> bool {
-        self.watches.iter().any(Watch::fails)
-    }
-
-    /// Number of cells off the grids.
-    pub(super) fn missed(&self) -> usize {
-        self.misses.iter().map(Vec::len).sum()
+        self.watches.iter().any(|watch| watch.fails(TOLERATED as u64))
     }
 
     /// Gives the parts whose grids have failed too often new ones, if there are better. True if any has changed:
@@ -124,11 +131,10 @@ impl Operand {
     pub(super) fn refit(&mut self, parts: &Parts<'_>, rows: usize) -> bool {
         let mut changed = false;
         for part in 0..self.grids.len() {
-            let watch = self.watches[part];
-            if !watch.fails() {
+            if !self.watches[part].fails(TOLERATED as u64) {
                 continue;
             }
-            self.watches[part] = Watch { patience: watch.patience.saturating_mul(2), ..FRESH };
+            self.watches[part].renew();
             let grid = Grid::fit(parts.cells[part], self.digits);
             changed |= grid != self.grids[part];
             self.grids[part] = grid;
@@ -164,8 +170,7 @@ impl Operand {
             if !clean {
                 self.take_out(part, padded, from - base);
             }
-            self.watches[part].cells += cells.len() as u64;
-            self.watches[part].misses += (self.misses[part].len() - before) as u64;
+            self.watches[part].count(cells.len() as u64, (self.misses[part].len() - before) as u64);
         }
     }
 

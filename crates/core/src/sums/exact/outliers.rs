@@ -5,7 +5,7 @@ use pulp::{Simd, WithSimd};
 use super::big_fixed::parts_of;
 use super::big_fixed_table::BigFixedTable;
 use super::entry;
-use super::operand::{Operand, Parts};
+use super::operand::Parts;
 
 /// Below this many products the bins cost more than they save.
 const FEW: usize = 4;
@@ -88,6 +88,9 @@ fn exponent(bits: u64) -> u64 {
     field.max(1) + (OFFSET - 1_075) as u64
 }
 
+/// Rows of each part whose cells are not on its grid, ascending.
+type Misses<'a> = &'a [Vec<usize>];
+
 /// Ranges of the steps of parts.
 type Ranges = Vec<(u64, u64)>;
 
@@ -111,11 +114,21 @@ struct Pair<'a> {
     flags: &'a [bool],
 }
 
-impl Pair<'_> {
+impl<'a> Pair<'a> {
     /// The rows with an outlier on either side, each once.
-    fn rows(&self) -> impl Iterator<Item = usize> {
-        let counts = |row: &usize| !self.flags.get(*row).is_some_and(|&flag| flag);
+    fn rows(self) -> impl Iterator<Item = usize> + use<'a> {
+        let counts = move |row: &usize| !self.flags.get(*row).is_some_and(|&flag| flag);
         self.left.iter().copied().chain(self.right.iter().copied().filter(counts))
+    }
+
+    /// The limbs of an entry that a row's product may need, twice it and a sum of some included.
+    fn limbs(self, entry: usize, row: usize) -> (usize, i32, usize) {
+        let ((a, p), (b, q)) = (parts_of(self.cells.0[row]), parts_of(self.cells.1[row]));
+        let bits = |mantissa: i64| 64 - mantissa.unsigned_abs().leading_zeros() as i32;
+        let from = (p + q).div_euclid(64);
+        // None of a product that is zero.
+        let to = if a == 0 || b == 0 { from } else { (p + q + bits(a) + bits(b) + 8).div_euclid(64) + 1 };
+        (entry, from, (to - from) as usize)
     }
 }
 
@@ -125,15 +138,18 @@ impl Outliers {
     pub(super) fn add(
         &mut self,
         sums: &mut BigFixedTable,
-        (left, right): (Option<&Operand>, &Operand),
+        (left, right): (Option<Misses<'_>>, Misses<'_>),
         (lefts, rights): (Option<&Parts<'_>>, &Parts<'_>),
         (from, to): (usize, usize),
     ) {
-        let missed = left.map_or(0, Operand::missed) + right.missed();
+        let count = |misses: Misses<'_>| misses.iter().map(Vec::len).sum::<usize>();
+        let missed = left.map_or(0, count) + count(right);
         if missed == 0 {
             return;
         }
-        let dense = missed * SPARSE > to - from;
+        let longest = |misses: Misses<'_>| misses.iter().map(Vec::len).max().unwrap_or(0);
+        let longest = left.map_or(0, longest).max(longest(right));
+        let dense = missed * SPARSE > to - from && longest >= FEW;
         if dense {
             load(&mut self.right, rights, from, to);
             if let Some(lefts) = lefts {
@@ -143,27 +159,34 @@ impl Outliers {
         }
         let weighted = left.is_some();
         let (left, lefts) = (left.unwrap_or(right), lefts.unwrap_or(rights));
-        let flags: Vec<Vec<bool>> = left.misses.iter().map(|misses| flags(misses, to - from)).collect();
-        let parts = rights.variables.len();
-        // A few right parts at a time stay in the cache.
-        for (first, a) in (0..parts).step_by(NEAR).flat_map(|b| (0..left.misses.len()).map(move |a| (b, a))) {
-            for b in first..parts.min(first + NEAR) {
+        let flags: Vec<Vec<bool>> = left.iter().map(|misses| flags(misses, to - from)).collect();
+        let each = || {
+            pairs(left, right, dense).filter_map(|(a, b)| {
                 let (i, j) = (lefts.variables[a], rights.variables[b]);
-                let (own, other) = (&left.misses[a], &right.misses[b]);
                 let needed = if weighted { i >= j } else { a >= b };
-                if !needed || own.is_empty() && other.is_empty() {
-                    continue;
-                }
                 let cells = (&lefts.cells[a][from..to], &rights.cells[b][from..to]);
-                let pair = Pair { cells, left: own, right: other, flags: &flags[a] };
                 // Two parts of a variable meet once, but their product occurs twice in its square.
                 let twice = !weighted && a != b && i == j;
-                if dense && own.len() + other.len() >= FEW {
-                    let one = if weighted { &self.left[a] } else { &self.right[a] };
-                    self.bins.add(sums, entry(i, j), twice, (one, &self.right[b]), pair);
-                } else {
-                    add_each(sums, entry(i, j), twice, pair);
-                }
+                let pair = Pair { cells, left: &left[a], right: &right[b], flags: &flags[a] };
+                needed.then_some((a, b, entry(i, j), twice, pair))
+            })
+        };
+        if !dense {
+            let needs =
+                each().flat_map(|(_, _, entry, _, pair)| pair.rows().map(move |row| pair.limbs(entry, row)));
+            let needs: Vec<_> =
+                needs.filter(|&(entry, from, limbs)| !sums.holds(entry, from, limbs)).collect();
+            if !needs.is_empty() {
+                // With a limb on either side for those to come.
+                sums.reserve(needs.into_iter().map(|(entry, from, limbs)| (entry, from - 1, limbs + 2)));
+            }
+        }
+        for (a, b, entry, twice, pair) in each() {
+            if dense && pair.left.len() + pair.right.len() >= FEW {
+                let one = if weighted { &self.left[a] } else { &self.right[a] };
+                self.bins.add(sums, entry, twice, (one, &self.right[b]), pair);
+            } else {
+                add_each(sums, entry, twice, pair);
             }
         }
     }
@@ -191,6 +214,26 @@ impl Outliers {
             })
         }));
     }
+}
+
+/// The pairs of parts of which one at least has outliers. Of many outliers a few right parts at a time: they stay in the cache; of
+/// few those that have any with all others, since looking at all pairs would take longer.
+fn pairs<'m>(
+    left: Misses<'m>,
+    right: Misses<'m>,
+    dense: bool,
+) -> Box<dyn Iterator<Item = (usize, usize)> + 'm> {
+    let parts = right.len();
+    if dense {
+        let near = (0..parts).step_by(NEAR);
+        let each = near.flat_map(move |first| (0..left.len()).map(move |a| (a, first)));
+        let each = each.flat_map(move |(a, first)| (first..parts.min(first + NEAR)).map(move |b| (a, b)));
+        return Box::new(each.filter(|&(a, b)| !left[a].is_empty() || !right[b].is_empty()));
+    }
+    let own = (0..left.len()).filter(|&a| !left[a].is_empty());
+    let other = (0..parts).filter(|&b| !right[b].is_empty());
+    let others = other.flat_map(|b| (0..left.len()).filter(|&a| left[a].is_empty()).map(move |a| (a, b)));
+    Box::new(own.flat_map(move |a| (0..parts).map(move |b| (a, b))).chain(others))
 }
 
 /// Takes some rows of all parts apart.

@@ -173,7 +173,19 @@ fn mixed(rows: usize) -> Table {
     Table::plain(kinds.iter().map(|kind| (0..rows).map(|_| kind(&mut random)).collect()).collect())
 }
 
-const KERNELS: [Kernel; 5] = [Kernel::Auto, Kernel::Ifma, Kernel::Avx512, Kernel::Avx2, Kernel::Portable];
+const KERNELS: [Kernel; 8] = [
+    Kernel::Auto,
+    Kernel::Ifma,
+    Kernel::Avx512,
+    Kernel::Avx2,
+    Kernel::Portable,
+    Kernel::RemaindersAvx512,
+    Kernel::RemaindersAvx2,
+    Kernel::RemaindersPortable,
+];
+
+const REMAINDERS: [Kernel; 3] =
+    [Kernel::RemaindersAvx512, Kernel::RemaindersAvx2, Kernel::RemaindersPortable];
 
 fn kernels() -> impl Iterator<Item = Kernel> {
     KERNELS.into_iter().filter(|kernel| kernel.is_available())
@@ -196,6 +208,67 @@ fn blocks_and_kernels_do_not_matter() {
         for block in [1, 7, 63, 128, 511, 513, 2_500] {
             assert_eq!(table.summed(block, kernel), state, "{kernel:?} {block}");
         }
+    }
+}
+
+/// More columns than slices are taken for, and groups of sixteen that are not full.
+#[test]
+fn many_columns_have_the_same_sums() {
+    let mut random = Random(17);
+    let narrow = mixed(900);
+    let columns = (0..kernel::WIDE + 5).map(|j| {
+        let (scale, shift) = ((random.uniform() * 60.0 - 30.0).exp2(), random.normal());
+        let of = |value: &f64| if j % 16 < 11 { value * scale + shift } else { *value };
+        narrow.columns[j % 16].0.iter().map(of).collect()
+    });
+    let mut table = Table::plain(columns.collect());
+    assert!(Kernel::Auto.remainders(table.columns.len()).is_some() || !Kernel::Avx2.is_available());
+    for weighted in [false, true] {
+        if weighted {
+            table.weights = Some((0..900).map(|row| f64::from(row % 7) / 3.0).collect());
+            table.columns[70].1 = Some(vec![1e-20; 900]);
+        }
+        let state = table.summed(1_024, Kernel::Avx2);
+        for block in [900, 301] {
+            assert_eq!(table.summed(block, Kernel::Auto), state, "{block} {weighted}");
+            assert_eq!(table.summed(block, Kernel::RemaindersAvx2), state, "{block} {weighted}");
+        }
+    }
+}
+
+#[test]
+fn remainders_are_put_together_before_sums_are_too_large_for_them() {
+    // On grids of every width the largest cells, of either sign, for more rows than may be pending.
+    let rows = 40_000;
+    let widths = [2, 7, 14, 20, 27, 33, 40, 46, 53];
+    let columns = widths.map(|width| {
+        let largest = (1u64 << (width - 1)) as f64;
+        let cell = move |row: usize| match row {
+            0 => 1.0,
+            _ if width == 33 => -largest,
+            _ => largest - if width < 53 { 0.0 } else { 1.0 },
+        };
+        (0..rows).map(cell).collect()
+    });
+    let table = Table::plain(columns.to_vec());
+    let oracle = table.summed(1_024, Kernel::Portable);
+    table.check(&oracle);
+    for kernel in REMAINDERS {
+        for block in [1_024, 1_000] {
+            assert_eq!(table.summed(block, kernel), oracle, "{kernel:?} {block}");
+        }
+    }
+}
+
+#[test]
+fn largest_remainders_fit_into_lanes() {
+    // Half of every modulus, in each row: the sums of lanes are as large as they can be, of one sign.
+    let halves = (8_011..8_094).step_by(2).map(|modulus| f64::from(modulus / 2));
+    let table = Table::plain(halves.map(|half| (0..600).map(|_| half).collect()).collect());
+    let opposite = Table::plain(table.columns.iter().map(|(c, _)| c.iter().map(|x| -x).collect()).collect());
+    for kernel in REMAINDERS {
+        table.check(&table.summed(1_024, kernel));
+        opposite.check(&opposite.summed(1_024, kernel));
     }
 }
 
@@ -509,6 +582,14 @@ proptest! {
         let mut zero = table.summed(64, Kernel::Auto);
         zero.subtract(&state).unwrap();
         prop_assert_eq!(zero, ExactProducts::new(table.columns.len()));
+    }
+
+    #[test]
+    fn any_table_has_the_same_sums_by_remainders(table in any_table(), block in 1..200usize) {
+        let state = table.summed(table.rows(), Kernel::Portable);
+        for kernel in REMAINDERS {
+            prop_assert_eq!(&table.summed(block, kernel), &state);
+        }
     }
 
     #[test]
