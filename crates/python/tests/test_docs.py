@@ -1,6 +1,7 @@
 """Examples: those of the documentation strings, and of the guide."""
 
 import doctest
+import json
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,16 @@ MODULES = [streamreg, streamreg._fit, streamreg._functions, streamreg._state, st
 def test_examples(module):
     done = doctest.testmod(module)
     assert done.attempted > 0 and done.failed == 0
+
+
+def test_the_notebook(monkeypatch):
+    notebook = GUIDE.parent / "flights.ipynb"
+    monkeypatch.chdir(notebook.parent)
+    names: dict[str, object] = {}
+    code = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
+    for cell in code:
+        exec(compile("".join(cell["source"]), str(notebook), "exec"), names)  # noqa: S102
+    assert len(code) >= 5 and names["fit"].nobs == 327_346
 
 
 @pytest.mark.parametrize("page", ["python.md", "clusters.md"])
