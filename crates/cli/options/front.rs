@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, CommandFactory};
+use clap::{ArgAction, CommandFactory, Parser};
 use streamreg::{Error, Regression, Result};
 
-use super::{Args, Command, parse};
+use super::{Args, Command};
 
 /// Options that say where a result goes, or how a process tells of itself: front ends have other ways.
 const OF_THE_TERMINAL: [(&str, &str); 20] = [
@@ -30,6 +30,9 @@ const OF_THE_TERMINAL: [(&str, &str); 20] = [
     ("trace", "the command line has it"),
     ("vcov-out", "the fit has the covariance"),
 ];
+
+/// Options whose values are lists of names.
+const OF_NAMES: [&str; 5] = ["by", "categorical", "cluster", "exclude", "features"];
 
 /// The value of an option, as it would be typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +72,7 @@ pub fn fit_options() -> Vec<FitOption> {
     options.filter_map(option).collect()
 }
 
-/// The regression that options describe, as `streamreg fit` reads them; variables of the environment are read, too.
+/// The regression that options describe, as `streamreg fit` reads them. Variables of the environment are those of the command line.
 ///
 /// # Errors
 /// For a mistake in them, in the words of the command line.
@@ -91,7 +94,7 @@ pub fn fit_of_options(given: &[(String, OptionValue)]) -> Result<Regression> {
         match value {
             OptionValue::On => arguments.push(format!("--{name}").into()),
             OptionValue::Text(text) => arguments.push(format!("--{name}={text}").into()),
-            OptionValue::Several(texts) if repeats(name) => {
+            OptionValue::Several(texts) if repeats(name) && !OF_NAMES.contains(&name.as_str()) => {
                 arguments.extend(texts.iter().map(|text| OsString::from(format!("--{name}={text}"))));
             }
             OptionValue::Several(texts) => {
@@ -101,12 +104,12 @@ pub fn fit_of_options(given: &[(String, OptionValue)]) -> Result<Regression> {
         }
     }
     arguments.extend(["--", "FILE"].map(OsString::from));
-    let parsed = parse(&arguments).map_err(|mistake| {
-        let text = mistake.error.to_string();
+    let args = Args::try_parse_from(&arguments).map_err(|mistake| {
+        let text = mistake.to_string();
         let first = text.strip_prefix("error: ").unwrap_or(&text).split("\n\n").next().unwrap_or_default();
         Error::invalid_request(first.split_whitespace().collect::<Vec<_>>().join(" "))
     })?;
-    let Command::Fit(fit) = parsed.args.command else {
+    let Command::Fit(fit) = args.command else {
         return Err(Error::invalid_request("these are no options of a fit"));
     };
     let regression = fit.regression().map_err(|error| match error.downcast::<Error>() {

@@ -1,6 +1,7 @@
 //! Rows from Python.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::ffi_stream::RecordBatchStreamReader;
@@ -34,21 +35,30 @@ pub(crate) struct Arrow {
     kind: String,
 }
 
-/// An exception that was raised while rows were read, in place of the error that came of it.
+/// An exception that was raised while rows were read, in place of the error that came of it; and what stops the work.
 #[derive(Clone, Default)]
-pub(crate) struct Raised(Arc<Mutex<Option<PyErr>>>);
+pub(crate) struct Raised {
+    raised: Arc<Mutex<Option<PyErr>>>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
 
 impl Raised {
+    /// Keeps an exception of a function that is told of the work, which ends.
+    pub(crate) fn stop_with(&self, py: Python<'_>, raised: PyErr) {
+        self.keep(py, raised);
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     fn keep(&self, py: Python<'_>, raised: PyErr) -> ArrowError {
         let message = raised.to_string();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
         *kept = Some(raised.clone_ref(py));
         ArrowError::ExternalError(message.into())
     }
 
     /// What was raised, or the error that there is without it.
     pub(crate) fn or<T>(&self, done: PyResult<T>) -> PyResult<T> {
-        let raised = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner).take();
         done.map_err(|error| raised.unwrap_or(error))
     }
 }
@@ -60,28 +70,29 @@ pub(crate) enum Rows {
 }
 
 impl Data {
-    /// The rows for a regression, and what is raised while they are read.
-    pub(crate) fn rows(self, py: Python<'_>, regression: &Regression) -> PyResult<(Rows, Raised)> {
-        let raised = Raised::default();
+    /// The rows for a regression.
+    pub(crate) fn rows(self, py: Python<'_>, regression: &Regression, raised: &Raised) -> PyResult<Rows> {
         let arrow = match self {
             Self::Files(files) => {
-                let opened = crate::work::work(py, |_| regression.open(&files))?;
-                return Ok((Rows::Source(opened), raised));
+                return Ok(Rows::Source(crate::work::work(py, raised, |_| regression.open(&files))?));
             }
             Self::Arrow(arrow) => arrow,
         };
         let object = arrow.object;
         let rows = match arrow.kind.as_str() {
             "table" => {
-                let (schema, batches) = stream(object.bind(py), &raised)?;
+                let (schema, batches) = stream(object.bind(py), raised)?;
                 let batches = py.detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
                 let batches = raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?;
                 Rows::Source(Box::new(Batches::new(schema, batches)))
             }
             "again" => {
-                let (schema, _) = stream(&object.bind(py).call0()?, &raised)?;
-                let of_passes = raised.clone();
+                let (schema, first) = stream(&object.bind(py).call0()?, raised)?;
+                let (first, of_passes) = (Mutex::new(Some(first)), raised.clone());
                 let make = move || -> Box<dyn Iterator<Item = Batch> + Send> {
+                    if let Some(first) = first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                        return first;
+                    }
                     Python::attach(|py| {
                         match object.bind(py).call0().and_then(|own| stream(&own, &of_passes)) {
                             Ok((_, batches)) => batches,
@@ -92,11 +103,11 @@ impl Data {
                 Rows::Source(Box::new(Batches::from_fn(schema, make)))
             }
             _ => {
-                let (schema, batches) = stream(object.bind(py), &raised)?;
+                let (schema, batches) = stream(object.bind(py), raised)?;
                 Rows::Once(schema, batches)
             }
         };
-        Ok((rows, raised))
+        Ok(rows)
     }
 
     /// A source, for work that takes one pass: of rows that come once the first ones are kept, to be looked at beforehand.
@@ -104,11 +115,32 @@ impl Data {
         self,
         py: Python<'_>,
         regression: &Regression,
-    ) -> PyResult<(Box<dyn Source>, Raised)> {
-        Ok(match self.rows(py, regression)? {
-            (Rows::Source(source), raised) => (source, raised),
-            (Rows::Once(schema, batches), raised) => (Box::new(once(schema, batches)), raised),
+        raised: &Raised,
+    ) -> PyResult<Box<dyn Source>> {
+        Ok(match self.rows(py, regression, raised)? {
+            Rows::Source(source) => source,
+            Rows::Once(schema, batches) => Box::new(once(schema, batches)),
         })
+    }
+
+    /// The same for sums, which are those of a part of the rows: that it has no row, or a column no value, says nothing of others.
+    pub(crate) fn part(
+        self,
+        py: Python<'_>,
+        regression: &Regression,
+        raised: &Raised,
+    ) -> PyResult<Box<dyn Source>> {
+        if let Self::Arrow(Arrow { kind, object }) = &self
+            && kind == "table"
+        {
+            let (schema, batches) = stream(object.bind(py), raised)?;
+            let batches = py.detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
+            let batches = raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?;
+            return Ok(Box::new(Batches::from_fn(schema, move || {
+                batches.clone().into_iter().map(Batch::Ok)
+            })));
+        }
+        self.source(py, regression, raised)
     }
 }
 
@@ -172,7 +204,8 @@ fn stream(
         let reader = RecordBatchStreamReader::from_pyarrow_bound(object)?;
         return Ok((reader.schema(), Box::new(reader)));
     }
-    let mut each = Each { objects: object.try_iter()?.unbind(), batches: None, raised: raised.clone() };
+    let mut each =
+        Each { objects: object.try_iter()?.unbind(), batches: None, first: None, raised: raised.clone() };
     let first = each.next_object(object.py())?;
     let Some(schema) = first else {
         return Err(pyo3::exceptions::PyValueError::new_err("there is no batch: the iterator is empty"));
@@ -185,6 +218,8 @@ struct Each {
     objects: Py<PyIterator>,
     /// Those of the object at hand.
     batches: Option<RecordBatchStreamReader>,
+    /// The schema of the first one.
+    first: Option<SchemaRef>,
     raised: Raised,
 }
 
@@ -203,6 +238,17 @@ impl Each {
             return Err(PyTypeError::new_err(message));
         };
         let schema = reader.schema();
+        let first = self.first.get_or_insert_with(|| SchemaRef::clone(&schema));
+        for field in first.fields() {
+            let (name, was) = (field.name(), field.data_type());
+            if let Ok(now) = schema.field_with_name(name)
+                && now.data_type() != was
+            {
+                let now = now.data_type();
+                let message = format!("column {name:?} is {now} in a batch and {was} in the first: cast it");
+                return Err(PyTypeError::new_err(message));
+            }
+        }
         self.batches = Some(reader);
         Ok(Some(schema))
     }
@@ -213,6 +259,9 @@ impl Iterator for Each {
 
     fn next(&mut self) -> Option<Batch> {
         loop {
+            if self.raised.stop.load(Ordering::Relaxed) {
+                return Some(Err(ArrowError::ExternalError("interrupted".into())));
+            }
             if let Some(batch) = self.batches.as_mut().and_then(Iterator::next) {
                 return Some(batch);
             }

@@ -11,7 +11,7 @@ use streamreg::{
 };
 use streamreg_cli::{OptionValue, fit_of_options, fit_options};
 
-use crate::data::{Data, Rows, own};
+use crate::data::{Data, Raised, Rows, own};
 use crate::error::exception;
 use crate::table::Table;
 use crate::work::work;
@@ -42,15 +42,14 @@ pub(crate) fn regression(py: Python<'_>, given: Given) -> PyResult<Regression> {
     fit_of_options(&options.collect::<Vec<_>>()).map_err(|error| exception(py, &error))
 }
 
-/// A function of Python that is told how far the work has come.
-fn told(progress: Option<Py<PyAny>>) -> Option<streamreg::ProgressFn> {
-    let progress = progress?;
+/// A function of Python that is told how far the work has come. What it raises ends the work.
+fn told(progress: Option<Py<PyAny>>, raised: &Raised) -> Option<streamreg::ProgressFn> {
+    let (progress, raised) = (progress?, raised.clone());
     Some(Arc::new(move |done: Progress| {
         Python::attach(|py| {
             let told = (done.rows, done.total, done.pass, done.loss, done.done);
-            // What only shows how far it is ends nothing.
             if let Err(error) = progress.call1(py, told) {
-                error.write_unraisable(py, None);
+                raised.stop_with(py, error);
             }
         });
     }))
@@ -99,12 +98,12 @@ pub(crate) fn fit(
     data: Data,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Vec<Fit>> {
-    let mut regression = regression(py, given)?;
-    if let Some(progress) = told(progress) {
+    let (mut regression, raised) = (regression(py, given)?, Raised::default());
+    if let Some(progress) = told(progress, &raised) {
         regression = regression.progress(progress);
     }
-    let (rows, raised) = data.rows(py, &regression)?;
-    raised.or(work(py, |flag| {
+    let rows = data.rows(py, &regression, &raised)?;
+    raised.or(work(py, &raised, |flag| {
         let regression = regression.interrupt(flag);
         let reports = match rows {
             Rows::Source(source) => regression.fit_targets(source.as_ref())?,
@@ -118,7 +117,7 @@ pub(crate) fn fit(
 #[pyfunction]
 pub(crate) fn inspect(py: Python<'_>, given: Given, files: Vec<PathBuf>) -> PyResult<String> {
     let regression = if given.is_empty() { None } else { Some(regression(py, given)?) };
-    work(py, |_| {
+    work(py, &Raised::default(), |_| {
         let options = InspectOptions::new();
         let options = match regression {
             Some(regression) => options.fit(regression),
@@ -131,7 +130,7 @@ pub(crate) fn inspect(py: Python<'_>, given: Given, files: Vec<PathBuf>) -> PyRe
 /// Reads a model file.
 #[pyfunction]
 pub(crate) fn load(py: Python<'_>, path: PathBuf) -> PyResult<Fit> {
-    Ok(Fit { report: None, models: work(py, |_| Models::load(path))? })
+    Ok(Fit { report: None, models: work(py, &Raised::default(), |_| Models::load(path))? })
 }
 
 /// What is asked of predictions.
@@ -241,13 +240,14 @@ impl Fit {
     /// Writes the model file.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let model = self.model()?;
-        work(py, |_| model.save(path))
+        work(py, &Raised::default(), |_| model.save(path))
     }
 
     /// Predictions in memory, with the number of rows without one.
     fn predict(&self, py: Python<'_>, data: Data, asked: Predicting) -> PyResult<Table> {
-        let (source, raised) = data.source(py, &Regression::new("y"))?;
-        let rows = raised.or(work(py, |flag| {
+        let raised = Raised::default();
+        let source = data.source(py, &Regression::new("y"), &raised)?;
+        let rows = raised.or(work(py, &raised, |flag| {
             let options = asked.options(self.models.conf_level(), flag)?;
             Ok(self.models.predict_source(source.as_ref(), &options)?.0)
         }))?;
@@ -267,7 +267,7 @@ impl Fit {
         out: PathBuf,
         asked: Predicting,
     ) -> PyResult<u64> {
-        work(py, |flag| {
+        work(py, &Raised::default(), |flag| {
             let options = asked.options(self.models.conf_level(), flag)?;
             Ok(self.models.predict_paths(&files, out, &options)?.rows)
         })
@@ -283,8 +283,9 @@ pub(crate) fn evaluate(
     by: Vec<String>,
     unseen_null: bool,
 ) -> PyResult<String> {
-    let (source, raised) = data.source(py, &Regression::new("y"))?;
-    raised.or(work(py, |flag| {
+    let raised = Raised::default();
+    let source = data.source(py, &Regression::new("y"), &raised)?;
+    raised.or(work(py, &raised, |flag| {
         let execution = Execution::default().interrupt(flag);
         let options = EvaluateOptions::new().by(by).execution(execution).unseen(unseen(unseen_null));
         streamreg::json(&fit.models.evaluate_source(source.as_ref(), &options)?)
@@ -357,12 +358,12 @@ pub(crate) fn groups(
     by: Vec<String>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Groups> {
-    let mut regression = regression(py, given)?.by(by.clone());
-    if let Some(progress) = told(progress) {
+    let (mut regression, raised) = (regression(py, given)?.by(by.clone()), Raised::default());
+    if let Some(progress) = told(progress, &raised) {
         regression = regression.progress(progress);
     }
-    let (source, raised) = data.source(py, &regression)?;
-    let (lines, summary) = raised.or(work(py, |flag| {
+    let source = data.source(py, &regression, &raised)?;
+    let (lines, summary) = raised.or(work(py, &raised, |flag| {
         let regression = regression.interrupt(flag);
         let mut lines = Lines::default();
         let summary = regression.fit_groups(source.as_ref(), |fit| {
@@ -377,7 +378,7 @@ pub(crate) fn groups(
 
 /// The groups of a state, as a table.
 pub(crate) fn groups_of(py: Python<'_>, regression: Regression, by: Vec<String>) -> PyResult<Table> {
-    let lines = work(py, |flag| {
+    let lines = work(py, &Raised::default(), |flag| {
         let regression = regression.interrupt(flag);
         let mut lines = Lines::default();
         regression.fit_groups(&regression.no_rows()?, |fit| {

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use streamreg::{Execution, Regression};
 
-use crate::data::Data;
+use crate::data::{Data, Raised};
 use crate::fit::{Fit, Given, groups_of, regression};
 use crate::table::Table;
 use crate::work::work;
@@ -19,8 +19,9 @@ impl State {
     #[pyo3(signature = (given, data, like=None))]
     fn sum(py: Python<'_>, given: Given, data: Data, like: Option<&Self>) -> PyResult<Self> {
         let regression = regression(py, given)?;
-        let (source, raised) = data.source(py, &regression)?;
-        raised.or(work(py, |flag| {
+        let raised = Raised::default();
+        let source = data.part(py, &regression, &raised)?;
+        raised.or(work(py, &raised, |flag| {
             let regression = regression.interrupt(flag);
             Ok(Self(regression.sum_source(source.as_ref(), like.map(|like| &like.0))?))
         }))
@@ -30,32 +31,33 @@ impl State {
     fn sum_more(&self, py: Python<'_>, given: Given, data: Data) -> PyResult<Self> {
         let regression =
             if given.is_empty() { Regression::of_state(self.0.clone()) } else { regression(py, given)? };
-        let (source, raised) = data.source(py, &regression)?;
-        raised.or(work(py, |flag| {
+        let raised = Raised::default();
+        let source = data.part(py, &regression, &raised)?;
+        raised.or(work(py, &raised, |flag| {
             Ok(Self(self.0.sum(source.as_ref(), &Execution::default().interrupt(flag))?))
         }))
     }
 
     /// Both together.
     fn merge(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
-        work(py, |_| Ok(Self(self.0.clone().merge(other.0.clone())?)))
+        work(py, &Raised::default(), |_| Ok(Self(self.0.clone().merge(other.0.clone())?)))
     }
 
     /// Without the rows of another one.
     fn subtract(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
-        work(py, |_| Ok(Self(self.0.clone().subtract(other.0.clone())?)))
+        work(py, &Raised::default(), |_| Ok(Self(self.0.clone().subtract(other.0.clone())?)))
     }
 
     /// The state file.
     fn to_bytes(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
-        work(py, |_| self.0.to_bytes())
+        work(py, &Raised::default(), |_| self.0.to_bytes())
     }
 
     /// Reads a state file.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
         let bytes = bytes.to_vec();
-        work(py, |_| Ok(Self(streamreg::State::from_bytes(bytes)?)))
+        work(py, &Raised::default(), |_| Ok(Self(streamreg::State::from_bytes(bytes)?)))
     }
 
     /// Rows that were used.
@@ -80,7 +82,7 @@ impl State {
     fn fit(&self, py: Python<'_>, given: Given) -> PyResult<Vec<Fit>> {
         let own = given.is_empty();
         let asked = if own { None } else { Some(regression(py, given)?) };
-        work(py, |_| {
+        work(py, &Raised::default(), |_| {
             let state = self.0.clone();
             let regression = match asked {
                 None => Regression::of_state(state),

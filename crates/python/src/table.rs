@@ -116,13 +116,21 @@ pub(crate) fn table_of(columns: Vec<(String, Bound<'_, PyAny>)>) -> PyResult<Tab
 
 fn array(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     if let Ok(numbers) = numbers::<f64>(values) {
-        return Ok(Arc::new(Float64Array::from(numbers)));
+        // NaN is a missing value, as pandas has it.
+        let missing = numbers.iter().any(|x| x.is_nan());
+        return Ok(match missing {
+            true => {
+                Arc::new(Float64Array::from_iter(numbers.into_iter().map(|x| (!x.is_nan()).then_some(x))))
+            }
+            false => Arc::new(Float64Array::from(numbers)),
+        });
     }
     if let Ok(numbers) = numbers::<i64>(values) {
         return Ok(Arc::new(Int64Array::from(numbers)));
     }
     if let Ok(numbers) = numbers::<f32>(values) {
-        return Ok(Arc::new(Float32Array::from(numbers)));
+        let number = |x: f32| (!x.is_nan()).then_some(x);
+        return Ok(Arc::new(Float32Array::from_iter(numbers.into_iter().map(number))));
     }
     if let Ok(numbers) = numbers::<i32>(values) {
         return Ok(Arc::new(Int32Array::from(numbers)));
@@ -134,7 +142,8 @@ fn array(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
         return Ok(Arc::new(Int64Array::from(numbers)));
     }
     if let Ok(numbers) = values.extract::<Vec<Option<f64>>>() {
-        return Ok(Arc::new(Float64Array::from(numbers)));
+        let numbers = numbers.into_iter().map(|x| x.filter(|x| !x.is_nan()));
+        return Ok(Arc::new(Float64Array::from_iter(numbers)));
     }
     match values.extract::<Vec<Option<String>>>() {
         Ok(texts) => Ok(Arc::new(StringArray::from(texts))),

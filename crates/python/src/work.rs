@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
+use crate::data::Raised;
 use crate::error::exception;
 
 /// How often Python is asked whether there was a signal.
@@ -15,9 +16,10 @@ const EVERY: Duration = Duration::from_millis(50);
 /// Does some work in a thread of its own, with a flag that ends it early: signals are seen meanwhile, and Ctrl-C sets the flag.
 pub(crate) fn work<T: Send>(
     py: Python<'_>,
+    raised: &Raised,
     job: impl FnOnce(Arc<AtomicBool>) -> streamreg::Result<T> + Send,
 ) -> PyResult<T> {
-    let flag = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&raised.stop);
     let (done, wait) = mpsc::channel();
     let (wait, mut signal) = (std::sync::Mutex::new(wait), None);
     let outcome = std::thread::scope(|scope| {

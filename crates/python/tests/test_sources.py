@@ -138,7 +138,7 @@ def test_what_is_no_data():
         sr.ols({"y": [1.0]}, "y ~ x")
     with pytest.raises(ValueError, match="empty"):
         sr.ols("y ~ x", iter([]))
-    with pytest.raises(TypeError, match="stream interface"):
+    with pytest.raises(TypeError, match="expected a path"):
         sr.ols("y ~ x", iter([1]))
     with pytest.raises(TypeError, match="one dimension|expected an array"):
         sr.ols("y ~ x", {"y": numpy.ones((3, 2)), "x": [1.0, 2.0, 3.0]})

@@ -48,71 +48,95 @@ def readable(data: Any) -> list[str] | Arrow:
     module = type(data).__module__.partition(".")[0]
     name = type(data).__name__
     if module == "polars" and name == "LazyFrame":
-        return Arrow(lambda: iter(data.collect_batches()), "again")
+        return Arrow(_called(data.collect_batches), "again")
     if module == "pyarrow" and hasattr(data, "scanner"):
         return Arrow(lambda: data.scanner().to_reader(), "again")
     if module == "pyarrow" and name == "Scanner":
         return Arrow(data.to_reader(), "once")
     if module == "pandas" and name == "DataFrame":
         return Arrow(_of_pandas(data), "table")
-    if hasattr(data, "__arrow_c_stream__"):
+    if hasattr(data, "__arrow_c_stream__") and name != "Series":
         once = name in ("RecordBatchReader", "RecordBatchStreamReader") or hasattr(data, "read_next_batch")
         return Arrow(data, "once" if once else "table")
     if isinstance(data, Mapping):
         return Arrow(_core.table_of([(str(name), _column(values)) for name, values in data.items()]), "table")
     if isinstance(data, Iterator):
-        return Arrow(data, "once")
+        return Arrow(map(_batch, data), "once")
     if callable(data):
         return Arrow(_called(data), "again")
     if isinstance(data, (list, tuple)) and data and hasattr(data[0], "__arrow_c_stream__"):
-        return Arrow(lambda: iter(data), "again")
+        return Arrow(lambda: map(_batch, data), "again")
     raise TypeError(f"expected {FILES}, {OBJECTS}, not {type(data).__module__}.{name}")
+
+
+def _batch(data: Any) -> Any:
+    """A batch of an iterator: frames of pandas without their index."""
+    read = readable(data)
+    if isinstance(read, list) or read.kind != "table":
+        raise TypeError(f"expected frames, tables or batches, not {type(data).__module__}.{type(data).__name__}")
+    return read.data
 
 
 def _called(function: Callable[[], Any]) -> Callable[[], Any]:
     """What a function gives, whenever it is called: an object with the stream interface, or an iterator."""
+    last: list[Any] = [None]
 
     def call() -> Any:
         made = function()
-        if hasattr(made, "__arrow_c_stream__"):
-            return made
-        if isinstance(made, Mapping):
-            return readable(made).data
-        if hasattr(made, "scanner"):
-            return made.scanner().to_reader()
-        return iter(made)
+        if isinstance(made, Iterator) and made is last[0]:
+            raise TypeError("the function gives the same iterator again, whose rows are gone: make a new one in it")
+        last[0] = made
+        if isinstance(made, (list, tuple)):
+            made = iter(made)
+        if isinstance(made, Iterator):
+            return map(_batch, made)
+        read = readable(made)
+        if isinstance(read, list):
+            raise TypeError("the function gives paths: give them as they are")
+        return read.data() if read.kind == "again" else read.data
 
     return call
 
 
 def _column(values: Any) -> Any:
     """A column of a mapping: buffers as they are, if their numbers stand side by side."""
-    array = getattr(values, "__array__", None)
-    if array is None:
+    if getattr(values, "__array__", None) is None:
         return values
     numpy = __import__("numpy")
+    if isinstance(values, numpy.ma.MaskedArray):
+        return values.tolist()
     values = numpy.asarray(values)
-    if values.dtype.kind in "fiu" and values.dtype.itemsize >= 4 and values.dtype.isnative:
-        if values.dtype.kind == "u":
-            values = values.astype(numpy.int64 if values.dtype.itemsize < 8 else numpy.float64)
-        return numpy.ascontiguousarray(values)
-    if values.dtype.kind in "fiu":
-        return numpy.ascontiguousarray(values, dtype=numpy.float64)
-    return values.tolist()
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind in "mM":
+        raise TypeError("dates and durations come in frames of pandas or polars, or as pyarrow arrays in a table")
+    if kind not in "fiu":
+        return values.tolist()
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if kind == "u" or (kind == "i" and size < 4):
+        if kind == "u" and size == 8 and values.size and int(values.max()) >= 2**63:
+            raise ValueError("integers from 2**63 on have no place in 64 bits with a sign")
+        values = values.astype(numpy.int64)
+    elif kind == "f" and size not in (4, 8):
+        values = values.astype(numpy.float64)
+    return numpy.ascontiguousarray(values)
 
 
 def _of_pandas(frame: Any) -> Any:
     """A frame of pandas, whose own interface needs pyarrow; plain columns do without."""
+    names = [str(name) for name in frame.columns]
     plain = all(getattr(dtype, "kind", "O") in "fiu" and hasattr(dtype, "isnative") for dtype in frame.dtypes)
     if plain:
-        columns = [(str(name), _column(frame.iloc[:, at].to_numpy())) for at, name in enumerate(frame.columns)]
-        return _core.table_of(columns)
+        return _core.table_of([(name, _column(frame.iloc[:, at].to_numpy())) for at, name in enumerate(names)])
     try:
-        import pyarrow  # noqa: F401
+        import pyarrow
     except ImportError:
-        columns = [(str(name), _of_series(frame.iloc[:, at])) for at, name in enumerate(frame.columns)]
-        return _core.table_of(columns)
-    return frame
+        return _core.table_of([(name, _of_series(frame.iloc[:, at])) for at, name in enumerate(names)])
+    swapped = [at for at, dtype in enumerate(frame.dtypes) if getattr(dtype, "byteorder", "=") == ">"]
+    if swapped:
+        frame = frame.set_axis(range(len(names)), axis="columns")
+        frame = frame.astype({at: frame.dtypes.iloc[at].newbyteorder("=") for at in swapped})
+    # The index says which rows these are, and is no column.
+    return pyarrow.Table.from_pandas(frame.set_axis(names, axis="columns"), preserve_index=False)
 
 
 def _of_series(series: Any) -> Any:

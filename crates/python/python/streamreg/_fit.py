@@ -14,7 +14,7 @@ from typing import Any
 
 from . import _core
 from ._data import files, is_files, readable
-from ._options import in_words_of_python
+from ._options import as_typed_here, in_words_of_python
 
 
 class StreamregWarning(UserWarning):
@@ -42,12 +42,13 @@ class Fit:
     [12.99]
     """
 
-    def __init__(self, core: _core.Fit, again: tuple | None) -> None:
+    def __init__(self, core: _core.Fit, again: tuple | None, target: int = 0) -> None:
         self._core = core
         self._again = again
+        self._target = target
         self._covariance: tuple | None = None
         for warning in self._report["warnings"] if self._is_fresh else []:
-            warnings.warn(warning["message"], StreamregWarning, stacklevel=4)
+            warnings.warn(as_typed_here(warning["message"]), StreamregWarning, stacklevel=4)
 
     @cached_property
     def _is_fresh(self) -> bool:
@@ -209,7 +210,7 @@ class Fit:
     @property
     def warnings(self) -> list[str]:
         """What the reader should know."""
-        return [warning["message"] for warning in self._report["warnings"]]
+        return [as_typed_here(warning["message"]) for warning in self._report["warnings"]]
 
     @property
     def report(self) -> dict[str, Any]:
@@ -234,7 +235,12 @@ class Fit:
         formula, data, options = self._again
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StreamregWarning)
-            return ols(formula, data, **{**options, **more})
+            fits = ols(formula, data, **{**options, **more})
+        fit = fits[self._target] if isinstance(fits, list) else fits
+        same = all(a == b or (a != a and b != b) for a, b in zip(self.coef().values(), fit.coef().values()))
+        if (fit.nobs == self.nobs and not same) or (fit.nobs != self.nobs and "cluster" not in more):
+            raise ValueError("the rows are no longer those of the fit: fit again")
+        return fit
 
     # Predictions
 
@@ -263,6 +269,10 @@ class Fit:
         """
         if unseen not in ("error", "null"):
             raise ValueError(f'unseen is "error" or "null", not {unseen!r}')
+        if level is not None and interval is None:
+            raise ValueError("level is that of an interval: give interval=, too")
+        if threads is not None and threads < 1:
+            raise ValueError(f"at least one thread is needed, not {threads}")
         asked = {
             "keep": list(keep or []),
             "interval": interval,
@@ -304,7 +314,7 @@ class Fit:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._core = _core.Fit.restore(state["model"], state["report"])
-        self._again, self._covariance = None, state["covariance"]
+        self._again, self._target, self._covariance = None, 0, state["covariance"]
 
     def __str__(self) -> str:
         return self.summary() if self._is_fresh else repr(self)

@@ -11,7 +11,7 @@ from typing import Any
 from . import _core
 from ._data import Arrow, files, is_files, readable
 from ._fit import Fit
-from ._options import given, in_words_of_python, known
+from ._options import given, in_words_of_python, known, refuse_options_of_files
 
 
 def options() -> dict[str, str]:
@@ -48,11 +48,16 @@ def ols(formula: str | None, data: Any, *, progress: bool | Callable | None = No
     """
     with in_words_of_python():
         asked = given(formula, options)
+        if "by" in options:
+            raise TypeError("groups() fits the groups of by=")
         rows = readable(data)
+        if isinstance(rows, Arrow):
+            refuse_options_of_files(asked)
         with _shown(progress) as told:
             cores = _core.fit(asked, rows, told)
     once = isinstance(rows, Arrow) and rows.kind == "once"
-    fits = [Fit(core, None if once else (formula, data, dict(options))) for core in cores]
+    again = None if once else (formula, data, dict(options))
+    fits = [Fit(core, again, at) for at, core in enumerate(cores)]
     return fits[0] if len(fits) == 1 else fits
 
 
@@ -102,8 +107,11 @@ def groups(
     by = [by] if isinstance(by, str) else list(by)
     with in_words_of_python():
         asked = given(formula, options)
+        rows = readable(data)
+        if isinstance(rows, Arrow):
+            refuse_options_of_files(asked)
         with _shown(progress) as told:
-            return _core.groups(asked, readable(data), by, told).table
+            return _core.groups(asked, rows, by, told).table
 
 
 def inspect(data: Any, formula: str | None = None, **options: Any) -> dict[str, Any]:

@@ -11,7 +11,31 @@ from contextlib import contextmanager
 from . import _core
 
 #: What the option is called here, where its name is a word of Python's or says too little.
-ALIASES = {"with_": "with", "columns": "with", "confidence": "conf-level", "lambda_": "l1"}
+ALIASES = {"with_": "with"}
+
+#: Options of what is summed: which rows, which columns. All others are of what is solved from the sums.
+OF_SUMS = {
+    "by", "categorical", "contrasts", "cv", "cv-group", "exclude", "features", "max-levels", "memory-limit", "missing", "no-intercept",
+    "precision", "reference", "seed", "target", "threads", "weight-type", "weights", "where", "with",
+}  # fmt: skip
+
+#: Options of how files are read.
+OF_FILES = {"date-format", "decimal", "delimiter", "no-header", "null", "schema", "thousands", "union-by-name"}
+
+#: Options of the sums that what is solved from them has, too.
+OF_BOTH = {"cv", "exclude", "features", "memory-limit", "no-intercept", "seed", "target", "threads"}
+
+
+def name_of(keyword: str) -> str:
+    """The name that an option has on the command line."""
+    return ALIASES.get(keyword, keyword.rstrip("_").replace("_", "-"))
+
+
+def refuse_options_of_files(asked: list[tuple[str, object]]) -> None:
+    """Raises for options that would have no effect on rows that are no files."""
+    for name, _ in asked:
+        if name in OF_FILES:
+            raise TypeError(f"{name.replace('-', '_')} says how files are read, and the data are none")
 
 
 def known() -> dict[str, tuple[str, str | None]]:
@@ -34,7 +58,7 @@ def given(formula: str | None, options: Mapping[str, object]) -> list[tuple[str,
             )
         result.append(("formula", formula))
     for keyword, value in options.items():
-        name = ALIASES.get(keyword, keyword.rstrip("_").replace("_", "-"))
+        name = name_of(keyword)
         if name == "formula" and formula is not None:
             raise TypeError("the formula is given twice")
         if name not in all_options:
@@ -50,6 +74,8 @@ def given(formula: str | None, options: Mapping[str, object]) -> list[tuple[str,
 
 def _text(name: str, value: object) -> object:
     """A value as it would be typed; None for what is not set."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()  # numpy's scalars
     if value is None or value is False:
         return None
     if value is True:
@@ -65,8 +91,8 @@ def _text(name: str, value: object) -> object:
 
 def _plain(value: object) -> str:
     """A single value as text: numbers as Python shows them, which is exact."""
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()  # numpy's scalars
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
@@ -78,7 +104,8 @@ def as_typed_here(message: str) -> str:
         here = next((alias for alias, other in ALIASES.items() if other == name and name == "with"), name)
         return here.replace("-", "_") if name in known() else match.group(0)
 
-    return re.sub(r"--([a-z][a-z0-9-]*)", renamed, message)
+    message = message.replace("`fit_groups` fits them", "streamreg.groups fits them")
+    return re.sub(r"--([a-z][a-z0-9-]*)", renamed, re.sub(r"^\S*/\.tmp\w+: ", "the state: ", message))
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class _Linear(RegressorMixin, BaseEstimator):
         return _core.table_of(columns), sample_weight is not None
 
     def _options(self, weighted: bool) -> dict[str, Any]:
-        options: dict[str, Any] = {"target": TARGET, "no_intercept": not self.fit_intercept}
+        options: dict[str, Any] = {"target": TARGET}
         return {**options, "weights": WEIGHT, "weight_type": "analytic"} if weighted else options
 
     def _take(self, fit: Any) -> None:
@@ -71,7 +71,7 @@ class _Summed(_Linear):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Fits to the rows of X, of shape (rows, columns), and y."""
         table, weighted = self._checked(X, y, sample_weight)
-        self.state_ = State(None, **self._options(weighted)).update(table)
+        self.state_, self.weighted_ = State(None, **self._options(weighted)).update(table), weighted
         self._solve()
         return self
 
@@ -80,14 +80,17 @@ class _Summed(_Linear):
         first = not hasattr(self, "state_")
         table, weighted = self._checked(X, y, sample_weight, reset=first)
         if first:
-            self.state_ = State(None, **self._options(weighted))
+            self.state_, self.weighted_ = State(None, **self._options(weighted)), weighted
+        elif weighted != self.weighted_:
+            raise ValueError("all chunks have a sample_weight, or none has one")
         self.state_.update(table)
         self._solve()
         return self
 
 
 class LinearRegression(_Summed):
-    """Least squares; of columns that depend on others the solution of minimum norm.
+    """Least squares. Of columns that depend on others it gives the solution of minimum norm, the constant included: where scikit-learn
+    leaves the constant out of the norm, predictions for such columns may differ.
 
     Args:
         fit_intercept: whether there is a constant.
@@ -190,6 +193,7 @@ class SGDRegressor(_Linear):
                 None,
                 table,
                 solver="sgd",
+                no_intercept=not self.fit_intercept,
                 epochs=self.max_iter,
                 tol=self.tol,
                 seed=0 if self.random_state is None else int(self.random_state),

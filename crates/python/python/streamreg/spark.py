@@ -16,7 +16,7 @@ from typing import Any
 
 from . import _core
 from ._fit import Fit
-from ._options import given
+from ._options import OF_SUMS, given, name_of
 from ._state import State
 
 __all__ = ["fit", "predict", "sums"]
@@ -69,23 +69,18 @@ def predict(
     keep = list(keep or [])
     kept = [frame.schema[name] for name in keep]
     columns = [f"`{field.name.replace('`', '``')}` {field.dataType.simpleString()}" for field in kept]
-    columns += [f"{name} double" for name in ["prediction", *(["pred_low", "pred_high"] if interval else [])]]
+    bounds = {None: [], "confidence": ["conf_low", "conf_high"], "prediction": ["pred_low", "pred_high"]}
+    if interval not in bounds:
+        raise ValueError(f'interval is "confidence" or "prediction", not {interval!r}')
+    columns += [f"{name} double" for name in ["prediction", *bounds[interval]]]
     asked = {"keep": keep, "interval": interval, "unseen": unseen}
     return frame.mapInArrow(_Predict(model, asked), ", ".join(columns))
-
-
-#: Options of the sums; all others are of what is solved from them.
-_OF_SUMS = {
-    "target", "features", "exclude", "categorical", "reference", "contrasts", "max-levels", "no-intercept", "missing", "where", "with",
-    "weights", "weight-type", "by", "precision",
-}  # fmt: skip
 
 
 def _parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     asked, of_fit = {}, {}
     for keyword, value in options.items():
-        [(name, _)] = given(None, {keyword: value}) or [(keyword, None)]
-        (asked if name in _OF_SUMS else of_fit)[keyword] = value
+        (asked if name_of(keyword) in OF_SUMS else of_fit)[keyword] = value
     return asked, of_fit
 
 

@@ -204,7 +204,7 @@ def test_groups(frame, rows):
 def test_predictions(frame, rows):
     fit = on_spark.fit("arr_delay ~ dep_delay + distance", frame)
     found = on_spark.predict(fit, frame.limit(1000), keep=["distance", "origin"], interval="confidence")
-    assert found.columns == ["distance", "origin", "prediction", "pred_low", "pred_high"]
+    assert found.columns == ["distance", "origin", "prediction", "conf_low", "conf_high"]
     table = found.toArrow()
     assert table.num_rows == 1000 and table["prediction"].null_count < 1000
 
