@@ -208,6 +208,11 @@ class Fit:
         return self._report["aliased"]
 
     @property
+    def left_out(self) -> list[dict[str, Any]]:
+        """Columns that are no features although nobody excluded them, and why."""
+        return self._report["left_out"]
+
+    @property
     def warnings(self) -> list[str]:
         """What the reader should know."""
         return [as_typed_here(warning["message"]) for warning in self._report["warnings"]]
