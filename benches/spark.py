@@ -5,6 +5,7 @@
 needs pyspark, Java 17 and the Python package. The file has nothing but numbers.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -19,6 +20,7 @@ TIMES = 3
 
 
 def main(path: str, target: str) -> None:
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     session = SparkSession.builder.master("local[2]").config("spark.driver.memory", "6g").getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     frame = session.read.parquet(path)
