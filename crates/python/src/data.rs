@@ -56,10 +56,10 @@ impl Raised {
         ArrowError::ExternalError(message.into())
     }
 
-    /// What was raised, or the error that there is without it.
+    /// What was raised, or what the work came to without it.
     pub(crate) fn or<T>(&self, done: PyResult<T>) -> PyResult<T> {
         let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner).take();
-        done.map_err(|error| raised.unwrap_or(error))
+        raised.map_or(done, Err)
     }
 }
 
@@ -81,9 +81,7 @@ impl Data {
         let object = arrow.object;
         let rows = match arrow.kind.as_str() {
             "table" => {
-                let (schema, batches) = stream(object.bind(py), raised)?;
-                let batches = py.detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
-                let batches = raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?;
+                let (schema, batches) = in_memory(object.bind(py), raised)?;
                 Rows::Source(Box::new(Batches::new(schema, batches)))
             }
             "again" => {
@@ -133,9 +131,7 @@ impl Data {
         if let Self::Arrow(Arrow { kind, object }) = &self
             && kind == "table"
         {
-            let (schema, batches) = stream(object.bind(py), raised)?;
-            let batches = py.detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
-            let batches = raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?;
+            let (schema, batches) = in_memory(object.bind(py), raised)?;
             return Ok(Box::new(Batches::from_fn(schema, move || {
                 batches.clone().into_iter().map(Batch::Ok)
             })));
@@ -151,19 +147,21 @@ const LOOKED_AT: usize = 1 << 16;
 struct Coming {
     rest: Box<dyn Iterator<Item = Batch> + Send>,
     taken: Vec<RecordBatch>,
+    /// How many these are.
     rows: usize,
+    /// Whether others were taken after them: then there is no way back.
+    gone: bool,
 }
 
 impl Coming {
     fn next(&mut self) -> Option<Batch> {
         let next = self.rest.next()?;
         if let Ok(batch) = &next {
-            self.rows += batch.num_rows();
-            if self.rows <= LOOKED_AT {
+            if self.rows < LOOKED_AT {
+                self.rows += batch.num_rows();
                 self.taken.push(batch.clone());
             } else {
-                // From here on there is no way back.
-                self.taken = Vec::new();
+                (self.taken, self.gone) = (Vec::new(), true);
             }
         }
         Some(next)
@@ -172,12 +170,12 @@ impl Coming {
 
 /// A source of rows that come once.
 fn once(schema: SchemaRef, batches: Box<dyn Iterator<Item = Batch> + Send>) -> Batches {
-    let coming = Arc::new(Mutex::new(Coming { rest: batches, taken: Vec::new(), rows: 0 }));
+    let coming = Arc::new(Mutex::new(Coming { rest: batches, taken: Vec::new(), rows: 0, gone: false }));
     Batches::from_fn(schema, move || {
         let coming = Arc::clone(&coming);
         let (mut known, gone) = {
             let coming = coming.lock().unwrap_or_else(PoisonError::into_inner);
-            (coming.taken.clone().into_iter(), coming.rows > LOOKED_AT)
+            (coming.taken.clone().into_iter(), coming.gone)
         };
         let message = "the rows come once, and this needs them again: give a frame, files, or a function that gives the batches";
         let mut refused = gone.then(|| ArrowError::InvalidArgumentError(message.to_owned()));
@@ -193,6 +191,13 @@ fn once(schema: SchemaRef, batches: Box<dyn Iterator<Item = Batch> + Send>) -> B
 /// Batches without an error of Arrow's.
 pub(crate) fn own(batch: Batch) -> streamreg::Result<RecordBatch> {
     batch.map_err(|error| Error::invalid_data(error.to_string()))
+}
+
+/// All batches of an object.
+fn in_memory(object: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<(SchemaRef, Vec<RecordBatch>)> {
+    let (schema, batches) = stream(object, raised)?;
+    let batches = object.py().detach(|| batches.collect::<std::result::Result<Vec<_>, _>>());
+    Ok((schema, raised.or(batches.map_err(|e| PyTypeError::new_err(e.to_string())))?))
 }
 
 /// The batches of an object with Arrow's stream interface, or of an iterator over such objects.

@@ -292,15 +292,6 @@ pub(crate) fn evaluate(
     }))
 }
 
-/// Fits of many groups, one line a coefficient.
-#[pyclass(frozen, module = "streamreg._core")]
-pub(crate) struct Groups {
-    #[pyo3(get)]
-    table: Py<Table>,
-    #[pyo3(get)]
-    groups: u64,
-}
-
 /// The lines of the groups.
 #[derive(Default)]
 struct Lines {
@@ -348,7 +339,7 @@ impl Lines {
     }
 }
 
-/// Fits every group of rows.
+/// Fits every group of rows: a line a coefficient, and what is to be said of all.
 #[pyfunction]
 #[pyo3(signature = (given, data, by, progress=None))]
 pub(crate) fn groups(
@@ -357,7 +348,7 @@ pub(crate) fn groups(
     data: Data,
     by: Vec<String>,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Groups> {
+) -> PyResult<(Table, Vec<String>)> {
     let (mut regression, raised) = (regression(py, given)?.by(by.clone()), Raised::default());
     if let Some(progress) = told(progress, &raised) {
         regression = regression.progress(progress);
@@ -372,8 +363,12 @@ pub(crate) fn groups(
         })?;
         Ok((lines, summary))
     }))?;
-    let groups = summary.groups;
-    Ok(Groups { table: Py::new(py, lines.table(by)?)?, groups })
+    // Rows that a filter left out are nobody's surprise.
+    let notices = match summary.ledger.dropped.is_empty() {
+        true => summary.warnings.into_iter().map(|warning| warning.message).collect(),
+        false => summary.notices(),
+    };
+    Ok((lines.table(by)?, notices))
 }
 
 /// The groups of a state, as a table.

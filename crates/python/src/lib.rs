@@ -25,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use crate::error::StreamregError;
     #[pymodule_export]
-    use crate::fit::{Fit, Groups, evaluate, fit, groups, inspect, load, options};
+    use crate::fit::{Fit, evaluate, fit, groups, inspect, load, options};
     #[pymodule_export]
     use crate::state::State;
     #[pymodule_export]

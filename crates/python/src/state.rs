@@ -14,27 +14,22 @@ pub(crate) struct State(streamreg::State);
 
 #[pymethods]
 impl State {
-    /// Sums rows; about the numbers of `like`, if that is given.
+    /// Sums rows; about the numbers of `like`, if that is given, and for its model where options name none.
     #[staticmethod]
     #[pyo3(signature = (given, data, like=None))]
     fn sum(py: Python<'_>, given: Given, data: Data, like: Option<&Self>) -> PyResult<Self> {
-        let regression = regression(py, given)?;
-        let raised = Raised::default();
+        let (like, raised) = (like.map(|like| &like.0), Raised::default());
+        let own = like.filter(|_| given.is_empty());
+        let regression = match own {
+            Some(like) => Regression::of_state(like.clone()),
+            None => regression(py, given)?,
+        };
         let source = data.part(py, &regression, &raised)?;
         raised.or(work(py, &raised, |flag| {
-            let regression = regression.interrupt(flag);
-            Ok(Self(regression.sum_source(source.as_ref(), like.map(|like| &like.0))?))
-        }))
-    }
-
-    /// The sums of other rows for the same model; options say how files are read.
-    fn sum_more(&self, py: Python<'_>, given: Given, data: Data) -> PyResult<Self> {
-        let regression =
-            if given.is_empty() { Regression::of_state(self.0.clone()) } else { regression(py, given)? };
-        let raised = Raised::default();
-        let source = data.part(py, &regression, &raised)?;
-        raised.or(work(py, &raised, |flag| {
-            Ok(Self(self.0.sum(source.as_ref(), &Execution::default().interrupt(flag))?))
+            Ok(Self(match own {
+                Some(like) => like.sum(source.as_ref(), &Execution::default().interrupt(flag))?,
+                None => regression.interrupt(flag).sum_source(source.as_ref(), like)?,
+            }))
         }))
     }
 

@@ -54,7 +54,7 @@ def sources(frame, table, folder):
     }
 
 
-NAMES = list(sources.__code__.co_consts) and [
+NAMES = [
     "path", "paths", "pandas", "pandas with categories", "polars", "polars with categories", "polars, lazy",
     "polars, a function", "pyarrow table", "pyarrow batches", "pyarrow reader", "pyarrow dataset", "duckdb", "generator", "function",
     "mapping of arrays", "mapping of lists", "a table of ours",

@@ -128,8 +128,21 @@ def test_what_progress_raises_is_raised(rows):
     def raises(*_):
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        sr.ols("y ~ x", iter([rows] * 50), progress=raises)
+    for data in [iter([rows] * 50), rows]:
+        with pytest.raises(ZeroDivisionError):
+            sr.ols("y ~ x", data, progress=raises)
+
+
+def test_groups_tell_what_was_dropped(rows):
+    with pytest.warns(sr.StreamregWarning, match="dropped"):
+        sr.groups("y ~ x", rows.assign(x=[numpy.nan, *rows.x[1:]]), by="g")
+
+
+def test_large_batches_that_come_once_are_looked_at():
+    x = numpy.random.default_rng(4).normal(size=200_000)
+    batches = [{"x": part, "y": part**2 + part} for part in (x[:150_000], x[150_000:])]
+    once = sr.State("y ~ poly(x, 2)").update(iter(batches))
+    assert bytes(once) == bytes(sr.State("y ~ poly(x, 2)").update({"x": x, "y": x**2 + x}))
 
 
 def test_names_are_names(rows):

@@ -85,7 +85,7 @@ def _called(function: Callable[[], Any]) -> Callable[[], Any]:
         made = function()
         if isinstance(made, Iterator) and made is last[0]:
             raise TypeError("the function gives the same iterator again, whose rows are gone: make a new one in it")
-        last[0] = made
+        last[0] = made if isinstance(made, Iterator) else None
         if isinstance(made, (list, tuple)):
             made = iter(made)
         if isinstance(made, Iterator):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from . import _core
 from ._data import Arrow, files, is_files, readable
-from ._fit import Fit
-from ._options import given, in_words_of_python, known, refuse_options_of_files
+from ._fit import Fit, StreamregWarning
+from ._options import as_typed_here, given, in_words_of_python, known, refuse_options_of_files
 
 
 def options() -> dict[str, str]:
@@ -111,7 +112,10 @@ def groups(
         if isinstance(rows, Arrow):
             refuse_options_of_files(asked)
         with _shown(progress) as told:
-            return _core.groups(asked, rows, by, told).table
+            table, notices = _core.groups(asked, rows, by, told)
+    for notice in notices:
+        warnings.warn(as_typed_here(notice), StreamregWarning, stacklevel=2)
+    return table
 
 
 def inspect(data: Any, formula: str | None = None, **options: Any) -> dict[str, Any]:

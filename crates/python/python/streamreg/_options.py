@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import contextmanager
+from functools import cache
 
 from . import _core
 
@@ -38,6 +39,7 @@ def refuse_options_of_files(asked: list[tuple[str, object]]) -> None:
             raise TypeError(f"{name.replace('-', '_')} says how files are read, and the data are none")
 
 
+@cache
 def known() -> dict[str, tuple[str, str | None]]:
     """The options of a fit: what they do, and for those that Python does not have, where else it is."""
     return {name: (text, elsewhere) for name, text, elsewhere in _core.options()}
@@ -101,7 +103,7 @@ def as_typed_here(message: str) -> str:
 
     def renamed(match: re.Match[str]) -> str:
         name = match.group(1)
-        here = next((alias for alias, other in ALIASES.items() if other == name and name == "with"), name)
+        here = next((alias for alias, other in ALIASES.items() if other == name), name)
         return here.replace("-", "_") if name in known() else match.group(0)
 
     message = message.replace("`fit_groups` fits them", "streamreg.groups fits them")

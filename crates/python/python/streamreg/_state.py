@@ -50,10 +50,9 @@ class State:
             rows = readable(data)
             if isinstance(rows, Arrow):
                 refuse_options_of_files(self._asked)
-            if self._core is None:
-                self._core = _core.State.sum(self._asked, rows, self._like)
-            else:
-                self._core = self._core.merge(self._core.sum_more(self._asked, rows))
+            like = self._like if self._core is None else self._core
+            more = _core.State.sum(self._asked, rows, like)
+            self._core = more if self._core is None else self._core.merge(more)
         return self
 
     def merge(self, other: State) -> State:

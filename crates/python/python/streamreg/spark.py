@@ -48,7 +48,8 @@ def fit(formula: str | None, frame: Any, *, like: State | None = None, **options
 
 def sums(formula: str | None, frame: Any, *, like: State | None = None, **options: Any) -> State:
     """The sums of a model over a frame of Spark: as :class:`streamreg.State`, to be kept, merged and solved."""
-    asked = given(formula, options)
+    # The cores of a machine are Spark's to deal out.
+    asked = given(formula, {"threads": 1, **options})
     about = None if like is None else bytes(like)
     states = frame.mapInArrow(_Accumulate(asked, about), STATE)
     # The driver holds a few states, however many partitions there are.
@@ -80,7 +81,11 @@ def predict(
 def _parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     asked, of_fit = {}, {}
     for keyword, value in options.items():
-        (asked if name_of(keyword) in OF_SUMS else of_fit)[keyword] = value
+        name = name_of(keyword)
+        if name in OF_SUMS:
+            asked[keyword] = value
+        if name not in OF_SUMS or name == "cv":
+            of_fit[keyword] = value
     return asked, of_fit
 
 
