@@ -132,10 +132,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn what_the_process_holds_grows_with_what_it_takes() {
-        let before = memory_taken().unwrap().private;
-        let held = vec![1_u8; 64 << 20];
-        let after = memory_taken().unwrap().private;
-        assert!(after >= before + (48 << 20), "{before} {after} {}", held.len());
+        let private = || memory_taken().unwrap().private;
+        // Tests beside this one, in the same process, may give back as much at that moment: not each time.
+        let grows = |_| {
+            let before = private();
+            let held = vec![1_u8; 64 << 20];
+            let after = private();
+            after >= before + (48 << 20) && held.len() == 64 << 20
+        };
+        assert!((0..20).any(grows));
         assert!(memory_allowance().unwrap() < meminfo("MemTotal:").unwrap());
     }
 
