@@ -29,6 +29,7 @@
 //! | `outputs` | permissions, links, streams, and characters that nobody would see |
 //! | `stops` | signals at any moment |
 //! | `states` | sums that are saved, merged, subtracted, updated, solved; passes that are killed |
+//! | `scores` | the second pass of robust standard errors, in parts |
 //! | `folds` | states with the sums of folds: cross-validation that reads nothing |
 //! | `hostile` | damaged and odd files |
 //! | `mutants` | model files changed at random |
@@ -82,6 +83,7 @@ mod real_life;
 mod reference;
 mod robust;
 mod rows;
+mod scores;
 mod states;
 #[cfg(unix)]
 mod stops;

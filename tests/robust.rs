@@ -74,7 +74,7 @@ fn cell(table: &[Vec<String>], row: &str, column: &str) -> f64 {
 }
 
 /// Two features, a response whose variance grows, weights that are counts, clusters of both kinds.
-fn rows(n: usize, seed: u64) -> Table {
+pub(crate) fn rows(n: usize, seed: u64) -> Table {
     let mut random = Random::new(seed);
     let x1: Vec<f64> = random.vector(n).iter().map(|x| 100.0 + 3.0 * x).collect();
     let x2 = random.vector(n);
@@ -117,7 +117,7 @@ fn errors(report: &FitReport) -> Vec<f64> {
 }
 
 #[track_caller]
-fn same_errors(a: &FitReport, b: &FitReport, tolerance: f64) {
+pub(crate) fn same_errors(a: &FitReport, b: &FitReport, tolerance: f64) {
     for ((a, b), c) in errors(a).into_iter().zip(errors(b)).zip(&a.coefficients) {
         close(&c.term, a, b, tolerance);
     }

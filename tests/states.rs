@@ -209,9 +209,8 @@ fn what_a_state_cannot_do_is_refused_by_name() {
     solve("--vcov hc1", 2, &["--data"]);
     solve("--vcov hc1 --data b.csv", 3, &["b.csv", "does not have this file"]);
     solve("--precision exact", 2, &["the sums are those of the state"]);
-    for (line, words) in
-        [("--cv 2", "--cv-group"), ("--solver qr", "themselves"), ("--cluster g", "clusters")]
-    {
+    solve("--cluster g --data a.csv", 2, &["the clusters g", "made with --cluster"]);
+    for (line, words) in [("--cv 2", "--cv-group"), ("--solver qr", "themselves")] {
         dir.streamreg(&format!("fit a.csv 'y ~ x' {line} --save-state n.sreg")).fails(2, &[words]);
         dir.streamreg(&format!("fit a.csv 'y ~ x' {line} --checkpoint ck")).fails(2, &[words]);
     }
@@ -224,6 +223,41 @@ fn what_a_state_cannot_do_is_refused_by_name() {
     dir.streamreg("update a.sreg b.csv --union-by-name").fails(2, &["--union-by-name"]);
     dir.streamreg("solve a.csv").fails(3, &["a.csv"]);
     assert!(!dir.files().iter().any(|name| name == "m.sreg" || name == "n.sreg"), "{:?}", dir.files());
+}
+
+/// The sums leave out the rows without a cluster; errors of clusters need the files again.
+#[test]
+fn clusters_of_a_state() {
+    let dir = flights();
+    let model = "'arr_delay ~ dep_delay + origin' --cluster tailnum";
+    for (k, part) in PARTS.iter().enumerate() {
+        done(&dir, &format!("fit {part} {model} -q -o p.txt --save-state {k}.sreg"));
+    }
+    done(&dir, "merge 3.sreg 1.sreg 0.sreg 2.sreg -o all.sreg");
+    let all = PARTS.join(" ");
+    let table = |line: &str| {
+        let text = done(&dir, line);
+        text.lines()
+            .filter(|line| !line.starts_with("Time"))
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    };
+    let whole = table(&format!("fit {all} {model} --precision exact"));
+    assert!(whole.contains("of tailnum"), "{whole}");
+    assert_eq!(table(&format!("fit {all} {model} --save-state whole.sreg")), whole);
+    assert_eq!(bytes(&dir, "whole.sreg"), bytes(&dir, "all.sreg"));
+    let given = PARTS.map(|part| format!("--data {part}")).join(" ");
+    let solved = |line: &str| -> serde_json::Value {
+        serde_json::from_str(&done(&dir, &format!("solve all.sreg --format json {line}"))).unwrap()
+    };
+    let again = solved(&format!("--cluster tailnum {given}"));
+    let direct = dir.fit(&format!("{all} {model} --precision exact"));
+    assert_eq!(again["coefficients"], direct["coefficients"]);
+    assert_eq!(again["vcov"], direct["vcov"]);
+    let plain = solved("");
+    assert_eq!(plain["ledger"]["rows_used"], direct["ledger"]["rows_used"]);
+    assert_eq!(plain["vcov"]["kind"], "iid");
+    dir.streamreg(&format!("solve all.sreg --cluster carrier {given}")).fails(2, &["carrier"]);
 }
 
 #[test]

@@ -165,7 +165,7 @@ pub(crate) struct SolveArgs {
         long,
         value_name = "FILE",
         help_heading = "Model",
-        long_help = "The files of the state, for standard errors that need their rows (--vcov hc1, ...); may be repeated. They must be \
+        long_help = "The files of the state, for standard errors that need their rows (--vcov hc1, --cluster g); may be repeated. They must be \
         those of the state, unchanged"
     )]
     pub(crate) data: Vec<PathBuf>,

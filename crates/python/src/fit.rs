@@ -55,6 +55,12 @@ fn told(progress: Option<Py<PyAny>>, raised: &Raised) -> Option<streamreg::Progr
     }))
 }
 
+/// Refuses options of a fit that are mistakes, or that rows in parts cannot have, before anything is read.
+#[pyfunction]
+pub(crate) fn check_parts(py: Python<'_>, given: Given) -> PyResult<()> {
+    regression(py, given)?.check_parts().map_err(|error| exception(py, &error))
+}
+
 /// The options of a fit: their names, what they do, and for those that Python does not have where else it is.
 #[pyfunction]
 pub(crate) fn options() -> Vec<(String, String, Option<&'static str>)> {

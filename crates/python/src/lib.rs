@@ -25,9 +25,9 @@ mod _core {
     #[pymodule_export]
     use crate::error::StreamregError;
     #[pymodule_export]
-    use crate::fit::{Fit, evaluate, fit, groups, inspect, load, options};
+    use crate::fit::{Fit, check_parts, evaluate, fit, groups, inspect, load, options};
     #[pymodule_export]
-    use crate::state::State;
+    use crate::state::{Scores, State};
     #[pymodule_export]
     use crate::table::{Table, table_of};
 

@@ -73,18 +73,76 @@ impl State {
         !self.0.spec().by.is_empty()
     }
 
-    /// Fits every target to the sums.
-    fn fit(&self, py: Python<'_>, given: Given) -> PyResult<Vec<Fit>> {
-        let own = given.is_empty();
-        let asked = if own { None } else { Some(regression(py, given)?) };
+    /// Fits every target to the sums; with the scores of all rows for robust standard errors.
+    #[pyo3(signature = (given, scores=None))]
+    fn fit(&self, py: Python<'_>, given: Given, scores: Option<&Scores>) -> PyResult<Vec<Fit>> {
+        let regression = self.asked(py, given)?;
         work(py, &Raised::default(), |_| {
-            let state = self.0.clone();
-            let regression = match asked {
-                None => Regression::of_state(state),
-                Some(asked) => asked.starting_from(state.into()),
+            let regression = match scores {
+                Some(scores) => regression.with_scores(scores.0.clone()),
+                None => regression,
             };
             let reports = regression.fit_targets(&regression.no_rows()?)?;
             reports.into_iter().map(Fit::of).collect()
         })
+    }
+
+    /// The scores of no rows that the standard errors of a fit need; none where they need none.
+    fn scores(&self, py: Python<'_>, given: Given) -> PyResult<Option<Scores>> {
+        let regression = self.asked(py, given)?;
+        work(py, &Raised::default(), |_| Ok(regression.scores()?.map(Scores)))
+    }
+}
+
+impl State {
+    /// The regression of options that starts from these sums.
+    fn asked(&self, py: Python<'_>, given: Given) -> PyResult<Regression> {
+        let state = self.0.clone();
+        Ok(match given.is_empty() {
+            true => Regression::of_state(state),
+            false => regression(py, given)?.starting_from(state.into()),
+        })
+    }
+}
+
+/// The scores of some rows for the fits of a state.
+#[pyclass(frozen, module = "streamreg._core")]
+pub(crate) struct Scores(streamreg::Scores);
+
+#[pymethods]
+impl Scores {
+    /// The scores of some rows, for the same fits.
+    #[pyo3(signature = (data, threads=None))]
+    fn sum(&self, py: Python<'_>, data: Data, threads: Option<usize>) -> PyResult<Self> {
+        let raised = Raised::default();
+        let source = data.part(py, &Regression::new("y"), &raised)?;
+        raised.or(work(py, &raised, |flag| {
+            let mut execution = Execution::default().interrupt(flag);
+            execution.threads = threads;
+            Ok(Self(self.0.sum(source.as_ref(), &execution)?))
+        }))
+    }
+
+    /// Both together.
+    fn merge(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
+        work(py, &Raised::default(), |_| Ok(Self(self.0.clone().merge(other.0.clone())?)))
+    }
+
+    /// The scores as bytes, with the fits that they are of.
+    fn to_bytes(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
+        work(py, &Raised::default(), |_| self.0.to_bytes())
+    }
+
+    /// Reads them.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
+        let bytes = bytes.to_vec();
+        work(py, &Raised::default(), |_| Ok(Self(streamreg::Scores::from_bytes(bytes)?)))
+    }
+
+    /// Rows that were used.
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.rows_used()
     }
 }

@@ -104,7 +104,9 @@ pub use report::{
 pub use request::iterative::{Descent, LEAST_PASSES, TraceFn};
 pub use request::penalty::{CrossValidation, DEFAULT_GRID, Penalization};
 pub use request::regression::Regression;
-pub use state::{Checkpoint, STATE_VERSION, State, StateInput, UpdateOptions, UpdateSummary, update_state};
+pub use state::{
+    Checkpoint, STATE_VERSION, Scores, State, StateInput, UpdateOptions, UpdateSummary, update_state,
+};
 
 pub use streamreg_core::iterative::{GapBasis, LearningRate, Loss, Phase, Precondition, Start, TracePoint};
 pub use streamreg_core::{

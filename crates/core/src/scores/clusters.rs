@@ -1,6 +1,7 @@
 //! Sums of scores by cluster.
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::residuals::Work;
 use super::{ScoreKind, ScorePlan};
@@ -8,7 +9,8 @@ use crate::rows::block::DesignBlock;
 
 /// Sums over the rows of each cluster, in the order in which the clusters first occur: it does not depend on threads,
 /// as the numbers of levels do.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "SentClusters", try_from = "SentClusters")]
 pub struct ClusterSums {
     width: usize,
     index: HashMap<u64, u32>,
@@ -26,6 +28,11 @@ impl ClusterSums {
     /// Number of clusters.
     pub fn len(&self) -> usize {
         self.index.len()
+    }
+
+    /// Numbers that are kept of each.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 
     /// Whether there is none.
@@ -59,6 +66,18 @@ impl ClusterSums {
             }
         }
         products
+    }
+
+    /// Gives the clusters other numbers.
+    pub(super) fn renumber(&mut self, number: impl Fn(u64) -> u64) {
+        self.index = std::mem::take(&mut self.index).into_iter().map(|(key, at)| (number(key), at)).collect();
+    }
+
+    /// The numbers of the clusters, in the order of their sums.
+    fn keys(&self) -> Vec<u64> {
+        let mut keys = vec![0; self.index.len()];
+        self.index.iter().for_each(|(&key, &at)| keys[at as usize] = key);
+        keys
     }
 
     /// The sums of a cluster.
@@ -124,21 +143,59 @@ impl ClusterSums {
             self.give_up();
             return;
         }
-        let mut keys = vec![0; other.index.len()];
-        other.index.iter().for_each(|(&key, &at)| keys[at as usize] = key);
-        self.add(&keys, &other.sums);
+        self.add(&other.keys(), &other.sums);
     }
+}
+
+/// Sums of clusters on their way.
+#[derive(Serialize, Deserialize)]
+struct SentClusters {
+    width: usize,
+    keys: Vec<u64>,
+    sums: Vec<f64>,
+    most: usize,
+    overfull: bool,
+}
+
+impl From<ClusterSums> for SentClusters {
+    fn from(own: ClusterSums) -> Self {
+        let keys = own.keys();
+        Self { width: own.width, keys, sums: own.sums, most: own.most, overfull: own.overfull }
+    }
+}
+
+impl TryFrom<SentClusters> for ClusterSums {
+    type Error = &'static str;
+
+    fn try_from(sent: SentClusters) -> Result<Self, Self::Error> {
+        let SentClusters { width, keys, sums, most, overfull } = sent;
+        let index: HashMap<u64, u32> = keys.iter().copied().zip(0..).collect();
+        if index.len() != keys.len() || keys.len().checked_mul(width) != Some(sums.len()) {
+            return Err("the clusters and their sums do not belong together");
+        }
+        Ok(Self { width, index, sums, most, overfull })
+    }
+}
+
+/// The number of a pair of clusters.
+pub(super) fn paired(first: u32, second: u32) -> u64 {
+    u64::from(first) << 32 | u64::from(second)
+}
+
+/// The clusters of a pair.
+pub(super) fn parted(pair: u64) -> (u32, u32) {
+    ((pair >> 32) as u32, pair as u32)
 }
 
 /// Adds the rows of a block to the sums by each cluster, and by both.
 pub(super) fn update(
     ways: &mut [ClusterSums],
-    plan: &ScorePlan<'_>,
+    plan: &ScorePlan,
     work: &Work,
     rows: &DesignBlock<'_>,
     width: usize,
 ) {
-    let code = |way: usize, row: usize| u64::from(rows.codes[plan.clusters[way]][row]);
+    let code = |way: usize, row: usize| rows.codes[plan.clusters[way]][row];
     let values = work.used_rows(rows, width);
     let blocks = (plan.kind == ScoreKind::Blocks).then(|| {
         let weights = rows.used().map(|row| rows.weights.map_or(1.0, |w| w[row]));
@@ -146,8 +203,8 @@ pub(super) fn update(
     });
     for (way, sums) in ways.iter_mut().enumerate() {
         let key = |row: usize| match way {
-            2 => code(0, row) << 32 | code(1, row),
-            way => code(way, row),
+            2 => paired(code(0, row), code(1, row)),
+            way => u64::from(code(way, row)),
         };
         let keys: Vec<u64> = rows.used().map(key).collect();
         match &blocks {
@@ -159,7 +216,7 @@ pub(super) fn update(
 
 /// For some categories and every cluster, whether each level lies in one cluster: dummies of such a category are
 /// nested in the clusters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Nesting {
     /// For every category and cluster, in this order, the cluster of each level.
     clusters: Vec<[HashMap<u32, Option<u32>>; 2]>,
@@ -170,7 +227,7 @@ impl Nesting {
         Self { clusters: (0..categories).map(|_| Default::default()).collect() }
     }
 
-    pub(super) fn update(&mut self, plan: &ScorePlan<'_>, rows: &DesignBlock<'_>) {
+    pub(super) fn update(&mut self, plan: &ScorePlan, rows: &DesignBlock<'_>) {
         for (&category, own) in plan.nested.iter().zip(&mut self.clusters) {
             for (&cluster, known) in plan.clusters.iter().zip(own) {
                 for row in rows.used() {
@@ -178,6 +235,20 @@ impl Nesting {
                 }
             }
         }
+    }
+
+    /// Gives the clusters other numbers: `number` takes the position of their column, and a number.
+    pub(super) fn renumber(&mut self, number: impl Fn(usize, u32) -> u32) {
+        for of_category in &mut self.clusters {
+            for (way, known) in of_category.iter_mut().enumerate() {
+                known.values_mut().flatten().for_each(|cluster| *cluster = number(way, *cluster));
+            }
+        }
+    }
+
+    /// For how many categories it is known.
+    pub(super) fn len(&self) -> usize {
+        self.clusters.len()
     }
 
     pub(super) fn merge(&mut self, other: Self) {

@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 /// `sum of s_t s_t'`, and `sum of s_t v_t'` with `v_t = sum over l of (1 - l/(L+1)) s_(t-l)`, `l` from 1 to `L`: one
 /// product a row instead of `L`. The first `L` scores and the last ones are kept, for what comes before and behind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lagged {
     width: usize,
     lags: usize,

@@ -11,23 +11,29 @@
 //! | [`ScoreKind::Clusters`] | `sum of S_g S_g'`, `S_g` the scores of a cluster, of one category or of two and their pairs | correlated rows (Liang & Zeger 1986; Cameron, Gelbach & Miller 2011) |
 //! | [`ScoreKind::Blocks`] | beside `S_g` the part of a cluster in `Z'WZ` | the jackknife of clusters (MacKinnon, Nielsen & Webb 2023) |
 //!
+//! [`ScoreSums`] are those of a part of the rows, which leave the process and are put together with others.
+//!
 //! Scores are taken of the columns themselves or, where leverages are needed or the columns are nearly dependent, of
 //! the rotated columns `T'z`, `T T' = A`, which are orthonormal, so that no digits are lost between meat and bread.
 
 mod clusters;
 mod lagged;
 mod residuals;
+mod sent;
+
+use serde::{Deserialize, Serialize};
 
 pub use self::clusters::{ClusterSums, Nesting};
 use self::lagged::Lagged;
 use self::residuals::Work;
+pub use self::sent::ScoreSums;
 use crate::design::layout::Layout;
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, Column, DesignBlock};
 use crate::sums::cross_products::CrossProducts;
 
 /// What the residuals of one response are computed from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreModel {
     /// Position of the response among the responses.
     pub response: usize,
@@ -40,7 +46,7 @@ pub struct ScoreModel {
     /// What is subtracted from these columns, and last from the response: the mean, as a number and what it lacks.
     /// Zeros without a constant.
     pub centre: Vec<(f64, f64)>,
-    /// Row-major square matrix `R` over these columns with `R R'` the inverse of their cross-products.
+    /// Row-major square matrix `R` over these columns with `R R'` the inverse of their cross-products. Only rotated columns need it.
     pub root: Vec<f64>,
     /// Sum of the weights.
     pub weight: f64,
@@ -54,7 +60,7 @@ impl ScoreModel {
 }
 
 /// What residuals are divided by before they make scores; `h` is the leverage of a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Leverage {
     /// 1.
@@ -67,7 +73,7 @@ pub enum Leverage {
 }
 
 /// Which sums of scores are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ScoreKind {
     /// Of the squares of every row's.
@@ -84,10 +90,11 @@ pub enum ScoreKind {
 }
 
 /// What a pass over the scores computes.
-#[derive(Clone, Debug)]
-pub struct ScorePlan<'l> {
-    /// The columns.
-    pub layout: &'l Layout,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScorePlan {
+    /// The columns. They are not sent along: whoever has the design and the coding makes them again.
+    #[serde(skip)]
+    pub layout: Layout,
     /// Number of responses in a block: its last variables.
     pub responses: usize,
     /// Positions, among the categories, of the clusters.
@@ -108,11 +115,51 @@ pub struct ScorePlan<'l> {
     pub nested: Vec<usize>,
 }
 
-impl ScorePlan<'_> {
+impl ScorePlan {
     /// Whether scores are of the rotated columns.
     pub fn is_rotated(&self) -> bool {
         self.rotated || self.leverage != Leverage::Ignored || self.kind == ScoreKind::Blocks
     }
+}
+
+impl ScorePlan {
+    /// Whether every model has as many numbers as its columns, and these are columns of the layout.
+    pub fn fits_layout(&self) -> bool {
+        self.models.iter().all(|model| {
+            let p = model.columns.len();
+            let known = |&column: &usize| column < self.layout.len();
+            model.columns.iter().all(known)
+                && model.response < self.responses
+                && (model.slopes.len(), model.centre.len()) == (p, p + 1)
+                && (!self.is_rotated() || model.root.len() == p * p)
+        })
+    }
+
+    /// Whether scores of the other plan are scores of this one, but for the last digits: fits of the same sums may differ in these
+    /// from machine to machine.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let asked =
+            |plan: &Self| (plan.kind, plan.leverage, plan.frequency, plan.is_rotated(), plan.responses);
+        let rotated = self.is_rotated();
+        let same = |(own, other): (&ScoreModel, &ScoreModel)| {
+            let means = |model: &ScoreModel| model.centre.iter().map(|&(mean, _)| mean).collect::<Vec<_>>();
+            (own.response, own.intercept, &own.columns) == (other.response, other.intercept, &other.columns)
+                && near(&own.slopes, &other.slopes)
+                && near(&means(own), &means(other))
+                && (!rotated || near(&own.root, &other.root))
+        };
+        asked(self) == asked(other)
+            && (&self.clusters, &self.nested) == (&other.clusters, &other.nested)
+            && self.models.len() == other.models.len()
+            && self.models.iter().zip(&other.models).all(same)
+    }
+}
+
+/// Whether numbers are the same but for rounding, beside the largest of them.
+fn near(a: &[f64], b: &[f64]) -> bool {
+    const SHARE: f64 = 1e-6;
+    let largest = a.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= SHARE * largest)
 }
 
 /// A row counts as one of leverage 1 if less than this is left: its residual is nothing but rounding.
@@ -120,14 +167,14 @@ pub const NO_RESIDUAL: f64 = 1e-10;
 
 /// The sums of scores of every response.
 pub struct Scores<'l> {
-    plan: &'l ScorePlan<'l>,
+    plan: &'l ScorePlan,
     totals: Vec<ScoreTotals>,
     nesting: Nesting,
     work: Option<Box<Work>>,
 }
 
 /// The sums of scores of one response.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ScoreTotals {
     /// Rows that took part.
@@ -143,16 +190,18 @@ pub struct ScoreTotals {
     sums: Sums,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Sums {
     Rows(CrossProducts),
+    /// Of rows in their order: parts of the rows cannot be sent and put together in any.
+    #[serde(skip)]
     Lagged(Lagged),
     Clusters(Vec<ClusterSums>),
 }
 
 impl<'l> Scores<'l> {
     /// The sums of no rows.
-    pub fn new(plan: &'l ScorePlan<'l>) -> Self {
+    pub fn new(plan: &'l ScorePlan) -> Self {
         let totals = plan.models.iter().map(|model| ScoreTotals::new(plan, model.width())).collect();
         Self { plan, totals, nesting: Nesting::new(plan.nested.len()), work: None }
     }
@@ -229,7 +278,7 @@ impl ScoreTotals {
     /// Adds the scores of a model whose residuals are known.
     fn update_plain(
         &mut self,
-        plan: &ScorePlan<'_>,
+        plan: &ScorePlan,
         model: &ScoreModel,
         work: &Work,
         rows: &DesignBlock<'_>,
@@ -257,7 +306,7 @@ impl ScoreTotals {
         Ok(())
     }
 
-    fn new(plan: &ScorePlan<'_>, width: usize) -> Self {
+    fn new(plan: &ScorePlan, width: usize) -> Self {
         let clusters = |width: usize, count: usize| {
             Sums::Clusters((0..count).map(|_| ClusterSums::new(width, plan.most_clusters)).collect())
         };
@@ -270,12 +319,7 @@ impl ScoreTotals {
         Self { rows: 0, squares: 0.0, full_leverage: 0, least_left: 1.0, width, sums }
     }
 
-    fn update(
-        &mut self,
-        plan: &ScorePlan<'_>,
-        work: &Work,
-        rows: &DesignBlock<'_>,
-    ) -> Result<(), BlockError> {
+    fn update(&mut self, plan: &ScorePlan, work: &Work, rows: &DesignBlock<'_>) -> Result<(), BlockError> {
         match &mut self.sums {
             Sums::Rows(products) => {
                 let columns: Vec<Column<'_>> = work.scores(rows.rows).map(Column::from).collect();

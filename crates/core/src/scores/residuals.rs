@@ -25,7 +25,7 @@ pub(super) struct Work {
 
 impl Work {
     /// Computes the columns of the layout that lie nowhere.
-    pub(super) fn fill(&mut self, plan: &ScorePlan<'_>, rows: &DesignBlock<'_>) {
+    pub(super) fn fill(&mut self, plan: &ScorePlan, rows: &DesignBlock<'_>) {
         self.cells.resize(plan.layout.len(), Vec::new());
         let computed = |position: usize| plan.layout.variable(position).is_none();
         for (position, cells) in self.cells.iter_mut().enumerate().filter(|(position, _)| computed(*position))
@@ -38,7 +38,7 @@ impl Work {
     /// Computes the scores of a model; returns the number of rows of leverage 1, and the least `1 - h` of the others.
     pub(super) fn score(
         &mut self,
-        plan: &ScorePlan<'_>,
+        plan: &ScorePlan,
         model: &ScoreModel,
         rows: &DesignBlock<'_>,
     ) -> (u64, f64) {
@@ -64,7 +64,7 @@ impl Work {
     }
 
     /// Residuals about the means, and the sum of their squares, where nobody wants the centred columns.
-    pub(super) fn set_residuals(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, rows: &DesignBlock<'_>) {
+    pub(super) fn set_residuals(&mut self, plan: &ScorePlan, model: &ScoreModel, rows: &DesignBlock<'_>) {
         let first_response = rows.columns.len() - plan.responses;
         let response = rows.columns[first_response + model.response].values;
         let (mean, low) = model.centre.last().copied().unwrap_or_default();
@@ -91,7 +91,7 @@ impl Work {
     /// The scores of a model as products of its columns with the residuals.
     pub(super) fn score_columns<'a>(
         &'a self,
-        plan: &ScorePlan<'_>,
+        plan: &ScorePlan,
         model: &ScoreModel,
         rows: &DesignBlock<'a>,
     ) -> Vec<ScoreColumn<'a>> {
@@ -106,13 +106,13 @@ impl Work {
     }
 
     /// A column of the layout: as it lies in the block, or as [`Work::fill`] has computed it.
-    fn column<'a>(&'a self, plan: &ScorePlan<'_>, position: usize, rows: &DesignBlock<'a>) -> &'a [f64] {
+    fn column<'a>(&'a self, plan: &ScorePlan, position: usize, rows: &DesignBlock<'a>) -> &'a [f64] {
         plan.layout.variable(position).map_or(&self.cells[position], |variable| rows.columns[variable].values)
     }
 
     /// The constant and the centred columns, and residuals about the means:
     /// `(y - mean) - sum of b_j (x_j - mean_j)`.
-    fn centre(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, rows: &DesignBlock<'_>) {
+    fn centre(&mut self, plan: &ScorePlan, model: &ScoreModel, rows: &DesignBlock<'_>) {
         let (n, first) = (rows.rows, usize::from(model.intercept));
         let first_response = rows.columns.len() - plan.responses;
         let response = rows.columns[first_response + model.response].values;
@@ -139,7 +139,7 @@ impl Work {
     }
 
     /// The columns that scores are of: these, or what they are rotated to.
-    fn set_basis(&mut self, plan: &ScorePlan<'_>, model: &ScoreModel, n: usize) {
+    fn set_basis(&mut self, plan: &ScorePlan, model: &ScoreModel, n: usize) {
         if !plan.is_rotated() {
             std::mem::swap(&mut self.basis, &mut self.centred);
             return;
@@ -159,7 +159,7 @@ impl Work {
     /// residual is 0, and so is its score. Returns how many there are, and the least `1 - h` of the others.
     fn divide_by_leverage(
         &mut self,
-        plan: &ScorePlan<'_>,
+        plan: &ScorePlan,
         model: &ScoreModel,
         rows: &DesignBlock<'_>,
     ) -> (u64, f64) {

@@ -80,9 +80,9 @@ fn model() -> ScoreModel {
     }
 }
 
-fn plan(layout: &Layout, kind: ScoreKind, leverage: Leverage, frequency: bool) -> ScorePlan<'_> {
+fn plan(layout: &Layout, kind: ScoreKind, leverage: Leverage, frequency: bool) -> ScorePlan {
     ScorePlan {
-        layout,
+        layout: layout.clone(),
         responses: 1,
         clusters: vec![0, 1],
         models: vec![model()],
@@ -96,7 +96,7 @@ fn plan(layout: &Layout, kind: ScoreKind, leverage: Leverage, frequency: bool) -
 }
 
 /// The sums over blocks of seven rows, in partitions of `cut` rows.
-fn totals(plan: &ScorePlan<'_>, rows: &Rows, weighted: bool, cut: usize) -> ScoreTotals {
+fn totals(plan: &ScorePlan, rows: &Rows, weighted: bool, cut: usize) -> ScoreTotals {
     let n = rows.y.len();
     let mut all = Scores::new(plan);
     for from in (0..n).step_by(cut) {
@@ -249,7 +249,7 @@ fn a_row_of_leverage_one_has_no_score() {
 fn nesting_is_noticed() {
     let (layout, mut rows) = (layout(), Rows::new(50));
     rows.clusters[0] = rows.clusters[1].iter().map(|c| c / 2).collect();
-    let nested = |plan: &ScorePlan<'_>| {
+    let nested = |plan: &ScorePlan| {
         let mut scores = Scores::new(plan);
         rows.update(&mut scores, 0, 30, false);
         let mut more = Scores::new(plan);

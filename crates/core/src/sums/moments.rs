@@ -1,7 +1,9 @@
 //! Counts, weights and means: what every accumulator keeps beside its second moments.
 
+use serde::{Deserialize, Serialize};
+
 /// Row count, sum of weights, and the mean of every variable to about twice float64's precision.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     rows: u64,
     weight: f64,
@@ -29,6 +31,11 @@ impl Moments {
     /// Number of variables, the response included.
     pub fn variables(&self) -> usize {
         self.mean.len()
+    }
+
+    /// Whether there is a mean of each of so many variables.
+    pub(crate) fn has_variables(&self, count: usize) -> bool {
+        self.mean.len() == count && self.low.len() == count
     }
 
     /// Number of rows.

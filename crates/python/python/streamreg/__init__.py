@@ -12,11 +12,12 @@ The options of :func:`ols` and its like are those of ``streamreg fit``, with und
 from ._core import StreamregError, Table, __version__
 from ._fit import Evaluation, Fit, StreamregWarning, load
 from ._functions import elastic_net, groups, inspect, lasso, ols, options, ridge, sgd
-from ._state import State
+from ._state import Scores, State
 
 __all__ = [
     "Evaluation",
     "Fit",
+    "Scores",
     "State",
     "StreamregError",
     "StreamregWarning",

@@ -16,7 +16,7 @@ ALIASES = {"with_": "with"}
 
 #: Options of what is summed: which rows, which columns. All others are of what is solved from the sums.
 OF_SUMS = {
-    "by", "categorical", "contrasts", "cv", "cv-group", "exclude", "features", "max-levels", "memory-limit", "missing", "no-intercept",
+    "by", "categorical", "cluster", "contrasts", "cv", "cv-group", "exclude", "features", "max-levels", "memory-limit", "missing", "no-intercept",
     "precision", "reference", "seed", "target", "threads", "weight-type", "weights", "where", "with",
 }  # fmt: skip
 
@@ -24,7 +24,7 @@ OF_SUMS = {
 OF_FILES = {"date-format", "decimal", "delimiter", "no-header", "null", "schema", "thousands", "union-by-name"}
 
 #: Options of the sums that what is solved from them has, too.
-OF_BOTH = {"cv", "exclude", "features", "memory-limit", "no-intercept", "seed", "target", "threads"}
+OF_BOTH = {"cluster", "cv", "exclude", "features", "memory-limit", "no-intercept", "seed", "target", "threads"}
 
 
 def name_of(keyword: str) -> str:

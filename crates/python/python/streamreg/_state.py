@@ -71,22 +71,63 @@ class State:
                 self._core = self._known().subtract(other._core)
         return self
 
-    def fit(self, formula: str | None = None, **options: Any) -> Any:
+    def fit(
+        self, formula: str | None = None, *, data: Any = None, scores: Scores | None = None, **options: Any
+    ) -> Any:
         """Fits to the sums: the model of the state, or one of fewer columns, another target, or with a penalty.
 
-        Of a state with ``by=`` a table with a line a coefficient, as :func:`groups` gives it.
+        Args:
+            formula: another model of the columns of the state.
+            data: the rows of the state once more, for standard errors that need them (``vcov="hc1"``, ``cluster=``).
+            scores: the same, summed in parts: see :meth:`scores`.
+            **options: those of :func:`ols` that are no options of the sums.
+
+        Returns:
+            A :class:`Fit`, or one a target. Of a state with ``by=`` a table with a line a coefficient, as :func:`groups` gives it.
         """
         with in_words_of_python():
             if self._known().has_groups:
-                if formula is not None or options:
+                if formula is not None or options or data is not None or scores is not None:
                     raise ValueError("the groups of a state are fitted by its own model, without options")
                 return self._known().groups()
-            for keyword in options:
-                if name_of(keyword) in (OF_SUMS | OF_FILES) - OF_BOTH:
-                    raise TypeError(f"{keyword} is an option of the sums: State(..., {keyword}=...)")
-            asked = given(formula, options)
-            fits = [Fit(core, None) for core in self._known().fit(asked)]
+            asked = self._of_fit(formula, options)
+            if data is not None:
+                if scores is not None:
+                    raise ValueError("data are the rows that scores are of: give one of them")
+                scores = self.scores(formula, **options)
+                if scores is None:
+                    raise ValueError("data would have no effect: these standard errors need no rows")
+                scores.update(data)
+            fits = [Fit(core, None) for core in self._known().fit(asked, None if scores is None else scores._core)]
         return fits[0] if len(fits) == 1 else fits
+
+    def scores(self, formula: str | None = None, **options: Any) -> Scores | None:
+        """What robust and clustered standard errors need beside the sums, of no rows yet; None where they need nothing.
+
+        The rows of the state are read once more, in parts and wherever they are, and ``fit`` takes what they come to:
+
+        >>> import streamreg as sr
+        >>> parts = [{"x": [1.0, 2.0, 3.0], "y": [1.5, 2.5, 3.0]}, {"x": [4.0, 5.0], "y": [4.5, 5.25]}]
+        >>> state = sr.State("y ~ x").update(parts[0]).update(parts[1])
+        >>> scores = state.scores(vcov="hc1").update(parts[0]).update(parts[1])
+        >>> round(state.fit(vcov="hc1", scores=scores).se()["x"], 4)
+        0.0316
+        """
+        with in_words_of_python():
+            core = self._known().scores(self._of_fit(formula, options))
+        return None if core is None else Scores._of(core)
+
+    def _of_fit(self, formula: str | None, options: dict[str, Any]) -> list[tuple[str, object]]:
+        """The options of a fit to the sums."""
+        for keyword in options:
+            if name_of(keyword) in (OF_SUMS | OF_FILES) - OF_BOTH:
+                raise TypeError(f"{keyword} is an option of the sums: State(..., {keyword}=...)")
+        return given(formula, options)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether the sums are those of groups (``by=``)."""
+        return self._core is not None and self._core.has_groups
 
     @property
     def nobs(self) -> int:
@@ -117,3 +158,57 @@ class State:
         if self._core is None:
             raise ValueError("the state has no rows yet: update() adds some")
         return self._core
+
+
+class Scores:
+    """The scores of rows for the fit of a state: :meth:`State.scores` makes those of no rows.
+
+    A part of the rows may be scored where it is: the bytes go there and back. Scores are summed in float64, so that the order of
+    parts decides the last digits.
+    """
+
+    _core: _core.Scores
+
+    def __init__(self) -> None:
+        raise TypeError("scores are of a fit: State.scores() makes them")
+
+    @classmethod
+    def _of(cls, core: _core.Scores) -> Scores:
+        scores = cls.__new__(cls)
+        scores._lock, scores._core = threading.Lock(), core
+        return scores
+
+    def update(self, data: Any, *, threads: int | None = None) -> Scores:
+        """Adds rows."""
+        with in_words_of_python(), self._lock:
+            self._core = self._core.merge(self._core.sum(readable(data), threads))
+        return self
+
+    def merge(self, other: Scores) -> Scores:
+        """Adds the scores of other rows for the same fit."""
+        with in_words_of_python(), self._lock:
+            self._core = self._core.merge(other._core)
+        return self
+
+    @property
+    def nobs(self) -> int:
+        """Rows that were used."""
+        return self._core.rows
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._core.to_bytes())
+
+    @classmethod
+    def from_bytes(cls, scores: bytes) -> Scores:
+        """The scores of :func:`bytes`."""
+        with in_words_of_python():
+            return cls._of(_core.Scores.from_bytes(bytes(scores)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"bytes": bytes(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._lock, self._core = threading.Lock(), _core.Scores.from_bytes(state["bytes"])
+
+    def __repr__(self) -> str:
+        return f"<streamreg.Scores: {self.nobs:,} rows>"

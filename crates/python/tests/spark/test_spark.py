@@ -83,6 +83,7 @@ def session(cluster, log):
         "spark.speculation.multiplier": "1.2",
         "spark.speculation.quantile": "0.5",
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.task.maxFailures": "8",
     }
     builder = SparkSession.builder.master(cluster).appName("streamreg")
@@ -142,12 +143,21 @@ def workers() -> list[str]:
     return [pid for pid in daemons if parent(pid) in daemons]
 
 
-def killed(find, after: float, times: int) -> threading.Thread:
-    """Kills a process, a while from now, so many times."""
+def done(session) -> int:
+    """Tasks that have ended in the stages under way."""
+    tracker = session.sparkContext.statusTracker()
+    stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+    return sum(stage.numCompletedTasks for stage in stages if stage)
+
+
+def killed(session, find, tasks: int, times: int) -> threading.Thread:
+    """Kills a process so many times: after so many tasks, and after as many more."""
 
     def kill() -> None:
-        for _ in range(times):
-            time.sleep(after)
+        for turn in range(1, times + 1):
+            until = time.monotonic() + 120
+            while done(session) < tasks * turn and time.monotonic() < until:
+                time.sleep(0.02)
             for pid in find()[:1]:
                 os.kill(int(pid), signal.SIGKILL)
 
@@ -177,10 +187,10 @@ def test_the_sums_are_those_of_the_command_line(frame, rows, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-@pytest.mark.parametrize(("find", "after", "times"), [(executors, 4.0, 1), (workers, 0.7, 6)])
-def test_what_is_killed_is_run_again(find, after, times, frame, rows, log):
+@pytest.mark.parametrize(("find", "tasks", "times"), [(executors, 20, 1), (workers, 20, 6)])
+def test_what_is_killed_is_run_again(find, tasks, times, session, frame, rows, log):
     attempts = again(log)
-    thread = killed(find, after, times)
+    thread = killed(session, find, tasks, times)
     state = on_spark.sums(MODEL, frame)
     thread.join()
     assert bytes(state) == bytes(sr.State(MODEL).update(rows))
@@ -192,6 +202,38 @@ def again(log: Path) -> int:
     lines = (line for path in log.rglob("events_*") for line in path.read_text().splitlines())
     tasks = (json.loads(line) for line in lines if "SparkListenerTaskStart" in line)
     return sum(task["Task Info"]["Attempt"] > 0 for task in tasks)
+
+
+@pytest.mark.parametrize("options", [{"vcov": "hc1"}, {"vcov": "hc3"}, {"cluster": "carrier"}, {"cluster": ["carrier", "month"]}], ids=str)
+def test_robust_errors_take_a_second_job(options, frame, rows):
+    model = "arr_delay ~ dep_delay + origin + distance"
+    fit, here = on_spark.fit(model, frame, **options), sr.ols(model, rows, precision="exact", **options)
+    assert dict(fit.params) == dict(here.params) and fit.nobs == here.nobs
+    assert dict(fit.bse) == pytest.approx(dict(here.bse), rel=1e-9)
+    assert fit.report["vcov"] == here.report["vcov"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
+def test_a_killed_second_job_counts_every_row_once(session, frame, rows, log, monkeypatch):
+    attempts, model, threads = again(log), "arr_delay ~ dep_delay + origin", []
+    first = sr.State.scores
+
+    def between_the_jobs(state, *args, **options):
+        threads.append(killed(session, workers, 20, 6))
+        return first(state, *args, **options)
+
+    monkeypatch.setattr(sr.State, "scores", between_the_jobs)
+    fit = on_spark.fit(model, frame, cluster="carrier")
+    for thread in threads:
+        thread.join()
+    assert dict(fit.bse) == pytest.approx(dict(sr.ols(model, rows, cluster="carrier").bse), rel=1e-9)
+    assert again(log) > attempts, "no task was run again"
+
+
+@pytest.mark.parametrize(("options", "words"), [({"vcov": "hac:4"}, "order of time"), ({"vcov": "hc9"}, "hc9")], ids=str)
+def test_what_partitions_cannot_have_is_refused_before_the_first_job(options, words):
+    with pytest.raises(sr.StreamregError, match=words):
+        on_spark.fit("arr_delay ~ dep_delay", None, **options)
 
 
 def test_groups(frame, rows):

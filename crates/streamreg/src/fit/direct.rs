@@ -12,12 +12,14 @@ use super::attempt::{Attempts, attempts, equation, equation_of};
 use super::summed::{Summed, no_rows};
 use super::{Fitted, beside, conclude, factor_tests, robust};
 use crate::error::Result;
+use crate::model::columns::model_columns;
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
 use crate::plan::limits::{MAX_DOUBLE_DOUBLE, MAX_ESCALATED, check_width};
 use crate::report::{FitReport, Found, SolverReport};
 use crate::request::inference::Inferred;
+use crate::state::{Scores, State};
 
 /// The fit of every response.
 pub(super) fn fit<R: Rows>(
@@ -34,6 +36,27 @@ pub(super) fn fit<R: Rows>(
     };
     let seconds = solving.seconds;
     conclude(plan, &passes, &design, seconds, fitted)
+}
+
+/// What a second pass of a fit from a state computes, and of which model: its rows are elsewhere.
+pub(super) fn scores<R: Rows>(
+    plan: &Plan<'_>,
+    inferred: &Inferred<'_>,
+    mut passes: Passes<'_, R>,
+) -> Result<Scores> {
+    let mut solving = Solving { plan, passes: &mut passes, seconds: 0.0, doubt: None };
+    let state = Summed::sum(plan, solving.passes)?;
+    let groups = Groups::new(&state.design, &state.sums, &state.levels.sets, &state.ledger);
+    let group = groups.group(0)?;
+    inferred.check_columns(&state, &group)?;
+    let tried = solving.attempts(inferred, &state, &group)?;
+    let mut fits = solving.accepted(tried.attempts, state.design.precision())?;
+    let breads = fits.iter_mut().map(|(_, fit)| robust::bread(fit)).collect::<Result<Vec<_>>>()?;
+    let scores = robust::plan(inferred, &state, &group, &breads, &fits)?;
+    let columns = model_columns(&state.design, &passes.schema());
+    let of = (state.design.precision(), &state.design.origins());
+    let model = State::new(state.spec.clone(), columns, plan.regression.selection.clone(), None, of)?;
+    Scores::new(model, group.coding().clone(), scores)
 }
 
 /// A least squares fit under way.
@@ -97,9 +120,7 @@ impl<R: Rows> Solving<'_, '_, R> {
             self.doubt = doubt.filter(|_| !plan.is_triangular());
             self.second_pass(&state, &group)?
         } else {
-            let solver = self.report(Solver::Cholesky, state.design.precision());
-            let accept = |a: Attempt| Ok((solver.clone(), a.accept(asked)?));
-            attempts.into_iter().map(accept).collect::<Result<_>>()?
+            self.accepted(attempts, state.design.precision())?
         };
         let start = Instant::now();
         let mut fits: Vec<(SolverReport, Fit)> = fits;
@@ -152,6 +173,13 @@ impl<R: Rows> Solving<'_, '_, R> {
         let tried = attempts(&options, (absorb, beyond), execution, &state.design, group, &state.spec);
         self.seconds += start.elapsed().as_secs_f64();
         tried
+    }
+
+    /// The fits, whatever doubt there is.
+    fn accepted(&self, attempts: Vec<Attempt>, precision: Precision) -> Result<Vec<(SolverReport, Fit)>> {
+        let solver = self.report(Solver::Cholesky, precision);
+        let accept = |attempt: Attempt| Ok((solver.clone(), attempt.accept(self.plan.options())?));
+        attempts.into_iter().map(accept).collect()
     }
 
     /// Reads the data again, now that the columns of the design matrix are known, and solves by QR.

@@ -1,6 +1,6 @@
 //! Standard errors and tests of a fit, from a second pass.
 
-use streamreg_core::scores::{Leverage, ScoreKind, ScorePlan, ScoreTotals, Scores, block_width};
+use streamreg_core::scores::{Leverage, Nesting, ScoreKind, ScorePlan, ScoreTotals, Scores, block_width};
 use streamreg_core::{Group, INTERCEPT, Layout};
 use streamreg_solve::{Bread, ClusterCount, Fit, Meat, Restriction, Vcov, VcovSummary, WaldTest, Warning};
 use streamreg_solve::{Sizes, WARNING_DIGITS};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::pass::{Passes, Rows};
 use crate::plan::limits::{MAX_CLUSTER_BYTES, MAX_LAGGED, MAX_SCORED};
 use crate::report::SolverReport;
-use crate::request::inference::Inferred;
+use crate::request::inference::{Inferred, SecondPass};
 
 /// Condition number from which on scores are taken of orthonormal columns: it would cost so many digits twice.
 const ROTATE_FROM: f64 = 1e3;
@@ -103,7 +103,7 @@ pub(super) fn infer<R: Rows>(
     let breads: Vec<Bread> = fits.iter_mut().map(|(_, fit)| bread(fit)).collect::<Result<_>>()?;
     let scores = match inference.vcov {
         Vcov::Iid => None,
-        _ => Some(scores(inference, state, group, &layout, &breads, &mut fits, passes)?),
+        _ => Some(scores(inference, state, group, &breads, &mut fits, passes)?),
     };
     let inferred = fits.into_iter().zip(&breads).enumerate().map(|(index, ((solver, fit), bread))| {
         let (mut fit, meat) = match &scores {
@@ -126,17 +126,19 @@ pub(super) fn infer<R: Rows>(
     inferred.collect()
 }
 
-/// Reads the data again for the scores of every fit.
-fn scores<R: Rows>(
+/// What a second pass computes for fits.
+///
+/// # Errors
+/// When a fit has no robust covariance; for more clusters than their scores can be kept of.
+pub(super) fn plan(
     inference: &Inferred<'_>,
     state: &Summed,
     group: &Group<'_>,
-    layout: &Layout,
     breads: &[Bread],
-    fits: &mut [(SolverReport, Fit)],
-    passes: &mut Passes<'_, R>,
-) -> Result<FitScores> {
-    let columns = &state.spec.clusters;
+    fits: &[(SolverReport, Fit)],
+) -> Result<ScorePlan> {
+    let layout = Layout::new(&state.design, group.coding())?;
+    let columns = &inference.asked.clusters;
     let width = breads.iter().map(Bread::width).max().unwrap_or(0);
     let most_clusters = inference.most_clusters(fits.len(), width);
     for (column, levels) in columns.iter().zip(state.cluster_levels()) {
@@ -151,10 +153,11 @@ fn scores<R: Rows>(
     } else {
         Vec::new()
     };
-    let plan = ScorePlan {
+    let clusters = if inference.vcov.is_clustered() { state.design.clusters() } else { &[] };
+    let mut plan = ScorePlan {
         layout,
         responses: state.design.responses(),
-        clusters: state.design.clusters().to_vec(),
+        clusters: clusters.to_vec(),
         models: breads.iter().enumerate().map(|(index, bread)| bread.score_model(index)).collect(),
         frequency: inference.frequency,
         leverage: inference.leverage(),
@@ -163,8 +166,46 @@ fn scores<R: Rows>(
         most_clusters,
         nested,
     };
-    let levels = state.levels_again(coding)?;
-    let (scores, ledger) = passes.accumulate((&state.design, &levels), None, || Scores::new(&plan))?;
+    if !plan.is_rotated() {
+        plan.models.iter_mut().for_each(|model| model.root = Vec::new());
+    }
+    Ok(plan)
+}
+
+/// Reads the data again for the scores of every fit, or takes those of parts of them.
+fn scores<R: Rows>(
+    inference: &Inferred<'_>,
+    state: &Summed,
+    group: &Group<'_>,
+    breads: &[Bread],
+    fits: &mut [(SolverReport, Fit)],
+    passes: &mut Passes<'_, R>,
+) -> Result<FitScores> {
+    let plan = plan(inference, state, group, breads, fits)?;
+    let (totals, nesting) = match &inference.asked.second_pass {
+        SecondPass::Done(given) => given.of_fit(&plan, &state.ledger)?,
+        _ => read_again(&plan, state, group, passes)?,
+    };
+    fits.iter_mut().for_each(|(solver, _)| solver.passes = passes.count());
+    let columns = &inference.asked.clusters;
+    if let Some(sums) = totals.iter().flat_map(ScoreTotals::clusters).find(|sums| sums.is_overfull()) {
+        let clusters = format!("more than {}", sums.most());
+        return Err(inference.too_many(&columns.join(", "), &clusters, plan.most_clusters));
+    }
+    let of_nested = plan.nested.iter().enumerate().filter(|(position, _)| nesting.is_nested(*position));
+    let nested_columns = of_nested.flat_map(|(_, &category)| plan.layout.columns_of(category)).collect();
+    Ok(FitScores { totals, rotated: plan.is_rotated(), nested_columns, columns: columns.clone() })
+}
+
+/// The scores of a second pass over the same rows.
+fn read_again<R: Rows>(
+    plan: &ScorePlan,
+    state: &Summed,
+    group: &Group<'_>,
+    passes: &mut Passes<'_, R>,
+) -> Result<(Vec<ScoreTotals>, Nesting)> {
+    let levels = state.levels_again(group.coding())?;
+    let (scores, ledger) = passes.accumulate((&state.design, &levels), None, || Scores::new(plan))?;
     let before = &state.ledger;
     if (ledger.rows_read, ledger.rows_used) != (before.rows_read, before.rows_used) {
         let message = format!(
@@ -173,16 +214,7 @@ fn scores<R: Rows>(
         );
         return Err(Error::data(message));
     }
-    fits.iter_mut().for_each(|(solver, _)| solver.passes = passes.count());
-    let (totals, nesting) = scores.into_parts();
-    if let Some(sums) = totals.iter().flat_map(ScoreTotals::clusters).find(|sums| sums.is_overfull()) {
-        let clusters = format!("more than {}", sums.most());
-        return Err(inference.too_many(&columns.join(", "), &clusters, most_clusters));
-    }
-    let of_nested = plan.nested.iter().enumerate().filter(|(position, _)| nesting.is_nested(*position));
-    let nested_columns = of_nested.flat_map(|(_, &category)| layout.columns_of(category)).collect();
-    let rotated = plan.is_rotated();
-    Ok(FitScores { totals, rotated, nested_columns, columns: columns.clone() })
+    Ok(scores.into_parts())
 }
 
 /// The scores of every fit.
@@ -242,7 +274,7 @@ impl FitScores {
 }
 
 /// The fit's bread, which nothing else needs.
-fn bread(fit: &mut Fit) -> Result<Bread> {
+pub(super) fn bread(fit: &mut Fit) -> Result<Bread> {
     fit.bread.take().ok_or_else(|| {
         let message = "a solution of minimum norm has no robust covariance and no joint tests: drop the columns that \
                        depend on others";

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::Precision;
 use streamreg_reader::{InputFile, Scan, ScanRequest, Source};
-use streamreg_solve::Solver;
+use streamreg_solve::{Solver, Vcov};
 
+use super::direct;
 use crate::error::{Error, Result};
 use crate::model::columns::{ColumnKind, ModelColumn, model_columns};
 use crate::pass::{Passes, SourceRows};
 use crate::plan::{Plan, Route};
 use crate::report::FitReport;
+use crate::request::inference::SecondPass;
 use crate::request::penalty::CrossValidation;
 use crate::request::regression::Regression;
 use crate::state::folds::StateFolds;
-use crate::state::{Checkpoint, State};
+use crate::state::{Checkpoint, Scores, State};
 
 impl Regression {
     /// Sums the rows of files, to be saved; of the model, and about the numbers, of `like`, if that is given.
@@ -107,15 +109,35 @@ impl Regression {
             }
         };
         let (spec, _) = plan.spec(&[])?;
-        if !spec.clusters.is_empty() {
-            return refuse("clusters matter to standard errors, which need the rows; drop --cluster");
-        }
         let passes = Passes::new(&rows, &regression.execution, Some(source.as_ref()));
         let design = plan.design(&spec, &passes)?;
         let columns = model_columns(&design, source.schema());
         let folds = regression.asked_folds().map(|cv| folds_of(cv, source.schema())).transpose()?;
         let of = (design.precision(), &design.origins());
         State::new(spec, columns, regression.selection.clone(), folds, of)
+    }
+
+    /// What the second pass of a fit from a state computes, of no rows yet; `None` where its standard errors need none. The sums of
+    /// parts of the rows, [`Scores::sum`], are put together and given to the fit: [`Regression::with_scores`].
+    ///
+    /// # Errors
+    /// As [`Regression::fit_state`]; when the errors are those of lagged rows, which need them in their order, or the fit has none.
+    pub fn scores(&self) -> Result<Option<Scores>> {
+        let none = self.no_rows()?;
+        let rows = SourceRows(&none);
+        let (spec, _) = self.spec(none.schema())?;
+        if self.inference.resolve(&spec, true)?.vcov == Vcov::Iid {
+            return Ok(None);
+        }
+        let mut regression = self.clone().with_folds_of_state()?;
+        regression.inference.second_pass = SecondPass::InParts;
+        let (plan, route) = Plan::new(&regression, &rows, Some(&none))?;
+        let Route::Direct { inferred, .. } = route else {
+            return Err(Error::invalid_request(
+                "only least squares has scores: neither penalties nor iterative solvers",
+            ));
+        };
+        direct::scores(&plan, &inferred, Passes::new(&rows, &regression.execution, Some(&none))).map(Some)
     }
 
     /// Fits the model to the sums of [`Regression::of_state`]: no data are read.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use streamreg_core::{Factor, LeftOut, ModelSpec, Term};
 use streamreg_reader::InputFile;
+use streamreg_solve::Vcov;
 
+use super::inference::SecondPass;
 use super::penalty::CrossValidation;
 use super::regression::{Given, Regression, Said};
 use crate::error::Result;
 use crate::report::InputRecord;
-use crate::state::State;
+use crate::state::{Scores, State};
 
 impl Regression {
     /// A regression that starts from the sums of a state, and is of its model.
@@ -51,6 +53,25 @@ impl Regression {
     #[must_use]
     pub fn with_rows_of_state(mut self) -> Self {
         self.given.iter_mut().for_each(|given| given.rows = true);
+        self
+    }
+
+    /// Refuses, before anything is read, standard errors that rows in parts cannot have.
+    ///
+    /// # Errors
+    /// For those of lagged rows: parts have no order.
+    pub fn check_parts(&self) -> Result<()> {
+        match self.inference.vcov {
+            Some(vcov @ Vcov::Hac(_)) => SecondPass::InParts.check(vcov, true),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the scores of the rows of the state, summed in parts, for robust standard errors: those of [`Regression::scores`]
+    /// with all rows.
+    #[must_use]
+    pub fn with_scores(mut self, scores: Scores) -> Self {
+        self.inference.second_pass = SecondPass::Done(Arc::new(scores));
         self
     }
 

@@ -1,11 +1,14 @@
 //! Standard errors that need the data a second time, and joint tests: what was asked for, and the pass.
 
+use std::sync::Arc;
+
 use streamreg_core::iterative::Loss;
 use streamreg_core::{ModelSpec, WeightType};
 use streamreg_solve::{SmallSample, Vcov, loss_has_vcov};
 
 use crate::error::{Error, Result};
 use crate::request::named_term::term_of;
+use crate::state::Scores;
 
 /// Most lags: every row is combined with so many before it.
 const MAX_LAGS: usize = 10_000;
@@ -18,6 +21,19 @@ pub(crate) struct Inference {
     pub(crate) small_sample: SmallSample,
     pub(crate) tests: Vec<String>,
     pub(crate) complete: bool,
+    pub(crate) second_pass: SecondPass,
+}
+
+/// Where the second pass takes place.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum SecondPass {
+    /// Over the rows of the fit.
+    #[default]
+    Here,
+    /// In parts, wherever the rows are: it is only planned.
+    InParts,
+    /// It has, and this is what it came to.
+    Done(Arc<Scores>),
 }
 
 /// What it comes to for a model.
@@ -25,6 +41,27 @@ pub(crate) struct Inferred<'a> {
     pub(crate) asked: &'a Inference,
     pub(crate) vcov: Vcov,
     pub(crate) frequency: bool,
+}
+
+impl SecondPass {
+    /// Whether it has the scores that a covariance needs.
+    pub(super) fn check(&self, vcov: Vcov, reopens: bool) -> Result<()> {
+        let message = match (self, vcov) {
+            (Self::Here, Vcov::Iid) => return Ok(()),
+            (Self::Here, _) if reopens => return Ok(()),
+            (Self::Here, _) => format!(
+                "the covariance {vcov} reads the data twice, and these cannot be read again: fit files, or another source \
+                 that can (of a state: --data FILES, or `Regression::with_scores`)"
+            ),
+            (_, Vcov::Iid) => "scores would have no effect: the covariance iid needs none".to_owned(),
+            (_, Vcov::Hac(_)) => {
+                "hac needs the rows in the order of time, in one piece: parts of them have no order"
+                    .to_owned()
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::invalid_request(message))
+    }
 }
 
 impl Inference {
@@ -76,12 +113,7 @@ impl Inference {
             }
             _ => {}
         }
-        if vcov != Vcov::Iid && !reopens {
-            return wrong(&format!(
-                "the covariance {vcov} reads the data twice, and these cannot be read again: fit files, or another source \
-                 that can (of a state: --data FILES)"
-            ));
-        }
+        self.second_pass.check(vcov, reopens)?;
         Ok(Inferred { asked: self, vcov, frequency })
     }
 

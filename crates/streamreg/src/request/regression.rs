@@ -505,7 +505,10 @@ impl Regression {
     pub fn spec(&self, schema: &Schema) -> Result<(ModelSpec, Vec<LeftOut>)> {
         let mut base = self.base.clone();
         base.responses = self.responses.iter().map(|r| Factor::Column(r.clone())).collect();
-        base.clusters.clone_from(&self.inference.clusters);
+        // Rows without a cluster are not in the sums of a state, whatever errors are wanted.
+        if self.given.is_none() || !self.inference.clusters.is_empty() {
+            base.clusters.clone_from(&self.inference.clusters);
+        }
         match self.state() {
             Some(state) => self.spec_of_state(state, base, schema),
             None => self.spec_of(base, schema),

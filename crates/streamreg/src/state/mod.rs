@@ -8,6 +8,8 @@
 //! | `update`, `parts` | the files that a state does not have yet; the sums of single files |
 //! | `file`, `header`, `bytes` | the state file, a Parquet file; what it says beside the sums; the same in memory |
 //! | `folds` | which rows are held out together |
+//! | `scores` | the second pass of robust standard errors, in parts |
+//! | `sealed` | values as bytes that tell when they are damaged |
 
 mod bytes;
 mod checkpoint;
@@ -16,6 +18,8 @@ pub(crate) mod folds;
 mod header;
 mod manifest;
 mod parts;
+mod scores;
+mod sealed;
 pub(crate) mod steps;
 mod update;
 
@@ -32,6 +36,7 @@ pub use self::checkpoint::Checkpoint;
 use self::folds::StateFolds;
 use self::header::Asked;
 pub use self::manifest::StateInput;
+pub use self::scores::Scores;
 pub use self::update::{UpdateOptions, UpdateSummary, update_state};
 use crate::error::{Error, Result};
 use crate::model::columns::{ColumnKind, ModelColumn};

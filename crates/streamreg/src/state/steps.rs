@@ -1,7 +1,6 @@
 //! What an iterative fit has come to, saved between its passes and in them.
 //!
-//! The file has a line that says what it is, two values in CBOR (RFC 8949), the command and what it came to, and the XXH3 digest
-//! (128 bits) of all that.
+//! The file has two values, the command and what it came to, in the form of `sealed`.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -11,20 +10,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use streamreg_core::ModelSpec;
 use streamreg_reader::InputFile;
-use twox_hash::XxHash3_128;
 
 use super::checkpoint::{Checkpoint, other};
 use super::header::difference_of_models;
 use super::manifest::{self, StateInput};
+use super::sealed::{Sealing, Unreadable, opened};
 use crate::error::{Error, Result};
 use crate::output::write_atomically;
 use crate::request::selection::Selection;
 
 /// How the file begins.
 const FIRST_LINE: &[u8] = b"streamreg steps 1\n";
-
-/// Bytes of the digest at its end.
-const DIGEST_BYTES: usize = 16;
 
 /// The command that steps are of: they are no use to another one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,14 +74,10 @@ impl<'a> Steps<'a> {
             read => read.map_err(|e| Error::from(streamreg_reader::Error::io(&path, e)))?,
         };
         let damaged = || other(&path, "damaged");
-        let Some(rest) = bytes.strip_prefix(FIRST_LINE) else {
-            return Err(other(&path, "not one of an iterative fit"));
-        };
-        let (mut rest, digest) =
-            rest.split_at_checked(rest.len().wrapping_sub(DIGEST_BYTES)).ok_or_else(damaged)?;
-        if digest != digest_of(&bytes[..bytes.len() - DIGEST_BYTES]) {
-            return Err(damaged());
-        }
+        let mut rest = opened(&bytes, FIRST_LINE).map_err(|why| match why {
+            Unreadable::Others => other(&path, "not one of an iterative fit"),
+            Unreadable::Damaged => damaged(),
+        })?;
         let theirs: Reading =
             ciborium::from_reader(&mut rest).map_err(|_| other(&path, "of another version"))?;
         if let Some(what) = self.difference(&theirs) {
@@ -133,11 +125,10 @@ impl<'a> Steps<'a> {
     pub(crate) fn save<S: Serialize>(&self, steps: &S) -> Result<()> {
         let unsaved =
             |e: &dyn std::fmt::Display| Error::data(format!("what the fit came to cannot be saved: {e}"));
-        let mut bytes = FIRST_LINE.to_vec();
-        ciborium::into_writer(&self.own, &mut bytes).map_err(|e| unsaved(&e))?;
-        ciborium::into_writer(steps, &mut bytes).map_err(|e| unsaved(&e))?;
-        let digest = digest_of(&bytes);
-        bytes.extend(digest);
+        let mut sealing = Sealing::new(FIRST_LINE);
+        sealing.add(&self.own).map_err(|e| unsaved(&e))?;
+        sealing.add(steps).map_err(|e| unsaved(&e))?;
+        let bytes = sealing.finish();
         write_atomically(&self.checkpoint.path(), |file| file.write_all(&bytes))?;
         self.last.set(Instant::now());
         Ok(())
@@ -147,9 +138,4 @@ impl<'a> Steps<'a> {
     pub(crate) fn stopped(&self) {
         self.checkpoint.tell_stopped(self.checkpoint.path().exists());
     }
-}
-
-/// The digest of the bytes before it.
-fn digest_of(bytes: &[u8]) -> [u8; DIGEST_BYTES] {
-    XxHash3_128::oneshot(bytes).to_le_bytes()
 }

@@ -2,6 +2,8 @@
 
 mod kernel;
 
+use serde::{Deserialize, Serialize};
+
 use crate::pass::accumulate::Accumulator;
 use crate::rows::block::{BlockError, DesignBlock, block_rows};
 use crate::sums::centred::{Centred, ScoreColumn};
@@ -12,11 +14,12 @@ use crate::sums::moments::Moments;
 /// Every block is centred near its own mean and merged by the update of Chan, Golub & LeVeque (1979,
 /// "Updating formulae and a pairwise algorithm for computing sample variances"), so that a large mean
 /// costs no digits. Merging is deterministic but, being floating-point, depends on the order.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct CrossProducts {
     moments: Moments,
     /// Lower triangle, column-major, `variables` x `variables`.
     products: Vec<f64>,
+    #[serde(skip)]
     work: Option<Box<Work>>,
 }
 
@@ -42,6 +45,12 @@ impl CrossProducts {
     /// Given moments and products, as they are kept.
     pub(crate) fn from_parts(moments: Moments, products: Vec<f64>) -> Self {
         Self { moments, products, work: None }
+    }
+
+    /// Whether both are of as many variables, and hold what they should.
+    pub(crate) fn has_form_of(&self, other: &Self) -> bool {
+        let m = other.variables();
+        self.moments.has_variables(m) && self.products.len() == m * m
     }
 
     /// Those of some of the variables, in the given order.
