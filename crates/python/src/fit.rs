@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use pyo3::prelude::*;
 use streamreg::{
-    EvaluateOptions, Execution, FitReport, Format, GroupFit, InspectOptions, Interval, Model, Models,
-    PredictOptions, Progress, Regression, RenderOptions, Unseen,
+    EvaluateOptions, Execution, FitReport, Format, GroupFit, GroupSummary, InspectOptions, Interval, Model,
+    Models, PredictOptions, Progress, Regression, RenderOptions, Source, Unseen,
 };
 use streamreg_cli::{OptionValue, fit_of_options, fit_options};
 
@@ -360,33 +360,37 @@ pub(crate) fn groups(
         regression = regression.progress(progress);
     }
     let source = data.source(py, &regression, &raised)?;
-    let (lines, summary) = raised.or(work(py, &raised, |flag| {
+    let done = work(py, &raised, |flag| lines_of(&regression.interrupt(flag), source.as_ref()));
+    told_of(raised.or(done)?, by)
+}
+
+/// The groups of a state: a line a coefficient, and what is to be said of all.
+pub(crate) fn groups_of(
+    py: Python<'_>,
+    regression: Regression,
+    by: Vec<String>,
+) -> PyResult<(Table, Vec<String>)> {
+    let done = work(py, &Raised::default(), |flag| {
         let regression = regression.interrupt(flag);
-        let mut lines = Lines::default();
-        let summary = regression.fit_groups(source.as_ref(), |fit| {
-            lines.add(&fit);
-            Ok(())
-        })?;
-        Ok((lines, summary))
-    }))?;
+        lines_of(&regression, &regression.no_rows()?)
+    });
+    told_of(done?, by)
+}
+
+fn lines_of(regression: &Regression, source: &dyn Source) -> streamreg::Result<(Lines, GroupSummary)> {
+    let mut lines = Lines::default();
+    let summary = regression.fit_groups(source, |fit| {
+        lines.add(&fit);
+        Ok(())
+    })?;
+    Ok((lines, summary))
+}
+
+fn told_of((lines, summary): (Lines, GroupSummary), by: Vec<String>) -> PyResult<(Table, Vec<String>)> {
     // Rows that a filter left out are nobody's surprise.
     let notices = match summary.ledger.dropped.is_empty() {
         true => summary.warnings.into_iter().map(|warning| warning.message).collect(),
         false => summary.notices(),
     };
     Ok((lines.table(by)?, notices))
-}
-
-/// The groups of a state, as a table.
-pub(crate) fn groups_of(py: Python<'_>, regression: Regression, by: Vec<String>) -> PyResult<Table> {
-    let lines = work(py, &Raised::default(), |flag| {
-        let regression = regression.interrupt(flag);
-        let mut lines = Lines::default();
-        regression.fit_groups(&regression.no_rows()?, |fit| {
-            lines.add(&fit);
-            Ok(())
-        })?;
-        Ok(lines)
-    })?;
-    lines.table(by)
 }

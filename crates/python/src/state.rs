@@ -61,8 +61,8 @@ impl State {
         self.0.ledger().rows_used
     }
 
-    /// Fits every group of the sums: a line a coefficient.
-    fn groups(&self, py: Python<'_>) -> PyResult<Table> {
+    /// Fits every group of the sums: a line a coefficient, and what is to be said of all.
+    fn groups(&self, py: Python<'_>) -> PyResult<(Table, Vec<String>)> {
         let by = self.0.spec().by.clone();
         groups_of(py, Regression::of_state(self.0.clone()), by)
     }

@@ -57,3 +57,15 @@ def test_other_models_from_the_sums(frame):
         state.merge(sr.State("y ~ x").update(frame))
     with pytest.raises(ValueError, match="no rows yet"):
         sr.State("y ~ x").fit()
+
+
+def test_groups_of_a_state(frame):
+    rows = frame.dropna()
+    state = sr.State("y ~ x", by="g")
+    for part in parts(rows):
+        state.update(part)
+    assert state.fit().column("estimate") == sr.groups("y ~ x", rows, by="g").column("estimate")
+    with pytest.warns(sr.StreamregWarning, match="21 of 2,000 rows dropped"):
+        sr.State("y ~ x", by="g").update(frame).fit()
+    with pytest.raises(ValueError, match="without options"):
+        state.fit(vcov="hc1")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import Any
 
 from . import _core
 from ._data import Arrow, readable
-from ._fit import Fit
-from ._options import OF_BOTH, OF_FILES, OF_SUMS, given, in_words_of_python, name_of, refuse_options_of_files
+from ._fit import Fit, StreamregWarning
+from ._options import OF_BOTH, OF_FILES, OF_SUMS, as_typed_here, given, in_words_of_python, name_of, refuse_options_of_files
 
 
 class State:
@@ -89,7 +90,10 @@ class State:
             if self._known().has_groups:
                 if formula is not None or options or data is not None or scores is not None:
                     raise ValueError("the groups of a state are fitted by its own model, without options")
-                return self._known().groups()
+                table, notices = self._known().groups()
+                for notice in notices:
+                    warnings.warn(as_typed_here(notice), StreamregWarning, stacklevel=2)
+                return table
             asked = self._of_fit(formula, options)
             if data is not None:
                 if scores is not None:

@@ -237,7 +237,8 @@ def test_what_partitions_cannot_have_is_refused_before_the_first_job(options, wo
 
 
 def test_groups(frame, rows):
-    table = on_spark.fit("arr_delay ~ dep_delay", frame, by="carrier")
+    with pytest.warns(sr.StreamregWarning, match="dropped"):
+        table = on_spark.fit("arr_delay ~ dep_delay", frame, by="carrier")
     with pytest.warns(sr.StreamregWarning, match="dropped"):
         here = sr.groups("arr_delay ~ dep_delay", rows, by="carrier")
     for name in ["carrier", "term", "estimate", "std_error", "rows"]:

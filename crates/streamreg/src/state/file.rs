@@ -13,8 +13,7 @@
 //! The digest in the metadata is of all of that. Parquet's own parts may be damaged without harm: then the file cannot be read,
 //! or says the same.
 
-use std::fs::File;
-use std::io::BufWriter;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -138,10 +137,10 @@ impl State {
         write_whole(path, |file| self.write(&header, file).map_err(|e| Error::output(path, e)))
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         header: &Header,
-        file: &mut BufWriter<File>,
+        file: impl Write + Send,
     ) -> std::result::Result<(), parquet::errors::ParquetError> {
         let text =
             serde_json::to_string(header).map_err(|e| parquet::errors::ParquetError::External(e.into()))?;
