@@ -1,17 +1,18 @@
 //! Rows from Python.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::ffi_stream::RecordBatchStreamReader;
-use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_array::{ArrayRef, NullArray, RecordBatch, RecordBatchOptions, RecordBatchReader, StructArray};
 use arrow_pyarrow::FromPyArrow;
-use arrow_schema::{ArrowError, SchemaRef};
-use pyo3::exceptions::PyTypeError;
+use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
-use streamreg::{Batches, Error, Regression, Source};
+use streamreg::{Batches, Regression, Source};
 
 type Batch = std::result::Result<RecordBatch, ArrowError>;
 
@@ -39,6 +40,8 @@ pub(crate) struct Arrow {
 #[derive(Clone, Default)]
 pub(crate) struct Raised {
     raised: Arc<Mutex<Option<PyErr>>>,
+    /// What is raised where a column is named that Arrow has no place for.
+    unread: Arc<Mutex<HashMap<String, PyErr>>>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -59,30 +62,43 @@ impl Raised {
     /// What was raised, or what the work came to without it.
     pub(crate) fn or<T>(&self, done: PyResult<T>) -> PyResult<T> {
         let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner).take();
-        raised.map_or(done, Err)
+        raised.map_or(done, Err).map_err(|error| {
+            Python::attach(|py| {
+                let message = error.value(py).to_string();
+                let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+                let own = unread.iter().find(|(name, _)| message.starts_with(&format!("column {name:?}: ")));
+                own.map_or(error, |(_, own)| own.clone_ref(py))
+            })
+        })
+    }
+
+    /// Refuses to copy columns that could not be read; `*` stands for all.
+    pub(crate) fn refuse_copies(&self, py: Python<'_>, columns: &[String]) -> PyResult<()> {
+        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = columns.iter().any(|column| column == "*");
+        match unread.iter().find(|(name, _)| all || columns.contains(name)) {
+            Some((_, error)) => Err(error.clone_ref(py)),
+            None => Ok(()),
+        }
     }
 }
 
-/// Rows that can be read, with their schema.
-pub(crate) enum Rows {
-    Source(Box<dyn Source>),
-    Once(SchemaRef, Box<dyn Iterator<Item = Batch> + Send>),
-}
-
 impl Data {
-    /// The rows for a regression.
-    pub(crate) fn rows(self, py: Python<'_>, regression: &Regression, raised: &Raised) -> PyResult<Rows> {
-        let arrow = match self {
-            Self::Files(files) => {
-                return Ok(Rows::Source(crate::work::work(py, raised, |_| regression.open(&files))?));
-            }
+    /// The rows as a source. Of rows that come once the first ones are kept, to be looked at beforehand.
+    pub(crate) fn source(
+        self,
+        py: Python<'_>,
+        regression: &Regression,
+        raised: &Raised,
+    ) -> PyResult<Box<dyn Source>> {
+        let Arrow { object, kind } = match self {
+            Self::Files(files) => return crate::work::work(py, raised, |_| regression.open(&files)),
             Self::Arrow(arrow) => arrow,
         };
-        let object = arrow.object;
-        let rows = match arrow.kind.as_str() {
+        Ok(Box::new(match kind.as_str() {
             "table" => {
                 let (schema, batches) = in_memory(object.bind(py), raised)?;
-                Rows::Source(Box::new(Batches::new(schema, batches)))
+                Batches::new(schema, batches)
             }
             "again" => {
                 let (schema, first) = stream(&object.bind(py).call0()?, raised)?;
@@ -98,27 +114,13 @@ impl Data {
                         }
                     })
                 };
-                Rows::Source(Box::new(Batches::from_fn(schema, make)))
+                Batches::from_fn(schema, make)
             }
             _ => {
                 let (schema, batches) = stream(object.bind(py), raised)?;
-                Rows::Once(schema, batches)
+                once(schema, batches)
             }
-        };
-        Ok(rows)
-    }
-
-    /// A source, for work that takes one pass: of rows that come once the first ones are kept, to be looked at beforehand.
-    pub(crate) fn source(
-        self,
-        py: Python<'_>,
-        regression: &Regression,
-        raised: &Raised,
-    ) -> PyResult<Box<dyn Source>> {
-        Ok(match self.rows(py, regression, raised)? {
-            Rows::Source(source) => source,
-            Rows::Once(schema, batches) => Box::new(once(schema, batches)),
-        })
+        }))
     }
 
     /// The same for sums, which are those of a part of the rows: that it has no row, or a column no value, says nothing of others.
@@ -168,6 +170,18 @@ impl Coming {
     }
 }
 
+/// What is wrong with rows, in its own words.
+#[derive(Debug)]
+struct Wrong(String);
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
 /// A source of rows that come once.
 fn once(schema: SchemaRef, batches: Box<dyn Iterator<Item = Batch> + Send>) -> Batches {
     let coming = Arc::new(Mutex::new(Coming { rest: batches, taken: Vec::new(), rows: 0, gone: false }));
@@ -178,19 +192,16 @@ fn once(schema: SchemaRef, batches: Box<dyn Iterator<Item = Batch> + Send>) -> B
             (coming.taken.clone().into_iter(), coming.gone)
         };
         let message = "the rows come once, and this needs them again: give a frame, files, or a function that gives the batches";
-        let mut refused = gone.then(|| ArrowError::InvalidArgumentError(message.to_owned()));
+        let mut refused = gone.then(|| Wrong(message.to_owned()));
         std::iter::from_fn(move || {
             if let Some(error) = refused.take() {
                 return Some(Err(error));
             }
-            known.next().map(Ok).or_else(|| coming.lock().unwrap_or_else(PoisonError::into_inner).next())
+            let next = || coming.lock().unwrap_or_else(PoisonError::into_inner).next();
+            known.next().map(Ok).or_else(next).map(|batch| batch.map_err(|error| Wrong(error.to_string())))
         })
     })
-}
-
-/// Batches without an error of Arrow's.
-pub(crate) fn own(batch: Batch) -> streamreg::Result<RecordBatch> {
-    batch.map_err(|error| Error::invalid_data(error.to_string()))
+    .once()
 }
 
 /// All batches of an object.
@@ -206,25 +217,79 @@ fn stream(
     raised: &Raised,
 ) -> PyResult<(SchemaRef, Box<dyn Iterator<Item = Batch> + Send>)> {
     if object.hasattr("__arrow_c_stream__")? {
-        let reader = RecordBatchStreamReader::from_pyarrow_bound(object)?;
-        return Ok((reader.schema(), Box::new(reader)));
+        let rows = Stream::of(object, raised)?;
+        return Ok((Arc::clone(&rows.schema), Box::new(rows)));
     }
-    let mut each =
-        Each { objects: object.try_iter()?.unbind(), batches: None, first: None, raised: raised.clone() };
+    let mut each = Each { objects: object.try_iter()?.unbind(), batches: None, raised: raised.clone() };
     let first = each.next_object(object.py())?;
     let Some(schema) = first else {
-        return Err(pyo3::exceptions::PyValueError::new_err("there is no batch: the iterator is empty"));
+        return Err(PyValueError::new_err("there is no batch: the iterator is empty"));
     };
     Ok((schema, Box::new(each)))
+}
+
+/// The batches of one object. Columns that it says Arrow has no place for stand behind the others, without a value and of a type
+/// that no model takes; columns without any value are of Arrow's type for them.
+struct Stream {
+    reader: RecordBatchStreamReader,
+    schema: SchemaRef,
+}
+
+impl Stream {
+    fn of(object: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Self> {
+        let reader = RecordBatchStreamReader::from_pyarrow_bound(object).map_err(|error| {
+            let message =
+                format!("{}; give the columns that are needed, and no others", error.value(object.py()));
+            match error.is_instance_of::<PyValueError>(object.py()) {
+                true => PyTypeError::new_err(message),
+                false => error,
+            }
+        })?;
+        let unread: Vec<(String, Option<Py<PyAny>>)> = match object.getattr_opt("unread")? {
+            Some(unread) => unread.extract()?,
+            None => Vec::new(),
+        };
+        let mut schema = reader.schema();
+        if !unread.is_empty() {
+            let mut fields = schema.fields().to_vec();
+            let mut known = raised.unread.lock().unwrap_or_else(PoisonError::into_inner);
+            for (name, error) in unread {
+                let kind = if error.is_some() { DataType::Struct(Fields::empty()) } else { DataType::Null };
+                fields.push(Arc::new(Field::new(&name, kind, true)));
+                if let Some(error) = error {
+                    known.insert(name, PyErr::from_value(error.into_bound(object.py())));
+                }
+            }
+            schema = Arc::new(Schema::new(fields).with_metadata(schema.metadata().clone()));
+        }
+        Ok(Self { reader, schema })
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let next = self.reader.next()?;
+        Some(next.and_then(|batch| {
+            let more = self.schema.fields().iter().skip(batch.num_columns());
+            let rows = batch.num_rows();
+            let more = more.map(|field| match field.data_type() {
+                DataType::Null => Arc::new(NullArray::new(rows)) as ArrayRef,
+                _ => Arc::new(StructArray::new_empty_fields(rows, None)),
+            });
+            let columns = batch.columns().iter().cloned().chain(more).collect();
+            let rows = RecordBatchOptions::new().with_row_count(Some(rows));
+            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &rows)
+        }))
+    }
 }
 
 /// The batches of Python's iterators.
 struct Each {
     objects: Py<PyIterator>,
     /// Those of the object at hand.
-    batches: Option<RecordBatchStreamReader>,
-    /// The schema of the first one.
-    first: Option<SchemaRef>,
+    batches: Option<Stream>,
     raised: Raised,
 }
 
@@ -233,28 +298,16 @@ impl Each {
     fn next_object(&mut self, py: Python<'_>) -> PyResult<Option<SchemaRef>> {
         let mut objects = self.objects.bind(py).clone();
         let Some(object) = objects.next().transpose()? else { return Ok(None) };
-        let reader = if object.hasattr("__arrow_c_stream__")? {
-            RecordBatchStreamReader::from_pyarrow_bound(&object)?
-        } else {
+        if !object.hasattr("__arrow_c_stream__")? {
             let what = object.get_type().name()?;
             let message = format!(
                 "a batch must have Arrow's stream interface (__arrow_c_stream__), and {what} has not"
             );
             return Err(PyTypeError::new_err(message));
-        };
-        let schema = reader.schema();
-        let first = self.first.get_or_insert_with(|| SchemaRef::clone(&schema));
-        for field in first.fields() {
-            let (name, was) = (field.name(), field.data_type());
-            if let Ok(now) = schema.field_with_name(name)
-                && now.data_type() != was
-            {
-                let now = now.data_type();
-                let message = format!("column {name:?} is {now} in a batch and {was} in the first: cast it");
-                return Err(PyTypeError::new_err(message));
-            }
         }
-        self.batches = Some(reader);
+        let batches = Stream::of(&object, &self.raised)?;
+        let schema = Arc::clone(&batches.schema);
+        self.batches = Some(batches);
         Ok(Some(schema))
     }
 }

@@ -11,7 +11,7 @@ use streamreg::{
 };
 use streamreg_cli::{OptionValue, fit_of_options, fit_options};
 
-use crate::data::{Data, Raised, Rows, own};
+use crate::data::{Data, Raised};
 use crate::error::exception;
 use crate::table::Table;
 use crate::work::work;
@@ -108,13 +108,9 @@ pub(crate) fn fit(
     if let Some(progress) = told(progress, &raised) {
         regression = regression.progress(progress);
     }
-    let rows = data.rows(py, &regression, &raised)?;
+    let source = data.source(py, &regression, &raised)?;
     raised.or(work(py, &raised, |flag| {
-        let regression = regression.interrupt(flag);
-        let reports = match rows {
-            Rows::Source(source) => regression.fit_targets(source.as_ref())?,
-            Rows::Once(schema, batches) => vec![regression.fit_batches(schema, batches.map(own))?],
-        };
+        let reports = regression.interrupt(flag).fit_targets(source.as_ref())?;
         reports.into_iter().map(Fit::of).collect()
     }))
 }
@@ -253,16 +249,12 @@ impl Fit {
     fn predict(&self, py: Python<'_>, data: Data, asked: Predicting) -> PyResult<Table> {
         let raised = Raised::default();
         let source = data.source(py, &Regression::new("y"), &raised)?;
+        raised.refuse_copies(py, &asked.keep)?;
         let rows = raised.or(work(py, &raised, |flag| {
             let options = asked.options(self.models.conf_level(), flag)?;
             Ok(self.models.predict_source(source.as_ref(), &options)?.0)
         }))?;
-        match rows.first() {
-            Some(first) => Ok(Table::new(first.schema(), rows)),
-            None => {
-                Table::of(vec![("prediction".to_owned(), Arc::new(Float64Array::from(Vec::<f64>::new())))])
-            }
-        }
+        Ok(Table::new(rows[0].schema(), rows))
     }
 
     /// Predictions to a file; the number of rows, and of those without a prediction.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-    RecordBatchIterator, StringArray,
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, NullArray,
+    RecordBatch, RecordBatchIterator, StringArray,
 };
 use arrow_schema::{ArrowError, SchemaRef};
 use pyo3::IntoPyObjectExt;
@@ -19,11 +19,13 @@ use pyo3::types::PyCapsule;
 pub(crate) struct Table {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
+    /// Columns that have no place in it, and what is raised where they are named.
+    unread: Vec<(String, Py<PyAny>)>,
 }
 
 impl Table {
     pub(crate) fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Self { schema, batches }
+        Self { schema, batches, unread: Vec::new() }
     }
 
     pub(crate) fn of(columns: Vec<(String, ArrayRef)>) -> PyResult<Self> {
@@ -31,7 +33,7 @@ impl Table {
             columns.into_iter().map(|(name, column)| (name, column, true)),
         );
         let batch = batch.map_err(|e: ArrowError| PyValueError::new_err(e.to_string()))?;
-        Ok(Self { schema: batch.schema(), batches: vec![batch] })
+        Ok(Self::new(batch.schema(), vec![batch]))
     }
 }
 
@@ -59,6 +61,12 @@ impl Table {
     #[getter]
     fn columns(&self) -> Vec<String> {
         self.schema.fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    /// Columns of the caller that are not in it, with the exception for those who name them.
+    #[getter]
+    fn unread(&self, py: Python<'_>) -> Vec<(String, Py<PyAny>)> {
+        self.unread.iter().map(|(name, error)| (name.clone(), error.clone_ref(py))).collect()
     }
 
     /// A column as a list: numbers, booleans and texts, None where there is no value.
@@ -97,21 +105,45 @@ fn cells(py: Python<'_>, column: &ArrayRef) -> PyResult<Vec<Py<PyAny>>> {
     if let Some(texts) = any.downcast_ref::<StringArray>() {
         return each(py, texts.iter());
     }
+    if any.is::<NullArray>() {
+        return Ok((0..column.len()).map(|_| py.None()).collect());
+    }
     let message =
         format!("columns of {} are for Arrow libraries: polars.DataFrame(table)", column.data_type());
     Err(PyTypeError::new_err(message))
 }
 
-/// A table of arrays: buffers of numbers (numpy), and lists of numbers, booleans or texts, of the same length.
+/// A table of arrays: buffers of numbers (numpy), and lists of numbers, booleans or texts, of the same length. Columns of other
+/// things are those that it does not read, with those that come with their exception: it is raised where they are named.
 #[pyfunction]
-pub(crate) fn table_of(columns: Vec<(String, Bound<'_, PyAny>)>) -> PyResult<Table> {
-    let columns = columns.into_iter().map(|(name, values)| {
-        let column = array(&values).map_err(|error| {
-            PyTypeError::new_err(format!("column {name:?}: {}", error.value(values.py())))
-        })?;
-        Ok((name, column))
-    });
-    Table::of(columns.collect::<PyResult<Vec<_>>>()?)
+#[pyo3(signature = (columns, unread=Vec::new()))]
+pub(crate) fn table_of(
+    py: Python<'_>,
+    columns: Vec<(String, Bound<'_, PyAny>)>,
+    mut unread: Vec<(String, Py<PyAny>)>,
+) -> PyResult<Table> {
+    let mut read: Vec<(String, ArrayRef)> = Vec::with_capacity(columns.len());
+    for (name, values) in columns {
+        match array(&values) {
+            Ok(column) => read.push((name, column)),
+            Err(error) => {
+                let error = PyTypeError::new_err(format!("column {name:?}: {}", error.value(py)));
+                unread.push((name, error.into_value(py).into_any()));
+            }
+        }
+    }
+    match (read.first(), unread.first()) {
+        (None, Some((_, error))) => return Err(PyErr::from_value(error.bind(py).clone())),
+        (Some((first, column)), _) => {
+            if let Some((name, other)) = read.iter().find(|(_, other)| other.len() != column.len()) {
+                let (one, two) = (column.len(), other.len());
+                let message = format!("columns {first:?} and {name:?} have {one} and {two} rows");
+                return Err(PyValueError::new_err(message));
+            }
+        }
+        (None, None) => {}
+    }
+    Ok(Table { unread, ..Table::of(read)? })
 }
 
 fn array(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
@@ -134,6 +166,12 @@ fn array(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     }
     if let Ok(numbers) = numbers::<i32>(values) {
         return Ok(Arc::new(Int32Array::from(numbers)));
+    }
+    if let Ok(length) = values.len()
+        && values.try_iter()?.all(|value| value.is_ok_and(|value| value.is_none()))
+    {
+        // Any type would be a guess.
+        return Ok(Arc::new(NullArray::new(length)));
     }
     if let Ok(truths) = values.extract::<Vec<Option<bool>>>() {
         return Ok(Arc::new(BooleanArray::from(truths)));

@@ -5,6 +5,7 @@ import math
 import pickle
 
 import numpy
+import pyarrow
 import pandas
 import pytest
 import streamreg as sr
@@ -147,3 +148,21 @@ def test_progress(flights):
     seen = []
     sr.ols(MODEL, flights, progress=lambda *told: seen.append(told))
     assert seen[-1][0] == 336_776 and seen[-1][4]
+
+
+def test_predictions_of_no_rows_have_the_columns(frame):
+    fit = sr.ols("y ~ x + g", frame)
+    asked = {"keep": ["z", "g"], "interval": "confidence"}
+    some, none = fit.predict(frame[:5], **asked), fit.predict(frame[:0], **asked)
+    assert none.columns == some.columns == ["z", "g", "prediction", "conf_low", "conf_high"] and len(none) == 0
+    assert none.column("conf_low") == []
+    assert pyarrow.table(none).schema == pyarrow.table(some).schema
+    nothing = {"x": [], "g": [], "z": []}
+    assert fit.predict(nothing, **asked).columns == some.columns
+    assert fit.predict(lambda: iter([frame[:0]]), **asked).columns == some.columns
+
+
+def test_tables_of_results_have_numbers_where_there_is_no_value(frame):
+    tidy = pyarrow.table(sr.lasso("y ~ x + z", frame, 0.1).tidy())
+    assert tidy.schema.field("std_error").type == pyarrow.float64() and tidy["std_error"].null_count == 3
+    assert pyarrow.table(sr.ols("y ~ x", frame).glance()).schema.types.count(pyarrow.null()) == 0

@@ -88,6 +88,55 @@ def test_rows_that_can_be_read_twice(name, frame, table, tmp_path):
     assert dict(fit.bse) == dict(sr.ols(MODEL, frame, vcov="hc1").bse)
 
 
+#: What one pass over rows that come once can do.
+ONE_PASS = {
+    "filter": {"where": "x > 0"},
+    "computed": {"formula": "y ~ far + g", "with_": {"far": "2 * z"}},
+    "targets": {"formula": "y + z ~ x + g"},
+    "polynomial": {"formula": "y ~ poly(z, 2)", "where": "g != 'a'"},
+    "folds": {"cv": 5},
+    "penalty": {"lasso": 0.1},
+}
+
+
+@pytest.mark.parametrize("kind", ONE_PASS)
+def test_what_one_pass_does_is_the_same_of_rows_that_come_once(kind, frame, table):
+    options = {"formula": MODEL, **ONE_PASS[kind]}
+    formula = options.pop("formula")
+    every = sr.ols(formula, frame, **options)
+    for once in [iter([frame[:700], frame[700:]]), table.to_reader(max_chunksize=300)]:
+        fits = sr.ols(formula, once, **options)
+        for fit, other in zip(*(one if isinstance(one, list) else [one] for one in (fits, every)), strict=True):
+            assert fit.coef() == other.coef() and fit.ledger == other.ledger
+    by_group = sr.groups("y ~ z", iter([frame]), by="g", where="x > 0")
+    assert by_group.column("estimate") == sr.groups("y ~ z", frame, by="g", where="x > 0").column("estimate")
+
+
+def test_a_look_at_rows_that_come_once_is_not_without_end(frame):
+    rare = [frame.assign(rare=0)] * 50 + [frame.assign(rare=1)]
+    with pytest.raises(sr.StreamregError, match="^the rows come once, and this needs them again"):
+        sr.ols("y ~ poly(z, 2)", iter(rare), where="rare = 1")
+    assert sr.ols("y ~ poly(z, 2)", rare, where="rare = 1").nobs == 2_000
+
+
+def test_what_functions_and_lists_may_give(frame):
+    expected = sr.ols("y ~ z", frame).coef()
+    parts = [{name: part[name].to_numpy() for name in ["y", "z"]} for part in (frame[:900], frame[900:])]
+    lazy = polars.from_pandas(frame).lazy()
+    for data in [parts, lambda: parts, lambda: iter(parts), iter(parts), lambda: lazy, lambda: lambda: frame]:
+        assert sr.ols("y ~ z", data).coef() == expected
+    assert sr.ols("y ~ z", parts, vcov="hc1").se() == sr.ols("y ~ z", frame, vcov="hc1").se()
+    for data in [[lazy], iter([lazy]), lambda: [lazy]]:
+        with pytest.raises(TypeError, match="frames, tables or batches, not polars.*collect it"):
+            sr.ols("y ~ z", data)
+    with pytest.raises(ValueError, match="list is empty"):
+        sr.ols("y ~ z", [])
+    with pytest.raises(TypeError, match="frames, tables or batches, not builtins.str"):
+        sr.ols("y ~ z", iter(["rows.parquet"]))
+    with pytest.raises(TypeError, match="gives paths"):
+        sr.ols("y ~ z", lambda: "rows.parquet")
+
+
 def test_types():
     rows = 60
     days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=i) for i in range(rows)]

@@ -10,7 +10,7 @@ from . import _core
 
 FILES = "a path, or a list of paths"
 OBJECTS = (
-    "a pandas or polars frame, a pyarrow table, batch, reader or dataset, a DuckDB relation, a mapping of arrays, an iterator of batches, "
+    "a pandas or polars frame, a pyarrow table, batch, reader or dataset, a DuckDB relation, a mapping of arrays, a list or an iterator of these, "
     "or a function that gives one of these"
 )
 
@@ -55,16 +55,20 @@ def readable(data: Any) -> list[str] | Arrow:
         return Arrow(data.to_reader(), "once")
     if module == "pandas" and name == "DataFrame":
         return Arrow(_of_pandas(data), "table")
+    if module == "polars" and name == "DataFrame":
+        return Arrow(_of_polars(data), "table")
     if hasattr(data, "__arrow_c_stream__") and name != "Series":
         once = name in ("RecordBatchReader", "RecordBatchStreamReader") or hasattr(data, "read_next_batch")
         return Arrow(data, "once" if once else "table")
     if isinstance(data, Mapping):
-        return Arrow(_core.table_of([(str(name), _column(values)) for name, values in data.items()]), "table")
+        return Arrow(_table([(str(name), values) for name, values in data.items()], _column), "table")
     if isinstance(data, Iterator):
         return Arrow(map(_batch, data), "once")
     if callable(data):
         return Arrow(_called(data), "again")
-    if isinstance(data, (list, tuple)) and data and hasattr(data[0], "__arrow_c_stream__"):
+    if isinstance(data, (list, tuple)):
+        if not data:
+            raise ValueError("there are no files and no batches: the list is empty")
         return Arrow(lambda: map(_batch, data), "again")
     raise TypeError(f"expected {FILES}, {OBJECTS}, not {type(data).__module__}.{name}")
 
@@ -73,7 +77,8 @@ def _batch(data: Any) -> Any:
     """A batch of an iterator: frames of pandas without their index."""
     read = readable(data)
     if isinstance(read, list) or read.kind != "table":
-        raise TypeError(f"expected frames, tables or batches, not {type(data).__module__}.{type(data).__name__}")
+        hint = ": collect it, or give it alone" if hasattr(data, "collect") else ""
+        raise TypeError(f"expected frames, tables or batches, not {type(data).__module__}.{type(data).__name__}{hint}")
     return read.data
 
 
@@ -96,6 +101,32 @@ def _called(function: Callable[[], Any]) -> Callable[[], Any]:
         return read.data() if read.kind == "again" else read.data
 
     return call
+
+
+class Partly:
+    """Arrow data without some columns: ``unread`` has these, with the exception for those who name them; None for those that
+    have no value. A model that does not name them is none the worse.
+    """
+
+    def __init__(self, data: Any, unread: list[tuple[str, Exception | None]]) -> None:
+        self.data = data
+        self.unread = unread
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.data.__arrow_c_stream__(requested_schema)
+
+
+def _table(columns: list[tuple[str, Any]], convert: Callable[[Any], Any]) -> _core.Table:
+    """A table of columns that ``convert`` makes of values; what it raises is raised where the column is named."""
+    read, unread = [], []
+    for name, values in columns:
+        try:
+            read.append((name, convert(values)))
+        except (TypeError, ValueError) as error:
+            unread.append((name, type(error)(f'column "{name}": {error}')))
+    if unread and not read:
+        raise unread[0][1]
+    return _core.table_of(read, unread)
 
 
 def _column(values: Any) -> Any:
@@ -130,13 +161,70 @@ def _of_pandas(frame: Any) -> Any:
     try:
         import pyarrow
     except ImportError:
-        return _core.table_of([(name, _of_series(frame.iloc[:, at])) for at, name in enumerate(names)])
+        return _table([(name, frame.iloc[:, at]) for at, name in enumerate(names)], _of_series)
     swapped = [at for at, dtype in enumerate(frame.dtypes) if getattr(dtype, "byteorder", "=") == ">"]
     if swapped:
         frame = frame.set_axis(range(len(names)), axis="columns")
         frame = frame.astype({at: frame.dtypes.iloc[at].newbyteorder("=") for at in swapped})
     # The index says which rows these are, and is no column.
-    return pyarrow.Table.from_pandas(frame.set_axis(names, axis="columns"), preserve_index=False)
+    frame = frame.set_axis(names, axis="columns")
+    try:
+        return pyarrow.Table.from_pandas(frame, preserve_index=False)
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError):
+        if len(set(names)) < len(names):
+            raise
+    columns, unread = {}, []
+    for name in names:
+        try:
+            columns[name] = _arrow_of_series(pyarrow, frame[name])
+        except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+            unread.append((name, TypeError(f'column "{name}" of type {frame[name].dtype}: {error}; make it one of numbers or of text')))
+    if not columns:
+        raise unread[0][1]
+    return Partly(pyarrow.table(columns), unread)
+
+
+def _arrow_of_series(pyarrow: Any, series: Any) -> Any:
+    """A column of pandas as pyarrow's."""
+    if type(series.dtype).__name__ == "SparseDtype":
+        series = series.sparse.to_dense()
+    return pyarrow.Array.from_pandas(series)
+
+
+#: Types of polars that other libraries have not, and what to do.
+FOREIGN = {
+    "Object": "objects of Python have no type: make it one of numbers or of text",
+    "Int128": "integers of 128 bits beyond 38 digits have no place here: cast it to Float64",
+    "UInt128": "integers of 128 bits beyond 38 digits have no place here: cast it to Float64",
+}
+
+
+def _of_polars(frame: Any) -> Any:
+    """A frame of polars, but for what it hands on in forms of its own."""
+    unread: list[tuple[str, Exception | None]] = []
+    for name, dtype in frame.schema.items():
+        kind = type(dtype).__name__
+        if kind == "Null":
+            unread.append((name, None))
+        elif kind in ("Int128", "UInt128"):
+            polars = __import__("polars")
+            column = frame[name]
+            decimal = column.cast(polars.Decimal(38, 0), strict=False)
+            if decimal.null_count() == column.null_count():
+                frame = frame.with_columns(decimal)
+            else:
+                unread.append((name, TypeError(f'column "{name}": {FOREIGN[kind]}')))
+        elif kind == "Object":
+            unread.append((name, TypeError(f'column "{name}": {FOREIGN[kind]}')))
+        elif _is_foreign(dtype):
+            unread.append((name, TypeError(f'column "{name}": {dtype} has no place in Arrow: cast it, or take its parts')))
+    return Partly(frame.drop([name for name, _ in unread]), unread) if unread else frame
+
+
+def _is_foreign(dtype: Any) -> bool:
+    """Whether a type of polars, or one inside of it, is one that is handed on in a form of its own."""
+    parts = [getattr(dtype, "inner", None), *(field.dtype for field in getattr(dtype, "fields", ()))]
+    return type(dtype).__name__ in ("Null", *FOREIGN) or any(_is_foreign(part) for part in parts if part is not None)
 
 
 def _of_series(series: Any) -> Any:

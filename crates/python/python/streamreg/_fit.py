@@ -177,13 +177,15 @@ class Fit:
     def tidy(self) -> _core.Table:
         """A table with a line a coefficient."""
         rows = self._report["coefficients"]
-        names = ["term", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
-        return _core.table_of([(name, [row[name] for row in rows]) for name in names])
+        names = ["estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
+        numbers = [(name, [_number(row[name]) for row in rows]) for name in names]
+        return _core.table_of([("term", [row["term"] for row in rows]), *numbers])
 
     def glance(self) -> _core.Table:
         """A table with one line about the fit."""
         glance = self._report["glance"]
-        return _core.table_of([(name, [value]) for name, value in glance.items() if not isinstance(value, (dict, list))])
+        single = {name: value for name, value in glance.items() if not isinstance(value, (dict, list))}
+        return _core.table_of([(name, [_number(value)]) for name, value in single.items()])
 
     # What else there is
 

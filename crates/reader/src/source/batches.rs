@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_schema::{DataType, Schema, SchemaRef};
 
 use super::{InputFile, Partition, PartitionOrder, RowNumbers, Scan, ScanRequest, Source, Summary, position};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +31,7 @@ type Iter<'a> = Box<dyn Iterator<Item = Batch> + Send + 'a>;
 pub struct Batches {
     schema: SchemaRef,
     origin: Origin,
+    once: bool,
 }
 
 enum Origin {
@@ -41,7 +42,7 @@ enum Origin {
 impl Batches {
     /// Batches in memory. They may be of any length; all have the columns of the schema.
     pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Self { schema, origin: Origin::Memory(batches.into()) }
+        Self { schema, origin: Origin::Memory(batches.into()), once: false }
     }
 
     /// Batches that `make` makes, the same ones whenever it is called: once for every pass over the data. Nothing is kept
@@ -74,7 +75,15 @@ impl Batches {
             };
         let make =
             move || -> Iter<'static> { Box::new(make().into_iter().map(move |batch| batch.map_err(failed))) };
-        Self { schema, origin: Origin::Function(Box::new(make)) }
+        Self { schema, origin: Origin::Function(Box::new(make)), once: false }
+    }
+
+    /// The same rows, of which it is known that they come once: what takes more than one pass refuses them. The first ones may be
+    /// asked for before that pass, and must be there again when it begins.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     fn iter(&self) -> Iter<'_> {
@@ -108,6 +117,10 @@ impl Source for Batches {
 
     fn inputs(&self) -> Vec<InputFile> {
         Vec::new()
+    }
+
+    fn reopens(&self) -> bool {
+        !self.once
     }
 
     fn summary(&self) -> Summary {
@@ -153,23 +166,36 @@ impl Scan for BatchScan<'_> {
 }
 
 impl BatchScan<'_> {
-    /// The wanted columns of a batch.
+    /// The wanted columns of a batch. A batch whose column has no value, and so no type, has that of the others.
     fn wanted(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let own = batch.schema_ref();
-        let find = |name: &String| {
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for name in &self.names {
             let index = position(own, name)?;
-            let (found, wanted) = (own.field(index).data_type(), self.schema.field_with_name(name));
-            match wanted {
-                Ok(wanted) if wanted.data_type() != found => {
-                    let message = format!("a batch has {found} where the schema has {}", wanted.data_type());
-                    Err(Error::new(ErrorKind::Schema, message).in_column(name))
+            let (mut field, mut column) = (Arc::clone(&own.fields()[index]), Arc::clone(batch.column(index)));
+            let first = &self.schema.fields()[position(self.schema, name)?];
+            if field.data_type() != first.data_type() {
+                if *field.data_type() != DataType::Null {
+                    return Err(other_type(first.data_type(), field.data_type()).in_column(name));
                 }
-                _ => Ok(index),
+                (field, column) = (Arc::clone(first), new_null_array(first.data_type(), batch.num_rows()));
             }
-        };
-        let columns = self.names.iter().map(find).collect::<Result<Vec<_>>>()?;
-        batch.project(&columns).map_err(|e| Error::new(ErrorKind::Schema, e.to_string()))
+            fields.push(field);
+            columns.push(column);
+        }
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &rows)
+            .map_err(|e| Error::new(ErrorKind::Schema, e.to_string()))
     }
+}
+
+/// The error for batches that do not agree.
+fn other_type(first: &DataType, now: &DataType) -> Error {
+    let message = match first {
+        DataType::Null => format!("{now} in a batch, and no value in the first, which has no type for it"),
+        _ => format!("{now} in a batch and {first} in the first"),
+    };
+    Error::new(ErrorKind::Schema, message).with_help("cast it to one type")
 }
 
 /// Slices of at most `most` rows.

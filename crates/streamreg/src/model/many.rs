@@ -197,7 +197,7 @@ impl Models {
         self.predict_to(&files, options, |schema| TableWriter::stream(Box::new(output), schema))
     }
 
-    /// Predictions for the rows of any source, in memory.
+    /// Predictions for the rows of any source, in memory: one batch or more, so that no rows have the columns, too.
     ///
     /// # Errors
     /// As [`Models::predict_paths`].
@@ -206,8 +206,14 @@ impl Models {
         source: &dyn Source,
         options: &PredictOptions,
     ) -> Result<(Vec<RecordBatch>, PredictSummary)> {
-        let mut rows = Vec::new();
-        let summary = self.predict_to(source, options, |_| Ok(TableWriter::Rows(&mut rows)))?;
+        let (mut rows, mut columns) = (Vec::new(), None);
+        let summary = self.predict_to(source, options, |schema| {
+            columns = Some(SchemaRef::clone(schema));
+            Ok(TableWriter::Rows(&mut rows))
+        })?;
+        if let Some(schema) = columns.filter(|_| rows.is_empty()) {
+            rows.push(RecordBatch::new_empty(schema));
+        }
         Ok((rows, summary))
     }
 

@@ -103,7 +103,7 @@ impl Binder<'_> {
         }
         let error = match kind {
             DataType::Null => {
-                let message = "no file has a value of it in its sample, so it has no type";
+                let message = "there is no value of it in the rows that were looked at, so it has no type";
                 Error::new(ErrorKind::Unsupported, message)
             }
             kind => super::convert::no_use(kind),
