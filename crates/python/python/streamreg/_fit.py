@@ -7,6 +7,7 @@ import importlib
 import json
 import math
 import os
+import sys
 import warnings
 from functools import cached_property
 from types import SimpleNamespace
@@ -48,7 +49,7 @@ class Fit:
         self._target = target
         self._covariance: tuple | None = None
         for warning in self._report["warnings"] if self._is_fresh else []:
-            warnings.warn(as_typed_here(warning["message"]), StreamregWarning, stacklevel=4)
+            warnings.warn(as_typed_here(warning["message"]), StreamregWarning, stacklevel=_depth())
 
     @cached_property
     def _is_fresh(self) -> bool:
@@ -230,7 +231,7 @@ class Fit:
 
     def summary(self, width: int | None = None) -> str:
         """The table of the command line."""
-        return self._core.text("table", width)
+        return "\n".join(map(as_typed_here, self._core.text("table", width).split("\n")))
 
     def _refit(self, **more: Any) -> Fit:
         if self._again is None:
@@ -335,6 +336,14 @@ class Fit:
         if not self._is_fresh:
             return html.escape(repr(self))
         return f"<pre>{html.escape(self.summary(100))}</pre>"
+
+
+def _depth() -> int:
+    """How far up the stack the caller of the package is, for those who warn."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _number(value: float | None) -> float:

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from . import _core
-
-#: What the option is called here, where its name is a word of Python's or says too little.
-ALIASES = {"with_": "with"}
+from ._words import ALIASES, in_python
 
 #: Options of what is summed: which rows, which columns. All others are of what is solved from the sums.
 OF_SUMS = {
@@ -98,16 +96,13 @@ def _plain(value: object) -> str:
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
+#: Options of predictions and evaluations.
+OF_PREDICTIONS = {"keep", "interval", "level", "unseen"}
+
+
 def as_typed_here(message: str) -> str:
     """A message in which options have the names that they have here."""
-
-    def renamed(match: re.Match[str]) -> str:
-        name = match.group(1)
-        here = next((alias for alias, other in ALIASES.items() if other == name), name)
-        return here.replace("-", "_") if name in known() else match.group(0)
-
-    message = message.replace("`fit_groups` fits them", "streamreg.groups fits them")
-    return re.sub(r"--([a-z][a-z0-9-]*)", renamed, re.sub(r"^\S*/\.tmp\w+: ", "the state: ", message))
+    return in_python(re.sub(r"^\S*/\.tmp\w+: ", "the state: ", message), known().keys() | OF_PREDICTIONS)
 
 
 @contextmanager
