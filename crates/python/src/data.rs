@@ -233,6 +233,8 @@ fn stream(
 struct Stream {
     reader: RecordBatchStreamReader,
     schema: SchemaRef,
+    /// Whether its rows are none: they tell types and categories.
+    empty: bool,
 }
 
 impl Stream {
@@ -262,7 +264,11 @@ impl Stream {
             }
             schema = Arc::new(Schema::new(fields).with_metadata(schema.metadata().clone()));
         }
-        Ok(Self { reader, schema })
+        let empty = match object.getattr_opt("no_rows")? {
+            Some(empty) => empty.extract().unwrap_or(false),
+            None => false,
+        };
+        Ok(Self { reader, schema, empty })
     }
 }
 
@@ -272,6 +278,7 @@ impl Iterator for Stream {
     fn next(&mut self) -> Option<Batch> {
         let next = self.reader.next()?;
         Some(next.and_then(|batch| {
+            let batch = if self.empty { batch.slice(0, 0) } else { batch };
             let more = self.schema.fields().iter().skip(batch.num_columns());
             let rows = batch.num_rows();
             let more = more.map(|field| match field.data_type() {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, NullArray,
-    RecordBatch, RecordBatchIterator, StringArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, Int64Array,
+    NullArray, RecordBatch, RecordBatchIterator, StringArray,
 };
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use pyo3::IntoPyObjectExt;
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -29,9 +30,14 @@ impl Table {
     }
 
     pub(crate) fn of(columns: Vec<(String, ArrayRef)>) -> PyResult<Self> {
-        let batch = RecordBatch::try_from_iter_with_nullable(
-            columns.into_iter().map(|(name, column)| (name, column, true)),
-        );
+        let field = |(name, column): &(String, ArrayRef)| {
+            // Dictionaries are of categories with an order.
+            let ordered = matches!(column.data_type(), DataType::Dictionary(..));
+            Field::new(name, column.data_type().clone(), true).with_dict_is_ordered(ordered)
+        };
+        let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+        let columns = columns.into_iter().map(|(_, column)| column).collect();
+        let batch = RecordBatch::try_new(Arc::new(schema), columns);
         let batch = batch.map_err(|e: ArrowError| PyValueError::new_err(e.to_string()))?;
         Ok(Self::new(batch.schema(), vec![batch]))
     }
@@ -113,7 +119,7 @@ fn cells(py: Python<'_>, column: &ArrayRef) -> PyResult<Vec<Py<PyAny>>> {
     Err(PyTypeError::new_err(message))
 }
 
-/// A table of arrays: buffers of numbers (numpy), and lists of numbers, booleans or texts, of the same length. Columns of other
+/// A table of arrays: buffers of numbers (numpy), lists of numbers, booleans or texts, and ordered categories, of the same length. Columns of other
 /// things are those that it does not read, with those that come with their exception: it is raised where they are named.
 #[pyfunction]
 #[pyo3(signature = (columns, unread=Vec::new()))]
@@ -147,6 +153,12 @@ pub(crate) fn table_of(
 }
 
 fn array(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
+    if let (Some(codes), Some(levels)) = (values.getattr_opt("codes")?, values.getattr_opt("levels")?) {
+        let (codes, levels): (Vec<Option<i32>>, Vec<String>) = (codes.extract()?, levels.extract()?);
+        let levels = Arc::new(StringArray::from(levels));
+        let array = DictionaryArray::<Int32Type>::try_new(Int32Array::from(codes), levels);
+        return Ok(Arc::new(array.map_err(|e| PyValueError::new_err(e.to_string()))?));
+    }
     if let Ok(numbers) = numbers::<f64>(values) {
         // NaN is a missing value, as pandas has it.
         let missing = numbers.iter().any(|x| x.is_nan());
@@ -183,12 +195,22 @@ fn array(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
         let numbers = numbers.into_iter().map(|x| x.filter(|x| !x.is_nan()));
         return Ok(Arc::new(Float64Array::from_iter(numbers)));
     }
-    match values.extract::<Vec<Option<String>>>() {
+    match texts(values) {
         Ok(texts) => Ok(Arc::new(StringArray::from(texts))),
         Err(_) => Err(PyTypeError::new_err(
             "expected an array or list of numbers, booleans or texts; other types come through pyarrow, polars or pandas",
         )),
     }
+}
+
+/// A list of texts, in which None and NaN stand for no value.
+fn texts(values: &Bound<'_, PyAny>) -> PyResult<Vec<Option<String>>> {
+    let text = |value: PyResult<Bound<'_, PyAny>>| {
+        let value = value?;
+        let missing = value.is_none() || value.extract::<f64>().is_ok_and(f64::is_nan);
+        if missing { Ok(None) } else { value.extract().map(Some) }
+    };
+    values.try_iter()?.map(text).collect()
 }
 
 /// The numbers of a buffer with one dimension.

@@ -201,6 +201,13 @@ def test_it_is_no_feature_of_the_dot(plain, expected):
     assert fit.coef() == expected and [column["column"] for column in fit.left_out] == ["e"]
 
 
+def test_nan_is_missing_among_texts(plain):
+    texts = ["a", float("nan"), "b"] * 20
+    for column in [texts, numpy.array(texts, object), pandas.Series(texts), pandas.Categorical(texts)]:
+        fit = sr.ols("y ~ x + g", {**plain, "g": column})
+        assert fit.nobs == 40 and list(fit.coef()) == ["(Intercept)", "x", "g[T.b]"]
+
+
 def test_columns_have_one_length(plain):
     with pytest.raises(ValueError, match='columns "x" and "e" have 60 and 1 rows'):
         sr.ols("y ~ x", {**plain, "e": [3]})

@@ -105,12 +105,13 @@ def _called(function: Callable[[], Any]) -> Callable[[], Any]:
 
 class Partly:
     """Arrow data without some columns: ``unread`` has these, with the exception for those who name them; None for those that
-    have no value. A model that does not name them is none the worse.
+    have no value. A model that does not name them is none the worse. With ``no_rows`` the row that is there only tells types.
     """
 
-    def __init__(self, data: Any, unread: list[tuple[str, Exception | None]]) -> None:
+    def __init__(self, data: Any, unread: list[tuple[str, Exception | None]], no_rows: bool = False) -> None:
         self.data = data
         self.unread = unread
+        self.no_rows = no_rows
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.data.__arrow_c_stream__(requested_schema)
@@ -129,8 +130,32 @@ def _table(columns: list[tuple[str, Any]], convert: Callable[[Any], Any]) -> _co
     return _core.table_of(read, unread)
 
 
+class Ordered:
+    """A column of categories whose order was declared: its first one is the reference."""
+
+    def __init__(self, codes: list[int | None], levels: list[str]) -> None:
+        self.codes = codes
+        self.levels = levels
+
+
+def _ordered(values: Any) -> Ordered | None:
+    """An ordered categorical of pandas, or an enumeration of polars, of texts."""
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "ordered", False) is True:
+        values = getattr(values, "cat", values)
+        codes, levels = [None if code < 0 else code for code in values.codes.tolist()], list(values.categories)
+    elif type(dtype).__name__ == "Enum" and hasattr(values, "to_physical"):
+        codes, levels = values.to_physical().to_list(), dtype.categories.to_list()
+    else:
+        return None
+    return Ordered(codes, levels) if all(isinstance(level, str) for level in levels) else None
+
+
 def _column(values: Any) -> Any:
     """A column of a mapping: buffers as they are, if their numbers stand side by side."""
+    ordered = _ordered(values)
+    if ordered is not None:
+        return ordered
     if getattr(values, "__array__", None) is None:
         return values
     numpy = __import__("numpy")
@@ -169,6 +194,8 @@ def _of_pandas(frame: Any) -> Any:
     # The index says which rows these are, and is no column.
     frame = frame.set_axis(names, axis="columns")
     try:
+        if not len(frame) and any(getattr(dtype, "ordered", False) is True for dtype in frame.dtypes):
+            return Partly(_one_row(pyarrow, pyarrow.RecordBatch.from_pandas(frame, preserve_index=False)), [], no_rows=True)
         return pyarrow.Table.from_pandas(frame, preserve_index=False)
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError):
         if len(set(names)) < len(names):
@@ -182,6 +209,18 @@ def _of_pandas(frame: Any) -> Any:
     if not columns:
         raise unread[0][1]
     return Partly(pyarrow.table(columns), unread)
+
+
+def _one_row(pyarrow: Any, batch: Any) -> Any:
+    """A row without values: no rows are no batch, and so none that tells the order of categories."""
+
+    def nothing(column: Any) -> Any:
+        if not pyarrow.types.is_dictionary(column.type):
+            return pyarrow.nulls(1, column.type)
+        codes = pyarrow.nulls(1, column.type.index_type)
+        return pyarrow.DictionaryArray.from_arrays(codes, column.dictionary, ordered=column.type.ordered)
+
+    return pyarrow.RecordBatch.from_arrays([nothing(column) for column in batch.columns], batch.schema.names)
 
 
 def _arrow_of_series(pyarrow: Any, series: Any) -> Any:
@@ -218,7 +257,10 @@ def _of_polars(frame: Any) -> Any:
             unread.append((name, TypeError(f'column "{name}": {FOREIGN[kind]}')))
         elif _is_foreign(dtype):
             unread.append((name, TypeError(f'column "{name}": {dtype} has no place in Arrow: cast it, or take its parts')))
-    return Partly(frame.drop([name for name, _ in unread]), unread) if unread else frame
+    frame = frame.drop([name for name, _ in unread])
+    if not frame.height and any(type(dtype).__name__ == "Enum" for dtype in frame.schema.values()):
+        return Partly(frame.clear(1), unread, no_rows=True)
+    return Partly(frame, unread) if unread else frame
 
 
 def _is_foreign(dtype: Any) -> bool:
@@ -230,6 +272,9 @@ def _is_foreign(dtype: Any) -> bool:
 def _of_series(series: Any) -> Any:
     """A column of pandas without pyarrow: numbers, booleans, texts, with None where there is no value."""
     kind = getattr(series.dtype, "kind", "O")
+    ordered = _ordered(series)
+    if ordered is not None:
+        return ordered
     if kind in "fiu" and hasattr(series.dtype, "isnative"):
         return _column(series.to_numpy())
     return [None if missing else value for value, missing in zip(series.tolist(), series.isna().tolist())]

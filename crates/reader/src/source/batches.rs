@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::cast::AsArray;
 use arrow_array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{DataType, Schema, SchemaRef};
 
@@ -32,6 +33,8 @@ pub struct Batches {
     schema: SchemaRef,
     origin: Origin,
     once: bool,
+    /// What there is to say of them.
+    warnings: Mutex<Vec<String>>,
 }
 
 enum Origin {
@@ -42,7 +45,7 @@ enum Origin {
 impl Batches {
     /// Batches in memory. They may be of any length; all have the columns of the schema.
     pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
-        Self { schema, origin: Origin::Memory(batches.into()), once: false }
+        Self { schema, origin: Origin::Memory(batches.into()), once: false, warnings: Mutex::default() }
     }
 
     /// Batches that `make` makes, the same ones whenever it is called: once for every pass over the data. Nothing is kept
@@ -75,7 +78,7 @@ impl Batches {
             };
         let make =
             move || -> Iter<'static> { Box::new(make().into_iter().map(move |batch| batch.map_err(failed))) };
-        Self { schema, origin: Origin::Function(Box::new(make)), once: false }
+        Self { schema, origin: Origin::Function(Box::new(make)), once: false, warnings: Mutex::default() }
     }
 
     /// The same rows, of which it is known that they come once: what takes more than one pass refuses them. The first ones may be
@@ -121,6 +124,36 @@ impl Source for Batches {
 
     fn reopens(&self) -> bool {
         !self.once
+    }
+
+    /// That of the dictionary in the first batch, for fields that say it is ordered.
+    fn level_order(&self, column: &str) -> Result<Option<Vec<String>>> {
+        let field = self.schema.field(position(&self.schema, column)?);
+        if field.dict_is_ordered() != Some(true) {
+            return Ok(None);
+        }
+        let Some(first) = self.iter().next().transpose()? else { return Ok(None) };
+        let array = first.column(position(first.schema_ref(), column)?);
+        let Some(levels) = array.as_any_dictionary_opt().map(|array| array.values()) else { return Ok(None) };
+        let of = |texts: &mut dyn Iterator<Item = Option<&str>>| texts.flatten().map(str::to_owned).collect();
+        Ok(match levels.data_type() {
+            DataType::Utf8 => Some(of(&mut levels.as_string::<i32>().iter())),
+            DataType::LargeUtf8 => Some(of(&mut levels.as_string::<i64>().iter())),
+            DataType::Utf8View => Some(of(&mut levels.as_string_view().iter())),
+            kind => {
+                let message =
+                    format!("column {column:?} is an ordered category of {kind}: its levels are sorted");
+                let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+                if !warnings.contains(&message) {
+                    warnings.push(message);
+                }
+                None
+            }
+        })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn summary(&self) -> Summary {

@@ -73,7 +73,7 @@ pub trait Source: Send + Sync {
     }
 
     /// The levels of a column of text in the order that its writer gave them: those of an ordered category. `None` where
-    /// nobody gave one; empty where one was given and is not in the file.
+    /// nobody gave one; empty where one was given and is not in the file. Of rows that come once none is taken.
     ///
     /// # Errors
     /// When the file cannot be read.

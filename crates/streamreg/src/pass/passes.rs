@@ -107,9 +107,9 @@ impl<'a, R: Rows> Passes<'a, R> {
         self.source.and_then(|source| source.summary().rows).filter(|_| !self.filters())
     }
 
-    /// Gives categories the order of levels that their files have.
+    /// Gives categories the order of levels that their data have.
     pub(crate) fn order_levels(&self, design: &mut Design) -> Result<()> {
-        let Some(source) = self.source.filter(|source| source.reopens()) else { return Ok(()) };
+        let Some(source) = self.source else { return Ok(()) };
         let columns: Vec<String> = design.term_categories().into_iter().map(str::to_owned).collect();
         for column in columns {
             if let Some(levels) = source.level_order(&column)? {
