@@ -75,6 +75,41 @@ def test_what_scikit_learn_does_with_estimators(rows):
     )
 
 
+def dependent(kind, X):
+    rng = numpy.random.default_rng(9)
+    groups = numpy.eye(4)[rng.integers(0, 4, len(X))]
+    return {
+        "a copy": lambda: numpy.column_stack([X, X[:, 0]]),
+        "a sum and a constant": lambda: numpy.column_stack([X, X[:, 0] + 2 * X[:, 2] + 4]),
+        "a constant": lambda: numpy.column_stack([X, numpy.full(len(X), 3.0)]),
+        "nothing": lambda: numpy.column_stack([X, numpy.zeros(len(X))]),
+        "groups": lambda: numpy.column_stack([X, groups]),
+        "groups twice": lambda: numpy.column_stack([groups, X, 10 * groups]),
+        "more columns than rows": lambda: rng.normal(size=(len(X), len(X) + 5)) + 3,
+    }[kind]()
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize(
+    "kind", ["a copy", "a sum and a constant", "a constant", "nothing", "groups", "groups twice", "more columns than rows"]
+)
+def test_dependent_columns_have_the_solution_of_scikit_learn(kind, weighted, intercept, rows):
+    count = 20 if kind == "more columns than rows" else 300
+    X, y, weights = dependent(kind, rows[0][:count]), rows[1][:count], rows[2][:count] if weighted else None
+    ours = LinearRegression(fit_intercept=intercept).fit(X, y, sample_weight=weights)
+    theirs = linear_model.LinearRegression(fit_intercept=intercept).fit(X, y, sample_weight=weights)
+    numpy.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-7, atol=1e-8)
+    assert ours.intercept_ == pytest.approx(theirs.intercept_, rel=1e-7, abs=1e-8)
+    # Rows that do not depend on one another as those of the fit.
+    new = numpy.random.default_rng(3).normal(size=X.shape)
+    numpy.testing.assert_allclose(ours.predict(new), theirs.predict(new), rtol=1e-6, atol=1e-7)
+    chunks = LinearRegression(fit_intercept=intercept)
+    for at in numpy.array_split(numpy.arange(count), 7):
+        chunks.partial_fit(X[at], y[at], sample_weight=None if weights is None else weights[at])
+    assert (chunks.coef_ == ours.coef_).all() and chunks.intercept_ == ours.intercept_
+
+
 def test_stochastic_gradient_descent(rows):
     X, y, _ = rows
     exact = LinearRegression().fit(X, y)

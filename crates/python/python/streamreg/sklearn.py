@@ -89,8 +89,7 @@ class _Summed(_Linear):
 
 
 class LinearRegression(_Summed):
-    """Least squares. Of columns that depend on others it gives the solution of minimum norm, the constant included: where scikit-learn
-    leaves the constant out of the norm, predictions for such columns may differ.
+    """Least squares. Of columns that depend on others it gives the solution whose slopes have the minimum norm, as scikit-learn does.
 
     Args:
         fit_intercept: whether there is a constant.
@@ -101,6 +100,27 @@ class LinearRegression(_Summed):
 
     def _penalty(self) -> dict[str, Any]:
         return {"collinear": "min-norm"}
+
+    def _take(self, fit: Any) -> None:
+        super()._take(fit)
+        relations = fit.aliased
+        if not relations or not self.fit_intercept:
+            return
+        # The norm of the fit counts the constant. All solutions fit alike: they differ by what depends on what.
+        free, of_constant = np.zeros((len(relations), self.n_features_in_)), np.zeros(len(relations))
+        place = {_name(j): j for j in range(self.n_features_in_)}
+        for row, relation in enumerate(relations):
+            free[row, place[relation["term"]]] = 1.0
+            for term, share in zip(relation["depends_on"], relation["coefficients"]):
+                if term in place:
+                    free[row, place[term]] = -share
+                else:
+                    of_constant[row] = -share
+        scale = np.linalg.norm(free, axis=1)
+        free, of_constant = free / scale[:, None], of_constant / scale
+        steps = np.linalg.lstsq(free.T, self.coef_, rcond=None)[0]
+        self.coef_ = self.coef_ - steps @ free
+        self.intercept_ = float(self.intercept_ - steps @ of_constant)
 
 
 class Ridge(_Summed):
