@@ -140,7 +140,7 @@ class Ordered:
 
 def _ordered(values: Any) -> Ordered | None:
     """An ordered categorical of pandas, or an enumeration of polars, of texts."""
-    dtype = getattr(values, "dtype", None)
+    dtype: Any = getattr(values, "dtype", None)
     if getattr(dtype, "ordered", False) is True:
         values = getattr(values, "cat", values)
         codes, levels = [None if code < 0 else code for code in values.codes.tolist()], list(values.categories)
@@ -200,13 +200,14 @@ def _of_pandas(frame: Any) -> Any:
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError):
         if len(set(names)) < len(names):
             raise
-    columns, unread = {}, []
+    columns: dict[str, Any] = {}
+    unread: list[tuple[str, Exception | None]] = []
     for name in names:
         try:
             columns[name] = _arrow_of_series(pyarrow, frame[name])
         except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
             unread.append((name, TypeError(f'column "{name}" of type {frame[name].dtype}: {error}; make it one of numbers or of text')))
-    if not columns:
+    if not columns and unread[0][1] is not None:
         raise unread[0][1]
     return Partly(pyarrow.table(columns), unread)
 

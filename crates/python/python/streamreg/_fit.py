@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -43,11 +44,11 @@ class Fit:
     [12.99]
     """
 
-    def __init__(self, core: _core.Fit, again: tuple | None, target: int = 0) -> None:
+    def __init__(self, core: _core.Fit, again: tuple[str | None, Any, dict[str, Any]] | None, target: int = 0) -> None:
         self._core = core
         self._again = again
         self._target = target
-        self._covariance: tuple | None = None
+        self._covariance: tuple[list[str], list[list[float]]] | None = None
         for warning in self._report["warnings"] if self._is_fresh else []:
             warnings.warn(as_typed_here(warning["message"]), StreamregWarning, stacklevel=_depth())
 
@@ -62,7 +63,8 @@ class Fit:
 
     @cached_property
     def _report(self) -> dict[str, Any]:
-        return json.loads(self._core.json())
+        report: dict[str, Any] = json.loads(self._core.json())
+        return report
 
     # As in statsmodels
 
@@ -114,7 +116,7 @@ class Fit:
     @property
     def nobs(self) -> int:
         """Rows that were used."""
-        return self._report["ledger"]["rows_used"]
+        return int(self._report["ledger"]["rows_used"])
 
     @property
     def rsquared(self) -> float:
@@ -129,7 +131,7 @@ class Fit:
     @property
     def df_resid(self) -> int:
         """Residual degrees of freedom."""
-        return self._report["glance"]["df_residual"]
+        return int(self._report["glance"]["df_residual"])
 
     @property
     def fvalue(self) -> float:
@@ -193,27 +195,27 @@ class Fit:
     @property
     def formula(self) -> str:
         """The model as a formula."""
-        return self._report["formula"]
+        return str(self._report["formula"])
 
     @property
     def ledger(self) -> dict[str, Any]:
         """What became of the rows: read, used, and dropped by reason."""
-        return self._report["ledger"]
+        return dict(self._report["ledger"])
 
     @property
     def accuracy(self) -> dict[str, Any]:
         """How many digits can be relied on."""
-        return self._report["accuracy"]
+        return dict(self._report["accuracy"])
 
     @property
     def aliased(self) -> list[dict[str, Any]]:
         """Columns that depend on others."""
-        return self._report["aliased"]
+        return list(self._report["aliased"])
 
     @property
     def left_out(self) -> list[dict[str, Any]]:
         """Columns that are no features although nobody excluded them, and why."""
-        return self._report["left_out"]
+        return list(self._report["left_out"])
 
     @property
     def warnings(self) -> list[str]:
@@ -227,7 +229,7 @@ class Fit:
 
     def test(self, hypothesis: str) -> dict[str, Any]:
         """A joint test of restrictions, ``"x1 = x2, z = 0"``, by Wald's F with the covariance of the fit. Reads the data again."""
-        return self._refit(test=hypothesis)._report["tests"][0]
+        return dict(self._refit(test=hypothesis)._report["tests"][0])
 
     def summary(self, width: int | None = None) -> str:
         """The table of the command line."""
@@ -244,7 +246,7 @@ class Fit:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StreamregWarning)
             fits = ols(formula, data, **{**options, **more})
-        fit = fits[self._target] if isinstance(fits, list) else fits
+        fit: Fit = fits[self._target] if isinstance(fits, list) else fits
         same = all(a == b or (a != a and b != b) for a, b in zip(self.coef().values(), fit.coef().values()))
         if (fit.nobs == self.nobs and not same) or (fit.nobs != self.nobs and "cluster" not in more):
             raise ValueError("the rows are no longer those of the fit: fit again")
@@ -259,7 +261,7 @@ class Fit:
         out: str | os.PathLike[str] | None = None,
         interval: str | None = None,
         level: float | None = None,
-        keep: list[str] | None = None,
+        keep: Sequence[str] | None = None,
         unseen: str = "error",
         threads: int | None = None,
     ) -> Any:
@@ -295,8 +297,12 @@ class Fit:
                 raise TypeError("out= is for files; a frame has its predictions in memory")
             return self._core.predict_files(files(data), os.fspath(out), asked)
 
-    def evaluate(self, data: Any, *, by: str | list[str] = (), unseen: str = "error") -> Evaluation:
-        """Measures how well it predicts: MSE, RMSE, MAE, R², bias. Every row weighs the same."""
+    def evaluate(self, data: Any, *, by: str | Sequence[str] = (), unseen: str = "error") -> Any:
+        """Measures how well it predicts: MSE, RMSE, MAE, R², bias. Every row weighs the same.
+
+        Returns:
+            An :class:`Evaluation`; a list of them for a model of several targets.
+        """
         if unseen not in ("error", "null"):
             raise ValueError(f'unseen is "error" or "null", not {unseen!r}')
         by = [by] if isinstance(by, str) else list(by)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _core
@@ -25,7 +26,7 @@ def options() -> dict[str, str]:
     return {name.replace("-", "_"): text for name, (text, elsewhere) in known().items() if elsewhere is None}
 
 
-def ols(formula: str | None, data: Any, *, progress: bool | Callable | None = None, **options: Any) -> Any:
+def ols(formula: str | None, data: Any, *, progress: bool | Callable[..., object] | None = None, **options: Any) -> Any:
     """Fits a linear regression by least squares.
 
     Args:
@@ -93,9 +94,9 @@ def sgd(formula: str | None, data: Any, **options: Any) -> Any:
 def groups(
     formula: str | None,
     data: Any,
-    by: str | list[str],
+    by: str | Sequence[str],
     *,
-    progress: bool | Callable | None = None,
+    progress: bool | Callable[..., object] | None = None,
     **options: Any,
 ) -> _core.Table:
     """Fits every group of rows, in one pass. A table with a line a coefficient; ``status`` says why a group has no fit.
@@ -123,7 +124,8 @@ def inspect(data: Any, formula: str | None = None, **options: Any) -> dict[str, 
     if not is_files(data):
         raise TypeError("inspect looks at files: expected a path, or a list of paths")
     with in_words_of_python():
-        return json.loads(_core.inspect(given(formula, options), files(data)))
+        found: dict[str, Any] = json.loads(_core.inspect(given(formula, options), files(data)))
+    return found
 
 
 class _shown:
@@ -132,14 +134,14 @@ class _shown:
     #: Seconds after which a terminal sees it unasked.
     PATIENCE = 1.0
 
-    def __init__(self, asked: bool | Callable | None) -> None:
+    def __init__(self, asked: bool | Callable[..., object] | None) -> None:
         self.asked = asked
         self.bar: Any = None
         self.passed = 0
         self.last = 0.0
         self.start = time.monotonic()
 
-    def __enter__(self) -> Callable | None:
+    def __enter__(self) -> Callable[..., object] | None:
         if callable(self.asked):
             return self.asked
         if self.asked is False or (self.asked is None and not sys.stderr.isatty()):
@@ -166,7 +168,7 @@ class _shown:
 
 def _bar(total: int | None, what: str) -> Any:
     try:
-        from tqdm.auto import tqdm
+        tqdm = importlib.import_module("tqdm.auto").tqdm
     except ImportError:
         return _Line(total, what)
     return tqdm(total=total, desc=what, unit="rows", unit_scale=True, leave=False)

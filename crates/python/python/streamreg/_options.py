@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
@@ -106,7 +106,7 @@ def as_typed_here(message: str) -> str:
 
 
 @contextmanager
-def in_words_of_python():
+def in_words_of_python() -> Iterator[None]:
     """Errors with the names that options have here."""
     try:
         yield

@@ -33,7 +33,7 @@ class _Linear(RegressorMixin, BaseEstimator):
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> tuple[_core.Table, bool]:
         X, y = validate_data(self, X, y, reset=reset, dtype=np.float64, y_numeric=True, ensure_min_samples=2 if reset else 1)
-        columns = [(_name(j), np.ascontiguousarray(X[:, j])) for j in range(X.shape[1])]
+        columns: list[tuple[str, Any]] = [(_name(j), np.ascontiguousarray(X[:, j])) for j in range(X.shape[1])]
         columns.append((TARGET, np.ascontiguousarray(y, dtype=np.float64)))
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -54,7 +54,8 @@ class _Linear(RegressorMixin, BaseEstimator):
         """Predictions, a number for every row of X."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64)
-        return X @ self.coef_ + self.intercept_
+        predictions: np.ndarray = X @ self.coef_ + self.intercept_
+        return predictions
 
 
 class _Summed(_Linear):
