@@ -247,7 +247,7 @@ impl Stream {
                 false => error,
             }
         })?;
-        let unread: Vec<(String, Option<Py<PyAny>>)> = match object.getattr_opt("unread")? {
+        let unread: Vec<(String, Option<Py<PyAny>>)> = match object.getattr_opt("_streamreg_unread")? {
             Some(unread) => unread.extract()?,
             None => Vec::new(),
         };
@@ -264,7 +264,7 @@ impl Stream {
             }
             schema = Arc::new(Schema::new(fields).with_metadata(schema.metadata().clone()));
         }
-        let empty = match object.getattr_opt("no_rows")? {
+        let empty = match object.getattr_opt("_streamreg_no_rows")? {
             Some(empty) => empty.extract().unwrap_or(false),
             None => false,
         };

@@ -70,7 +70,7 @@ impl Table {
     }
 
     /// Columns of the caller that are not in it, with the exception for those who name them.
-    #[getter]
+    #[getter(_streamreg_unread)]
     fn unread(&self, py: Python<'_>) -> Vec<(String, Py<PyAny>)> {
         self.unread.iter().map(|(name, error)| (name.clone(), error.clone_ref(py))).collect()
     }

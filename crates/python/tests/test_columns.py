@@ -208,6 +208,17 @@ def test_nan_is_missing_among_texts(plain):
         assert fit.nobs == 40 and list(fit.coef()) == ["(Intercept)", "x", "g[T.b]"]
 
 
+def test_columns_may_have_any_name(plain, expected):
+    import duckdb
+
+    names = ["unread", "no_rows", "codes", "levels", "columns", "data"]
+    frame = pandas.DataFrame({**plain, **{name: ["a"] * ROWS for name in names}})
+    connection = duckdb.connect()
+    connection.register("frame", frame)
+    for data in [frame, polars.from_pandas(frame), dict(frame), connection.sql("select * from frame")]:
+        assert sr.ols("y ~ x", data).coef() == expected
+
+
 def test_columns_have_one_length(plain):
     with pytest.raises(ValueError, match='columns "x" and "e" have 60 and 1 rows'):
         sr.ols("y ~ x", {**plain, "e": [3]})

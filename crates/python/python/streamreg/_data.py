@@ -106,12 +106,13 @@ def _called(function: Callable[[], Any]) -> Callable[[], Any]:
 class Partly:
     """Arrow data without some columns: ``unread`` has these, with the exception for those who name them; None for those that
     have no value. A model that does not name them is none the worse. With ``no_rows`` the row that is there only tells types.
+    The core looks for the attributes by names that no column has.
     """
 
     def __init__(self, data: Any, unread: list[tuple[str, Exception | None]], no_rows: bool = False) -> None:
         self.data = data
-        self.unread = unread
-        self.no_rows = no_rows
+        self._streamreg_unread = unread
+        self._streamreg_no_rows = no_rows
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.data.__arrow_c_stream__(requested_schema)
