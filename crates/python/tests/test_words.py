@@ -81,7 +81,7 @@ WRONG = {
     "levels of predictions": (lambda rows, _: sr.ols("y ~ g", rows).predict({"g": ["z"]}), "; unseen says"),
     "folds of a state": (lambda rows, _: sr.State("y ~ x").update(rows).fit(cv=5), r"State\(..., cv=10, cv_group=COLUMN\)"),
     "states of folds": (lambda rows, _: sr.State("y ~ x", cv=5).update(rows), r"\(cv_group\)"),
-    "robust errors of a state": (lambda rows, _: sr.State("y ~ x").update(rows).fit(vcov="hc1"), "fit a frame, files, or"),
+    "robust errors of a state": (lambda rows, _: sr.State("y ~ x").update(rows).fit(vcov="hc1"), r"fit a frame, files, or .* \(of a state: data=\)"),
     "cells": (lambda _, file: sr.ols("y ~ x", file("x,y\n" + "1,2\n" * 9 + "oops,4\n")), 'null="oops" makes .*schema={"x": "text"}'),
     "decimals": (lambda _, file: sr.ols("y ~ x", file("x;y\n1,5;2\n2,5;3\n")), 'decimal="," reads'),
     "days": (lambda _, file: sr.ols("y ~ x", file("x,y\n01/02/2020,1\n02/03/2020,2\n")), 'date_format="%d/%m/%Y" or "%m/%d/%Y"'),

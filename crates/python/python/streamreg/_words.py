@@ -33,8 +33,11 @@ PHRASES = [
     (r"`streamreg predict` and `evaluate` take it", "streamreg.load() reads it"),
     (r"`fit_groups` fits them", "streamreg.groups() fits them"),
     (r"`fit_targets` fits them", "fit them one by one"),
-    (r"fit files, or another source that can \(of a state: --data FILES\)", "fit a frame, files, or a function that gives the batches"),
-    (r"--data FILES gives the files of the state", "streamreg.ols() reads rows"),
+    (
+        r"fit files, or another source that can \(of a state: --data FILES[^)]*\)",
+        "fit a frame, files, or a function that gives the batches (of a state: data=)",
+    ),
+    (r"--data FILES gives the files of the state", "data= gives the rows of the state"),
     (r"with `--like` the other", "with like= the other"),
     (r"--format (json|tidy) has them all", "tidy() has them all"),
     (r": `Penalization::chosen`", ': "auto" in place of a number'),
