@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -102,7 +101,7 @@ OF_PREDICTIONS = {"keep", "interval", "level", "unseen"}
 
 def as_typed_here(message: str) -> str:
     """A message in which options have the names that they have here."""
-    return in_python(re.sub(r"^\S*/\.tmp\w+: ", "the state: ", message), known().keys() | OF_PREDICTIONS)
+    return in_python(message, known().keys() | OF_PREDICTIONS)
 
 
 @contextmanager
