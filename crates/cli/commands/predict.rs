@@ -4,8 +4,7 @@ use std::io::BufWriter;
 
 use anyhow::Result;
 use streamreg::{
-    FolderSummary, Model, Models, PredictOptions, PredictSummary, Unseen, count, same_file, save_rows,
-    table_of_rows,
+    FolderSummary, Model, Models, PredictOptions, PredictSummary, count, same_file, save_rows, table_of_rows,
 };
 
 use crate::exit::Exit;
@@ -78,7 +77,7 @@ fn at(
 /// Says on stderr what is remarkable.
 fn tell(args: &PredictArgs, summary: &PredictSummary) {
     let warnings = summary.warnings.iter().map(|warning| format!("Warning: {}", warning.message));
-    for notice in warnings.chain(notice(summary, args.unseen)).filter(|_| !args.run.quiet) {
+    for notice in warnings.chain(summary.notice(args.unseen)).filter(|_| !args.run.quiet) {
         warn(&notice);
     }
 }
@@ -94,31 +93,4 @@ fn tell_skipped(args: &PredictArgs, summary: &FolderSummary) {
         );
         warn(&notice);
     }
-}
-
-/// What is remarkable about the predictions, in a line.
-fn notice(summary: &PredictSummary, unseen: Unseen) -> Option<String> {
-    let mut parts = Vec::new();
-    if summary.unknown_groups > 0 {
-        let (own, rows) = (count(summary.unknown_groups), count(summary.rows));
-        parts.push(format!("{own} of {rows} rows have no prediction: their group has no model"));
-    }
-    let missing = summary.nulls.saturating_sub(summary.inestimable + summary.unknown_groups);
-    if missing > 0 {
-        let (nulls, rows) = (count(missing), count(summary.rows));
-        parts.push(format!("{nulls} of {rows} rows have no prediction: an input is missing or unknown"));
-    }
-    if summary.inestimable > 0 {
-        let (own, rows) = (count(summary.inestimable), count(summary.rows));
-        parts.push(format!(
-            "{own} of {rows} rows have no prediction: they combine levels as no row of the fit did, so it cannot be estimated"
-        ));
-    }
-    if summary.unseen > 0 {
-        let cells = if summary.unseen == 1 { "cell has" } else { "cells have" };
-        let taken = if unseen == Unseen::Other { ", taken for the reference level" } else { "" };
-        let unseen = count(summary.unseen);
-        parts.push(format!("{unseen} {cells} a level that the model does not know{taken}"));
-    }
-    (!parts.is_empty()).then(|| parts.join("; "))
 }

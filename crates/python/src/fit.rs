@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use pyo3::prelude::*;
 use streamreg::{
     EvaluateOptions, Execution, FitReport, Format, GroupFit, GroupSummary, InspectOptions, Interval, Model,
-    Models, PredictOptions, Progress, Regression, RenderOptions, Source, Unseen,
+    Models, PredictOptions, PredictSummary, Progress, Regression, RenderOptions, Source, Unseen,
 };
 use streamreg_cli::{OptionValue, fit_of_options, fit_options};
 
@@ -145,7 +145,7 @@ pub(crate) struct Predicting {
     #[pyo3(item)]
     level: Option<f64>,
     #[pyo3(item)]
-    unseen_null: bool,
+    unseen: String,
     #[pyo3(item)]
     threads: Option<usize>,
 }
@@ -159,17 +159,24 @@ impl Predicting {
         let mut execution = Execution::default().interrupt(flag);
         execution.threads = self.threads;
         let mut options =
-            PredictOptions::new().keep(&self.keep).execution(execution).unseen(unseen(self.unseen_null));
+            PredictOptions::new().keep(&self.keep).execution(execution).unseen(unseen(&self.unseen)?);
         if let Some(kind) = &self.interval {
             let kind: Interval = kind.parse().map_err(streamreg::Error::invalid_request)?;
             options = options.interval(kind, self.level.unwrap_or(default));
         }
         Ok(options)
     }
+
+    /// What is to be said of predictions.
+    fn notices(&self, summary: &PredictSummary) -> streamreg::Result<Vec<String>> {
+        let warnings = summary.warnings.iter().map(|warning| warning.message.clone());
+        Ok(warnings.chain(summary.notice(unseen(&self.unseen)?)).collect())
+    }
 }
 
-fn unseen(null: bool) -> Unseen {
-    if null { Unseen::Null } else { Unseen::Error }
+/// What is done with levels that the model does not know.
+fn unseen(asked: &str) -> streamreg::Result<Unseen> {
+    asked.parse().map_err(streamreg::Error::invalid_request)
 }
 
 #[pymethods]
@@ -245,29 +252,33 @@ impl Fit {
         work(py, &Raised::default(), |_| model.save(path))
     }
 
-    /// Predictions in memory, with the number of rows without one.
-    fn predict(&self, py: Python<'_>, data: Data, asked: Predicting) -> PyResult<Table> {
+    /// Predictions in memory, and what is to be said of them.
+    fn predict(&self, py: Python<'_>, data: Data, asked: Predicting) -> PyResult<(Table, Vec<String>)> {
         let raised = Raised::default();
         let source = data.source(py, &Regression::new("y"), &raised)?;
         raised.refuse_copies(py, &asked.keep)?;
-        let rows = raised.or(work(py, &raised, |flag| {
+        let (rows, notices) = raised.or(work(py, &raised, |flag| {
             let options = asked.options(self.models.conf_level(), flag)?;
-            Ok(self.models.predict_source(source.as_ref(), &options)?.0)
+            let (rows, mut summary) = self.models.predict_source(source.as_ref(), &options)?;
+            // Rows without an input are there to be seen, beside what they lack.
+            summary.nulls = summary.inestimable + summary.unknown_groups;
+            Ok((rows, asked.notices(&summary)?))
         }))?;
-        Ok(Table::new(rows[0].schema(), rows))
+        Ok((Table::new(rows[0].schema(), rows), notices))
     }
 
-    /// Predictions to a file; the number of rows, and of those without a prediction.
+    /// Predictions to a file: the number of rows, and what is to be said of them.
     fn predict_files(
         &self,
         py: Python<'_>,
         files: Vec<PathBuf>,
         out: PathBuf,
         asked: Predicting,
-    ) -> PyResult<u64> {
+    ) -> PyResult<(u64, Vec<String>)> {
         work(py, &Raised::default(), |flag| {
             let options = asked.options(self.models.conf_level(), flag)?;
-            Ok(self.models.predict_paths(&files, out, &options)?.rows)
+            let summary = self.models.predict_paths(&files, out, &options)?;
+            Ok((summary.rows, asked.notices(&summary)?))
         })
     }
 }
@@ -279,13 +290,13 @@ pub(crate) fn evaluate(
     fit: &Fit,
     data: Data,
     by: Vec<String>,
-    unseen_null: bool,
+    unknown: &str,
 ) -> PyResult<String> {
     let raised = Raised::default();
     let source = data.source(py, &Regression::new("y"), &raised)?;
     raised.or(work(py, &raised, |flag| {
         let execution = Execution::default().interrupt(flag);
-        let options = EvaluateOptions::new().by(by).execution(execution).unseen(unseen(unseen_null));
+        let options = EvaluateOptions::new().by(by).execution(execution).unseen(unseen(unknown)?);
         streamreg::json(&fit.models.evaluate_source(source.as_ref(), &options)?)
     }))
 }

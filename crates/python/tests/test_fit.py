@@ -112,7 +112,12 @@ def test_predictions(frame, tmp_path):
     new = rows.assign(g="d")
     with pytest.raises(sr.StreamregError, match="d"):
         fit.predict(new)
-    assert fit.predict(new, unseen="null").column("prediction") == [None] * len(new)
+    with pytest.warns(sr.StreamregWarning, match="a level that the model does not know"):
+        assert fit.predict(new, unseen="null").column("prediction") == [None] * len(new)
+    with pytest.warns(sr.StreamregWarning, match="taken for the reference level"):
+        assert None not in fit.predict(new, unseen="other").column("prediction")
+    with pytest.raises(sr.StreamregError, match="error, null, other"):
+        fit.predict(new, unseen="nul")
     rows.to_parquet(tmp_path / "rows.parquet")
     assert fit.predict(tmp_path / "rows.parquet", out=tmp_path / "p.parquet") == len(rows)
     assert pandas.read_parquet(tmp_path / "p.parquet")["prediction"].tolist() == fit.predict(rows).column("prediction")

@@ -272,13 +272,12 @@ class Fit:
             out: a .parquet or .csv file to write to, for data that are files; then the number of rows comes back.
             interval: ``"confidence"`` or ``"prediction"``, at ``level``.
             keep: columns to copy.
-            unseen: ``"error"`` or ``"null"``, for levels that the fit did not have.
+            unseen: for levels that the fit did not have: ``"error"``, ``"null"`` for no prediction, or ``"other"`` for that of the
+                reference level.
 
         Returns:
             A :class:`Table` with ``prediction``, and the bounds. It is Arrow data: ``polars.DataFrame(table)``.
         """
-        if unseen not in ("error", "null"):
-            raise ValueError(f'unseen is "error" or "null", not {unseen!r}')
         if level is not None and interval is None:
             raise ValueError("level is that of an interval: give interval=, too")
         if threads is not None and threads < 1:
@@ -287,15 +286,20 @@ class Fit:
             "keep": list(keep or []),
             "interval": interval,
             "level": level,
-            "unseen_null": unseen == "null",
+            "unseen": unseen,
             "threads": threads,
         }
         with in_words_of_python():
+            predictions: _core.Table | int
             if out is None:
-                return self._core.predict(readable(data), asked)
-            if not is_files(data):
+                predictions, notices = self._core.predict(readable(data), asked)
+            elif not is_files(data):
                 raise TypeError("out= is for files; a frame has its predictions in memory")
-            return self._core.predict_files(files(data), os.fspath(out), asked)
+            else:
+                predictions, notices = self._core.predict_files(files(data), os.fspath(out), asked)
+        for notice in notices:
+            warnings.warn(as_typed_here(notice), StreamregWarning, stacklevel=_depth())
+        return predictions
 
     def evaluate(self, data: Any, *, by: str | Sequence[str] = (), unseen: str = "error") -> Any:
         """Measures how well it predicts: MSE, RMSE, MAE, R², bias. Every row weighs the same.
@@ -303,11 +307,9 @@ class Fit:
         Returns:
             An :class:`Evaluation`; a list of them for a model of several targets.
         """
-        if unseen not in ("error", "null"):
-            raise ValueError(f'unseen is "error" or "null", not {unseen!r}')
         by = [by] if isinstance(by, str) else list(by)
         with in_words_of_python():
-            found = json.loads(_core.evaluate(self._core, readable(data), by, unseen == "null"))
+            found = json.loads(_core.evaluate(self._core, readable(data), by, unseen))
         evaluations = [Evaluation(**one) for one in found]
         return evaluations[0] if len(evaluations) == 1 else evaluations
 

@@ -18,6 +18,7 @@ use crate::model::predictor::Predictor;
 use crate::model::{Coarse, Interval, Model};
 use crate::output::{TableWriter, refuse_input_as_output};
 use crate::pass::{Execution, Pass, SourceRows, data_set_warnings};
+use crate::render::number::count;
 use crate::request::selection::{Selection, open};
 use crate::setters::setters;
 
@@ -117,6 +118,33 @@ pub struct PredictSummary {
 }
 
 impl PredictSummary {
+    /// Rows without a prediction and levels that the model does not know, in a line; `unseen` is what was asked for these.
+    pub fn notice(&self, unseen: Unseen) -> Option<String> {
+        let mut parts = Vec::new();
+        if self.unknown_groups > 0 {
+            let (own, rows) = (count(self.unknown_groups), count(self.rows));
+            parts.push(format!("{own} of {rows} rows have no prediction: their group has no model"));
+        }
+        let missing = self.nulls.saturating_sub(self.inestimable + self.unknown_groups);
+        if missing > 0 {
+            let (nulls, rows) = (count(missing), count(self.rows));
+            parts.push(format!("{nulls} of {rows} rows have no prediction: an input is missing or unknown"));
+        }
+        if self.inestimable > 0 {
+            let (own, rows) = (count(self.inestimable), count(self.rows));
+            parts.push(format!(
+                "{own} of {rows} rows have no prediction: they combine levels as no row of the fit did, so it cannot be estimated"
+            ));
+        }
+        if self.unseen > 0 {
+            let cells = if self.unseen == 1 { "cell has" } else { "cells have" };
+            let taken = if unseen == Unseen::Other { ", taken for the reference level" } else { "" };
+            let unseen = count(self.unseen);
+            parts.push(format!("{unseen} {cells} a level that the model does not know{taken}"));
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
     /// Takes in what was done for another file.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.rows += other.rows;

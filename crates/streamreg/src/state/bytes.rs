@@ -30,7 +30,10 @@ impl State {
             // Nobody knows the name of the file.
             let message = error.to_string();
             let named = format!("{}: ", file.path().display());
-            Error::new(error.kind(), format!("the state: {}", message.strip_prefix(&named).unwrap_or(&message)))
+            Error::new(
+                error.kind(),
+                format!("the state: {}", message.strip_prefix(&named).unwrap_or(&message)),
+            )
         })
     }
 }
