@@ -39,7 +39,7 @@ class State:
         self._core: _core.State | None = None
 
     @classmethod
-    def _of(cls, core: _core.State, asked: list) -> State:
+    def _of(cls, core: _core.State, asked: list[tuple[str, object]]) -> State:
         state = cls.__new__(cls)
         state._lock = threading.Lock()
         state._asked, state._like, state._core = asked, None, core
@@ -164,6 +164,10 @@ class State:
         return self._core
 
 
+#: The attribute has the name of the module.
+CoreScores = _core.Scores
+
+
 class Scores:
     """The scores of rows for the fit of a state: :meth:`State.scores` makes those of no rows.
 
@@ -171,7 +175,8 @@ class Scores:
     parts decides the last digits.
     """
 
-    _core: _core.Scores
+    _core: CoreScores
+    _lock: threading.Lock
 
     def __init__(self) -> None:
         raise TypeError("scores are of a fit: State.scores() makes them")

@@ -136,7 +136,7 @@ class _OfPartition:
 class _Accumulate(_OfPartition):
     """Its sums."""
 
-    def __init__(self, asked: list, like: bytes | None) -> None:
+    def __init__(self, asked: list[tuple[str, object]], like: bytes | None) -> None:
         self.asked = asked
         self.like = like
 
