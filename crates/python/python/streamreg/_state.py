@@ -182,7 +182,7 @@ class Scores:
         raise TypeError("scores are of a fit: State.scores() makes them")
 
     @classmethod
-    def _of(cls, core: _core.Scores) -> Scores:
+    def _of(cls, core: CoreScores) -> Scores:
         scores = cls.__new__(cls)
         scores._lock, scores._core = threading.Lock(), core
         return scores
