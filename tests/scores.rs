@@ -85,13 +85,9 @@ fn scores_of_other_rows_or_fits_are_refused() {
         let message = fit.with_scores(scores.clone()).fit_state().unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
     };
-    refused(
-        robust.clone(),
-        &scored(&robust, &[some]).unwrap(),
-        "100 of 100 rows were used in the sums, and 30 of 30",
-    );
+    refused(robust.clone(), &scored(&robust, &[some]).unwrap(), "in the scores 30 of 30");
     refused(robust.clone().vcov(Vcov::Hc3), &whole, "another fit");
-    refused(model("y ~ x1").vcov(Vcov::Hc1), &whole, "another fit");
+    refused(model("y ~ x1").vcov(Vcov::Hc1), &whole, "another model: the terms differ");
     refused(model("y ~ x1 + x2"), &whole, "no effect");
     refused(robust.clone().vcov(Vcov::Hac(2)), &whole, "order of time");
     assert!(model("y ~ x1").scores().unwrap().is_none());
@@ -99,6 +95,33 @@ fn scores_of_other_rows_or_fits_are_refused() {
     let other = scored(&model("y ~ x1").vcov(Vcov::Hc1), &[part(&table, 0, 100)]).unwrap();
     assert!(whole.clone().merge(other).unwrap_err().to_string().contains("different fits"));
     assert_eq!(robust.with_scores(whole).fit_state().unwrap().vcov.kind, Vcov::Hc1);
+}
+
+/// The counts of rows agree, and nothing else need.
+#[test]
+fn rows_that_are_others_are_refused_though_there_are_as_many() {
+    let table = rows(100, 2);
+    let all = part(&table, 0, 100);
+    let refused = |fit: Regression, scores: Scores, words: &str| {
+        let message = fit.with_scores(scores).fit_state().unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    let of = |asked: &Regression| {
+        let state = asked.sum_source(&all, None).unwrap();
+        asked.clone().starting_from(state.into()).of_its_model()
+    };
+    let scores = |fit: &Regression| scored(fit, &[part(&table, 0, 100)]).unwrap();
+    let model = || Regression::formula("y ~ x1 + x2");
+    let (by_g, by_h) = (of(&model().cluster(["g"])), of(&model().cluster(["h"])));
+    refused(by_g.clone(), scores(&by_h), "another model: clusters differs");
+    let (both, swapped) = (of(&model().cluster(["g", "h"])), of(&model().cluster(["h", "g"])));
+    refused(both, scores(&swapped), "another model: clusters differs");
+    let robust = model().vcov(Vcov::Hc1);
+    let weighted = of(&robust.clone().weights("w", WeightType::Analytic));
+    refused(of(&robust), scores(&weighted), "another model: weights differs");
+    refused(of(&robust), scores(&of(&robust.clone().filter("g >= 0"))), "another model: the filters differ");
+    let half_twice = scored(&of(&robust), &[part(&table, 0, 50), part(&table, 0, 50)]).unwrap();
+    refused(of(&robust), half_twice, "not the rows of the sums");
 }
 
 #[test]

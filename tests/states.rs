@@ -258,6 +258,47 @@ fn clusters_of_a_state() {
     assert_eq!(plain["ledger"]["rows_used"], direct["ledger"]["rows_used"]);
     assert_eq!(plain["vcov"]["kind"], "iid");
     dir.streamreg(&format!("solve all.sreg --cluster carrier {given}")).fails(2, &["carrier"]);
+    dir.streamreg(&format!("solve all.sreg {given}")).fails(2, &["--data would have no effect"]);
+}
+
+/// The rows of a state, given once more, must be those that were summed, read as they were.
+#[test]
+fn data_of_a_state_are_read_as_they_were_summed() {
+    let dir = Dir::new();
+    let mut text = "x;z;zip;y\n".to_owned();
+    for i in 0..60 {
+        let zip = ["007", "7", "07", "10", "8"][i % 5];
+        let z = if i % 9 == 4 { String::new() } else { format!("{},5", i * 5 % 11) };
+        text.push_str(&format!("{}.000,{};{z};{zip};{},25\n", 1 + i % 3, i * 7 % 13, i * i % 17));
+    }
+    dir.write("d.csv", &text);
+    let reading = "--decimal , --thousands . --schema zip=text";
+    done(&dir, &format!("fit d.csv 'y ~ x' {reading} --cluster zip -q -o r.txt --save-state s.sreg"));
+    let errors = |line: &str| -> serde_json::Value {
+        serde_json::from_str::<serde_json::Value>(&done(&dir, &format!("{line} --format json"))).unwrap()["coefficients"].take()
+    };
+    let direct = errors(&format!("fit d.csv 'y ~ x' {reading} --cluster zip --precision exact"));
+    assert_eq!(errors(&format!("solve s.sreg --cluster zip --data d.csv {reading}")), direct);
+    let solve = |line: &str, code: i32, words: &[&str]| {
+        dir.streamreg(&format!("solve {line}")).fails(code, words);
+    };
+    solve(
+        "s.sreg --cluster zip --data d.csv --decimal , --thousands .",
+        3,
+        &["d.csv", "\"zip\"", "a text column"],
+    );
+    solve("s.sreg --cluster zip --data d.csv --decimal , --schema zip=text", 3, &["\"x\""]);
+    let numbers = (0..40).map(|i| format!("{}.{:03};{}\n", 1 + i % 4, i * 7 % 100, i * i % 19));
+    dir.write("e.csv", &("x;y\n".to_owned() + &numbers.collect::<String>()));
+    done(&dir, "fit e.csv 'y ~ x' --decimal , --thousands . -q -o r.txt --save-state w.sreg");
+    solve("w.sreg --vcov hc1 --data e.csv", 3, &["not the rows of the sums", "read in another way"]);
+    solve(&format!("s.sreg {reading}"), 2, &["--data"]);
+    done(&dir, &format!("fit d.csv 'y ~ x + z' {reading} -q -o r.txt --save-state z.sreg"));
+    solve(
+        &format!("z.sreg 'y ~ x' --vcov hc1 --data d.csv {reading}"),
+        3,
+        &["7 rows have no value", "--where"],
+    );
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use streamreg::{
-    DatasetOptions, Format, Precision, Regression, Solver, Source, State, render, same_file, save_models,
-    update_state, write_atomically, write_groups, write_groups_file,
+    Format, Precision, Regression, Solver, Source, State, render, same_file, save_models, update_state,
+    write_atomically, write_groups, write_groups_file,
 };
 
 use super::fit::verdict;
@@ -68,7 +68,7 @@ pub(crate) fn update(args: &UpdateArgs) -> Result<Exit> {
 
 /// Updates a state, or looks at what is new; what to print of it.
 pub(super) fn updated(args: &UpdateArgs) -> Result<String> {
-    if args.input.union_by_name {
+    if args.input.format.union_by_name {
         return Err(usage(
             "--union-by-name would have no effect: an update reads file by file, and each must have the columns of the model",
         ));
@@ -198,11 +198,19 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit> {
 
 /// The rows of the state, where they are given; else none.
 fn rows(args: &SolveArgs, regression: Regression) -> Result<(Regression, Box<dyn Source>)> {
+    let none = regression.no_rows()?;
     if args.data.is_empty() {
-        let none = regression.no_rows()?;
+        if args.format.is_given() {
+            return Err(usage(
+                "how files are read would have no effect: --data gives the files of the state",
+            ));
+        }
         return Ok((regression, Box::new(none)));
     }
-    let source = regression.clone().dataset_options(DatasetOptions::default()).open(&args.data)?;
+    if !regression.needs_rows(none.schema())? {
+        return Err(usage("--data would have no effect: these standard errors need no rows"));
+    }
+    let source = regression.clone().dataset_options(args.format.dataset()?).open(&args.data)?;
     regression.check_rows_of_state(source.as_ref())?;
     Ok((regression.with_rows_of_state(), source))
 }

@@ -21,6 +21,14 @@ pub(crate) struct InputArgs {
     )]
     pub(crate) files: Vec<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// How files are read.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct FormatArgs {
     /// Delimiter of CSV files
     #[arg(
         long,
@@ -101,6 +109,25 @@ pub(crate) struct InputArgs {
 }
 
 impl InputArgs {
+    /// How the files are read, in a text that is the same whenever that is.
+    pub(crate) fn reading(&self) -> String {
+        self.format.reading()
+    }
+
+    /// How the files are read.
+    pub(crate) fn dataset(&self) -> Result<DatasetOptions> {
+        self.format.dataset()
+    }
+}
+
+impl FormatArgs {
+    /// Whether any of them is given.
+    pub(crate) fn is_given(&self) -> bool {
+        let one = self.delimiter.is_some() || self.decimal.is_some() || self.thousands.is_some();
+        let several = [&self.nulls, &self.date_formats, &self.types].iter().any(|texts| !texts.is_empty());
+        one || several || self.no_header || self.union_by_name
+    }
+
     /// How the files are read, in a text that is the same whenever that is.
     pub(crate) fn reading(&self) -> String {
         format!(

@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use streamreg::{Regression, State, UpdateOptions};
 
 use super::inference::InferenceArgs;
-use super::input::InputArgs;
+use super::input::{FormatArgs, InputArgs};
 use super::observe::{ConditionArgs, MetricsArgs};
 use super::output::OutputArgs;
 use super::penalty::PenaltyArgs;
@@ -169,6 +169,9 @@ pub(crate) struct SolveArgs {
         those of the state, unchanged"
     )]
     pub(crate) data: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 
     #[command(flatten)]
     pub(crate) solving: SolvingArgs,

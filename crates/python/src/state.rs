@@ -1,5 +1,7 @@
 //! Sums that outlive the process.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use pyo3::prelude::*;
 use streamreg::{Execution, Regression};
 
@@ -79,7 +81,7 @@ impl State {
         let regression = self.asked(py, given)?;
         work(py, &Raised::default(), |_| {
             let regression = match scores {
-                Some(scores) => regression.with_scores(scores.0.clone()),
+                Some(scores) => regression.with_scores(scores.copy()),
                 None => regression,
             };
             let reports = regression.fit_targets(&regression.no_rows()?)?;
@@ -90,7 +92,7 @@ impl State {
     /// The scores of no rows that the standard errors of a fit need; none where they need none.
     fn scores(&self, py: Python<'_>, given: Given) -> PyResult<Option<Scores>> {
         let regression = self.asked(py, given)?;
-        work(py, &Raised::default(), |_| Ok(regression.scores()?.map(Scores)))
+        work(py, &Raised::default(), |_| Ok(regression.scores()?.map(Scores::of)))
     }
 }
 
@@ -107,42 +109,60 @@ impl State {
 
 /// The scores of some rows for the fits of a state.
 #[pyclass(frozen, module = "streamreg._core")]
-pub(crate) struct Scores(streamreg::Scores);
+pub(crate) struct Scores(Mutex<streamreg::Scores>);
+
+impl Scores {
+    fn of(scores: streamreg::Scores) -> Self {
+        Self(Mutex::new(scores))
+    }
+
+    fn held(&self) -> MutexGuard<'_, streamreg::Scores> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy, for work that others must not wait for.
+    fn copy(&self) -> streamreg::Scores {
+        self.held().clone()
+    }
+}
 
 #[pymethods]
 impl Scores {
-    /// The scores of some rows, for the same fits.
-    #[pyo3(signature = (data, threads=None))]
-    fn sum(&self, py: Python<'_>, data: Data, threads: Option<usize>) -> PyResult<Self> {
+    /// The scores of some rows, for the same fits; `given` says how files are read.
+    #[pyo3(signature = (data, given, threads=None))]
+    fn sum(&self, py: Python<'_>, data: Data, given: Given, threads: Option<usize>) -> PyResult<Self> {
         let raised = Raised::default();
-        let source = data.part(py, &Regression::new("y"), &raised)?;
+        let reading = if given.is_empty() { Regression::new("y") } else { regression(py, given)? };
+        let source = data.part(py, &reading, &raised)?;
+        let own = self.held().none();
         raised.or(work(py, &raised, |flag| {
             let mut execution = Execution::default().interrupt(flag);
             execution.threads = threads;
-            Ok(Self(self.0.sum(source.as_ref(), &execution)?))
+            Ok(Self::of(own.sum(source.as_ref(), &execution)?))
         }))
     }
 
-    /// Both together.
-    fn merge(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
-        work(py, &Raised::default(), |_| Ok(Self(self.0.clone().merge(other.0.clone())?)))
+    /// Takes in those of other rows.
+    fn add(&self, py: Python<'_>, other: &Self) -> PyResult<()> {
+        let other = other.copy();
+        work(py, &Raised::default(), |_| self.held().add(other))
     }
 
     /// The scores as bytes, with the fits that they are of.
     fn to_bytes(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
-        work(py, &Raised::default(), |_| self.0.to_bytes())
+        work(py, &Raised::default(), |_| self.held().to_bytes())
     }
 
     /// Reads them.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
         let bytes = bytes.to_vec();
-        work(py, &Raised::default(), |_| Ok(Self(streamreg::Scores::from_bytes(bytes)?)))
+        work(py, &Raised::default(), |_| Ok(Self::of(streamreg::Scores::from_bytes(bytes)?)))
     }
 
     /// Rows that were used.
     #[getter]
     fn rows(&self) -> u64 {
-        self.0.rows_used()
+        self.held().rows_used()
     }
 }

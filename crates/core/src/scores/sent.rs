@@ -15,14 +15,44 @@ pub struct ScoreSums {
     /// A response each.
     totals: Vec<ScoreTotals>,
     nesting: Nesting,
-    /// For every column of clusters its levels, by number.
-    levels: Vec<Vec<Level>>,
+    /// For every column of clusters its levels.
+    levels: Vec<Numbered>,
+}
+
+/// Levels by number.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Numbered {
+    levels: Vec<Level>,
+    /// Their numbers, once these are wanted.
+    #[serde(skip)]
+    numbers: HashMap<Level, u32>,
+}
+
+impl Numbered {
+    /// The numbers that the levels of another list have among these; those that are new come behind them.
+    fn numbers_of(&mut self, other: &Self) -> Vec<u32> {
+        let Self { levels, numbers } = self;
+        if numbers.len() < levels.len() {
+            numbers.extend(levels.iter().cloned().zip(0..));
+        }
+        let mut number = |level: &Level| {
+            let next = levels.len() as u32;
+            *numbers.entry(level.clone()).or_insert_with(|| {
+                levels.push(level.clone());
+                next
+            })
+        };
+        other.levels.iter().map(&mut number).collect()
+    }
 }
 
 impl ScoreSums {
     /// Of a pass whose categories `sets` have numbered.
     pub fn new(scores: Scores<'_>, sets: &[Arc<LevelSet>]) -> Self {
-        let levels = scores.plan.clusters.iter().map(|&category| sets[category].levels()).collect();
+        let numbered =
+            |&category: &usize| Numbered { levels: sets[category].levels(), ..Numbered::default() };
+        let levels = scores.plan.clusters.iter().map(numbered).collect();
         let (totals, nesting) = scores.into_parts();
         Self { totals, nesting, levels }
     }
@@ -54,7 +84,7 @@ impl ScoreSums {
             return Err(BlockError::Shape);
         }
         let pairs = self.levels.iter_mut().zip(&other.levels);
-        let numbers: Vec<Vec<u32>> = pairs.map(|(own, theirs)| numbered_as(own, theirs)).collect();
+        let numbers: Vec<Vec<u32>> = pairs.map(|(own, theirs)| own.numbers_of(theirs)).collect();
         let number = |way: usize, code: u32| numbers[way].get(code as usize).copied().unwrap_or(code);
         other.nesting.renumber(number);
         self.nesting.merge(other.nesting);
@@ -64,19 +94,6 @@ impl ScoreSums {
         }
         Ok(())
     }
-}
-
-/// The numbers that levels have among those known; those that are not come behind them.
-fn numbered_as(known: &mut Vec<Level>, levels: &[Level]) -> Vec<u32> {
-    let mut numbers: HashMap<Level, u32> = known.iter().cloned().zip(0..).collect();
-    let mut number = |level: &Level| {
-        let next = known.len() as u32;
-        *numbers.entry(level.clone()).or_insert_with(|| {
-            known.push(level.clone());
-            next
-        })
-    };
-    levels.iter().map(&mut number).collect()
 }
 
 impl ScoreTotals {

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from . import _core
-from ._words import ALIASES, in_python
+from ._words import ALIASES, in_python, keyword
 
 #: Options of what is summed: which rows, which columns. All others are of what is solved from the sums.
 OF_SUMS = {
@@ -84,6 +84,8 @@ def _text(name: str, value: object) -> object:
     if isinstance(value, Mapping):
         return [f"{key}={_plain(one)}" if name == "schema" else f"{key} = {_plain(one)}" for key, one in value.items()]
     if isinstance(value, (list, tuple, set, frozenset)):
+        if not value:
+            raise ValueError(f"{keyword(name)} has no name in it: leave it out")
         return [_plain(one) for one in value]
     return _plain(value)
 

@@ -35,7 +35,7 @@ class State:
                 raise TypeError(f"{keyword} is an option of what is solved from the sums: State(...).fit({keyword}=...)")
         self._lock = threading.Lock()
         self._asked = given(formula, options)
-        self._like = like._core if like is not None else None
+        self._like = _of_type(like, State, "a state is like another one")._core if like is not None else None
         self._core: _core.State | None = None
 
     @classmethod
@@ -58,6 +58,7 @@ class State:
 
     def merge(self, other: State) -> State:
         """Adds the rows of another state of the same model."""
+        _of_type(other, State, "State.from_bytes() reads one")
         with in_words_of_python(), self._lock:
             if self._core is None and self._asked and other._asked and self._asked != other._asked:
                 raise ValueError("the states are of different models")
@@ -67,6 +68,7 @@ class State:
 
     def subtract(self, other: State) -> State:
         """Takes the rows of another state away, exactly."""
+        _of_type(other, State, "State.from_bytes() reads one")
         with in_words_of_python(), self._lock:
             if other._core is not None:
                 self._core = self._known().subtract(other._core)
@@ -79,7 +81,8 @@ class State:
 
         Args:
             formula: another model of the columns of the state.
-            data: the rows of the state once more, for standard errors that need them (``vcov="hc1"``, ``cluster=``).
+            data: the rows of the state once more, for standard errors that need them (``vcov="hc1"``, ``cluster=``). Files are read
+                as those of the state were, or as options such as ``null=`` say.
             scores: the same, summed in parts: see :meth:`scores`.
             **options: those of :func:`ols` that are no options of the sums.
 
@@ -94,6 +97,8 @@ class State:
                 for notice in notices:
                     warnings.warn(as_typed_here(notice), StreamregWarning, stacklevel=2)
                 return table
+            reading = {key: value for key, value in options.items() if data is not None and name_of(key) in OF_FILES}
+            options = {key: value for key, value in options.items() if key not in reading}
             asked = self._of_fit(formula, options)
             if data is not None:
                 if scores is not None:
@@ -101,8 +106,9 @@ class State:
                 scores = self.scores(formula, **options)
                 if scores is None:
                     raise ValueError("data would have no effect: these standard errors need no rows")
-                scores.update(data)
-            fits = [Fit(core, None) for core in self._known().fit(asked, None if scores is None else scores._core)]
+                scores.update(data, **reading)
+            of_rows = None if scores is None else _of_type(scores, Scores, "State.scores() makes them")._core
+            fits = [Fit(core, None) for core in self._known().fit(asked, of_rows)]
         return fits[0] if len(fits) == 1 else fits
 
     def scores(self, formula: str | None = None, **options: Any) -> Scores | None:
@@ -119,7 +125,9 @@ class State:
         """
         with in_words_of_python():
             core = self._known().scores(self._of_fit(formula, options))
-        return None if core is None else Scores._of(core)
+        if core is None:
+            return None
+        return Scores._of(core, [(name, value) for name, value in self._asked if name in OF_FILES])
 
     def _of_fit(self, formula: str | None, options: dict[str, Any]) -> list[tuple[str, object]]:
         """The options of a fit to the sums."""
@@ -164,6 +172,13 @@ class State:
         return self._core
 
 
+def _of_type(value: Any, kind: type[Any], hint: str) -> Any:
+    """A value that must be of a type."""
+    if not isinstance(value, kind):
+        raise TypeError(f"expected streamreg.{kind.__name__}, not {type(value).__name__}: {hint}")
+    return value
+
+
 #: The attribute has the name of the module.
 CoreScores = _core.Scores
 
@@ -176,27 +191,39 @@ class Scores:
     """
 
     _core: CoreScores
-    _lock: threading.Lock
+    _reading: list[tuple[str, object]]
 
     def __init__(self) -> None:
         raise TypeError("scores are of a fit: State.scores() makes them")
 
     @classmethod
-    def _of(cls, core: CoreScores) -> Scores:
+    def _of(cls, core: CoreScores, reading: list[tuple[str, object]]) -> Scores:
         scores = cls.__new__(cls)
-        scores._lock, scores._core = threading.Lock(), core
+        scores._core, scores._reading = core, reading
         return scores
 
-    def update(self, data: Any, *, threads: int | None = None) -> Scores:
-        """Adds rows."""
-        with in_words_of_python(), self._lock:
-            self._core = self._core.merge(self._core.sum(readable(data), threads))
+    def update(self, data: Any, *, threads: int | None = None, **options: Any) -> Scores:
+        """Adds rows. Options such as ``null=`` say how files are read; without them, they are read as those of the state were."""
+        if threads is not None and threads < 1:
+            raise ValueError(f"at least one thread is needed, not {threads}")
+        for keyword in options:
+            if name_of(keyword) not in OF_FILES:
+                raise TypeError(f"{keyword} does not say how files are read: scores are of the rows and columns of their fit")
+        with in_words_of_python():
+            rows = readable(data)
+            reading = given(None, options)
+            if isinstance(rows, Arrow):
+                refuse_options_of_files(reading)
+            else:
+                reading = reading or self._reading
+            self._core.add(self._core.sum(rows, reading, threads))
         return self
 
     def merge(self, other: Scores) -> Scores:
         """Adds the scores of other rows for the same fit."""
-        with in_words_of_python(), self._lock:
-            self._core = self._core.merge(other._core)
+        _of_type(other, Scores, "Scores.from_bytes() reads some")
+        with in_words_of_python():
+            self._core.add(other._core)
         return self
 
     @property
@@ -211,13 +238,13 @@ class Scores:
     def from_bytes(cls, scores: bytes) -> Scores:
         """The scores of :func:`bytes`."""
         with in_words_of_python():
-            return cls._of(_core.Scores.from_bytes(bytes(scores)))
+            return cls._of(_core.Scores.from_bytes(bytes(scores)), [])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"bytes": bytes(self)}
+        return {"bytes": bytes(self), "reading": self._reading}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._lock, self._core = threading.Lock(), _core.Scores.from_bytes(state["bytes"])
+        self._core, self._reading = _core.Scores.from_bytes(state["bytes"]), state["reading"]
 
     def __repr__(self) -> str:
         return f"<streamreg.Scores: {self.nobs:,} rows>"

@@ -49,13 +49,14 @@ def fit(formula: str | None, frame: Any, *, like: State | None = None, **options
         # A mistake is better known before the first job than after it.
         _core.check_parts(given(formula, options))
     asked, of_fit = _parted(options)
+    if of_fit and options.get("by"):
+        raise ValueError(f"the groups of a state are fitted by its own model, without {', '.join(of_fit)}")
     state = sums(formula, frame, like=like, **asked)
     scores = None if state.has_groups else state.scores(**of_fit)
     if scores is not None:
         # The same partitions, which are read again with the fit at hand.
         of_all = _together(frame, _Score(bytes(scores)), _core.Scores)
-        scores = scores if of_all is None else Scores._of(of_all)
-        of_fit["scores"] = scores
+        of_fit["scores"] = scores if of_all is None else Scores._of(of_all, [])
     return state.fit(**of_fit)
 
 
@@ -81,7 +82,12 @@ def _merged(kind: Any, parts: Iterable[Any]) -> Any:
     total = None
     for part in parts:
         part = kind.from_bytes(bytes(part))
-        total = part if total is None else total.merge(part)
+        if total is None:
+            total = part
+        elif kind is _core.Scores:
+            total.add(part)
+        else:
+            total = total.merge(part)
     return total
 
 
@@ -151,7 +157,7 @@ class _Score(_OfPartition):
         self.none = none
 
     def of(self, rows: Any) -> _core.Scores:
-        return _core.Scores.from_bytes(self.none).sum(rows, 1)
+        return _core.Scores.from_bytes(self.none).sum(rows, [], 1)
 
 
 class _Merge:

@@ -12,7 +12,6 @@ use super::attempt::{Attempts, attempts, equation, equation_of};
 use super::summed::{Summed, no_rows};
 use super::{Fitted, beside, conclude, factor_tests, robust};
 use crate::error::Result;
-use crate::model::columns::model_columns;
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
 use crate::plan::Plan;
@@ -53,7 +52,7 @@ pub(super) fn scores<R: Rows>(
     let mut fits = solving.accepted(tried.attempts, state.design.precision())?;
     let breads = fits.iter_mut().map(|(_, fit)| robust::bread(fit)).collect::<Result<Vec<_>>>()?;
     let scores = robust::plan(inferred, &state, &group, &breads, &fits)?;
-    let columns = model_columns(&state.design, &passes.schema());
+    let columns = plan.regression.state().map_or_else(Vec::new, |own| own.columns_of(&state.design));
     let of = (state.design.precision(), &state.design.origins());
     let model = State::new(state.spec.clone(), columns, plan.regression.selection.clone(), None, of)?;
     Scores::new(model, group.coding().clone(), scores)

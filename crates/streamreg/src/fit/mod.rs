@@ -141,7 +141,12 @@ impl Regression {
     /// the model takes them for.
     pub(crate) fn rows_of<'s>(&self, source: &'s dyn Source) -> Result<Box<dyn Source + 's>> {
         if let Some(given) = &self.given {
-            return if given.rows { self.selection.of(source) } else { Ok(Box::new(source)) };
+            if !given.rows {
+                return Ok(Box::new(source));
+            }
+            let rows = self.selection.of(source)?;
+            given.state.check_columns(rows.schema(), rows.as_ref())?;
+            return Ok(rows);
         }
         if source.summary().rows == Some(0) {
             let files: Vec<String> = source.inputs().iter().map(|i| i.path.display().to_string()).collect();

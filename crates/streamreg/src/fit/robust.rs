@@ -1,7 +1,7 @@
 //! Standard errors and tests of a fit, from a second pass.
 
 use streamreg_core::scores::{Leverage, Nesting, ScoreKind, ScorePlan, ScoreTotals, Scores, block_width};
-use streamreg_core::{Group, INTERCEPT, Layout};
+use streamreg_core::{Group, INTERCEPT, Layout, RowLedger};
 use streamreg_solve::{Bread, ClusterCount, Fit, Meat, Restriction, Vcov, VcovSummary, WaldTest, Warning};
 use streamreg_solve::{Sizes, WARNING_DIGITS};
 
@@ -12,6 +12,7 @@ use crate::pass::{Passes, Rows};
 use crate::plan::limits::{MAX_CLUSTER_BYTES, MAX_LAGGED, MAX_SCORED};
 use crate::report::SolverReport;
 use crate::request::inference::{Inferred, SecondPass};
+use crate::state::gaps_elsewhere;
 
 /// Condition number from which on scores are taken of orthonormal columns: it would cost so many digits twice.
 const ROTATE_FROM: f64 = 1e3;
@@ -184,7 +185,7 @@ fn scores<R: Rows>(
     let plan = plan(inference, state, group, breads, fits)?;
     let (totals, nesting) = match &inference.asked.second_pass {
         SecondPass::Done(given) => given.of_fit(&plan, &state.ledger)?,
-        _ => read_again(&plan, state, group, passes)?,
+        of => read_again(&plan, state, group, (passes, of.is_apart()))?,
     };
     fits.iter_mut().for_each(|(solver, _)| solver.passes = passes.count());
     let columns = &inference.asked.clusters;
@@ -202,17 +203,13 @@ fn read_again<R: Rows>(
     plan: &ScorePlan,
     state: &Summed,
     group: &Group<'_>,
-    passes: &mut Passes<'_, R>,
+    (passes, apart): (&mut Passes<'_, R>, bool),
 ) -> Result<(Vec<ScoreTotals>, Nesting)> {
     let levels = state.levels_again(group.coding())?;
     let (scores, ledger) = passes.accumulate((&state.design, &levels), None, || Scores::new(plan))?;
     let before = &state.ledger;
     if (ledger.rows_read, ledger.rows_used) != (before.rows_read, before.rows_used) {
-        let message = format!(
-            "the data changed: {} of {} rows were used at first, and {} of {} when they were read again",
-            before.rows_used, before.rows_read, ledger.rows_used, ledger.rows_read
-        );
-        return Err(Error::data(message));
+        return Err(other_rows(before, &ledger, apart));
     }
     Ok(scores.into_parts())
 }
@@ -267,6 +264,9 @@ impl FitScores {
             fit.warnings.push(Warning::new("full_leverage", message));
         }
         fit.warnings.extend(near_full_leverage(totals.least_left, fit.condition_number));
+        if inference.asked.second_pass.is_apart() {
+            refuse_other_rows(totals.squares, fit.glance.deviance, fit.glance.r_squared)?;
+        }
         fit.warnings.extend(residuals_differ(totals.squares, fit.glance.deviance));
         let vcov = VcovSummary::robust(kind, clusters, df, small_sample);
         Ok((fit.with_meat(bread, &meat, vcov, conf_level), meat))
@@ -298,6 +298,35 @@ fn near_full_leverage(least_left: f64, condition: f64) -> Option<Warning> {
         );
         Warning::new("near_full_leverage", message)
     })
+}
+
+/// What is wrong where the rows of a second pass are not as many as those of the first; `apart` says whether they are given apart.
+fn other_rows(first: &RowLedger, second: &RowLedger, apart: bool) -> Error {
+    let (read, used) = (first.rows_read, first.rows_used);
+    if apart && read == second.rows_read && used < second.rows_used {
+        return gaps_elsewhere(second.rows_used - used);
+    }
+    let again = (second.rows_used, second.rows_read);
+    Error::data(format!(
+        "the data changed: {used} of {read} rows were used at first, and {} of {} when they were read again",
+        again.0, again.1
+    ))
+}
+
+/// Refuses rows that cannot be those of the sums, whatever the rounding: they were read or weighted otherwise, or are others.
+fn refuse_other_rows(squares: f64, deviance: f64, r_squared: Option<f64>) -> Result<()> {
+    /// Share by which squared residuals differ from rounding alone, at most.
+    const OTHERS: f64 = 1e-3;
+    /// Part of the sum of squares below which residuals may be rounding.
+    const NOTHING: f64 = 1e-6;
+    let apart = (squares - deviance).abs() > OTHERS * squares.max(deviance);
+    if !apart || r_squared.is_none_or(|r| 1.0 - r < NOTHING) {
+        return Ok(());
+    }
+    Err(Error::data(format!(
+        "these are not the rows of the sums: their squared residuals sum to {squares:e}, those of the sums to {deviance:e}; other rows, \
+         other weights, or values that are read in another way"
+    )))
 }
 
 /// Residuals that do not have the sum of squares of the fit are not the fit's to many digits.

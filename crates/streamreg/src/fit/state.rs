@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow_schema::{Schema, SchemaRef};
 use streamreg_core::Precision;
 use streamreg_reader::{InputFile, Scan, ScanRequest, Source};
-use streamreg_solve::{Solver, Vcov};
+use streamreg_solve::Solver;
 
 use super::direct;
 use crate::error::{Error, Result};
-use crate::model::columns::{ColumnKind, ModelColumn, model_columns};
+use crate::model::columns::{ColumnKind, ModelColumn, summed_columns};
 use crate::pass::{Passes, SourceRows};
 use crate::plan::{Plan, Route};
 use crate::report::FitReport;
@@ -111,7 +111,7 @@ impl Regression {
         let (spec, _) = plan.spec(&[])?;
         let passes = Passes::new(&rows, &regression.execution, Some(source.as_ref()));
         let design = plan.design(&spec, &passes)?;
-        let columns = model_columns(&design, source.schema());
+        let columns = summed_columns(&design, source.schema());
         let folds = regression.asked_folds().map(|cv| folds_of(cv, source.schema())).transpose()?;
         let of = (design.precision(), &design.origins());
         State::new(spec, columns, regression.selection.clone(), folds, of)
@@ -125,8 +125,7 @@ impl Regression {
     pub fn scores(&self) -> Result<Option<Scores>> {
         let none = self.no_rows()?;
         let rows = SourceRows(&none);
-        let (spec, _) = self.spec(none.schema())?;
-        if self.inference.resolve(&spec, true)?.vcov == Vcov::Iid {
+        if !self.needs_rows(none.schema())? {
             return Ok(None);
         }
         let mut regression = self.clone().with_folds_of_state()?;
@@ -182,7 +181,8 @@ fn folds_of(cv: &CrossValidation, schema: &Schema) -> Result<StateFolds> {
         return Err(Error::invalid_request(message));
     };
     let at = streamreg_reader::position(schema, key)?;
-    let key = ModelColumn { name: key.clone(), kind: ColumnKind::of(schema.field(at).data_type()) };
+    let key =
+        ModelColumn { name: key.clone(), kind: ColumnKind::of(schema.field(at).data_type()), zone: None };
     Ok(StateFolds::new(cv, key))
 }
 

@@ -42,14 +42,6 @@ impl Summed {
     /// That names what was not summed.
     fn of_state(state: &State, plan: &Plan<'_>, folds: bool) -> Result<(Self, Vec<Sums>)> {
         let (spec, left_out) = plan.spec(&[])?;
-        if spec.clusters != state.spec().clusters {
-            let message = format!(
-                "the clusters {} are not those of the state: a state made with --cluster keeps their columns, and leaves out rows \
-                 without a value in them",
-                spec.clusters.join(", ")
-            );
-            return Err(Error::invalid_request(message));
-        }
         if state.ledger().rows_used == 0 {
             return Err(no_rows(state.ledger(), state.filter().is_some()));
         }

@@ -78,6 +78,28 @@ impl ColumnKind {
 pub(crate) struct ModelColumn {
     pub(crate) name: String,
     pub(crate) kind: ColumnKind,
+    /// Of the times of a category in sums: their levels are texts in this zone. Without one, they have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) zone: Option<String>,
+}
+
+impl ModelColumn {
+    /// In words, what data of type `found` have in place of what was summed; `None` where they will do.
+    pub(crate) fn difference(&self, found: &DataType, category: bool) -> Option<String> {
+        if !self.kind.accepts(found) {
+            let kind = ColumnKind::of(found);
+            return Some(format!("{kind} column here, but the state is of {} column", self.kind));
+        }
+        let DataType::Timestamp(_, zone) = found else { return None };
+        let of_zone = |zone: Option<&str>| match zone {
+            Some(zone) => format!("times of the zone {zone}"),
+            None => "times without a zone".to_owned(),
+        };
+        let (zone, own) = (zone.as_deref(), self.zone.as_deref());
+        let differs = category && zone != own;
+        differs
+            .then(|| format!("{} here, but the state is of {}; make them alike", of_zone(zone), of_zone(own)))
+    }
 }
 
 /// The columns of a design, with their kinds.
@@ -87,8 +109,22 @@ pub(crate) fn model_columns(design: &Design, schema: &Schema) -> Vec<ModelColumn
     let kind = |name: &String| ModelColumn {
         name: name.clone(),
         kind: types.get(name.as_str()).map_or(ColumnKind::Number, |kind| ColumnKind::of(kind)),
+        zone: None,
     };
     design.columns().iter().map(kind).collect()
+}
+
+/// The same for sums, which have the levels of categories.
+pub(crate) fn summed_columns(design: &Design, schema: &Schema) -> Vec<ModelColumn> {
+    let mut columns = model_columns(design, schema);
+    for (category, _) in design.category_columns() {
+        let Ok(field) = schema.field_with_name(category) else { continue };
+        if let DataType::Timestamp(_, Some(zone)) = field.data_type() {
+            let own = columns.iter_mut().filter(|column| column.name == category);
+            own.for_each(|column| column.zone = Some(zone.to_string()));
+        }
+    }
+    columns
 }
 
 /// The coefficients of list columns and hashes that are not zero.

@@ -24,7 +24,7 @@ use self::unused::{Way, refuse_unused};
 use crate::error::{Error, Result};
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Passes, Rows};
-use crate::request::inference::Inferred;
+use crate::request::inference::{Inferred, SecondPass};
 use crate::request::iterative::Descent;
 use crate::request::penalty::{CrossValidation, Penalization};
 use crate::request::regression::Regression;
@@ -240,6 +240,9 @@ impl<'a> Plan<'a> {
         let (spec, _) = self.spec(&[])?;
         check_width(spec.terms.len())?;
         let inferred = self.regression.inference.resolve(&spec, self.reopens)?;
+        if let SecondPass::Done(scores) = &inferred.asked.second_pass {
+            scores.check_model((&spec, &self.regression.selection))?;
+        }
         if !spec.by.is_empty() {
             return refuse("rows are split into groups: `fit_groups` fits them");
         }

@@ -10,7 +10,7 @@ use streamreg_solve::Vcov;
 use super::inference::SecondPass;
 use super::penalty::CrossValidation;
 use super::regression::{Given, Regression, Said};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::InputRecord;
 use crate::state::{Scores, State};
 
@@ -53,18 +53,32 @@ impl Regression {
     #[must_use]
     pub fn with_rows_of_state(mut self) -> Self {
         self.given.iter_mut().for_each(|given| given.rows = true);
+        self.inference.second_pass = SecondPass::Again;
         self
     }
 
     /// Refuses, before anything is read, standard errors that rows in parts cannot have.
     ///
     /// # Errors
-    /// For those of lagged rows: parts have no order.
+    /// For those of lagged rows: parts have no order; for any but the usual ones of groups.
     pub fn check_parts(&self) -> Result<()> {
+        if !self.base.by.is_empty() && self.inference.is_asked() {
+            let message = "robust covariances and joint tests are not there for groups: fit each by itself, with a filter";
+            return Err(Error::invalid_request(message));
+        }
         match self.inference.vcov {
             Some(vcov @ Vcov::Hac(_)) => SecondPass::InParts.check(vcov, true),
             _ => Ok(()),
         }
+    }
+
+    /// Whether standard errors need the rows of the state, for data of the given schema.
+    ///
+    /// # Errors
+    /// As [`Regression::spec`], and for standard errors that there are not.
+    pub fn needs_rows(&self, schema: &Schema) -> Result<bool> {
+        let (spec, _) = self.spec(schema)?;
+        Ok(self.inference.clone().anywhere().resolve(&spec, true)?.vcov != Vcov::Iid)
     }
 
     /// Takes the scores of the rows of the state, summed in parts, for robust standard errors: those of [`Regression::scores`]
@@ -115,6 +129,13 @@ impl Regression {
         schema: &Schema,
     ) -> Result<(ModelSpec, Vec<LeftOut>)> {
         let of_state = state.spec();
+        if base.clusters != of_state.clusters {
+            return Err(Error::invalid_request(format!(
+                "the clusters {} are not those of the state: a state made with --cluster keeps their columns, and leaves out rows \
+                 without a value in them",
+                base.clusters.join(", ")
+            )));
+        }
         let named = self.formula.is_some() || self.features.is_some();
         if self.formula.is_none() && base.responses.is_empty() {
             base.responses.clone_from(&of_state.responses);

@@ -30,6 +30,8 @@ pub(crate) enum SecondPass {
     /// Over the rows of the fit.
     #[default]
     Here,
+    /// Over rows that are given beside sums.
+    Again,
     /// In parts, wherever the rows are: it is only planned.
     InParts,
     /// It has, and this is what it came to.
@@ -44,12 +46,17 @@ pub(crate) struct Inferred<'a> {
 }
 
 impl SecondPass {
+    /// Whether its rows may be others than those of the first pass.
+    pub(crate) fn is_apart(&self) -> bool {
+        !matches!(self, Self::Here)
+    }
+
     /// Whether it has the scores that a covariance needs.
     pub(super) fn check(&self, vcov: Vcov, reopens: bool) -> Result<()> {
         let message = match (self, vcov) {
-            (Self::Here, Vcov::Iid) => return Ok(()),
-            (Self::Here, _) if reopens => return Ok(()),
-            (Self::Here, _) => format!(
+            (Self::Here | Self::Again, Vcov::Iid) => return Ok(()),
+            (Self::Here | Self::Again, _) if reopens => return Ok(()),
+            (Self::Here | Self::Again, _) => format!(
                 "the covariance {vcov} reads the data twice, and these cannot be read again: fit files, or another source \
                  that can (of a state: --data FILES, or `Regression::with_scores`)"
             ),
@@ -65,6 +72,12 @@ impl SecondPass {
 }
 
 impl Inference {
+    /// The same, wherever the second pass takes place.
+    pub(super) fn anywhere(mut self) -> Self {
+        self.second_pass = SecondPass::Here;
+        self
+    }
+
     /// What it comes to; `reopens` says whether the data can be read again.
     pub(crate) fn resolve(&self, spec: &ModelSpec, reopens: bool) -> Result<Inferred<'_>> {
         let wrong = |message: &str| Err(Error::invalid_request(message));

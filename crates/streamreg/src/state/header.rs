@@ -88,7 +88,18 @@ pub(crate) type Asked<'a> = (&'a ModelSpec, &'a Selection);
 pub(super) fn difference(a: &State, b: &State) -> Option<String> {
     let kinds = || {
         let (a, b) = a.columns.iter().zip(&b.columns).find(|(a, b)| a != b)?;
-        Some(format!("column {:?} is {} column in one and {} column in the other", a.name, a.kind, b.kind))
+        let zone = |column: &ModelColumn| column.zone.clone().unwrap_or_else(|| "none".to_owned());
+        Some(match a.kind == b.kind {
+            true => format!(
+                "column {:?} has the time zone {} in one and {} in the other",
+                a.name,
+                zone(a),
+                zone(b)
+            ),
+            false => {
+                format!("column {:?} is {} column in one and {} column in the other", a.name, a.kind, b.kind)
+            }
+        })
     };
     let origins = || {
         let what = a.design.origins().difference(&b.design.origins())?;

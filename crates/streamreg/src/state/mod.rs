@@ -37,9 +37,10 @@ use self::folds::StateFolds;
 use self::header::Asked;
 pub use self::manifest::StateInput;
 pub use self::scores::Scores;
+pub(crate) use self::scores::gaps_elsewhere;
 pub use self::update::{UpdateOptions, UpdateSummary, update_state};
 use crate::error::{Error, Result};
-use crate::model::columns::{ColumnKind, ModelColumn};
+use crate::model::columns::ModelColumn;
 use crate::pass::row_ids::RowIdPlan;
 use crate::pass::{Execution, Passes, SourceRows};
 use crate::plan::limits::check_folds;
@@ -260,25 +261,21 @@ impl State {
         self.folds.as_ref().map(StateFolds::row_ids).transpose()
     }
 
-    fn check_columns(&self, schema: &Schema, source: &dyn Source) -> Result<()> {
+    pub(crate) fn check_columns(&self, schema: &Schema, source: &dyn Source) -> Result<()> {
+        let categories = self.design.category_columns();
         for column in self.columns.iter().chain(self.folds.iter().map(|folds| &folds.key)) {
             let at = streamreg_reader::position(schema, &column.name);
-            let at =
-                at.map_err(|e| Error::from(e).located(first_file(&source.inputs()).trim_end_matches(": ")))?;
-            let found = schema.field(at).data_type();
-            if column.kind.accepts(found) {
-                continue;
-            }
+            let file = first_file(&source.inputs());
+            let at = at.map_err(|e| match file.as_str() {
+                "" => Error::from(e),
+                file => Error::from(e).located(file.trim_end_matches(": ")),
+            })?;
+            let category = categories.iter().any(|(name, _)| *name == column.name);
+            let Some(what) = column.difference(schema.field(at).data_type(), category) else { continue };
             if let Some(doubt) = source.doubt(&column.name) {
                 return Err(doubt.error.into());
             }
-            return Err(Error::data(format!(
-                "{}column {:?}: {} column here, but the state is of {} column",
-                first_file(&source.inputs()),
-                column.name,
-                ColumnKind::of(found),
-                column.kind
-            )));
+            return Err(Error::data(format!("{file}column {:?}: {what}", column.name)));
         }
         Ok(())
     }
@@ -418,6 +415,12 @@ impl State {
             Some(folds) => folds.fill_in(cv),
             None => Err(Error::invalid_request(NO_FOLDS)),
         }
+    }
+
+    /// Those of its columns that another design of them reads, in its order.
+    pub(crate) fn columns_of(&self, design: &Design) -> Vec<ModelColumn> {
+        let own = |name: &String| self.columns.iter().find(|column| column.name == *name).cloned();
+        design.columns().iter().filter_map(own).collect()
     }
 
     /// Columns and kinds, as a schema.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use streamreg_core::scores::{Nesting, ScorePlan, ScoreSums, ScoreTotals, Scores as Scoring};
-use streamreg_core::{Coding, Layout, Levels, RowLedger, Unseen};
+use streamreg_core::{Coding, DroppedRows, Layout, Levels, RowLedger, Unseen};
 use streamreg_reader::Source;
 
 use super::State;
-use super::header::Header;
+use super::header::{Asked, Header, difference_of_models};
 use super::sealed::{Sealing, Unreadable, opened};
 use crate::error::{Error, Result};
 use crate::pass::{Execution, Passes, SourceRows};
@@ -52,8 +52,40 @@ const FIRST_LINE: &[u8] = b"streamreg scores 1\n";
 pub struct Scores {
     task: Arc<Task>,
     sums: ScoreSums,
-    rows_read: u64,
-    rows_used: u64,
+    rows: Rows,
+}
+
+/// What became of the rows.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Rows {
+    read: u64,
+    used: u64,
+    dropped: Vec<DroppedRows>,
+}
+
+impl Rows {
+    fn of(ledger: &RowLedger) -> Self {
+        Self { read: ledger.rows_read, used: ledger.rows_used, dropped: ledger.dropped.clone() }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.read += other.read;
+        self.used += other.used;
+        for more in other.dropped {
+            let same = |own: &&mut DroppedRows| (&own.column, own.reason) == (&more.column, more.reason);
+            match self.dropped.iter_mut().find(same) {
+                Some(own) => own.rows += more.rows,
+                None => self.dropped.push(more),
+            }
+        }
+    }
+
+    /// In words, those that were not used.
+    fn told(&self) -> String {
+        let causes =
+            self.dropped.iter().map(|d| format!(", {} dropped for {:?} {}", d.rows, d.column, d.reason));
+        format!("{} of {} rows were used{}", self.used, self.read, causes.collect::<String>())
+    }
 }
 
 /// What is computed of every row.
@@ -79,8 +111,7 @@ struct SentTask {
 #[derive(Serialize, Deserialize)]
 struct SentSums {
     sums: ScoreSums,
-    rows_read: u64,
-    rows_used: u64,
+    rows: Rows,
 }
 
 impl Scores {
@@ -91,7 +122,7 @@ impl Scores {
         ciborium::into_writer(&sent, &mut bytes).map_err(|e| unsent(&e))?;
         let SentTask { coding, plan, .. } = sent;
         let sums = ScoreSums::new(Scoring::new(&plan), &model.design.level_sets());
-        Ok(Self { task: Arc::new(Task { model, coding, plan, bytes }), sums, rows_read: 0, rows_used: 0 })
+        Ok(Self { task: Arc::new(Task { model, coding, plan, bytes }), sums, rows: Rows::default() })
     }
 
     /// The scores of some rows: of the same fits. They are not added to these.
@@ -110,8 +141,7 @@ impl Scores {
         let mut passes = Passes::new(&source_rows, execution, Some(rows.as_ref()));
         let (scores, ledger) = passes.accumulate((&model.design, &levels), None, || Scoring::new(plan))?;
         let sums = ScoreSums::new(scores, &levels.sets);
-        let (rows_read, rows_used) = (ledger.rows_read, ledger.rows_used);
-        Ok(Self { task: Arc::clone(&self.task), sums, rows_read, rows_used })
+        Ok(Self { task: Arc::clone(&self.task), sums, rows: Rows::of(&ledger) })
     }
 
     /// Puts those of different rows together.
@@ -119,18 +149,34 @@ impl Scores {
     /// # Errors
     /// When they are of different fits.
     pub fn merge(mut self, other: Self) -> Result<Self> {
+        self.add(other)?;
+        Ok(self)
+    }
+
+    /// Takes in those of other rows.
+    ///
+    /// # Errors
+    /// As [`Scores::merge`]; then nothing has changed.
+    pub fn add(&mut self, other: Self) -> Result<()> {
         if self.task.bytes != other.task.bytes {
             return Err(Error::data("the scores do not belong together: they are of different fits"));
         }
         self.sums.merge(other.sums).map_err(|_| Error::data("the scores have different forms"))?;
-        self.rows_read += other.rows_read;
-        self.rows_used += other.rows_used;
-        Ok(self)
+        self.rows.add(other.rows);
+        Ok(())
+    }
+
+    /// Those of no rows, of the same fits.
+    #[must_use]
+    pub fn none(&self) -> Self {
+        let Task { model, plan, .. } = self.task.as_ref();
+        let sums = ScoreSums::new(Scoring::new(plan), &model.design.level_sets());
+        Self { task: Arc::clone(&self.task), sums, rows: Rows::default() }
     }
 
     /// Rows that were used.
     pub fn rows_used(&self) -> u64 {
-        self.rows_used
+        self.rows.used
     }
 
     /// The scores as bytes, with the fits that they are of.
@@ -138,7 +184,7 @@ impl Scores {
     /// # Errors
     /// When there is no memory for them.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let sent = SentSums { sums: self.sums.clone(), rows_read: self.rows_read, rows_used: self.rows_used };
+        let sent = SentSums { sums: self.sums.clone(), rows: self.rows.clone() };
         let mut sealing = Sealing::new(FIRST_LINE);
         sealing.add_bytes(&self.task.bytes);
         sealing.add(&sent).map_err(|e| unsent(&e))?;
@@ -165,8 +211,20 @@ impl Scores {
         if !known || !plan.fits_layout() || !sent.sums.are_of(&plan) {
             return Err(refuse("the sums are of other columns than the model has"));
         }
-        let SentSums { sums, rows_read, rows_used } = sent;
-        Ok(Self { task: Arc::new(Task { model, coding, plan, bytes: own }), sums, rows_read, rows_used })
+        let SentSums { sums, rows } = sent;
+        Ok(Self { task: Arc::new(Task { model, coding, plan, bytes: own }), sums, rows })
+    }
+
+    /// Checks that they are of a model.
+    ///
+    /// # Errors
+    /// That names what differs.
+    pub(crate) fn check_model(&self, of: Asked<'_>) -> Result<()> {
+        let model = &self.task.model;
+        match difference_of_models((&model.spec, &model.selection), of) {
+            Some(what) => Err(Error::data(format!("the scores are of another model: {what}"))),
+            None => Ok(()),
+        }
     }
 
     /// The sums, for a fit whose scores `plan` computes, of rows that `ledger` counts.
@@ -177,14 +235,27 @@ impl Scores {
         if !self.task.plan.agrees_with(plan) {
             return Err(Error::data("the scores are of another fit, or of other standard errors"));
         }
-        if (self.rows_read, self.rows_used) != (ledger.rows_read, ledger.rows_used) {
+        if self.rows.read == ledger.rows_read && self.rows.used > ledger.rows_used {
+            return Err(gaps_elsewhere(self.rows.used - ledger.rows_used));
+        }
+        if (self.rows.read, self.rows.used) != (ledger.rows_read, ledger.rows_used) {
             return Err(Error::data(format!(
-                "the scores are not of the rows of the state: {} of {} rows were used in the sums, and {} of {} in the scores",
-                ledger.rows_used, ledger.rows_read, self.rows_used, self.rows_read
+                "the scores are not of the rows of the state: {} in the sums; in the scores {}",
+                Rows::of(ledger).told(),
+                self.rows.told()
             )));
         }
         Ok(self.sums.clone().into_parts())
     }
+}
+
+/// The error for rows that a model uses, and the state that it is fitted from does not.
+pub(crate) fn gaps_elsewhere(rows: u64) -> Error {
+    let have = if rows == 1 { "row has" } else { "rows have" };
+    Error::data(format!(
+        "{rows} {have} no value in a column that this model does not name, and are not in the sums of the state: robust standard errors \
+         need a state of this model, or one without these rows (--where)"
+    ))
 }
 
 fn unsent(error: &dyn std::fmt::Display) -> Error {
