@@ -254,7 +254,7 @@ fn other_folds_are_refused_by_name() {
     solve("a.sreg --cv 4 --folds-out f.csv", &["--folds-out", "no rows"]);
     solve("a.sreg --cv 4 --format tidy", &["cv", "no effect"]);
     solve("plain.sreg --lasso auto --cv 4", &["needs the sums of folds", "--save-state --cv 10 --cv-group"]);
-    solve("plain.sreg --cv 4 --data a.csv", &["needs the sums of folds"]);
+    solve("plain.sreg --cv 4", &["needs the sums of folds"]);
     // To say the same again is no other request.
     let table = done(&dir, "solve a.sreg --cv 4");
     assert_eq!(done(&dir, "solve a.sreg --cv 4 --cv-group key --seed 0"), table);
