@@ -63,6 +63,9 @@ def test_parts_have_the_errors_of_all_rows(panel, options):
         state.update(part)
     none = state.scores(**options)
     scored = [pickle.loads(pickle.dumps(none)).update(part) for part in parts(panel)]
+    again = sr.State(model, **of_sums).update(iter(parts(panel)))
+    assert bytes(again) == bytes(state)
+    assert again.scores(**options).update(iter(parts(panel))).nobs == state.nobs
     total = state.scores(**options)
     for part in reversed(scored):
         total.merge(sr.Scores.from_bytes(bytes(part)))

@@ -88,6 +88,7 @@ impl Regression {
         if regression.precision == Precision::Auto {
             regression.precision = Precision::Exact;
         }
+        regression.inference.second_pass = SecondPass::Later;
         let source = regression.rows_of(source)?;
         let rows = SourceRows(source.as_ref());
         let refuse = |what: &str| {

@@ -30,6 +30,8 @@ pub(crate) enum SecondPass {
     /// Over the rows of the fit.
     #[default]
     Here,
+    /// Later: sums are all that is made of the rows.
+    Later,
     /// Over rows that are given beside sums.
     Again,
     /// In parts, wherever the rows are: it is only planned.
@@ -54,7 +56,7 @@ impl SecondPass {
     /// Whether it has the scores that a covariance needs.
     pub(super) fn check(&self, vcov: Vcov, reopens: bool) -> Result<()> {
         let message = match (self, vcov) {
-            (Self::Here | Self::Again, Vcov::Iid) => return Ok(()),
+            (Self::Later, _) | (Self::Here | Self::Again, Vcov::Iid) => return Ok(()),
             (Self::Here | Self::Again, _) if reopens => return Ok(()),
             (Self::Here | Self::Again, _) => format!(
                 "the covariance {vcov} reads the data twice, and these cannot be read again: fit files, or another source \
