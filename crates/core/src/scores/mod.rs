@@ -120,9 +120,7 @@ impl ScorePlan {
     pub fn is_rotated(&self) -> bool {
         self.rotated || self.leverage != Leverage::Ignored || self.kind == ScoreKind::Blocks
     }
-}
 
-impl ScorePlan {
     /// Whether every model has as many numbers as its columns, and these are columns of the layout.
     pub fn fits_layout(&self) -> bool {
         self.models.iter().all(|model| {

@@ -265,7 +265,7 @@ impl FitScores {
         }
         fit.warnings.extend(near_full_leverage(totals.least_left, fit.condition_number));
         if inference.asked.second_pass.is_apart() {
-            refuse_other_rows(totals.squares, fit.glance.deviance, fit.glance.r_squared)?;
+            refuse_other_rows(totals.squares, &fit)?;
         }
         fit.warnings.extend(residuals_differ(totals.squares, fit.glance.deviance));
         let vcov = VcovSummary::robust(kind, clusters, df, small_sample);
@@ -314,13 +314,17 @@ fn other_rows(first: &RowLedger, second: &RowLedger, apart: bool) -> Error {
 }
 
 /// Refuses rows that cannot be those of the sums, whatever the rounding: they were read or weighted otherwise, or are others.
-fn refuse_other_rows(squares: f64, deviance: f64, r_squared: Option<f64>) -> Result<()> {
+fn refuse_other_rows(squares: f64, fit: &Fit) -> Result<()> {
     /// Share by which squared residuals differ from rounding alone, at most.
     const OTHERS: f64 = 1e-3;
     /// Part of the sum of squares below which residuals may be rounding.
     const NOTHING: f64 = 1e-6;
+    /// Condition number from which on float64 may have so few digits.
+    const ILL: f64 = 1e7;
+    let deviance = fit.glance.deviance;
     let apart = (squares - deviance).abs() > OTHERS * squares.max(deviance);
-    if !apart || r_squared.is_none_or(|r| 1.0 - r < NOTHING) {
+    let rounding = fit.condition_number > ILL || fit.glance.r_squared.is_none_or(|r| 1.0 - r < NOTHING);
+    if !apart || rounding {
         return Ok(());
     }
     Err(Error::data(format!(
