@@ -297,7 +297,7 @@ fn data_of_a_state_are_read_as_they_were_summed() {
     solve(
         &format!("z.sreg 'y ~ x' --vcov hc1 --data d.csv {reading}"),
         3,
-        &["7 rows have no value", "--where"],
+        &["7 rows of these are not in the sums", "--where"],
     );
 }
 

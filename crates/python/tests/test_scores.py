@@ -130,7 +130,7 @@ def test_what_does_not_belong_together_is_refused(panel):
         state.fit("y ~ x1", vcov="hc1", scores=state.scores(vcov="hc1").update(panel))
     with pytest.raises(sr.StreamregError, match="not the rows of the sums"):
         state.fit(vcov="hc1", data=panel.assign(z=panel.z[::-1].to_numpy()))
-    with pytest.raises(sr.StreamregError, match="18 rows have no value in a column that this model does not name"):
+    with pytest.raises(sr.StreamregError, match="18 rows of these are not in the sums of the state"):
         state.fit("y ~ z", vcov="hc1", data=panel)
     with pytest.raises(TypeError, match="from_bytes"):
         state.scores(vcov="hc1").merge(bytes(scores))

@@ -12,7 +12,7 @@ use crate::pass::{Passes, Rows};
 use crate::plan::limits::{MAX_CLUSTER_BYTES, MAX_LAGGED, MAX_SCORED};
 use crate::report::SolverReport;
 use crate::request::inference::{Inferred, SecondPass};
-use crate::state::gaps_elsewhere;
+use crate::state::left_out_before;
 
 /// Condition number from which on scores are taken of orthonormal columns: it would cost so many digits twice.
 const ROTATE_FROM: f64 = 1e3;
@@ -304,7 +304,7 @@ fn near_full_leverage(least_left: f64, condition: f64) -> Option<Warning> {
 fn other_rows(first: &RowLedger, second: &RowLedger, apart: bool) -> Error {
     let (read, used) = (first.rows_read, first.rows_used);
     if apart && read == second.rows_read && used < second.rows_used {
-        return gaps_elsewhere(second.rows_used - used);
+        return left_out_before(second.rows_used - used);
     }
     let again = (second.rows_used, second.rows_read);
     Error::data(format!(

@@ -37,7 +37,7 @@ use self::folds::StateFolds;
 use self::header::Asked;
 pub use self::manifest::StateInput;
 pub use self::scores::Scores;
-pub(crate) use self::scores::gaps_elsewhere;
+pub(crate) use self::scores::left_out_before;
 pub use self::update::{UpdateOptions, UpdateSummary, update_state};
 use crate::error::{Error, Result};
 use crate::model::columns::ModelColumn;

@@ -236,7 +236,7 @@ impl Scores {
             return Err(Error::data("the scores are of another fit, or of other standard errors"));
         }
         if self.rows.read == ledger.rows_read && self.rows.used > ledger.rows_used {
-            return Err(gaps_elsewhere(self.rows.used - ledger.rows_used));
+            return Err(left_out_before(self.rows.used - ledger.rows_used));
         }
         if (self.rows.read, self.rows.used) != (ledger.rows_read, ledger.rows_used) {
             return Err(Error::data(format!(
@@ -250,11 +250,11 @@ impl Scores {
 }
 
 /// The error for rows that a model uses, and the state that it is fitted from does not.
-pub(crate) fn gaps_elsewhere(rows: u64) -> Error {
-    let have = if rows == 1 { "row has" } else { "rows have" };
+pub(crate) fn left_out_before(rows: u64) -> Error {
+    let of = if rows == 1 { "1 row of these is" } else { &format!("{rows} rows of these are") };
     Error::data(format!(
-        "{rows} {have} no value in a column that this model does not name, and are not in the sums of the state: robust standard errors \
-         need a state of this model, or one without these rows (--where)"
+        "{of} not in the sums of the state, for want of a value in a column that this model does not name, or because files are read \
+         in another way: robust standard errors need a state of this model, or one without these rows (--where)"
     ))
 }
 
